@@ -1,0 +1,1 @@
+// A room that is headers only still is a library.

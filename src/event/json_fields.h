@@ -1,0 +1,68 @@
+// Reading and rewriting JSON objects member by member, keeping untouched values as their own bytes.
+//
+// JsonFields splits one object into (key, raw value) pairs without building a tree: an event's
+// properties are edited by replacing a few members and copying the rest verbatim. Validation is
+// complete (grammar, depth, UTF-8) so that nothing malformed passes; duplicate keys: the last wins.
+// Escapes of lone surrogates are made U+FFFD when values are written out. Not thread safe; a
+// JsonFields borrows the text it parsed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace penstock::event {
+
+inline constexpr size_t kJsonDepthMax = 128;
+
+enum class JsonType : uint8_t { kNull, kBool, kNumber, kString, kArray, kObject };
+
+/// The type of a value from its first byte; `raw` must be one valid JSON value.
+JsonType json_type(std::string_view raw);
+
+/// kInvalid unless `text` is exactly one valid JSON value of depth at most kJsonDepthMax.
+Status validate_json(std::string_view text);
+
+/// Decodes a raw string value (with its quotes); escapes resolved, lone surrogates to U+FFFD.
+std::string decode_string(std::string_view raw);
+/// The string as JSON text with quotes; control characters and quotes escaped.
+void append_json_string(std::string& out, std::string_view text);
+/// A copy of `raw` with lone surrogate escapes replaced by \ufffd; the input when there are none.
+std::string replace_lone_surrogates(std::string_view raw);
+
+class JsonFields {
+ public:
+  struct Field {
+    std::string key;         // decoded
+    std::string_view value;  // raw JSON text
+  };
+
+  /// Splits the members of an object. The text must outlive the JsonFields.
+  static Result<JsonFields> parse(std::string_view object_text);
+
+  bool contains(std::string_view key) const { return find(key).has_value(); }
+  /// Raw value of a key.
+  std::optional<std::string_view> find(std::string_view key) const;
+  /// Replaces or adds; the JsonFields keeps its own copy of `raw`.
+  void set(std::string_view key, std::string raw);
+  void set_string(std::string_view key, std::string_view text);
+  bool erase(std::string_view key);
+  const std::vector<Field>& fields() const { return fields_; }
+  bool empty() const { return fields_.empty(); }
+
+  /// Appends the object as compact-enough JSON: members in order, values as they are.
+  void append_to(std::string& out) const;
+  std::string text() const;
+
+ private:
+  std::vector<Field> fields_;
+  std::vector<std::unique_ptr<std::string>> owned_;
+};
+
+}  // namespace penstock::event

@@ -1,0 +1,33 @@
+// Lanes: the topics an event can travel in, and the names of the log's topics.
+//
+// Names are PostHog's, so that a Kafka log and another PostHog-compatible consumer meet. A lane is
+// also a dimension of the ledger.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace penstock::event {
+
+enum class Lane : uint8_t { kMain = 0, kHistorical = 1, kOverflow = 2 };
+inline constexpr std::array<Lane, 3> kLanes{Lane::kMain, Lane::kHistorical, Lane::kOverflow};
+
+inline constexpr std::string_view kTopicMain = "events_plugin_ingestion";
+inline constexpr std::string_view kTopicHistorical = "events_plugin_ingestion_historical";
+inline constexpr std::string_view kTopicOverflow = "events_plugin_ingestion_overflow";
+/// What ingest decided, one record per received event, plus person changes.
+inline constexpr std::string_view kTopicProcessed = "processed";
+/// Refusals at the edge, so that `trace` can answer for them.
+inline constexpr std::string_view kTopicRefused = "capture_refused";
+
+std::string_view lane_name(Lane lane);   // "main", "historical", "overflow"
+std::string_view lane_topic(Lane lane);
+
+/// Consumer groups that retention waits for.
+inline constexpr std::string_view kGroupIngest = "ingest";  // raw topics: outcome durable elsewhere
+inline constexpr std::string_view kGroupLedger = "ledger";  // raw, processed, refused
+inline constexpr std::string_view kGroupPersons = "persons";  // processed
+inline constexpr std::string_view kGroupLoad = "load";      // processed: stored
+
+}  // namespace penstock::event

@@ -1,0 +1,108 @@
+// ProcessedRecord: what ingest decided about one captured event, and the person changes it caused.
+//
+// The processed topic holds exactly one Outcome for every raw record, in the raw partition's order,
+// followed by the person and distinct-id changes the event caused. Everything downstream (SQL rows,
+// ledger counts, person state, the event index, quarantine) is derived from this stream and can be
+// rebuilt from it. Layout and versions: docs/formats/records.md. Decoded views point into the
+// encoded bytes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "event/lane.h"
+
+namespace penstock::event {
+
+enum class OutcomeKind : uint8_t {
+  kAccepted = 1,     // becomes a row of `events`
+  kDropped = 2,      // by a rule, with its reason
+  kDuplicate = 3,    // the same event was accepted before
+  kQuarantined = 4,  // kept with its bytes and reason; can be re-driven
+};
+std::string_view outcome_name(OutcomeKind kind);
+
+enum class PersonMode : uint8_t { kFull = 0, kPropertyless = 1, kForceUpgrade = 2 };
+std::string_view person_mode_name(PersonMode mode);
+
+/// Where the raw record lies.
+struct Source {
+  Lane lane = Lane::kMain;
+  Partition partition;
+  Offset offset;
+};
+
+/// The row of `events` (contract section 8); only for kAccepted.
+struct EventRow {
+  std::string_view event;
+  std::string_view properties;         // JSON object text
+  int64_t timestamp_ms = 0;
+  std::string_view distinct_id;
+  std::string_view elements_chain;
+  int64_t created_at_ms = 0;
+  std::optional<int64_t> captured_at_ms;
+  Uuid person_id;
+  std::string_view person_properties;  // JSON object text
+  int64_t person_created_at_ms = 0;
+  PersonMode person_mode = PersonMode::kFull;
+  bool historical = false;
+};
+
+struct Outcome {
+  OutcomeKind kind = OutcomeKind::kAccepted;
+  ProjectId project;           // whose event it is; 0: unknown token
+  ProjectId received_for;      // RawRecord::project: the ledger counts under it
+  Uuid uuid;
+  uint64_t identity_hash = 0;  // of (project, day, event, distinct_id): with uuid the dedup key
+  int64_t received_ms = 0;     // capture's clock; its minute is the ledger's minute
+  Source source;
+  bool redriven = false;       // the record came back from quarantine
+  std::string_view reason;     // for kDropped and kQuarantined: a tag such as "unknown_token"
+  std::string_view stage;      // for kQuarantined: the step that failed
+  std::string_view token;      // for kQuarantined
+  std::string_view raw;        // for kQuarantined: the raw record's bytes, unchanged
+  EventRow row;                // for kAccepted
+};
+
+/// Full new state of a person; the higher version wins. Message `clickhouse_person`.
+struct PersonChange {
+  ProjectId project;
+  Uuid id;
+  std::string_view properties;  // JSON object text
+  int64_t created_at_ms = 0;
+  bool is_identified = false;
+  bool is_deleted = false;
+  uint64_t version = 0;
+  std::optional<int64_t> last_seen_at_ms;
+};
+
+/// A distinct id now belongs to a person. Message `clickhouse_person_distinct_id`.
+struct DistinctIdChange {
+  ProjectId project;
+  std::string_view distinct_id;
+  Uuid person_id;
+  bool is_deleted = false;
+  int64_t version = 0;
+};
+
+/// Something the project's people should know (contract section 10).
+struct IngestionWarning {
+  ProjectId project;
+  std::string_view type;
+  std::string_view source;   // "plugin-server" or "capture"
+  std::string_view details;  // JSON object text
+  int64_t timestamp_ms = 0;
+};
+
+using ProcessedRecord = std::variant<Outcome, PersonChange, DistinctIdChange, IngestionWarning>;
+
+void encode(const ProcessedRecord& record, std::string& out);
+/// kCorrupt when the bytes are not a record of a known version.
+Result<ProcessedRecord> decode_processed(std::string_view bytes);
+
+}  // namespace penstock::event

@@ -1,0 +1,59 @@
+// RawRecord: one captured event as the embedded log keeps it.
+//
+// The same fields as the JSON message of the capture contract (section 5), without escaping JSON
+// into JSON: `data` holds the event object's bytes as the client sent them. Layout and versions:
+// docs/formats/records.md. A decoded record is a view into the encoded bytes, which must outlive it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/ids.h"
+#include "base/result.h"
+
+namespace penstock::event {
+
+struct RawRecord {
+  Uuid uuid;
+  ProjectId project;                  // the token's project when received; 0: unknown then
+  int64_t now_ms = 0;                 // when capture received it (wall clock, Unix ms)
+  std::optional<int64_t> sent_at_ms;  // the client's clock when it sent the request
+  int64_t timestamp_ms = 0;           // corrected for skew, offset and the future (contract 4)
+  std::string_view token;
+  std::string_view distinct_id;       // already at most 200 characters, never empty
+  std::string_view event;             // decoded event name, never empty
+  std::string_view ip;
+  std::string_view session_id;        // properties.$session_id if a string, else empty
+  std::string_view data;              // the event object, JSON text, as received
+  bool historical = false;            // batch flag, or rerouted by age
+  bool cookieless = false;
+  bool skip_persons = false;          // header force_disable_person_processing
+  bool redriven = false;              // came back from quarantine (counted as received again)
+  bool engage = false;                // an /engage body: `data` has no `event` member
+};
+
+/// Appends the encoded record to `out`.
+void encode(const RawRecord& record, std::string& out);
+/// Bytes `encode` will append at most.
+size_t encoded_size_max(const RawRecord& record);
+/// kCorrupt when the bytes are not a record of a known version.
+Result<RawRecord> decode_raw(std::string_view bytes);
+
+/// The log key: decides the partition (contract section 5).
+void partition_key(const RawRecord& record, std::string& out);
+
+/// What capture refused, best effort: one per uuid found in the refused body, or one without uuid.
+struct RefusedRecord {
+  Uuid uuid;  // nil: the body held none that could be read
+  int64_t now_ms = 0;
+  int status = 400;
+  std::string_view token;   // as far as known; may be empty
+  std::string_view reason;  // a short tag: "missing_distinct_id", "invalid_json", …
+  std::string_view path;
+};
+void encode(const RefusedRecord& record, std::string& out);
+Result<RefusedRecord> decode_refused(std::string_view bytes);
+
+}  // namespace penstock::event

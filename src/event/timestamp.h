@@ -1,0 +1,38 @@
+// Timestamps: reading what clients send and correcting it (capture contract, section 4).
+//
+// One implementation for every stage. Times are Unix milliseconds, UTC. Pure functions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace penstock::event {
+
+/// How the difference between the client's clock and ours is corrected. PostHog has shipped three
+/// rules (ERRATA C5); exact is ours by default.
+enum class SkewRule : uint8_t { kExact, kDeadband150s, kRound5Min };
+
+/// RFC 3339, `±HH` zones, date only, space or slash separated, RFC 2822, Unix seconds or
+/// milliseconds as a string; civil times are UTC. Nullopt: not a time.
+std::optional<int64_t> parse_timestamp_ms(std::string_view text);
+
+struct TimestampInput {
+  std::optional<std::string_view> timestamp;  // the event's own, as text
+  std::optional<int64_t> offset_ms;
+  std::optional<int64_t> sent_at_ms;
+  bool ignore_sent_at = false;
+  int64_t now_ms = 0;
+  SkewRule rule = SkewRule::kExact;
+};
+/// The corrected time of an event; never more than 23 h after `now_ms`.
+int64_t corrected_timestamp_ms(const TimestampInput& input);
+
+std::string format_rfc3339_ms(int64_t ms);     // 2026-08-01T12:00:00.123Z
+std::string format_clickhouse_ms(int64_t ms);  // 2026-08-01 12:00:00.123
+std::string format_clickhouse_s(int64_t ms);   // 2026-08-01 12:00:00
+/// Days since the Unix epoch, UTC (floor).
+int64_t day_of(int64_t ms);
+
+}  // namespace penstock::event

@@ -1,0 +1,54 @@
+// Ingest: decides what becomes of every captured event.
+//
+// One Ingest runs on one loop and reads all lanes and partitions it is given. A cycle fetches a
+// bounded batch, computes in plain synchronous code (dedup, parse, sanitise, timestamps, elements,
+// persons), appends one outcome per event and the person changes to the processed topic in one
+// atomic append whose sequence is the input offset, and, once that is durable, applies it to the
+// ledger and the person store. After a crash the last sequence says where to go on: nothing is
+// lost, nothing is decided twice. A poisoned event goes to quarantine with its reason; the batch
+// goes on. When the log, ledger or person store is unavailable the same batch is retried.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "catalog/catalog.h"
+#include "ledger/ledger.h"
+#include "log/log.h"
+#include "persons/person_store.h"
+#include "runtime/runtime.h"
+
+namespace penstock::ingest {
+
+struct IngestOptions {
+  int32_t partitions = 8;              // of every raw lane and of the processed topic
+  size_t events_per_cycle_max = 2000;  // live lanes; bounds the time a cycle holds the loop
+  size_t bytes_per_cycle_max = 16U << 20;
+  size_t historical_share_percent = 20;  // of a cycle, while live lanes have work
+  int64_t retry_ms_min = 50, retry_ms_max = 5000;
+  int64_t checkpoint_ms = 1000;
+};
+
+struct IngestStats {
+  uint64_t events = 0, accepted = 0, dropped = 0, duplicates = 0, quarantined = 0, cycles = 0;
+  uint64_t lag_records = 0;  // durable in the raw topics, not yet decided
+  int64_t cpu_ns = 0;        // of the compute part
+  std::string last_error;    // empty while healthy
+};
+
+class Ingest {
+ public:
+  static std::unique_ptr<Ingest> make(runtime::Loop& loop, runtime::Runtime& runtime,
+                                      log::Log& log, catalog::Catalog& catalog,
+                                      persons::PersonStore& persons, ledger::Ledger& ledger,
+                                      IngestOptions options);
+  virtual ~Ingest() = default;
+  /// Begins at the positions the processed topic implies. Loop thread.
+  virtual Status start() = 0;
+  /// Finishes the cycle in progress; `done` runs on the loop.
+  virtual void stop(runtime::Task done) = 0;
+  /// Any thread.
+  virtual IngestStats stats() const = 0;
+};
+
+}  // namespace penstock::ingest

@@ -1,0 +1,164 @@
+// Ledger: what became of every event, counted exactly, and where each one is.
+//
+// For every project, minute of receipt and lane: received = stored + dropped(reason) + quarantined
+// + redriven + deduplicated + in flight. Counts are derived state: `received` from the raw topics,
+// outcomes from the processed topic, stored from the loader's progress. They are kept with their
+// log positions in one KeyValue, written atomically together, and caught up from the log at start,
+// so they are equal after any crash. The same place keeps the event index (dedup and trace) and
+// quarantine, for the same reason.
+//
+// "Project" here is RawRecord::project, the token's project at receipt; 0 collects events whose
+// token was unknown then. Threads: all methods may be called from any thread (one mutex inside,
+// held briefly). Failure: what KeyValue answers; after a failed write the Ledger keeps its counts
+// in memory and `healthy()` is false until a write succeeds.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "event/processed_record.h"
+#include "event/raw_record.h"
+#include "kv/key_value.h"
+#include "log/log.h"
+
+namespace penstock::ledger {
+
+struct LedgerKey {
+  ProjectId project;
+  int64_t minute = 0;  // Unix minutes of receipt
+  event::Lane lane = event::Lane::kMain;
+  auto operator<=>(const LedgerKey&) const = default;
+};
+
+struct LedgerCounts {
+  uint64_t received = 0;
+  uint64_t accepted = 0;  // decided to become a row; stored or on its way
+  uint64_t stored = 0;
+  uint64_t deduplicated = 0;
+  uint64_t quarantined = 0;  // still there
+  uint64_t redriven = 0;     // left quarantine and was received again
+  std::map<std::string, uint64_t> dropped;  // by reason
+
+  uint64_t dropped_total() const;
+  /// Outcomes decided so far.
+  uint64_t decided() const {
+    return accepted + deduplicated + quarantined + redriven + dropped_total();
+  }
+  /// Waiting for ingest plus waiting for the store.
+  uint64_t in_flight() const { return (received - decided()) + (accepted - stored); }
+  void add(const LedgerCounts& other);
+};
+
+struct LedgerRow {
+  LedgerKey key;
+  LedgerCounts counts;
+};
+
+/// The books checked against the log's own offsets, which are counted elsewhere.
+struct LedgerBalance {
+  bool balanced = false;
+  uint64_t received = 0, received_by_offsets = 0;  // all projects; all raw partitions
+  uint64_t decided = 0, decided_by_offsets = 0;    // decided by the positions ingest recorded
+  uint64_t stored = 0, accepted = 0;
+  std::string detail;  // what differs, empty when balanced
+};
+
+struct EventIdentity {
+  Uuid uuid;
+  uint64_t identity_hash = 0;
+};
+
+/// One line of an event's story. Several: duplicates, refusals, re-drives of the same uuid.
+struct TraceEntry {
+  std::string state;  // refused | in_flight | accepted | stored | dropped | duplicate | quarantined | redriven
+  ProjectId project;
+  int64_t received_ms = 0;
+  event::Source source;
+  std::string event, distinct_id;  // when known
+  std::string reason, stage;       // why refused, dropped or quarantined
+  int status = 0;                  // HTTP status of a refusal
+  uint64_t duplicates = 0;         // later copies that were dropped
+  int64_t last_duplicate_ms = 0;
+};
+
+struct QuarantineEntry {
+  std::string id;  // opaque; names the entry for `take_quarantined` and the API
+  ProjectId project;
+  std::string token, reason, stage;
+  Uuid uuid;
+  int64_t received_ms = 0;
+  std::string raw;  // the raw record's bytes
+};
+
+struct QuarantineUsage {
+  uint64_t entries = 0, bytes = 0;
+};
+
+struct LedgerOptions {
+  uint64_t quarantine_bytes_per_token_max = 64U << 20;
+  uint64_t quarantine_bytes_max = 1U << 30;
+};
+
+class Ledger {
+ public:
+  virtual ~Ledger() = default;
+
+  using Done = std::move_only_function<void(Status)>;
+  /// Catches up with the log after a restart and then runs `done` on `home`; `log` is started.
+  /// Call before anything is appended or applied.
+  virtual void recover(log::Log& log, runtime::Loop& home, Done done) = 0;
+
+  /// Capture: these appended batches are durable and about to be acknowledged.
+  struct Received {
+    LedgerKey key;
+    uint64_t count = 0;
+  };
+  virtual void received(event::Lane lane, const std::vector<log::Appended>& appended,
+                        const std::vector<uint32_t>& record_counts,
+                        const std::vector<Received>& counts) = 0;
+  /// Capture: a refusal that is durable in the refused topic.
+  virtual Status apply_refused(const log::ReadBatch& batch) = 0;
+
+  /// Ingest: which of these were accepted before (one answer each, in order).
+  virtual Result<std::vector<bool>> seen(const std::vector<EventIdentity>& identities) const = 0;
+  /// Ingest: a processed batch is durable at this position. Repeating one is harmless.
+  virtual Status apply_processed(Partition partition, Offset base,
+                                 const std::vector<std::string_view>& records) = 0;
+  /// True when quarantine has room for `bytes` more of this token.
+  virtual bool quarantine_has_room(std::string_view token, size_t bytes) const = 0;
+
+  /// Loader: accepted records in [from, to) of a processed partition are rows now.
+  virtual Status apply_stored(Partition partition, Offset from, Offset to,
+                              const std::vector<Received>& counts) = 0;
+
+  /// Rows of a project with minute in [from, to), newest first, at most `rows_max`.
+  virtual Result<std::vector<LedgerRow>> rows(ProjectId project, int64_t from_minute,
+                                              int64_t to_minute, size_t rows_max) const = 0;
+  virtual Result<LedgerCounts> totals(std::optional<ProjectId> project) const = 0;
+  virtual LedgerBalance balance(const log::Log& log) const = 0;
+
+  virtual Result<std::vector<TraceEntry>> trace(const Uuid& uuid) const = 0;
+  /// Entries of a token (empty: all), oldest first, after `after_id`.
+  virtual Result<std::vector<QuarantineEntry>> quarantined(std::string_view token,
+                                                           std::string_view after_id,
+                                                           size_t entries_max) const = 0;
+  /// The entries were appended again and are durable: they leave quarantine.
+  virtual Status take_quarantined(const std::vector<std::string>& ids) = 0;
+  virtual QuarantineUsage quarantine_usage() const = 0;
+
+  /// Writes what is gathered and makes it durable, then commits log positions; blocks.
+  virtual Status checkpoint(log::Log& log) = 0;
+  virtual bool healthy() const = 0;
+};
+
+std::unique_ptr<Ledger> make_ledger(std::unique_ptr<kv::KeyValue> kv, LedgerOptions options);
+
+}  // namespace penstock::ledger

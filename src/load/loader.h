@@ -1,0 +1,49 @@
+// Loader: carries accepted events and person changes from the processed topic into the EventStore.
+//
+// Batches are large and their boundaries are recorded in the data directory before they are sent
+// (intent: partition ranges and batch id), so a batch repeated after a crash carries the same rows
+// under the same id and the store keeps it once. Progress is committed under kGroupLoad and counted
+// in the ledger after the store has answered. When the store is down it retries with backoff and
+// nothing else notices: memory is bounded by one batch in flight and one being gathered.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "ledger/ledger.h"
+#include "log/log.h"
+#include "runtime/runtime.h"
+#include "store/event_store.h"
+
+namespace penstock::load {
+
+struct LoaderOptions {
+  std::string state_path;             // the intent file
+  int32_t partitions = 8;             // of the processed topic
+  size_t rows_per_batch_max = 50'000;
+  size_t bytes_per_batch_max = 64U << 20;
+  int64_t linger_ms = 250;            // how long a batch gathers at low load
+  int64_t retry_ms_min = 100, retry_ms_max = 10'000;
+};
+
+struct LoaderStats {
+  uint64_t batches = 0, rows = 0, retries = 0;
+  uint64_t lag_records = 0;   // in the processed topic, not yet stored
+  int64_t last_insert_us = 0;
+  std::string last_error;     // empty while healthy
+};
+
+class Loader {
+ public:
+  static std::unique_ptr<Loader> make(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log,
+                                      store::EventStore& store, ledger::Ledger& ledger,
+                                      LoaderOptions options);
+  virtual ~Loader() = default;
+  virtual Status start() = 0;
+  /// Stores what is gathered if the store answers within `grace_ms`, then stops.
+  virtual void stop(int64_t grace_ms, runtime::Task done) = 0;
+  virtual LoaderStats stats() const = 0;
+};
+
+}  // namespace penstock::load

@@ -1,0 +1,74 @@
+// PersonStore: persons and the distinct ids that point to them.
+//
+// Fetch many, apply many. State is derived from the processed topic: ingest appends PersonChange and
+// DistinctIdChange records first and applies them here once they are durable, with the position, so
+// that a restart replays what is missing. Merge rules live in ingest, not here. One implementation
+// over kv::KeyValue (memory or RocksDB); PostgreSQL later behind the same page.
+//
+// Threads: writes and fetches from one loop; reads for the UI from any thread. Failure: KeyValue's.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "event/processed_record.h"
+#include "kv/key_value.h"
+#include "log/log.h"
+
+namespace penstock::persons {
+
+struct Person {
+  ProjectId project;
+  Uuid id;
+  std::string properties = "{}";  // JSON object text
+  int64_t created_at_ms = 0;
+  bool is_identified = false;
+  uint64_t version = 0;
+  std::optional<int64_t> last_seen_at_ms;
+};
+
+struct DistinctIdKey {
+  ProjectId project;
+  std::string distinct_id;
+};
+
+struct PersonUpdates {
+  std::vector<event::PersonChange> persons;
+  std::vector<event::DistinctIdChange> distinct_ids;
+};
+
+class PersonStore {
+ public:
+  virtual ~PersonStore() = default;
+  /// The person each distinct id belongs to, in order; nullopt: none.
+  virtual Result<std::vector<std::optional<Person>>> fetch(
+      const std::vector<DistinctIdKey>& keys) const = 0;
+  virtual Result<std::optional<Person>> get(ProjectId project, const Uuid& id) const = 0;
+  virtual Result<std::vector<std::string>> distinct_ids(ProjectId project, const Uuid& id,
+                                                        size_t ids_max) const = 0;
+  /// Applies in order; a change whose version is not above the stored one is skipped. `applied` is
+  /// recorded in the same atomic write.
+  virtual Status apply(const PersonUpdates& updates, const log::Position& applied) = 0;
+  /// Positions of the processed topic up to which changes are in.
+  virtual std::vector<log::Position> applied() const = 0;
+  using Done = std::move_only_function<void(Status)>;
+  /// Replays the processed topic from `applied()` to its end, then runs `done` on `home`.
+  virtual void recover(log::Log& log, runtime::Loop& home, Done done) = 0;
+  /// Makes applied changes durable, then commits kGroupPersons; blocks.
+  virtual Status checkpoint(log::Log& log) = 0;
+  virtual Result<uint64_t> count(ProjectId project) const = 0;
+};
+
+std::unique_ptr<PersonStore> make_person_store(std::unique_ptr<kv::KeyValue> kv);
+
+/// UUIDv5 of "<project>:<distinct_id>" in PostHog's person namespace.
+Uuid person_uuid(ProjectId project, std::string_view distinct_id);
+
+}  // namespace penstock::persons

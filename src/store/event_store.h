@@ -1,0 +1,92 @@
+// EventStore: where processed events become rows that SQL can read.
+//
+// Batch in, batch out. Inserts are all-or-nothing per table and repeat-safe by batch id: a batch
+// repeated with the same id and the same rows is stored once, whatever died in between. Tables
+// are PostHog's (ingestion contract, section 14). Implementations: MemoryStore (tests, simulation),
+// EngineStore (embedded ClickHouse in a child process), later a ClickHouse server.
+//
+// Threads: calls come from one loop, callbacks run on it. Failure: kMaybe and kUnavailable mean
+// repeat the same batch; kInvalid in a query is the asker's mistake, with the engine's text;
+// kTimeout and kExhausted are its limits.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "event/processed_record.h"
+#include "runtime/runtime.h"
+
+namespace penstock::store {
+
+/// Rows for all tables of one batch; the views must live until `insert` has called back.
+struct InsertBatch {
+  std::string id;  // the same content always carries the same id
+  struct EventEntry {
+    ProjectId project;
+    Uuid uuid;
+    event::EventRow row;
+  };
+  std::vector<EventEntry> events;
+  std::vector<event::PersonChange> persons;
+  std::vector<event::DistinctIdChange> distinct_ids;
+  std::vector<event::IngestionWarning> warnings;
+  std::shared_ptr<const void> owner;  // keeps the views alive
+};
+
+enum class QueryFormat : uint8_t { kJsonCompact, kCsvWithNames, kPretty };
+
+struct QueryLimits {
+  int64_t time_ms_max = 60'000;
+  uint64_t memory_bytes_max = 1U << 30;
+  uint64_t result_rows_max = 100'000;
+  uint64_t result_bytes_max = 64U << 20;
+};
+
+struct Query {
+  std::string id;     // names the query for `cancel`; unique
+  std::string sql;    // one read-only statement
+  ProjectId project;  // rows of other projects are invisible; 0: the operator, sees all
+  QueryFormat format = QueryFormat::kJsonCompact;
+  QueryLimits limits;
+};
+
+struct QueryResult {
+  std::string body;  // in the asked format; JSONCompact carries meta, data, rows, statistics
+  uint64_t rows_read = 0, bytes_read = 0;
+  int64_t elapsed_us = 0;
+};
+
+struct StoreHealth {
+  bool ready = false;
+  std::string engine;   // "clickhouse (embedded)", "memory"
+  std::string version;
+  std::string detail;   // why it is not ready
+  uint64_t restarts = 0;
+  uint64_t memory_bytes = 0, disk_bytes = 0;
+};
+
+using InsertDone = std::move_only_function<void(Status)>;
+using QueryDone = std::move_only_function<void(Result<QueryResult>)>;
+
+class EventStore {
+ public:
+  virtual ~EventStore() = default;
+  /// Begins start-up (engine, migrations) in the background; calls answer kUnavailable until
+  /// `health().ready`.
+  virtual Status start() = 0;
+  /// Finishes the insert in progress and closes; blocks for at most the grace time.
+  virtual void stop() = 0;
+  virtual void insert(std::shared_ptr<const InsertBatch> batch, InsertDone done) = 0;
+  virtual void query(Query query, QueryDone done) = 0;
+  /// Stops a running query: its callback gets kCancelled. Unknown ids are ignored.
+  virtual void cancel(const std::string& query_id) = 0;
+  virtual StoreHealth health() const = 0;
+};
+
+}  // namespace penstock::store
