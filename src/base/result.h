@@ -54,18 +54,20 @@ std::unexpected<Error> fail(const Error& cause, std::string_view context);
 
 #define PENSTOCK_CONCAT_INNER(a, b) a##b
 #define PENSTOCK_CONCAT(a, b) PENSTOCK_CONCAT_INNER(a, b)
+#define PENSTOCK_TRY_AS(name, declaration, expression)                 \
+  auto name = (expression);                                            \
+  if (!name) return std::unexpected<::penstock::Error>(std::move(name).error()); \
+  declaration = std::move(*name)
+#define PENSTOCK_CHECK_AS(name, expression)                            \
+  do {                                                                 \
+    if (auto name = (expression); !name)                               \
+      return std::unexpected<::penstock::Error>(std::move(name).error()); \
+  } while (false)
 
 /// PENSTOCK_TRY(auto x, call()): x is the value, or the error is returned to the caller.
-#define PENSTOCK_TRY(declaration, expression)                                      \
-  auto PENSTOCK_CONCAT(try_, __LINE__) = (expression);                             \
-  if (!PENSTOCK_CONCAT(try_, __LINE__))                                            \
-    return std::unexpected<::penstock::Error>(                                     \
-        std::move(PENSTOCK_CONCAT(try_, __LINE__)).error());                       \
-  declaration = std::move(*PENSTOCK_CONCAT(try_, __LINE__))
+#define PENSTOCK_TRY(declaration, expression) \
+  PENSTOCK_TRY_AS(PENSTOCK_CONCAT(penstock_try_, __COUNTER__), declaration, expression)
 
 /// PENSTOCK_CHECK(status_call()): returns the error to the caller, or goes on.
-#define PENSTOCK_CHECK(expression)                                                 \
-  do {                                                                             \
-    if (auto penstock_status = (expression); !penstock_status)                     \
-      return std::unexpected<::penstock::Error>(std::move(penstock_status).error()); \
-  } while (false)
+#define PENSTOCK_CHECK(expression) \
+  PENSTOCK_CHECK_AS(PENSTOCK_CONCAT(penstock_status_, __COUNTER__), expression)

@@ -1,0 +1,298 @@
+// The catalog in one SQLite file. Every change is one transaction with its audit row.
+#include <fmt/format.h>
+
+#include <mutex>
+
+#include "catalog/catalog.h"
+#include "catalog/publisher.h"
+#include "catalog/secrets.h"
+#include "catalog/sqlite.h"
+
+namespace penstock::catalog {
+namespace {
+
+constexpr int64_t kSessionMs = int64_t{30} * 24 * 3600 * 1000;
+constexpr size_t kNameBytesMax = 200;
+
+// One entry per version, in order; a released entry is never edited.
+constexpr const char* kMigrations[] = {
+    R"(CREATE TABLE projects(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL,
+         token TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL,
+         anonymize_ips INTEGER NOT NULL DEFAULT 0,
+         person_processing_opt_out INTEGER NOT NULL DEFAULT 0);
+       CREATE TABLE users(id INTEGER PRIMARY KEY AUTOINCREMENT, email TEXT NOT NULL UNIQUE,
+         password TEXT NOT NULL DEFAULT '', created_at INTEGER NOT NULL);
+       CREATE TABLE login_secrets(hash TEXT PRIMARY KEY, expires_at INTEGER NOT NULL);
+       CREATE TABLE sessions(hash TEXT PRIMARY KEY, user_id INTEGER NOT NULL REFERENCES users(id),
+         created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL);
+       CREATE TABLE api_keys(id INTEGER PRIMARY KEY AUTOINCREMENT, hash TEXT NOT NULL UNIQUE,
+         label TEXT NOT NULL, prefix TEXT NOT NULL, project_id INTEGER NOT NULL,
+         created_at INTEGER NOT NULL);
+       CREATE TABLE audit(id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,
+         who TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL);)",
+};
+
+class SqliteCatalog : public Catalog {
+ public:
+  SqliteCatalog(std::unique_ptr<Database> database, runtime::Runtime& runtime)
+      : database_(std::move(database)), runtime_(runtime) {}
+
+  Status migrate() {
+    const std::lock_guard lock(mutex_);
+    PENSTOCK_TRY(auto version, scalar("PRAGMA user_version"));
+    const auto known = static_cast<int64_t>(std::size(kMigrations));
+    if (version > known) {
+      return fail(Code::kInvalid, fmt::format("the catalog is of a newer Penstock (version {}, "
+                                              "this one knows {}): start that one", version, known));
+    }
+    for (int64_t v = version; v < known; v++) {
+      PENSTOCK_CHECK(database_->run(fmt::format("BEGIN IMMEDIATE; {} PRAGMA user_version={}; COMMIT;",
+                                                kMigrations[v], v + 1)));
+    }
+    return publish_locked();
+  }
+
+  std::shared_ptr<const Snapshot> snapshot() const override { return publisher_.current(); }
+  void on_change(Publisher::Listener callback) override {
+    publisher_.add_listener(std::move(callback));
+  }
+
+  Result<Project> create_project(const Principal& by, std::string name,
+                                 std::string token) override {
+    if (token.empty()) token = make_secret(runtime_.random(), "phc_");
+    if (!token_is_well_formed(token)) {
+      return fail(Code::kInvalid, "a token is 1 to 64 ASCII characters and does not begin with phx_");
+    }
+    if (name.empty() || name.size() > kNameBytesMax) {
+      return fail(Code::kInvalid, "a project's name has 1 to 200 characters");
+    }
+    const std::lock_guard lock(mutex_);
+    Project project{ProjectId{}, std::move(name), std::move(token), now(), false, false};
+    const Status done = transaction(by, "project.create", project.name, [&]() -> Status {
+      PENSTOCK_TRY(auto s, database_->prepare(
+                               "INSERT INTO projects(name,token,created_at) VALUES(?,?,?)"));
+      PENSTOCK_CHECK(s.bind(project.name).bind(project.token).bind(project.created_at_ms).step());
+      project.id.value = database_->last_insert_id();
+      return {};
+    });
+    if (!done && done.error().code == Code::kConflict) {
+      return fail(Code::kConflict, "another project has this token");
+    }
+    PENSTOCK_CHECK(done);
+    PENSTOCK_CHECK(publish_locked());
+    return project;
+  }
+
+  Status rename_project(const Principal& by, ProjectId id, std::string name) override {
+    if (name.empty() || name.size() > kNameBytesMax) {
+      return fail(Code::kInvalid, "a project's name has 1 to 200 characters");
+    }
+    if (publisher_.current()->find(id) == nullptr) {
+      return fail(Code::kNotFound, fmt::format("there is no project {}", id.value));
+    }
+    const std::lock_guard lock(mutex_);
+    PENSTOCK_CHECK(transaction(by, "project.rename", fmt::to_string(id.value), [&]() -> Status {
+      PENSTOCK_TRY(auto s, database_->prepare("UPDATE projects SET name=? WHERE id=?"));
+      PENSTOCK_CHECK(s.bind(name).bind(id.value).step());
+      return {};
+    }));
+    return publish_locked();
+  }
+
+  Result<std::string> create_login_secret(int64_t valid_ms) override {
+    const std::lock_guard lock(mutex_);
+    const std::string secret = make_secret(runtime_.random(), "");
+    PENSTOCK_TRY(auto s, database_->prepare("INSERT INTO login_secrets VALUES(?,?)"));
+    PENSTOCK_CHECK(s.bind(hash_secret(secret)).bind(now() + valid_ms).step());
+    return secret;
+  }
+
+  Result<std::string> login_with_secret(std::string_view secret) override {
+    const std::lock_guard lock(mutex_);
+    PENSTOCK_TRY(auto s, database_->prepare(
+                             "DELETE FROM login_secrets WHERE hash=? RETURNING expires_at"));
+    PENSTOCK_TRY(const bool found, s.bind(hash_secret(secret)).step());
+    if (!found || s.integer(0) < now()) {
+      return fail(Code::kDenied, "this login link was used or has expired: "
+                                 "`penstock login` prints a new one");
+    }
+    PENSTOCK_CHECK(s.step());
+    PENSTOCK_TRY(const int64_t user, admin_user());
+    return start_session(user);
+  }
+
+  Result<std::string> login_with_password(std::string_view email,
+                                          std::string_view password) override {
+    const std::lock_guard lock(mutex_);
+    PENSTOCK_TRY(auto s, database_->prepare("SELECT id,password FROM users WHERE email=?"));
+    PENSTOCK_TRY(const bool found, s.bind(email).step());
+    if (!found || !password_matches(s.text(1), password)) {
+      return fail(Code::kDenied, "wrong email or password");
+    }
+    return start_session(s.integer(0));
+  }
+
+  Status set_password(const Principal& by, std::string_view email,
+                      std::string_view password) override {
+    if (!by.user_id) return fail(Code::kDenied, "only a logged-in user can set a password");
+    if (email.find('@') == std::string_view::npos || email.size() > kNameBytesMax) {
+      return fail(Code::kInvalid, "this is not an email address");
+    }
+    PENSTOCK_TRY(const std::string hash, hash_password(runtime_.random(), password));
+    const std::lock_guard lock(mutex_);
+    return transaction(by, "user.set_password", std::string(email), [&]() -> Status {
+      PENSTOCK_TRY(auto s, database_->prepare("UPDATE users SET email=?,password=? WHERE id=?"));
+      PENSTOCK_CHECK(s.bind(email).bind(hash).bind(*by.user_id).step());
+      return {};
+    });
+  }
+
+  Status logout(std::string_view session_secret) override {
+    const std::lock_guard lock(mutex_);
+    PENSTOCK_TRY(auto s, database_->prepare("DELETE FROM sessions WHERE hash=?"));
+    PENSTOCK_CHECK(s.bind(hash_secret(session_secret)).step());
+    return {};
+  }
+
+  Result<std::string> create_api_key(const Principal& by, std::string label,
+                                     ProjectId project) override {
+    if (label.empty() || label.size() > kNameBytesMax) {
+      return fail(Code::kInvalid, "a key's label has 1 to 200 characters");
+    }
+    if (project.value != 0 && publisher_.current()->find(project) == nullptr) {
+      return fail(Code::kNotFound, fmt::format("there is no project {}", project.value));
+    }
+    const std::lock_guard lock(mutex_);
+    const std::string key = make_secret(runtime_.random(), "phx_");
+    PENSTOCK_CHECK(transaction(by, "key.create", label, [&]() -> Status {
+      PENSTOCK_TRY(auto s, database_->prepare("INSERT INTO api_keys(hash,label,prefix,project_id,"
+                                              "created_at) VALUES(?,?,?,?,?)"));
+      s.bind(hash_secret(key)).bind(label).bind(std::string_view(key).substr(0, 10));
+      PENSTOCK_CHECK(s.bind(project.value).bind(now()).step());
+      return {};
+    }));
+    return key;
+  }
+
+  Result<std::vector<ApiKey>> api_keys() const override {
+    const std::lock_guard lock(mutex_);
+    PENSTOCK_TRY(auto s, database_->prepare("SELECT id,label,prefix,project_id,created_at "
+                                            "FROM api_keys ORDER BY id"));
+    std::vector<ApiKey> out;
+    for (;;) {
+      PENSTOCK_TRY(const bool row, s.step());
+      if (!row) return out;
+      out.push_back({s.integer(0), s.text(1), s.text(2), ProjectId{s.integer(3)}, s.integer(4)});
+    }
+  }
+
+  Status delete_api_key(const Principal& by, int64_t id) override {
+    const std::lock_guard lock(mutex_);
+    return transaction(by, "key.delete", fmt::to_string(id), [&]() -> Status {
+      PENSTOCK_TRY(auto s, database_->prepare("DELETE FROM api_keys WHERE id=? RETURNING id"));
+      PENSTOCK_TRY(const bool found, s.bind(id).step());
+      if (!found) return fail(Code::kNotFound, fmt::format("there is no key {}", id));
+      PENSTOCK_CHECK(s.step());
+      return {};
+    });
+  }
+
+  Result<Principal> authenticate_session(std::string_view session_secret) const override {
+    const std::lock_guard lock(mutex_);
+    PENSTOCK_TRY(auto s, database_->prepare(
+                             "SELECT u.id,u.email FROM sessions s JOIN users u ON u.id=s.user_id "
+                             "WHERE s.hash=? AND s.expires_at>?"));
+    PENSTOCK_TRY(const bool found, s.bind(hash_secret(session_secret)).bind(now()).step());
+    if (!found) return fail(Code::kDenied, "log in first");
+    return Principal{s.integer(0), s.text(1), ProjectId{}};
+  }
+
+  Result<Principal> authenticate_key(std::string_view key) const override {
+    const std::lock_guard lock(mutex_);
+    PENSTOCK_TRY(auto s, database_->prepare("SELECT label,project_id FROM api_keys WHERE hash=?"));
+    PENSTOCK_TRY(const bool found, s.bind(hash_secret(key)).step());
+    if (!found) return fail(Code::kDenied, "this key is not known here");
+    return Principal{std::nullopt, "key " + s.text(0), ProjectId{s.integer(1)}};
+  }
+
+ private:
+  int64_t now() const { return runtime_.clock().wall_ms(); }
+
+  Result<int64_t> scalar(std::string_view sql) {
+    PENSTOCK_TRY(auto s, database_->prepare(sql));
+    PENSTOCK_TRY(const bool row, s.step());
+    return row ? s.integer(0) : 0;
+  }
+
+  template <typename Change>
+  Status transaction(const Principal& by, std::string_view action, const std::string& target,
+                     Change change) {
+    PENSTOCK_CHECK(database_->run("BEGIN IMMEDIATE"));
+    Status done = change();
+    if (done) done = audit(by, action, target);
+    if (done) done = database_->run("COMMIT");
+    if (!done) {
+      const Status undone = database_->run("ROLLBACK");
+      if (!undone) return fail(undone.error(), done.error().message);
+    }
+    return done;
+  }
+
+  Status audit(const Principal& by, std::string_view action, const std::string& target) {
+    PENSTOCK_TRY(auto s, database_->prepare("INSERT INTO audit(at,who,action,target) "
+                                            "VALUES(?,?,?,?)"));
+    PENSTOCK_CHECK(s.bind(now()).bind(by.name).bind(action).bind(target).step());
+    return {};
+  }
+
+  /// The first user; made at the first login, before a password is set.
+  Result<int64_t> admin_user() {
+    PENSTOCK_TRY(const int64_t id, scalar("SELECT id FROM users ORDER BY id LIMIT 1"));
+    if (id != 0) return id;
+    PENSTOCK_TRY(auto s, database_->prepare("INSERT INTO users(email,created_at) "
+                                            "VALUES('admin',?)"));
+    PENSTOCK_CHECK(s.bind(now()).step());
+    return database_->last_insert_id();
+  }
+
+  Result<std::string> start_session(int64_t user) {
+    PENSTOCK_TRY(auto old, database_->prepare("DELETE FROM sessions WHERE expires_at<=?"));
+    PENSTOCK_CHECK(old.bind(now()).step());
+    const std::string secret = make_secret(runtime_.random(), "");
+    PENSTOCK_TRY(auto s, database_->prepare("INSERT INTO sessions VALUES(?,?,?,?)"));
+    s.bind(hash_secret(secret)).bind(user).bind(now());
+    PENSTOCK_CHECK(s.bind(now() + kSessionMs).step());
+    return secret;
+  }
+
+  Status publish_locked() {
+    PENSTOCK_TRY(auto s, database_->prepare("SELECT id,name,token,created_at,anonymize_ips,"
+                                            "person_processing_opt_out FROM projects ORDER BY id"));
+    std::vector<Project> projects;
+    for (;;) {
+      PENSTOCK_TRY(const bool row, s.step());
+      if (!row) break;
+      projects.push_back({ProjectId{s.integer(0)}, s.text(1), s.text(2), s.integer(3),
+                          s.integer(4) != 0, s.integer(5) != 0});
+    }
+    publisher_.publish(std::move(projects));
+    return {};
+  }
+
+  std::unique_ptr<Database> database_;
+  runtime::Runtime& runtime_;
+  mutable std::mutex mutex_;
+  Publisher publisher_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Catalog>> open_sqlite_catalog(const std::string& path,
+                                                     runtime::Runtime& runtime) {
+  PENSTOCK_TRY(auto database, Database::open(path));
+  auto catalog = std::make_unique<SqliteCatalog>(std::move(database), runtime);
+  PENSTOCK_CHECK(catalog->migrate());
+  return catalog;
+}
+
+}  // namespace penstock::catalog
