@@ -23,6 +23,9 @@ inline constexpr std::string_view kTopicRefused = "capture_refused";
 
 std::string_view lane_name(Lane lane);   // "main", "historical", "overflow"
 std::string_view lane_topic(Lane lane);
+/// The producer under which ingest appends what became of a lane's records to `processed`; its
+/// sequence in a partition is the raw partition's next offset.
+constexpr uint64_t ingest_producer(Lane lane) { return static_cast<uint64_t>(lane) + 1; }
 
 /// Consumer groups that retention waits for.
 inline constexpr std::string_view kGroupIngest = "ingest";  // raw topics: outcome durable elsewhere

@@ -68,7 +68,8 @@ struct LedgerBalance {
   uint64_t received = 0, received_by_offsets = 0;  // all projects; all raw partitions
   uint64_t decided = 0, decided_by_offsets = 0;    // decided by the positions ingest recorded
   uint64_t stored = 0, accepted = 0;
-  std::string detail;  // what differs, empty when balanced
+  uint64_t uncounted = 0;  // durable in the log and not in the books yet: 0 when all is quiet
+  std::string detail;      // what differs, empty when balanced
 };
 
 struct EventIdentity {
@@ -95,6 +96,7 @@ struct QuarantineEntry {
   std::string token, reason, stage;
   Uuid uuid;
   int64_t received_ms = 0;
+  event::Source source;
   std::string raw;  // the raw record's bytes
 };
 
@@ -105,6 +107,15 @@ struct QuarantineUsage {
 struct LedgerOptions {
   uint64_t quarantine_bytes_per_token_max = 64U << 20;
   uint64_t quarantine_bytes_max = 1U << 30;
+  /// Refusals kept for `trace`; the oldest make room.
+  uint64_t refused_kept_max = 1'000'000;
+};
+
+/// Records of one processed partition, in order, the first at `base`.
+struct ProcessedSlice {
+  Partition partition;
+  Offset base;
+  const std::vector<std::string_view>* records = nullptr;
 };
 
 class Ledger {
@@ -132,6 +143,13 @@ class Ledger {
   /// Ingest: a processed batch is durable at this position. Repeating one is harmless.
   virtual Status apply_processed(Partition partition, Offset base,
                                  const std::vector<std::string_view>& records) = 0;
+  /// The same for several partitions, in one write.
+  virtual Status apply_processed_many(const std::vector<ProcessedSlice>& slices) {
+    for (const ProcessedSlice& slice : slices) {
+      if (Status s = apply_processed(slice.partition, slice.base, *slice.records); !s) return s;
+    }
+    return {};
+  }
   /// True when quarantine has room for `bytes` more of this token.
   virtual bool quarantine_has_room(std::string_view token, size_t bytes) const = 0;
 

@@ -39,6 +39,12 @@ struct DistinctIdKey {
   std::string distinct_id;
 };
 
+/// A distinct id of a person and the version of that mapping.
+struct Mapping {
+  std::string distinct_id;
+  int64_t version = 0;
+};
+
 struct PersonUpdates {
   std::vector<event::PersonChange> persons;
   std::vector<event::DistinctIdChange> distinct_ids;
@@ -53,9 +59,13 @@ class PersonStore {
   virtual Result<std::optional<Person>> get(ProjectId project, const Uuid& id) const = 0;
   virtual Result<std::vector<std::string>> distinct_ids(ProjectId project, const Uuid& id,
                                                         size_t ids_max) const = 0;
+  /// The same with versions, for moving them; `ids_max` bounds the answer.
+  virtual Result<std::vector<Mapping>> mappings(ProjectId project, const Uuid& id,
+                                                size_t ids_max) const = 0;
   /// Applies in order; a change whose version is not above the stored one is skipped. `applied` is
   /// recorded in the same atomic write.
-  virtual Status apply(const PersonUpdates& updates, const log::Position& applied) = 0;
+  virtual Status apply(const PersonUpdates& updates,
+                       const std::vector<log::Position>& applied) = 0;
   /// Positions of the processed topic up to which changes are in.
   virtual std::vector<log::Position> applied() const = 0;
   using Done = std::move_only_function<void(Status)>;

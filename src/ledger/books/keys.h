@@ -1,0 +1,99 @@
+// Keys and values of the ledger's KeyValue; the page for it is docs/formats/ledger.md.
+//
+// Keys begin with one letter for the kind; numbers in keys are big-endian so that byte order is
+// number order. Minutes are stored inverted: a scan meets the newest first. Pure functions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "ledger/ledger.h"
+
+namespace penstock::ledger {
+
+inline constexpr char kCountsPrefix = 'c';     // project, inverted minute, lane → LedgerCounts
+inline constexpr char kTotalsPrefix = 't';     // project → LedgerCounts
+inline constexpr char kPositionPrefix = 'p';   // kind, lane, partition → OffsetSet
+inline constexpr char kAcceptedPrefix = 'e';   // uuid, identity hash → AcceptedEntry
+inline constexpr char kOtherPrefix = 'x';      // uuid, source → OtherEntry (not accepted)
+inline constexpr char kRefusedRing = 'r';      // refused offset → key under kOtherPrefix
+inline constexpr char kQuarantineData = 'q';   // quarantine id → token, reason, stage, raw
+inline constexpr char kQuarantineToken = 'k';  // token, NUL, quarantine id → size
+inline constexpr char kQuarantineUsage = 'u';  // token → entries, bytes
+
+enum class PositionKind : char {
+  kReceived = 'r',  // raw topics: counted as received
+  kDecided = 'd',   // raw topics: an outcome was counted
+  kApplied = 'a',   // processed: applied
+  kStored = 's',    // processed: counted as stored
+  kRefused = 'f',   // refused: applied
+};
+
+std::string counts_key(const LedgerKey& key);
+LedgerKey parse_counts_key(std::string_view bytes);
+/// The first key of a project's minutes from `minute` down to older ones.
+std::string counts_scan_from(ProjectId project, int64_t minute);
+std::string totals_key(ProjectId project);
+std::string position_key(PositionKind kind, event::Lane lane, Partition partition);
+std::string accepted_key(const Uuid& uuid, uint64_t identity_hash);
+std::string accepted_prefix(const Uuid& uuid);
+std::string other_key(const Uuid& uuid, char kind, const event::Source& source);
+std::string other_prefix(const Uuid& uuid);
+std::string refused_ring_key(int64_t offset);
+
+/// Where a quarantine entry lies in `processed`; as text it is the entry's public id.
+struct QuarantineId {
+  int64_t received_ms = 0;
+  Partition partition;
+  Offset offset;
+
+  std::string bytes() const;
+  std::string text() const;
+  static QuarantineId from_bytes(std::string_view bytes);
+  static std::optional<QuarantineId> parse(std::string_view text);
+};
+std::string quarantine_key(std::string_view id_bytes);
+std::string quarantine_token_prefix(std::string_view token);
+std::string quarantine_token_key(std::string_view token, std::string_view id_bytes);
+std::string quarantine_usage_key(std::string_view token);
+
+std::string encode_counts(const LedgerCounts& counts);
+bool decode_counts(std::string_view bytes, LedgerCounts& out);
+
+/// What the event index keeps of an accepted event.
+struct AcceptedEntry {
+  ProjectId project{};
+  int64_t received_ms = 0;
+  event::Source source{};
+  Offset processed{};  // in the partition of `source`
+  uint64_t duplicates = 0;
+  int64_t last_duplicate_ms = 0;
+  std::string event{}, distinct_id{};
+};
+std::string encode_accepted(const AcceptedEntry& entry);
+bool decode_accepted(std::string_view bytes, AcceptedEntry& out);
+
+/// What it keeps of everything else: `state` is TraceEntry's.
+struct OtherEntry {
+  std::string state;
+  ProjectId project{};
+  int64_t received_ms = 0;
+  event::Source source{};
+  int status = 0;
+  std::string reason{}, stage{}, event{}, distinct_id{};
+};
+std::string encode_other(const OtherEntry& entry);
+bool decode_other(std::string_view bytes, OtherEntry& out);
+
+struct QuarantineData {
+  LedgerKey key;
+  event::Source source{};
+  Uuid uuid;
+  int64_t received_ms = 0;
+  std::string token, reason, stage, raw;
+};
+std::string encode_quarantine(const QuarantineData& data);
+bool decode_quarantine(std::string_view bytes, QuarantineData& out);
+
+}  // namespace penstock::ledger

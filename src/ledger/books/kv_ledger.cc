@@ -1,0 +1,445 @@
+#include "ledger/books/kv_ledger.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/diag.h"
+#include "base/metrics.h"
+
+namespace penstock::ledger {
+namespace {
+
+/// Minutes whose counts stay in memory; older ones are read again when they are touched.
+constexpr size_t kCountsInMemoryMax = 4096;
+/// Outcomes that arrived before capture's report; far more than a loop turn can hold back.
+constexpr size_t kCountedEarlyMax = 65'536;
+
+Counter processed_metric{"penstock_ledger_outcomes_total", "Outcomes counted by the ledger."};
+Counter failures_metric{"penstock_ledger_write_failures_total", "Ledger writes that failed."};
+Gauge quarantine_metric{"penstock_ledger_quarantine_bytes", "Bytes of events in quarantine."};
+
+int64_t minute_of(int64_t ms) { return ms >= 0 ? ms / 60'000 : (ms - 59'999) / 60'000; }
+
+}  // namespace
+
+KvLedger::KvLedger(std::unique_ptr<kv::KeyValue> kv, LedgerOptions options)
+    : kv_(std::move(kv)), options_(options) {}
+
+KvLedger::~KvLedger() = default;
+
+KvLedger::Staged KvLedger::stage() const {
+  Staged staged;
+  staged.positions = positions_;
+  return staged;
+}
+
+void KvLedger::received(event::Lane lane, const std::vector<log::Appended>& appended,
+                        const std::vector<uint32_t>& record_counts,
+                        const std::vector<Received>& counts) {
+  PENSTOCK_ASSERT(appended.size() == record_counts.size());
+  const std::lock_guard lock(mutex_);
+  std::map<LedgerKey, LedgerCounts> delta;
+  for (const Received& r : counts) delta[r.key].received += r.count;
+  for (size_t i = 0; i < appended.size(); i++) {
+    if (appended[i].duplicate) continue;
+    const LanePartition where{lane, appended[i].partition.value};
+    const int64_t from = appended[i].base.value;
+    const int64_t to = from + record_counts[i];
+    if (auto early = counted_early_.find(where); early != counted_early_.end()) {
+      auto it = early->second.lower_bound(from);
+      while (it != early->second.end() && it->first < to) {
+        uint64_t& n = delta[it->second].received;
+        if (n > 0) n--;
+        it = early->second.erase(it);
+      }
+    }
+    positions_.received[where].add(from, to);
+  }
+  for (const auto& [key, count] : delta) {
+    if (count.received == 0) continue;
+    pending_[key].add(count);
+    totals_[key.project].add(count);
+  }
+}
+
+Status KvLedger::apply_processed(Partition partition, Offset base,
+                                 const std::vector<std::string_view>& records) {
+  return apply_processed_many({{partition, base, &records}});
+}
+
+Status KvLedger::apply_processed_many(const std::vector<ProcessedSlice>& slices) {
+  const std::lock_guard lock(mutex_);
+  Staged staged = stage();
+  for (const ProcessedSlice& slice : slices) {
+    if (Status s = stage_slice(staged, slice); !s) return s;
+  }
+  uint64_t outcomes = 0;
+  for (const auto& [key, count] : staged.counts) outcomes += count.decided();
+  Status s = write(std::move(staged));
+  if (s) processed_metric.add(outcomes);
+  return s;
+}
+
+Status KvLedger::stage_slice(Staged& staged, const ProcessedSlice& slice) {
+  OffsetSet& applied = staged.positions.applied[slice.partition.value];
+  const int64_t end = slice.base.value + static_cast<int64_t>(slice.records->size());
+  if (slice.base.value > applied.next()) {
+    return fail(Code::kBug, "processed records were skipped before they reached the ledger");
+  }
+  for (int64_t at = applied.next(); at < end; at++) {
+    const std::string_view bytes = (*slice.records)[static_cast<size_t>(at - slice.base.value)];
+    PENSTOCK_TRY(const event::ProcessedRecord record, event::decode_processed(bytes));
+    const auto* outcome = std::get_if<event::Outcome>(&record);
+    if (outcome == nullptr) continue;
+    if (Status s = add_outcome(staged, slice.partition, {at}, *outcome); !s) return s;
+  }
+  applied.add(applied.next(), end);
+  return {};
+}
+
+Status KvLedger::add_outcome(Staged& staged, Partition partition, Offset at,
+                             const event::Outcome& outcome) {
+  const LedgerKey key{outcome.received_for, minute_of(outcome.received_ms), outcome.source.lane};
+  const LanePartition raw{outcome.source.lane, outcome.source.partition.value};
+  const int64_t raw_offset = outcome.source.offset.value;
+  LedgerCounts& counts = staged.counts[key];
+  OffsetSet& received = staged.positions.received[raw];
+  if (!received.contains(raw_offset)) {
+    received.add(raw_offset, raw_offset + 1);
+    counts.received++;
+    staged.counted_early.push_back({raw, {raw_offset, key}});
+  }
+  auto [decided, fresh] = staged.positions.decided.try_emplace(raw, OffsetSet(received.base()));
+  decided->second.add(raw_offset, raw_offset + 1);
+  switch (outcome.kind) {
+    case event::OutcomeKind::kAccepted: {
+      counts.accepted++;
+      AcceptedEntry entry{.project = outcome.project,
+                          .received_ms = outcome.received_ms,
+                          .source = outcome.source,
+                          .processed = at,
+                          .event = std::string(outcome.row.event),
+                          .distinct_id = std::string(outcome.row.distinct_id)};
+      staged.accepted.insert_or_assign(accepted_key(outcome.uuid, outcome.identity_hash),
+                                       std::move(entry));
+      return {};
+    }
+    case event::OutcomeKind::kDuplicate:
+      counts.deduplicated++;
+      return add_duplicate(staged, outcome);
+    case event::OutcomeKind::kDropped: {
+      counts.dropped[std::string(outcome.reason)]++;
+      const OtherEntry entry{.state = "dropped",
+                             .project = outcome.project,
+                             .received_ms = outcome.received_ms,
+                             .source = outcome.source,
+                             .reason = std::string(outcome.reason)};
+      staged.batch.put(other_key(outcome.uuid, 'o', outcome.source), encode_other(entry));
+      return {};
+    }
+    case event::OutcomeKind::kQuarantined:
+      counts.quarantined++;
+      add_quarantined(staged, partition, at, outcome);
+      return {};
+  }
+  return fail(Code::kCorrupt, "a processed record has an unknown outcome");
+}
+
+Status KvLedger::add_duplicate(Staged& staged, const event::Outcome& outcome) {
+  std::string key = accepted_key(outcome.uuid, outcome.identity_hash);
+  auto it = staged.accepted.find(key);
+  if (it == staged.accepted.end()) {
+    PENSTOCK_TRY(const std::optional<std::string> found, kv_->get(key));
+    AcceptedEntry entry;
+    // Without its first copy (the index was rebuilt from a shorter log) it stands for itself.
+    if (!found || !decode_accepted(*found, entry)) {
+      entry = {.project = outcome.project, .received_ms = outcome.received_ms,
+               .source = outcome.source, .event = {}, .distinct_id = {}};
+    }
+    it = staged.accepted.emplace(std::move(key), std::move(entry)).first;
+  }
+  it->second.duplicates++;
+  it->second.last_duplicate_ms = outcome.received_ms;
+  return {};
+}
+
+QuarantineUsage KvLedger::usage_of(const Staged& staged, std::string_view token) const {
+  if (auto it = staged.usage.find(token); it != staged.usage.end()) return it->second;
+  if (auto it = usage_.find(token); it != usage_.end()) return it->second;
+  return {};
+}
+
+void KvLedger::add_quarantined(Staged& staged, Partition partition, Offset at,
+                               const event::Outcome& outcome) {
+  const QuarantineId id{outcome.received_ms, partition, at};
+  QuarantineData data{.key = {outcome.received_for, minute_of(outcome.received_ms),
+                              outcome.source.lane},
+                      .source = outcome.source,
+                      .uuid = outcome.uuid,
+                      .received_ms = outcome.received_ms,
+                      .token = std::string(outcome.token),
+                      .reason = std::string(outcome.reason),
+                      .stage = std::string(outcome.stage),
+                      .raw = std::string(outcome.raw)};
+  OtherEntry entry{.state = "quarantined",
+                   .project = outcome.project,
+                   .received_ms = outcome.received_ms,
+                   .source = outcome.source,
+                   .reason = data.reason,
+                   .stage = data.stage};
+  if (const auto raw = event::decode_raw(outcome.raw)) {
+    entry.event = raw->event;
+    entry.distinct_id = raw->distinct_id;
+  }
+  QuarantineUsage usage = usage_of(staged, outcome.token);
+  usage.entries++;
+  usage.bytes += outcome.raw.size();
+  staged.usage.insert_or_assign(data.token, usage);
+  staged.batch.put(quarantine_key(id.bytes()), encode_quarantine(data));
+  staged.batch.put(quarantine_token_key(data.token, id.bytes()), "");
+  staged.batch.put(other_key(outcome.uuid, 'o', outcome.source), encode_other(entry));
+}
+
+Status KvLedger::apply_refused(const log::ReadBatch& batch) {
+  const std::lock_guard lock(mutex_);
+  Staged staged = stage();
+  if (Status s = stage_refused(staged, batch.partition, batch.base, batch.records); !s) return s;
+  return write(std::move(staged));
+}
+
+Status KvLedger::stage_refused(Staged& staged, Partition partition, Offset base,
+                               const std::vector<std::string_view>& records) {
+  OffsetSet& done = staged.positions.refused[partition.value];
+  for (size_t i = 0; i < records.size(); i++) {
+    const int64_t at = base.value + static_cast<int64_t>(i);
+    if (done.contains(at)) continue;
+    done.add(at, at + 1);
+    PENSTOCK_TRY(const event::RefusedRecord refused, event::decode_refused(records[i]));
+    if (refused.uuid.is_nil()) continue;
+    const event::Source source{event::Lane::kMain, partition, {at}};
+    const OtherEntry entry{.state = "refused",
+                           .received_ms = refused.now_ms,
+                           .source = source,
+                           .status = refused.status,
+                           .reason = std::string(refused.reason),
+                           .stage = "capture"};
+    const std::string key = other_key(refused.uuid, 'r', source);
+    staged.batch.put(key, encode_other(entry));
+    staged.batch.put(refused_ring_key(at), key);
+    const int64_t old = at - static_cast<int64_t>(options_.refused_kept_max);
+    if (old < 0) continue;
+    PENSTOCK_TRY(const std::optional<std::string> old_key, kv_->get(refused_ring_key(old)));
+    if (!old_key) continue;
+    staged.batch.erase(*old_key);
+    staged.batch.erase(refused_ring_key(old));
+  }
+  return {};
+}
+
+Status KvLedger::apply_stored(Partition partition, Offset from, Offset to,
+                              const std::vector<Received>& counts) {
+  const std::lock_guard lock(mutex_);
+  OffsetSet& stored = positions_.stored[partition.value];
+  if (to.value <= stored.next()) return {};  // a repeat
+  if (from.value < stored.next()) {
+    return fail(Code::kBug, "a stored batch has other bounds than when it was sent first");
+  }
+  if (stored.contains(from.value)) return {};
+  const int64_t gap_from = stored.next();
+  stored.add(from.value, to.value);
+  for (const Received& r : counts) {
+    LedgerCounts delta;
+    delta.stored = r.count;
+    pending_[r.key].add(delta);
+    totals_[r.key.project].add(delta);
+  }
+  // The loader knows, from its own intent, that what lies below was stored in an earlier life.
+  if (from.value > gap_from) catch_up_stored(partition, {gap_from}, from);
+  return {};
+}
+
+Status KvLedger::take_quarantined(const std::vector<std::string>& ids) {
+  const std::lock_guard lock(mutex_);
+  Staged staged = stage();
+  for (const std::string& text : ids) {
+    const auto id = QuarantineId::parse(text);
+    if (!id) continue;
+    PENSTOCK_TRY(const std::optional<std::string> bytes, kv_->get(quarantine_key(id->bytes())));
+    QuarantineData data;
+    if (!bytes || !decode_quarantine(*bytes, data)) continue;  // taken before
+    staged.taken[data.key]++;
+    QuarantineUsage usage = usage_of(staged, data.token);
+    usage.entries -= std::min<uint64_t>(usage.entries, 1);
+    usage.bytes -= std::min<uint64_t>(usage.bytes, data.raw.size());
+    staged.usage.insert_or_assign(data.token, usage);
+    staged.batch.erase(quarantine_key(id->bytes()));
+    staged.batch.erase(quarantine_token_key(data.token, id->bytes()));
+    const std::string other = other_key(data.uuid, 'o', data.source);
+    PENSTOCK_TRY(const std::optional<std::string> found, kv_->get(other));
+    OtherEntry entry;
+    if (found && decode_other(*found, entry)) {
+      entry.state = "redriven";
+      staged.batch.put(other, encode_other(entry));
+    }
+  }
+  return write(std::move(staged));
+}
+
+/// Puts every changed count into the batch; `fresh` receives the values as they will be.
+Status KvLedger::put_books(Staged& staged, std::map<LedgerKey, LedgerCounts>& fresh) {
+  for (const auto* deltas : {&pending_, &staged.counts}) {
+    for (const auto& [key, delta] : *deltas) {
+      auto it = fresh.find(key);
+      if (it == fresh.end()) {
+        LedgerCounts value;
+        if (auto known = base_.find(key); known != base_.end()) {
+          value = known->second;
+        } else {
+          PENSTOCK_TRY(const std::optional<std::string> bytes, kv_->get(counts_key(key)));
+          if (bytes && !decode_counts(*bytes, value)) {
+            return fail(Code::kCorrupt, "the ledger's counts of a minute cannot be read");
+          }
+        }
+        it = fresh.emplace(key, std::move(value)).first;
+      }
+      it->second.add(delta);
+    }
+  }
+  return {};
+}
+
+void KvLedger::put_positions(Staged& staged, std::map<std::string, std::string>& changed) const {
+  const auto put = [&](PositionKind kind, event::Lane lane, int32_t partition,
+                       const OffsetSet& set) {
+    std::string key = position_key(kind, lane, {partition});
+    std::string bytes;
+    set.encode(bytes);
+    if (auto it = written_.find(key); it != written_.end() && it->second == bytes) return;
+    staged.batch.put(key, bytes);
+    changed.emplace(std::move(key), std::move(bytes));
+  };
+  const Positions& p = staged.positions;
+  for (const auto& [at, set] : p.received) put(PositionKind::kReceived, at.first, at.second, set);
+  for (const auto& [at, set] : p.decided) put(PositionKind::kDecided, at.first, at.second, set);
+  constexpr event::Lane kNoLane = event::Lane::kMain;
+  for (const auto& [n, set] : p.applied) put(PositionKind::kApplied, kNoLane, n, set);
+  for (const auto& [n, set] : p.stored) put(PositionKind::kStored, kNoLane, n, set);
+  for (const auto& [n, set] : p.refused) put(PositionKind::kRefused, kNoLane, n, set);
+}
+
+void KvLedger::put_entries(Staged& staged) {
+  for (const auto& [key, entry] : staged.accepted) staged.batch.put(key, encode_accepted(entry));
+  for (const auto& [token, usage] : staged.usage) {
+    std::string bytes;
+    ByteWriter w(bytes);
+    w.varint(usage.entries);
+    w.varint(usage.bytes);
+    staged.batch.put(quarantine_usage_key(token), bytes);
+  }
+}
+
+Status KvLedger::write(Staged staged) {
+  for (const auto& [key, n] : staged.taken) staged.counts[key];
+  std::map<LedgerKey, LedgerCounts> fresh;
+  if (Status s = put_books(staged, fresh); !s) return s;
+  std::map<ProjectId, LedgerCounts> totals;
+  for (const auto& [key, value] : fresh) totals.try_emplace(key.project, totals_[key.project]);
+  for (const auto& [key, delta] : staged.counts) totals[key.project].add(delta);
+  for (const auto& [key, n] : staged.taken) {
+    for (LedgerCounts* c : {&fresh[key], &totals[key.project]}) {
+      c->quarantined -= std::min(c->quarantined, n);
+      c->redriven += n;
+    }
+  }
+  for (const auto& [key, value] : fresh) staged.batch.put(counts_key(key), encode_counts(value));
+  for (const auto& [project, value] : totals) {
+    staged.batch.put(totals_key(project), encode_counts(value));
+  }
+  put_entries(staged);
+  std::map<std::string, std::string> changed;
+  put_positions(staged, changed);
+  if (staged.batch.empty()) return {};
+  if (Status s = kv_->write(staged.batch); !s) {
+    failures_metric.add();
+    if (healthy_) diag::error("ledger write failed", {{"error", s.error().message}});
+    healthy_ = false;
+    return s;
+  }
+  healthy_ = true;
+  pending_.clear();
+  for (auto& [key, value] : fresh) base_.insert_or_assign(key, std::move(value));
+  for (auto& [project, value] : totals) totals_.insert_or_assign(project, std::move(value));
+  for (auto& [key, bytes] : changed) written_.insert_or_assign(key, std::move(bytes));
+  follow(std::move(staged));
+  return {};
+}
+
+/// What is not a count and must follow a successful write.
+void KvLedger::follow(Staged staged) {
+  positions_ = std::move(staged.positions);
+  for (const auto& [where, early] : staged.counted_early) {
+    auto& kept = counted_early_[where];
+    kept.insert(early);
+    if (kept.size() > kCountedEarlyMax) kept.erase(kept.begin());
+  }
+  for (auto& [token, usage] : staged.usage) {
+    QuarantineUsage& old = usage_[token];
+    usage_total_.entries += usage.entries - old.entries;
+    usage_total_.bytes += usage.bytes - old.bytes;
+    old = usage;
+    if (usage.entries == 0) usage_.erase(token);
+  }
+  quarantine_metric.set(static_cast<int64_t>(usage_total_.bytes));
+  forget_cold();
+}
+
+void KvLedger::forget_cold() {
+  if (base_.size() <= kCountsInMemoryMax) return;
+  int64_t newest = 0;
+  for (const auto& [key, value] : base_) newest = std::max(newest, key.minute);
+  std::erase_if(base_, [&](const auto& item) { return item.first.minute < newest - 10; });
+  if (base_.size() > kCountsInMemoryMax) base_.clear();
+}
+
+Status KvLedger::checkpoint(log::Log& log) {
+  Positions durable;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!loaded_) return fail(Code::kUnavailable, "the ledger has not recovered yet");
+    if (Status s = write(stage()); !s) return s;
+    durable = positions_;
+  }
+  if (Status s = kv_->flush(); !s) return s;
+  const std::string group(event::kGroupLedger);
+  for (event::Lane lane : event::kLanes) {
+    std::vector<log::Position> next;
+    for (const auto& [at, set] : durable.received) {
+      if (at.first == lane) next.push_back({{at.second}, {set.next()}});
+    }
+    if (next.empty()) continue;
+    if (Status s = log.commit(group, std::string(event::lane_topic(lane)), std::move(next)); !s) {
+      return s;
+    }
+  }
+  std::vector<log::Position> processed, refused;
+  for (const auto& [n, set] : durable.applied) {
+    // Both replays, of outcomes and of what was stored, begin at their own position.
+    const auto stored = durable.stored.find(n);
+    const int64_t counted = stored == durable.stored.end() ? set.base() : stored->second.next();
+    processed.push_back({{n}, {std::min(set.next(), counted)}});
+  }
+  for (const auto& [n, set] : durable.refused) refused.push_back({{n}, {set.next()}});
+  if (!processed.empty()) {
+    Status s = log.commit(group, std::string(event::kTopicProcessed), std::move(processed));
+    if (!s) return s;
+  }
+  if (refused.empty()) return {};
+  return log.commit(group, std::string(event::kTopicRefused), std::move(refused));
+}
+
+bool KvLedger::healthy() const {
+  const std::lock_guard lock(mutex_);
+  return healthy_;
+}
+
+}  // namespace penstock::ledger

@@ -1,0 +1,221 @@
+// Catching up with the log after a restart; see KvLedger.
+#include <algorithm>
+
+#include "base/diag.h"
+#include "ledger/books/kv_ledger.h"
+
+namespace penstock::ledger {
+namespace {
+
+int64_t minute_of(int64_t ms) { return ms >= 0 ? ms / 60'000 : (ms - 59'999) / 60'000; }
+
+/// Partitions of a topic; a topic that this process does not have has none.
+std::vector<log::PartitionBounds> bounds_of(const log::Log& log, std::string_view topic) {
+  auto bounds = log.bounds(std::string(topic));
+  return bounds ? std::move(*bounds) : std::vector<log::PartitionBounds>{};
+}
+
+/// The set of a partition; a new one begins at the oldest record there is.
+template <typename Map, typename Key>
+OffsetSet& set_of(Map& map, const Key& key, Offset start) {
+  auto [it, fresh] = map.try_emplace(key, OffsetSet(start.value));
+  return it->second;
+}
+
+}  // namespace
+
+Status KvLedger::load_positions() {
+  Status bad;
+  const std::string from(1, kPositionPrefix);
+  Status s = kv_->scan(from, kv::prefix_end(from), [&](std::string_view key, std::string_view v) {
+    OffsetSet set;
+    if (key.size() != 7 || !set.decode(v)) {
+      bad = fail(Code::kCorrupt, "a position of the ledger cannot be read");
+      return false;
+    }
+    uint32_t partition = 0;
+    for (char c : key.substr(3)) partition = (partition << 8) | static_cast<uint8_t>(c);
+    const auto n = static_cast<int32_t>(partition);
+    const auto lane = static_cast<event::Lane>(key[2]);
+    switch (static_cast<PositionKind>(key[1])) {
+      case PositionKind::kReceived: positions_.received[{lane, n}] = set; break;
+      case PositionKind::kDecided: positions_.decided[{lane, n}] = set; break;
+      case PositionKind::kApplied: positions_.applied[n] = set; break;
+      case PositionKind::kStored: positions_.stored[n] = set; break;
+      case PositionKind::kRefused: positions_.refused[n] = set; break;
+    }
+    written_.emplace(key, v);
+    return true;
+  });
+  return s ? bad : s;
+}
+
+Status KvLedger::load() {
+  if (Status s = load_positions(); !s) return s;
+  Status bad;
+  const std::string totals(1, kTotalsPrefix);
+  Status s = kv_->scan(totals, kv::prefix_end(totals), [&](std::string_view key,
+                                                           std::string_view value) {
+    // The key has the counts key's shape without its minute and lane.
+    std::string as_counts(key);
+    as_counts.append(9, '\0');
+    if (!decode_counts(value, totals_[parse_counts_key(as_counts).project])) {
+      bad = fail(Code::kCorrupt, "the ledger's totals of a project cannot be read");
+      return false;
+    }
+    return true;
+  });
+  if (!s) return s;
+  if (!bad) return bad;
+  const std::string usage(1, kQuarantineUsage);
+  s = kv_->scan(usage, kv::prefix_end(usage), [&](std::string_view key, std::string_view value) {
+    ByteReader r(value);
+    QuarantineUsage u;
+    u.entries = r.varint();
+    u.bytes = r.varint();
+    if (u.entries > 0) usage_[std::string(key.substr(1))] = u;
+    usage_total_.entries += u.entries;
+    usage_total_.bytes += u.bytes;
+    return true;
+  });
+  loaded_ = s.has_value();
+  return s;
+}
+
+KvLedger::Step KvLedger::received_step(log::Log& log, event::Lane lane) {
+  Step step{std::string(event::lane_topic(lane)), {}, nullptr};
+  for (const log::PartitionBounds& b : bounds_of(log, event::lane_topic(lane))) {
+    OffsetSet& set = set_of(positions_.received, LanePartition{lane, b.partition.value}, b.start);
+    step.ranges.push_back({b.partition, {std::max(set.next(), b.start.value)}, b.end});
+  }
+  step.visit = [this, lane](const log::ScanSlice& slice) { return count_received(lane, slice); };
+  return step;
+}
+
+Status KvLedger::count_received(event::Lane lane, const log::ScanSlice& slice) {
+  const std::lock_guard lock(mutex_);
+  OffsetSet& set = positions_.received[{lane, slice.partition.value}];
+  for (size_t i = 0; i < slice.records.size(); i++) {
+    const int64_t at = slice.base.value + static_cast<int64_t>(i);
+    if (set.contains(at)) continue;
+    PENSTOCK_TRY(const event::RawRecord raw, event::decode_raw(slice.records[i]));
+    set.add(at, at + 1);
+    pending_[{raw.project, minute_of(raw.now_ms), lane}].received++;
+    totals_[raw.project].received++;
+  }
+  return {};
+}
+
+KvLedger::Step KvLedger::processed_step(log::Log& log) {
+  Step step{std::string(event::kTopicProcessed), {}, nullptr};
+  for (const log::PartitionBounds& b : bounds_of(log, event::kTopicProcessed)) {
+    OffsetSet& set = set_of(positions_.applied, b.partition.value, b.start);
+    step.ranges.push_back({b.partition, {set.next()}, b.end});
+  }
+  step.visit = [this](const log::ScanSlice& slice) {
+    return apply_processed(slice.partition, slice.base, slice.records);
+  };
+  return step;
+}
+
+KvLedger::Step KvLedger::stored_step(log::Log& log) {
+  Step step{std::string(event::kTopicProcessed), {}, nullptr};
+  for (const log::PartitionBounds& b : bounds_of(log, event::kTopicProcessed)) {
+    set_of(positions_.stored, b.partition.value, b.start);
+  }
+  for (const log::Position& p :
+       log.committed(std::string(event::kGroupLoad), std::string(event::kTopicProcessed))) {
+    const OffsetSet& set = positions_.stored[p.partition.value];
+    step.ranges.push_back({p.partition, {set.next()}, p.next});
+  }
+  step.visit = [this](const log::ScanSlice& slice) { return count_stored(slice, true); };
+  return step;
+}
+
+/// `add_range`: the slice's offsets are not in the set yet; otherwise apply_stored put them there.
+Status KvLedger::count_stored(const log::ScanSlice& slice, bool add_range) {
+  const std::lock_guard lock(mutex_);
+  OffsetSet& set = positions_.stored[slice.partition.value];
+  for (size_t i = 0; i < slice.records.size(); i++) {
+    const int64_t at = slice.base.value + static_cast<int64_t>(i);
+    if (add_range && set.contains(at)) continue;
+    PENSTOCK_TRY(const event::ProcessedRecord record, event::decode_processed(slice.records[i]));
+    if (add_range) set.add(at, at + 1);
+    const auto* outcome = std::get_if<event::Outcome>(&record);
+    if (outcome == nullptr || outcome->kind != event::OutcomeKind::kAccepted) continue;
+    pending_[{outcome->received_for, minute_of(outcome->received_ms), outcome->source.lane}]
+        .stored++;
+    totals_[outcome->received_for].stored++;
+  }
+  return {};
+}
+
+/// The mutex is held. The gap stays a gap in the set until its records were counted.
+void KvLedger::catch_up_stored(Partition partition, Offset from, Offset to) {
+  if (log_ == nullptr || home_ == nullptr) return;
+  const std::weak_ptr<int> alive = alive_;
+  log::scan(*log_, *home_, std::string(event::kTopicProcessed), {{partition, from, to}},
+            [this, alive](const log::ScanSlice& slice) -> Status {
+              if (alive.expired()) return fail(Code::kCancelled, "the ledger is gone");
+              return count_stored(slice, true);
+            },
+            [](const Status& status) {
+              if (status || status.error().code == Code::kCancelled) return;
+              diag::warn("stored events were not counted; a restart counts them",
+                         {{"error", status.error().message}});
+            });
+}
+
+KvLedger::Step KvLedger::refused_step(log::Log& log) {
+  Step step{std::string(event::kTopicRefused), {}, nullptr};
+  for (const log::PartitionBounds& b : bounds_of(log, event::kTopicRefused)) {
+    OffsetSet& set = set_of(positions_.refused, b.partition.value, b.start);
+    step.ranges.push_back({b.partition, {std::max(set.next(), b.start.value)}, b.end});
+  }
+  step.visit = [this](const log::ScanSlice& slice) -> Status {
+    const std::lock_guard lock(mutex_);
+    Staged staged = stage();
+    Status s = stage_refused(staged, slice.partition, slice.base, slice.records);
+    return s ? write(std::move(staged)) : s;
+  };
+  return step;
+}
+
+void KvLedger::recover(log::Log& log, runtime::Loop& home, Done done) {
+  auto shared_done = std::make_shared<Done>(std::move(done));
+  auto steps = std::make_shared<std::vector<Step>>();
+  Status status;
+  {
+    const std::lock_guard lock(mutex_);
+    log_ = &log;
+    home_ = &home;
+    if (!loaded_) status = load();
+    if (status) {
+      for (event::Lane lane : event::kLanes) steps->push_back(received_step(log, lane));
+      steps->push_back(processed_step(log));
+      steps->push_back(stored_step(log));
+      steps->push_back(refused_step(log));
+    }
+  }
+  if (!status) {
+    home.post([shared_done, status = std::move(status)]() mutable { (*shared_done)(status); });
+    return;
+  }
+  run_steps(std::move(steps), 0, std::move(shared_done));
+}
+
+void KvLedger::run_steps(std::shared_ptr<std::vector<Step>> steps, size_t at,
+                         std::shared_ptr<Done> done) {
+  if (at == steps->size()) {
+    home_->post([done] { (*done)({}); });
+    return;
+  }
+  Step& step = (*steps)[at];
+  log::scan(*log_, *home_, step.topic, std::move(step.ranges), std::move(step.visit),
+            [this, steps, at, done](Status status) {
+              if (!status) return (*done)(fail(status.error(), "ledger recovery"));
+              run_steps(steps, at + 1, done);
+            });
+}
+
+}  // namespace penstock::ledger

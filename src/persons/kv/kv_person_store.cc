@@ -1,0 +1,249 @@
+#include "persons/kv/kv_person_store.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/metrics.h"
+#include "log/scan.h"
+
+namespace penstock::persons {
+namespace {
+
+Counter applied_metric{"penstock_persons_changes_total", "Person and distinct id changes applied."};
+
+Error unreadable() { return {Code::kCorrupt, "a person in the person store cannot be read"}; }
+
+Person to_person(ProjectId project, const Uuid& id, const PersonValue& v) {
+  Person p;
+  p.project = project;
+  p.id = id;
+  p.properties = v.properties;
+  p.created_at_ms = v.created_at_ms;
+  p.is_identified = v.is_identified;
+  p.version = v.version;
+  p.last_seen_at_ms = v.last_seen_at_ms;
+  return p;
+}
+
+}  // namespace
+
+/// One apply in the making: the batch and what it will have written, so that later changes of the
+/// same keys see earlier ones.
+struct KvPersonStore::Change {
+  kv::WriteBatch batch;
+  std::unordered_map<std::string, std::string> written;
+  std::map<ProjectId, int64_t> count_delta;
+
+  void put(const std::string& key, std::string value) {
+    batch.put(key, value);
+    written.insert_or_assign(key, std::move(value));
+  }
+  Result<std::optional<std::string>> get(const kv::KeyValue& kv, const std::string& key) const {
+    if (auto it = written.find(key); it != written.end()) return it->second;
+    return kv.get(key);
+  }
+};
+
+KvPersonStore::KvPersonStore(std::unique_ptr<kv::KeyValue> kv) : kv_(std::move(kv)) {}
+
+Result<std::vector<std::optional<Person>>> KvPersonStore::fetch(
+    const std::vector<DistinctIdKey>& keys) const {
+  std::vector<std::string> wanted;
+  wanted.reserve(keys.size());
+  for (const DistinctIdKey& key : keys) {
+    wanted.push_back(mapping_key(key.project, key.distinct_id));
+  }
+  PENSTOCK_TRY(const auto mappings, kv_->get_many(wanted));
+  std::vector<std::string> person_keys;
+  std::vector<std::pair<size_t, Uuid>> places;
+  for (size_t i = 0; i < keys.size(); i++) {
+    if (!mappings[i]) continue;
+    MappingValue m;
+    if (!decode_mapping(*mappings[i], m)) return std::unexpected(unreadable());
+    if (m.deleted) continue;
+    person_keys.push_back(person_key(keys[i].project, m.person_id));
+    places.emplace_back(i, m.person_id);
+  }
+  std::vector<std::optional<Person>> out(keys.size());
+  PENSTOCK_TRY(const auto persons, kv_->get_many(person_keys));
+  for (size_t i = 0; i < places.size(); i++) {
+    if (!persons[i]) continue;
+    PersonValue v;
+    if (!decode_person(*persons[i], v)) return std::unexpected(unreadable());
+    if (v.deleted) continue;
+    const auto [at, id] = places[i];
+    out[at] = to_person(keys[at].project, id, v);
+  }
+  return out;
+}
+
+Result<std::optional<Person>> KvPersonStore::get(ProjectId project, const Uuid& id) const {
+  PENSTOCK_TRY(const auto bytes, kv_->get(person_key(project, id)));
+  if (!bytes) return std::nullopt;
+  PersonValue v;
+  if (!decode_person(*bytes, v)) return std::unexpected(unreadable());
+  if (v.deleted) return std::nullopt;
+  return to_person(project, id, v);
+}
+
+Result<std::vector<Mapping>> KvPersonStore::mappings(ProjectId project, const Uuid& id,
+                                                     size_t ids_max) const {
+  std::vector<Mapping> out;
+  const std::string prefix = reverse_prefix(project, id);
+  Status s = kv_->scan(prefix, kv::prefix_end(prefix),
+                       [&](std::string_view key, std::string_view value) {
+                         if (out.size() >= ids_max) return false;
+                         out.push_back({std::string(key.substr(prefix.size())),
+                                        decode_number(value)});
+                         return true;
+                       });
+  if (!s) return std::unexpected(std::move(s).error());
+  return out;
+}
+
+Result<std::vector<std::string>> KvPersonStore::distinct_ids(ProjectId project, const Uuid& id,
+                                                             size_t ids_max) const {
+  PENSTOCK_TRY(auto found, mappings(project, id, ids_max));
+  std::vector<std::string> out;
+  for (Mapping& m : found) out.push_back(std::move(m.distinct_id));
+  return out;
+}
+
+Status KvPersonStore::apply_person(Change& change, const event::PersonChange& person) const {
+  const std::string key = person_key(person.project, person.id);
+  PENSTOCK_TRY(const auto bytes, change.get(*kv_, key));
+  bool existed = false;
+  if (bytes) {
+    PersonValue old;
+    if (!decode_person(*bytes, old)) return std::unexpected(unreadable());
+    if (person.version <= old.version) return {};
+    existed = !old.deleted;
+  }
+  change.put(key, encode_person({.deleted = person.is_deleted,
+                                 .version = person.version,
+                                 .is_identified = person.is_identified,
+                                 .created_at_ms = person.created_at_ms,
+                                 .last_seen_at_ms = person.last_seen_at_ms,
+                                 .properties = person.is_deleted ? "" : person.properties}));
+  change.count_delta[person.project] += (person.is_deleted ? 0 : 1) - (existed ? 1 : 0);
+  return {};
+}
+
+Status KvPersonStore::apply_mapping(Change& change, const event::DistinctIdChange& mapping) const {
+  const std::string key = mapping_key(mapping.project, mapping.distinct_id);
+  PENSTOCK_TRY(const auto bytes, change.get(*kv_, key));
+  if (bytes) {
+    MappingValue old;
+    if (!decode_mapping(*bytes, old)) return std::unexpected(unreadable());
+    if (mapping.version <= old.version) return {};
+    if (!old.deleted) {
+      change.batch.erase(reverse_key(mapping.project, old.person_id, mapping.distinct_id));
+    }
+  }
+  change.put(key, encode_mapping({mapping.person_id, mapping.version, mapping.is_deleted}));
+  if (!mapping.is_deleted) {
+    change.batch.put(reverse_key(mapping.project, mapping.person_id, mapping.distinct_id),
+                     encode_number(mapping.version));
+  }
+  return {};
+}
+
+Status KvPersonStore::apply(const PersonUpdates& updates,
+                            const std::vector<log::Position>& applied) {
+  const std::lock_guard lock(mutex_);
+  Change change;
+  for (const event::PersonChange& p : updates.persons) {
+    if (Status s = apply_person(change, p); !s) return s;
+  }
+  for (const event::DistinctIdChange& d : updates.distinct_ids) {
+    if (Status s = apply_mapping(change, d); !s) return s;
+  }
+  for (const auto& [project, delta] : change.count_delta) {
+    if (delta == 0) continue;
+    PENSTOCK_TRY(const auto bytes, kv_->get(count_key(project)));
+    const int64_t before = bytes ? decode_number(*bytes) : 0;
+    change.batch.put(count_key(project), encode_number(before + delta));
+  }
+  std::map<int32_t, int64_t> next;
+  for (const log::Position& p : applied) {
+    const auto it = applied_.find(p.partition.value);
+    if (it != applied_.end() && it->second >= p.next.value) continue;
+    next[p.partition.value] = p.next.value;
+    change.batch.put(applied_key(p.partition), encode_number(p.next.value));
+  }
+  if (change.batch.empty()) return {};
+  if (Status s = kv_->write(change.batch); !s) return s;
+  for (const auto& [partition, at] : next) applied_[partition] = at;
+  applied_metric.add(updates.persons.size() + updates.distinct_ids.size());
+  return {};
+}
+
+std::vector<log::Position> KvPersonStore::applied() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<log::Position> out;
+  for (const auto& [partition, next] : applied_) out.push_back({{partition}, {next}});
+  return out;
+}
+
+Status KvPersonStore::load() {
+  const std::lock_guard lock(mutex_);
+  if (loaded_) return {};
+  const std::string prefix(1, kAppliedPrefix);
+  Status s = kv_->scan(prefix, kv::prefix_end(prefix), [&](std::string_view key,
+                                                           std::string_view value) {
+    uint32_t partition = 0;
+    for (char c : key.substr(1)) partition = (partition << 8) | static_cast<uint8_t>(c);
+    applied_[static_cast<int32_t>(partition)] = decode_number(value);
+    return true;
+  });
+  loaded_ = s.has_value();
+  return s;
+}
+
+void KvPersonStore::recover(log::Log& log, runtime::Loop& home, Done done) {
+  std::string topic(event::kTopicProcessed);
+  Status status = load();
+  const auto bounds = log.bounds(topic);
+  if (status && !bounds) status = std::unexpected(bounds.error());
+  if (!status) {
+    home.post([done = std::move(done), status = std::move(status)]() mutable { done(status); });
+    return;
+  }
+  std::vector<log::ScanRange> ranges;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const log::PartitionBounds& b : *bounds) {
+      auto [it, fresh] = applied_.try_emplace(b.partition.value, b.start.value);
+      ranges.push_back({b.partition, {it->second}, b.end});
+    }
+  }
+  auto visit = [this](const log::ScanSlice& slice) -> Status {
+    PersonUpdates updates;
+    for (std::string_view bytes : slice.records) {
+      PENSTOCK_TRY(const event::ProcessedRecord record, event::decode_processed(bytes));
+      if (const auto* p = std::get_if<event::PersonChange>(&record)) {
+        updates.persons.push_back(*p);
+      } else if (const auto* d = std::get_if<event::DistinctIdChange>(&record)) {
+        updates.distinct_ids.push_back(*d);
+      }
+    }
+    const int64_t next = slice.base.value + static_cast<int64_t>(slice.records.size());
+    return apply(updates, {{slice.partition, {next}}});
+  };
+  log::scan(log, home, std::move(topic), std::move(ranges), std::move(visit), std::move(done));
+}
+
+Status KvPersonStore::checkpoint(log::Log& log) {
+  const std::vector<log::Position> durable = applied();
+  if (Status s = kv_->flush(); !s) return s;
+  if (durable.empty()) return {};
+  return log.commit(std::string(event::kGroupPersons), std::string(event::kTopicProcessed),
+                    durable);
+}
+
+Result<uint64_t> KvPersonStore::count(ProjectId project) const {
+  PENSTOCK_TRY(const auto bytes, kv_->get(count_key(project)));
+  return bytes ? static_cast<uint64_t>(std::max<int64_t>(decode_number(*bytes), 0)) : 0;
+}
+
+}  // namespace penstock::persons

@@ -1,0 +1,104 @@
+#include "persons/kv/person_codec.h"
+
+#include "base/codec.h"
+
+namespace penstock::persons {
+namespace {
+
+constexpr uint8_t kIdentified = 1, kDeleted = 2, kLastSeen = 4;
+
+void put_project(std::string& out, ProjectId project) {
+  const auto v = static_cast<uint64_t>(project.value);
+  for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>(v >> shift));
+}
+void put_uuid(std::string& out, const Uuid& id) {
+  for (uint8_t b : id.bytes) out.push_back(static_cast<char>(b));
+}
+std::string begin(char prefix, ProjectId project) {
+  std::string out(1, prefix);
+  put_project(out, project);
+  return out;
+}
+
+}  // namespace
+
+std::string person_key(ProjectId project, const Uuid& id) {
+  std::string out = begin(kPersonPrefix, project);
+  put_uuid(out, id);
+  return out;
+}
+std::string mapping_key(ProjectId project, std::string_view distinct_id) {
+  std::string out = begin(kMappingPrefix, project);
+  out.append(distinct_id);
+  return out;
+}
+std::string reverse_prefix(ProjectId project, const Uuid& id) {
+  std::string out = begin(kReversePrefix, project);
+  put_uuid(out, id);
+  return out;
+}
+std::string reverse_key(ProjectId project, const Uuid& id, std::string_view distinct_id) {
+  std::string out = reverse_prefix(project, id);
+  out.append(distinct_id);
+  return out;
+}
+std::string count_key(ProjectId project) { return begin(kCountPrefix, project); }
+std::string applied_key(Partition partition) {
+  std::string out(1, kAppliedPrefix);
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    out.push_back(static_cast<char>(partition.value >> shift));
+  }
+  return out;
+}
+
+std::string encode_person(const PersonValue& v) {
+  std::string out;
+  out.reserve(24 + v.properties.size());
+  ByteWriter w(out);
+  w.u8(static_cast<uint8_t>((v.is_identified ? kIdentified : 0) | (v.deleted ? kDeleted : 0) |
+                            (v.last_seen_at_ms ? kLastSeen : 0)));
+  w.varint(v.version);
+  w.zigzag(v.created_at_ms);
+  if (v.last_seen_at_ms) w.zigzag(*v.last_seen_at_ms);
+  w.bytes(v.properties);
+  return out;
+}
+
+bool decode_person(std::string_view bytes, PersonValue& out) {
+  ByteReader r(bytes);
+  const uint8_t flags = r.u8();
+  out.is_identified = (flags & kIdentified) != 0;
+  out.deleted = (flags & kDeleted) != 0;
+  out.version = r.varint();
+  out.created_at_ms = r.zigzag();
+  out.last_seen_at_ms.reset();
+  if ((flags & kLastSeen) != 0) out.last_seen_at_ms = r.zigzag();
+  out.properties = r.bytes();
+  return r.ok() && r.at_end();
+}
+
+std::string encode_mapping(const MappingValue& v) {
+  std::string out;
+  ByteWriter w(out);
+  w.uuid(v.person_id);
+  w.zigzag(v.version);
+  w.u8(v.deleted ? 1 : 0);
+  return out;
+}
+
+bool decode_mapping(std::string_view bytes, MappingValue& out) {
+  ByteReader r(bytes);
+  out.person_id = r.uuid();
+  out.version = r.zigzag();
+  out.deleted = r.u8() != 0;
+  return r.ok() && r.at_end();
+}
+
+std::string encode_number(int64_t v) {
+  std::string out;
+  ByteWriter(out).zigzag(v);
+  return out;
+}
+int64_t decode_number(std::string_view bytes) { return ByteReader(bytes).zigzag(); }
+
+}  // namespace penstock::persons

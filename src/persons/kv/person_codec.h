@@ -1,0 +1,50 @@
+// Keys and values of the person store's KeyValue; the page for it is docs/formats/persons.md.
+//
+// Deleted persons stay as small tombstones: their version keeps an older change, replayed later
+// from another partition, from bringing them back. Pure functions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "persons/person_store.h"
+
+namespace penstock::persons {
+
+inline constexpr char kPersonPrefix = 'p';    // project, uuid → PersonValue
+inline constexpr char kMappingPrefix = 'd';   // project, distinct id → MappingValue
+inline constexpr char kReversePrefix = 'i';   // project, uuid, distinct id → mapping version
+inline constexpr char kCountPrefix = 'n';     // project → number of persons
+inline constexpr char kAppliedPrefix = 'a';   // partition → next offset
+
+std::string person_key(ProjectId project, const Uuid& id);
+std::string mapping_key(ProjectId project, std::string_view distinct_id);
+std::string reverse_prefix(ProjectId project, const Uuid& id);
+std::string reverse_key(ProjectId project, const Uuid& id, std::string_view distinct_id);
+std::string count_key(ProjectId project);
+std::string applied_key(Partition partition);
+
+struct PersonValue {
+  bool deleted = false;
+  uint64_t version = 0;
+  bool is_identified = false;
+  int64_t created_at_ms = 0;
+  std::optional<int64_t> last_seen_at_ms;
+  std::string_view properties;
+};
+std::string encode_person(const PersonValue& value);
+bool decode_person(std::string_view bytes, PersonValue& out);
+
+struct MappingValue {
+  Uuid person_id;
+  int64_t version = 0;
+  bool deleted = false;
+};
+std::string encode_mapping(const MappingValue& value);
+bool decode_mapping(std::string_view bytes, MappingValue& out);
+
+std::string encode_number(int64_t v);
+int64_t decode_number(std::string_view bytes);
+
+}  // namespace penstock::persons

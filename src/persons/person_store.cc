@@ -1,0 +1,25 @@
+#include "persons/person_store.h"
+
+#include "persons/kv/kv_person_store.h"
+
+namespace penstock::persons {
+namespace {
+
+/// PostHog's namespace for person ids.
+constexpr Uuid kPersonNamespace{{0x93, 0x29, 0x79, 0xb4, 0x65, 0xc3, 0x44, 0x24, 0x84, 0x67, 0x0b,
+                                 0x66, 0xec, 0x27, 0xbc, 0x22}};
+
+}  // namespace
+
+std::unique_ptr<PersonStore> make_person_store(std::unique_ptr<kv::KeyValue> kv) {
+  return std::make_unique<KvPersonStore>(std::move(kv));
+}
+
+Uuid person_uuid(ProjectId project, std::string_view distinct_id) {
+  std::string name = std::to_string(project.value);
+  name.push_back(':');
+  name.append(distinct_id);
+  return Uuid::v5(kPersonNamespace, name);
+}
+
+}  // namespace penstock::persons
