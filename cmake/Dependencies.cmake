@@ -1,21 +1,37 @@
 # Every third-party library, by one name each: dep::<name>. Debian's packages are found where apt
-# puts them; what comes from other registries lies in the cache that tools/setup fills.
+# puts them; what comes from other registries lies in the cache that tools/setup fills, in folders
+# named by the versions of tools/versions.env.
 set(PENSTOCK_CACHE "$ENV{PENSTOCK_CACHE}" CACHE PATH "Where tools/setup keeps what it fetched")
 if(NOT PENSTOCK_CACHE)
   set(PENSTOCK_CACHE "$ENV{HOME}/.cache/penstock" CACHE PATH "" FORCE)
 endif()
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/versions.env)
+
+# dep_version(<key> <variable>): one value of tools/versions.env.
+function(dep_version key variable)
+  file(STRINGS ${CMAKE_SOURCE_DIR}/tools/versions.env line REGEX "^${key}=")
+  string(REGEX REPLACE "^${key}=" "" value "${line}")
+  set(${variable} ${value} PARENT_SCOPE)
+endfunction()
+
+# dep_missing(<what>): the one sentence that says what to do.
+function(dep_missing what)
+  message(FATAL_ERROR "${what} was not found: run tools/setup, it installs what is missing")
+endfunction()
 
 # dep_library(<name> <header> <libraries…>): a Debian library without CMake files of its own.
 function(dep_library name header)
   find_path(DEP_${name}_INCLUDE ${header})
+  mark_as_advanced(DEP_${name}_INCLUDE)
   if(NOT DEP_${name}_INCLUDE)
-    message(FATAL_ERROR "${header} was not found: run tools/setup, it installs what is missing")
+    dep_missing(${header})
   endif()
   add_library(dep_${name} INTERFACE)
   foreach(library IN LISTS ARGN)
     find_library(DEP_${name}_${library} ${library})
+    mark_as_advanced(DEP_${name}_${library})
     if(NOT DEP_${name}_${library})
-      message(FATAL_ERROR "lib${library} was not found: run tools/setup, it installs what is missing")
+      dep_missing(lib${library})
     endif()
     target_link_libraries(dep_${name} INTERFACE ${DEP_${name}_${library}})
   endforeach()
@@ -23,9 +39,14 @@ function(dep_library name header)
 endfunction()
 
 find_package(Threads REQUIRED)
+link_libraries(Threads::Threads)
+
 dep_library(simdjson simdjson.h simdjson)
 dep_library(libdeflate libdeflate.h deflate)
 dep_library(zlib zlib.h z)
+dep_library(zstd zstd.h zstd)
+dep_library(brotli brotli/decode.h brotlidec brotlienc brotlicommon)
+dep_library(isal isa-l/crc.h isal)
 dep_library(rocksdb rocksdb/db.h rocksdb)
 dep_library(sqlite sqlite3.h sqlite3)
 dep_library(openssl openssl/ssl.h ssl crypto)
@@ -36,25 +57,32 @@ target_compile_definitions(dep_spdlog INTERFACE SPDLOG_COMPILED_LIB SPDLOG_FMT_E
 target_link_libraries(dep_spdlog INTERFACE dep_fmt)
 dep_library(cli11 CLI/CLI.hpp)
 dep_library(tomlplusplus toml++/toml.h)
+dep_library(benchmark benchmark/benchmark.h benchmark)
 if(PENSTOCK_TESTS)
   dep_library(gtest gtest/gtest.h gtest gtest_main)
   dep_library(gmock gmock/gmock.h gmock)
-  target_link_libraries(dep_gtest INTERFACE Threads::Threads)
   target_link_libraries(dep_gmock INTERFACE dep_gtest)
-  dep_library(benchmark benchmark/benchmark.h benchmark)
+  dep_library(rapidcheck rapidcheck.h rapidcheck)
 endif()
-link_libraries(Threads::Threads)
 
 # llhttp's C sources, from the pinned source package that tools/setup unpacked.
-set(PENSTOCK_LLHTTP_DIR ${PENSTOCK_CACHE}/llhttp)
-if(NOT EXISTS ${PENSTOCK_LLHTTP_DIR}/include/llhttp.h)
-  message(FATAL_ERROR "llhttp is not in ${PENSTOCK_CACHE}: run tools/setup, it fetches it")
+dep_version(LLHTTP_VERSION llhttp_version)
+set(llhttp_dir ${PENSTOCK_CACHE}/llhttp-${llhttp_version})
+if(NOT EXISTS ${llhttp_dir}/include/llhttp.h)
+  dep_missing("llhttp ${llhttp_version} in ${PENSTOCK_CACHE}")
 endif()
-file(GLOB llhttp_sources ${PENSTOCK_LLHTTP_DIR}/src/*.c)
-add_library(dep_llhttp STATIC ${llhttp_sources})
-target_include_directories(dep_llhttp SYSTEM PUBLIC ${PENSTOCK_LLHTTP_DIR}/include)
+add_library(dep_llhttp STATIC
+  ${llhttp_dir}/src/api.c ${llhttp_dir}/src/http.c ${llhttp_dir}/src/llhttp.c)
+target_include_directories(dep_llhttp SYSTEM PUBLIC ${llhttp_dir}/include)
 target_compile_options(dep_llhttp PRIVATE -O2 -w)
+set_target_properties(dep_llhttp PROPERTIES C_CLANG_TIDY "")
 add_library(dep::llhttp ALIAS dep_llhttp)
 
-# The embedded ClickHouse engine; loaded by the engine child at run time, never linked.
-set(PENSTOCK_CHDB_LIB ${PENSTOCK_CACHE}/chdb/libchdb.so)
+# The embedded ClickHouse engine: never linked, the engine child loads libchdb.so at run time from
+# beside the binary, which is where this link puts it.
+dep_version(CHDB_VERSION chdb_version)
+set(PENSTOCK_CHDB_LIB ${PENSTOCK_CACHE}/chdb-${chdb_version}/libchdb.so)
+if(NOT EXISTS ${PENSTOCK_CHDB_LIB})
+  dep_missing("The embedded ClickHouse engine ${chdb_version} in ${PENSTOCK_CACHE}")
+endif()
+file(CREATE_LINK ${PENSTOCK_CHDB_LIB} ${CMAKE_BINARY_DIR}/libchdb.so SYMBOLIC)
