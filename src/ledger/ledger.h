@@ -164,7 +164,8 @@ class Ledger {
   virtual LedgerBalance balance(const log::Log& log) const = 0;
 
   virtual Result<std::vector<TraceEntry>> trace(const Uuid& uuid) const = 0;
-  /// Entries of a token (empty: all), oldest first, after `after_id`.
+  /// Entries of a token (empty: all), oldest first, after `after_id`; an answer may be shorter
+  /// than asked, and is empty only at the end.
   virtual Result<std::vector<QuarantineEntry>> quarantined(std::string_view token,
                                                            std::string_view after_id,
                                                            size_t entries_max) const = 0;

@@ -366,6 +366,7 @@ Status KvLedger::write(Staged staged) {
     return s;
   }
   healthy_ = true;
+  unflushed_ = true;
   pending_.clear();
   for (auto& [key, value] : fresh) base_.insert_or_assign(key, std::move(value));
   for (auto& [project, value] : totals) totals_.insert_or_assign(project, std::move(value));
@@ -407,9 +408,19 @@ Status KvLedger::checkpoint(log::Log& log) {
     const std::lock_guard lock(mutex_);
     if (!loaded_) return fail(Code::kUnavailable, "the ledger has not recovered yet");
     if (Status s = write(stage()); !s) return s;
+    if (!unflushed_) return {};
+    unflushed_ = false;
     durable = positions_;
   }
-  if (Status s = kv_->flush(); !s) return s;
+  if (Status s = kv_->flush(); !s) {
+    const std::lock_guard lock(mutex_);
+    unflushed_ = true;
+    return s;
+  }
+  return commit(log, durable);
+}
+
+Status KvLedger::commit(log::Log& log, const Positions& durable) {
   const std::string group(event::kGroupLedger);
   for (event::Lane lane : event::kLanes) {
     std::vector<log::Position> next;

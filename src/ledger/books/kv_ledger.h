@@ -101,6 +101,7 @@ class KvLedger final : public Ledger {
   static void put_entries(Staged& staged);
   void follow(Staged staged);
   void forget_cold();
+  static Status commit(log::Log& log, const Positions& durable);
   void catch_up_stored(Partition partition, Offset from, Offset to);
   Status count_stored(const log::ScanSlice& slice, bool add_range);
   QuarantineUsage usage_of(const Staged& staged, std::string_view token) const;
@@ -113,6 +114,7 @@ class KvLedger final : public Ledger {
   runtime::Loop* home_ = nullptr;
   bool loaded_ = false;
   bool healthy_ = true;
+  bool unflushed_ = false;
 
   std::map<LedgerKey, LedgerCounts> base_;     // what the KeyValue holds, the recent part
   std::map<LedgerKey, LedgerCounts> pending_;  // to add to it

@@ -6,6 +6,12 @@
 #include "ledger/books/kv_ledger.h"
 
 namespace penstock::ledger {
+namespace {
+
+/// A listing of quarantine ends after this much; the caller asks on from its last id.
+constexpr size_t kListedBytesMax = 16U << 20;
+
+}  // namespace
 
 Result<std::vector<bool>> KvLedger::seen(const std::vector<EventIdentity>& identities) const {
   std::vector<std::string> keys;
@@ -195,15 +201,17 @@ Result<std::vector<QuarantineEntry>> KvLedger::quarantined(std::string_view toke
     return true;
   });
   if (!s) return std::unexpected(std::move(s).error());
-  PENSTOCK_TRY(auto values, kv_->get_many(keys));
   std::vector<QuarantineEntry> out;
-  for (size_t i = 0; i < keys.size(); i++) {
+  size_t bytes_listed = 0;
+  for (const std::string& key : keys) {
+    PENSTOCK_TRY(const std::optional<std::string> value, kv_->get(key));
     QuarantineData data;
-    if (!values[i]) continue;  // taken meanwhile
-    if (!decode_quarantine(*values[i], data)) {
+    if (!value) continue;  // taken meanwhile
+    if (!decode_quarantine(*value, data)) {
       return fail(Code::kCorrupt, "a quarantined event cannot be read");
     }
-    out.push_back({.id = QuarantineId::from_bytes(std::string_view(keys[i]).substr(1)).text(),
+    bytes_listed += value->size();
+    out.push_back({.id = QuarantineId::from_bytes(std::string_view(key).substr(1)).text(),
                    .project = data.key.project,
                    .token = std::move(data.token),
                    .reason = std::move(data.reason),
@@ -212,6 +220,7 @@ Result<std::vector<QuarantineEntry>> KvLedger::quarantined(std::string_view toke
                    .received_ms = data.received_ms,
                    .source = data.source,
                    .raw = std::move(data.raw)});
+    if (bytes_listed >= kListedBytesMax) break;
   }
   return out;
 }

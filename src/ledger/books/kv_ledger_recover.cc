@@ -98,10 +98,12 @@ Status KvLedger::count_received(event::Lane lane, const log::ScanSlice& slice) {
   for (size_t i = 0; i < slice.records.size(); i++) {
     const int64_t at = slice.base.value + static_cast<int64_t>(i);
     if (set.contains(at)) continue;
-    PENSTOCK_TRY(const event::RawRecord raw, event::decode_raw(slice.records[i]));
     set.add(at, at + 1);
-    pending_[{raw.project, minute_of(raw.now_ms), lane}].received++;
-    totals_[raw.project].received++;
+    // Ingest quarantines what cannot be read under project 0 and time 0; so it is counted here.
+    const auto raw = event::decode_raw(slice.records[i]);
+    const ProjectId project = raw ? raw->project : ProjectId{};
+    pending_[{project, minute_of(raw ? raw->now_ms : 0), lane}].received++;
+    totals_[project].received++;
   }
   return {};
 }

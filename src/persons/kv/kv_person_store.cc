@@ -173,6 +173,7 @@ Status KvPersonStore::apply(const PersonUpdates& updates,
   }
   if (change.batch.empty()) return {};
   if (Status s = kv_->write(change.batch); !s) return s;
+  unflushed_ = true;
   for (const auto& [partition, at] : next) applied_[partition] = at;
   applied_metric.add(updates.persons.size() + updates.distinct_ids.size());
   return {};
@@ -234,9 +235,17 @@ void KvPersonStore::recover(log::Log& log, runtime::Loop& home, Done done) {
 }
 
 Status KvPersonStore::checkpoint(log::Log& log) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!unflushed_) return {};
+    unflushed_ = false;
+  }
   const std::vector<log::Position> durable = applied();
-  if (Status s = kv_->flush(); !s) return s;
-  if (durable.empty()) return {};
+  if (Status s = kv_->flush(); !s) {
+    const std::lock_guard lock(mutex_);
+    unflushed_ = true;
+    return s;
+  }
   return log.commit(std::string(event::kGroupPersons), std::string(event::kTopicProcessed),
                     durable);
 }

@@ -44,6 +44,7 @@ class KvPersonStore final : public PersonStore {
   mutable std::mutex mutex_;
   std::unique_ptr<kv::KeyValue> kv_;
   bool loaded_ = false;
+  bool unflushed_ = false;
   std::map<int32_t, int64_t> applied_;
 };
 

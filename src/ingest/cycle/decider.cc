@@ -1,0 +1,257 @@
+#include "ingest/cycle/decider.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "event/timestamp.h"
+#include "ingest/steps/elements.h"
+#include "ingest/steps/normalise.h"
+#include "ingest/steps/parse.h"
+#include "ingest/steps/profile.h"
+#include "ingest/steps/sanitise.h"
+#include "ingest/steps/special.h"
+
+namespace penstock::ingest {
+namespace {
+
+struct Identity {
+  Uuid uuid;
+  uint64_t hash = 0;
+  bool operator==(const Identity&) const = default;
+};
+struct IdentityHash {
+  size_t operator()(const Identity& i) const noexcept { return std::hash<Uuid>{}(i.uuid) ^ i.hash; }
+};
+
+}  // namespace
+
+/// What is known of an event before its text is read; the whole batch's heads are in memory, their
+/// texts are worked on one by one.
+struct Decider::Head {
+  event::RawRecord raw;
+  std::string_view bytes;
+  event::Source source;
+  std::string_view event;
+  const catalog::Project* project = nullptr;
+  uint64_t identity_hash = 0;
+  int64_t timestamp_ms = 0;
+  bool accepted_before = false;
+  Verdict verdict;
+};
+
+struct Decider::Cycle {
+  Cycle(const persons::PersonStore& store, int64_t now) : overlay(store), now_ms(now) {}
+
+  std::vector<Head> heads;
+  PersonOverlay overlay;
+  Warnings warnings;
+  PersonStep person_step{overlay, warnings};
+  std::unordered_set<Identity, IdentityHash> accepted;  // in this batch
+  std::map<std::string_view, size_t> quarantined_bytes;  // in this batch, by token
+  std::array<uint64_t, 5> counts{};  // by OutcomeKind
+  int64_t now_ms;
+  std::string properties;
+};
+
+std::vector<std::string_view> Output::records() const {
+  std::vector<std::string_view> out;
+  out.reserve(ends.size());
+  size_t begin = 0;
+  for (size_t end : ends) {
+    out.push_back(std::string_view(arena).substr(begin, end - begin));
+    begin = end;
+  }
+  return out;
+}
+
+void Decider::emit(Output& output, const event::ProcessedRecord& record) {
+  event::encode(record, output.arena);
+  output.ends.push_back(output.arena.size());
+}
+
+Result<Decided> Decider::decide(event::Lane lane, const std::vector<InputSlice>& slices,
+                                const catalog::Snapshot& snapshot, int64_t now_ms) {
+  Cycle cycle(persons_, now_ms);
+  for (const InputSlice& slice : slices) {
+    for (size_t i = 0; i < slice.records.size(); i++) {
+      Item item;
+      item.source = {lane, slice.partition, {slice.base.value + static_cast<int64_t>(i)}};
+      if (auto raw = event::decode_raw(slice.records[i])) {
+        item.raw = *raw;
+        item.verdict = resolve(item, snapshot);
+      } else {
+        item.verdict = Verdict::quarantine("decode", "unreadable_record");
+      }
+      cycle.heads.push_back({item.raw, slice.records[i], item.source, item.event, item.project,
+                             item.identity_hash, item.timestamp_ms, false, item.verdict});
+    }
+  }
+  PENSTOCK_CHECK(read(cycle));
+
+  Decided decided;
+  size_t at = 0, bytes = 0;
+  for (const InputSlice& slice : slices) {
+    if (bytes >= limits_.output_bytes_max) break;
+    auto found = std::ranges::find(decided.outputs, slice.partition, &Output::partition);
+    if (found == decided.outputs.end()) {
+      decided.outputs.push_back({slice.partition, slice.base, {}, {}, 0});
+      found = std::prev(decided.outputs.end());
+    }
+    const size_t before = found->arena.size();
+    for (size_t i = 0; i < slice.records.size(); i++) {
+      if (bytes + found->arena.size() - before >= limits_.output_bytes_max) break;
+      const size_t mark = found->ends.size();
+      PENSTOCK_CHECK(decide_one(cycle, cycle.heads[at + i], *found));
+      found->next = {slice.base.value + static_cast<int64_t>(i) + 1};
+      decided.events++;
+      decided.warnings += found->ends.size() - mark - 1;
+    }
+    at += slice.records.size();
+    bytes += found->arena.size() - before;
+  }
+  emit_changes(cycle, decided);
+  return decided;
+}
+
+Status Decider::read(Cycle& cycle) {
+  std::vector<ledger::EventIdentity> identities;
+  std::vector<Head*> asked;
+  for (Head& head : cycle.heads) {
+    if (head.verdict.decided()) continue;
+    identities.push_back({head.raw.uuid, head.identity_hash});
+    asked.push_back(&head);
+  }
+  PENSTOCK_TRY(const std::vector<bool> seen, ledger_.seen(identities));
+  std::vector<persons::DistinctIdKey> keys;
+  for (size_t i = 0; i < asked.size(); i++) {
+    asked[i]->accepted_before = seen[i];
+    if (seen[i] || asked[i]->raw.skip_persons) continue;
+    keys.push_back({asked[i]->project->id, std::string(asked[i]->raw.distinct_id)});
+  }
+  return cycle.overlay.fetch(keys);
+}
+
+Verdict Decider::prepare(Cycle& cycle, Item& item) {
+  if (Verdict v = parse(item); v.decided()) return v;
+  if (Verdict v = check_distinct_id(item, cycle.warnings); v.decided()) return v;
+  sanitise(item);
+  if (Verdict v = handle_special(item, cycle.warnings); v.decided()) return v;
+  if (Verdict v = decide_profile(item, cycle.warnings); v.decided()) return v;
+  if (Verdict v = read_merge(item, cycle.warnings); v.decided()) return v;
+  normalise(item, cycle.now_ms, cycle.warnings);
+  strip_person_fields(item);
+  return {};
+}
+
+Status Decider::decide_one(Cycle& cycle, const Head& head, Output& output) {
+  Item item;
+  item.raw = head.raw;
+  item.bytes = head.bytes;
+  item.source = head.source;
+  item.event = head.event;
+  item.project = head.project;
+  item.identity_hash = head.identity_hash;
+  item.timestamp_ms = head.timestamp_ms;
+  item.verdict = head.verdict;
+
+  event::Outcome outcome;
+  outcome.project = item.project == nullptr ? ProjectId{} : item.project->id;
+  outcome.received_for = item.raw.project;
+  outcome.uuid = item.raw.uuid;
+  outcome.identity_hash = item.identity_hash;
+  outcome.received_ms = item.raw.now_ms;
+  outcome.source = item.source;
+  outcome.redriven = item.raw.redriven;
+
+  const bool duplicate =
+      !item.verdict.decided() && (head.accepted_before ||
+                                  cycle.accepted.contains({item.raw.uuid, item.identity_hash}));
+  if (duplicate) {
+    outcome.kind = event::OutcomeKind::kDuplicate;
+    cycle.counts[static_cast<size_t>(outcome.kind)]++;
+    emit(output, outcome);
+    return {};
+  }
+  if (!item.verdict.decided()) item.verdict = prepare(cycle, item);
+  switch (item.verdict.kind) {
+    case Verdict::Kind::kGoOn: {
+      if (Status s = finish_accepted(cycle, item, outcome); !s) return s;
+      break;
+    }
+    case Verdict::Kind::kDrop:
+      outcome.kind = event::OutcomeKind::kDropped;
+      outcome.reason = item.verdict.reason;
+      break;
+    case Verdict::Kind::kQuarantine: finish_quarantined(cycle, item, outcome); break;
+  }
+  cycle.counts[static_cast<size_t>(outcome.kind)]++;
+  emit(output, outcome);
+  emit_warnings(cycle, item, output);
+  return {};
+}
+
+Status Decider::finish_accepted(Cycle& cycle, Item& item, event::Outcome& outcome) {
+  PENSTOCK_TRY(const RowPerson person, cycle.person_step.run(item));
+  build_elements(item);
+  // After person processing: whatever looks addresses up has seen it by now (ERRATA B9).
+  if (item.project->anonymize_ips) item.properties.erase("$ip");
+  cycle.properties.clear();
+  item.properties.append_to(cycle.properties);
+  outcome.kind = event::OutcomeKind::kAccepted;
+  event::EventRow& row = outcome.row;
+  row.event = item.event;
+  row.properties = cycle.properties;
+  row.timestamp_ms = item.timestamp_ms;
+  row.distinct_id = item.raw.distinct_id;
+  row.elements_chain = item.elements_chain;
+  row.created_at_ms = cycle.now_ms;
+  row.captured_at_ms = item.raw.now_ms;
+  row.person_id = person.id;
+  row.person_properties = person.properties;
+  row.person_created_at_ms = person.created_at_ms;
+  row.person_mode = person.mode;
+  row.historical = item.raw.historical;
+  cycle.accepted.insert({item.raw.uuid, item.identity_hash});
+  return {};
+}
+
+void Decider::finish_quarantined(Cycle& cycle, const Item& item, event::Outcome& outcome) {
+  size_t& waiting = cycle.quarantined_bytes[item.raw.token];
+  if (!ledger_.quarantine_has_room(item.raw.token, waiting + item.bytes.size())) {
+    outcome.kind = event::OutcomeKind::kDropped;
+    outcome.reason = "quarantine_full";
+    return;
+  }
+  waiting += item.bytes.size();
+  outcome.kind = event::OutcomeKind::kQuarantined;
+  outcome.reason = item.verdict.reason;
+  outcome.stage = item.verdict.stage;
+  outcome.token = item.raw.token;
+  outcome.raw = item.bytes;
+}
+
+void Decider::emit_warnings(Cycle& cycle, const Item& item, Output& output) {
+  for (const Warning& warning : cycle.warnings) {
+    if (!warning_limit_.admits(warning, item.raw.distinct_id, cycle.now_ms)) continue;
+    emit(output, event::IngestionWarning{warning.project, warning.type, "plugin-server",
+                                         warning.details, warning.timestamp_ms});
+  }
+  cycle.warnings.clear();
+}
+
+void Decider::emit_changes(Cycle& cycle, Decided& decided) {
+  decided.accepted = cycle.counts[static_cast<size_t>(event::OutcomeKind::kAccepted)];
+  decided.dropped = cycle.counts[static_cast<size_t>(event::OutcomeKind::kDropped)];
+  decided.duplicates = cycle.counts[static_cast<size_t>(event::OutcomeKind::kDuplicate)];
+  decided.quarantined = cycle.counts[static_cast<size_t>(event::OutcomeKind::kQuarantined)];
+  for (Output& output : decided.outputs) output.persons_from = output.ends.size();
+  const auto output_of = [&](Partition partition) -> Output& {
+    return *std::ranges::find(decided.outputs, partition, &Output::partition);
+  };
+  const PersonOverlay::Changes changes = cycle.overlay.changes();
+  for (const auto& person : changes.persons) emit(output_of(person.partition), person.change);
+  for (const auto& id : changes.distinct_ids) emit(output_of(id.partition), id.change);
+}
+
+}  // namespace penstock::ingest

@@ -1,0 +1,85 @@
+// Decider: what becomes of a batch of captured events; the computing part of a cycle.
+//
+// Plain synchronous code: reads dedup and persons for the whole batch, takes every event through
+// the steps in order, and encodes one outcome per event, then warnings and person changes, for the
+// processed topic. Nothing is written here; deciding the same input again is harmless. Ingest loop
+// only. Failure: the ledger's or the person store's; the cycle is repeated later.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "catalog/catalog.h"
+#include "event/processed_record.h"
+#include "ingest/steps/item.h"
+#include "ingest/steps/person_step.h"
+#include "ingest/steps/warning_limit.h"
+#include "ledger/ledger.h"
+#include "log/log.h"
+#include "persons/person_store.h"
+
+namespace penstock::ingest {
+
+/// Consecutive raw records of one partition.
+struct InputSlice {
+  Partition partition;
+  Offset base;
+  std::vector<std::string_view> records;
+};
+
+/// What goes to one partition of the processed topic.
+struct Output {
+  Partition partition;
+  Offset next;       // of the input, after the records decided
+  std::string arena; // the records, one behind the other
+  std::vector<size_t> ends;
+  size_t persons_from = 0;  // index of the first person or distinct id change
+
+  std::vector<std::string_view> records() const;
+};
+
+struct Decided {
+  std::vector<Output> outputs;
+  uint64_t events = 0, accepted = 0, dropped = 0, duplicates = 0, quarantined = 0;
+  uint64_t warnings = 0;
+};
+
+struct DeciderLimits {
+  size_t output_bytes_max = 16U << 20;  // a cycle ends early when it has made this much
+};
+
+class Decider {
+ public:
+  Decider(const persons::PersonStore& persons, const ledger::Ledger& ledger, DeciderLimits limits)
+      : persons_(persons), ledger_(ledger), limits_(limits) {}
+
+  /// Decides the slices in order; may end early, then `next` of an output, or a missing output,
+  /// tells what is left.
+  Result<Decided> decide(event::Lane lane, const std::vector<InputSlice>& slices,
+                         const catalog::Snapshot& snapshot, int64_t now_ms);
+
+ private:
+  struct Head;
+  struct Cycle;
+
+  Status read(Cycle& cycle);
+  Status decide_one(Cycle& cycle, const Head& head, Output& output);
+  Verdict prepare(Cycle& cycle, Item& item);
+  Status finish_accepted(Cycle& cycle, Item& item, event::Outcome& outcome);
+  void finish_quarantined(Cycle& cycle, const Item& item, event::Outcome& outcome);
+  static void emit(Output& output, const event::ProcessedRecord& record);
+  void emit_warnings(Cycle& cycle, const Item& item, Output& output);
+  static void emit_changes(Cycle& cycle, Decided& decided);
+
+  const persons::PersonStore& persons_;
+  const ledger::Ledger& ledger_;
+  DeciderLimits limits_;
+  WarningLimit warning_limit_;
+};
+
+}  // namespace penstock::ingest

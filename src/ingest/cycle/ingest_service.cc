@@ -1,0 +1,423 @@
+#include "ingest/cycle/ingest_service.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/diag.h"
+#include "base/metrics.h"
+#include "log/scan.h"
+
+namespace penstock::ingest {
+namespace {
+
+Counter events_metric{"penstock_ingest_events_total", "Events decided."};
+Counter accepted_metric{"penstock_ingest_accepted_total", "Events that become rows."};
+Counter dropped_metric{"penstock_ingest_dropped_total", "Events dropped by a rule."};
+Counter duplicate_metric{"penstock_ingest_duplicates_total", "Events accepted before."};
+Counter quarantined_metric{"penstock_ingest_quarantined_total", "Events put into quarantine."};
+Counter warnings_metric{"penstock_ingest_warnings_total", "Ingestion warnings written."};
+Counter cycles_metric{"penstock_ingest_cycles_total", "Cycles finished."};
+Counter retries_metric{"penstock_ingest_retries_total", "Cycles repeated after a failure."};
+Counter cpu_metric{"penstock_ingest_decide_ns_total", "Time spent deciding, in nanoseconds."};
+LatencyHistogram cycle_metric{"penstock_ingest_cycle_us", "Time of a cycle from take to applied."};
+
+/// The least a cycle of the historical lane takes beside live work, so that it pays to begin one.
+constexpr size_t kHistoricalEventsMin = 100;
+
+}  // namespace
+
+struct IngestService::Cycle {
+  LaneReader* reader = nullptr;
+  Decided decided;
+  std::vector<log::Batch> batches;
+  std::vector<Offset> bases;  // of each output, once appended
+  int64_t began_ns = 0, cpu_ns = 0;
+};
+
+IngestService::IngestService(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log,
+                             catalog::Catalog& catalog, persons::PersonStore& persons,
+                             ledger::Ledger& ledger, IngestOptions options)
+    : loop_(loop),
+      runtime_(runtime),
+      log_(log),
+      catalog_(catalog),
+      persons_(persons),
+      ledger_(ledger),
+      options_(options),
+      decider_(persons, ledger, {.output_bytes_max = options.bytes_per_cycle_max}) {
+  LaneReaderOptions reading;
+  reading.fetch_bytes_max = std::min<size_t>(options.bytes_per_cycle_max, 4U << 20);
+  reading.retry_ms_min = options.retry_ms_min;
+  reading.retry_ms_max = options.retry_ms_max;
+  for (event::Lane lane : event::kLanes) {
+    readers_[static_cast<size_t>(lane)] =
+        std::make_unique<LaneReader>(loop, log, lane, reading, [this] { pump(); });
+  }
+  redrive_ = Redrive::make(loop, log, catalog, ledger,
+                           {.partitions = options.partitions,
+                            .retry_ms_min = options.retry_ms_min,
+                            .retry_ms_max = options.retry_ms_max});
+}
+
+IngestService::~IngestService() { redrive_->stop(); }
+
+Result<std::vector<log::Position>> IngestService::first_positions(event::Lane lane) const {
+  PENSTOCK_TRY(const auto bounds, log_.bounds(std::string(event::lane_topic(lane))));
+  std::vector<log::Position> out;
+  for (const log::PartitionBounds& b : bounds) {
+    const int64_t last = log_.last_sequence(std::string(event::kTopicProcessed), b.partition,
+                                            event::ingest_producer(lane));
+    if (last > b.end.value) {
+      return fail(Code::kCorrupt, "the processed topic is ahead of " +
+                                      std::string(event::lane_topic(lane)) +
+                                      ": they are not of the same data directory");
+    }
+    out.push_back({b.partition, {std::max(last, b.start.value)}});
+  }
+  return out;
+}
+
+Status IngestService::start() {
+  PENSTOCK_ASSERT(!started_);
+  PENSTOCK_TRY(const auto bounds, log_.bounds(std::string(event::kTopicProcessed)));
+  // The ledger and the person store have recovered: all that is in the topic is applied.
+  for (const log::PartitionBounds& b : bounds) applied_[b.partition.value] = b.end.value;
+  std::array<std::vector<log::Position>, event::kLanes.size()> positions;
+  for (event::Lane lane : event::kLanes) {
+    auto first = first_positions(lane);
+    if (!first && first.error().code == Code::kNotFound) continue;  // a lane this log has not
+    if (!first) return std::unexpected(std::move(first).error());
+    positions[static_cast<size_t>(lane)] = std::move(*first);
+  }
+  started_ = true;
+  for (event::Lane lane : event::kLanes) reader(lane).start(positions[static_cast<size_t>(lane)]);
+  note_positions();
+  redrive_->start();
+  schedule_checkpoint();
+  return {};
+}
+
+LaneReader* IngestService::choose(size_t& events_max) {
+  LaneReader& main = reader(event::Lane::kMain);
+  LaneReader& overflow = reader(event::Lane::kOverflow);
+  LaneReader& historical = reader(event::Lane::kHistorical);
+  events_max = options_.events_per_cycle_max;
+  const bool live = main.has_records() || overflow.has_records();
+  if (historical.has_records()) {
+    if (!live) return &historical;
+    if (historical_credit_ >= static_cast<double>(kHistoricalEventsMin)) {
+      events_max = std::min(events_max, static_cast<size_t>(historical_credit_));
+      historical_credit_ -= static_cast<double>(events_max);
+      return &historical;
+    }
+  }
+  if (!live) return nullptr;
+  if (main.has_records() && overflow.has_records()) {
+    overflow_next_ = !overflow_next_;
+    return overflow_next_ ? &main : &overflow;
+  }
+  return main.has_records() ? &main : &overflow;
+}
+
+void IngestService::pump() {
+  if (busy_ || !started_) return;
+  if (stopping_) return stop_when_quiet();
+  size_t events_max = 0;
+  LaneReader* chosen = choose(events_max);
+  if (chosen == nullptr) return;
+  busy_ = true;
+  run(*chosen, events_max);
+}
+
+void IngestService::run(LaneReader& from, size_t events_max) {
+  auto cycle = std::make_shared<Cycle>();
+  cycle->reader = &from;
+  cycle->began_ns = runtime_.clock().mono_ns();
+  const std::vector<InputSlice> slices = from.peek(events_max, options_.bytes_per_cycle_max);
+  auto decided = decider_.decide(from.lane(), slices, *catalog_.snapshot(),
+                                 runtime_.clock().wall_ms());
+  if (!decided) {
+    return retry(decided.error(), [this, &from, events_max] { run(from, events_max); });
+  }
+  cycle->decided = std::move(*decided);
+  for (const Output& output : cycle->decided.outputs) {
+    log::Batch batch;
+    batch.partition = output.partition;
+    batch.producer = event::ingest_producer(from.lane());
+    batch.sequence = output.next.value;
+    batch.count = static_cast<uint32_t>(output.ends.size());
+    batch.data.reserve(output.arena.size() + output.ends.size() * 4);
+    for (std::string_view record : output.records()) log::encode_record(batch.data, record);
+    cycle->batches.push_back(std::move(batch));
+  }
+  cycle->cpu_ns = runtime_.clock().mono_ns() - cycle->began_ns;
+  append(std::move(cycle));
+}
+
+void IngestService::append(std::shared_ptr<Cycle> cycle) {
+  const std::weak_ptr<int> guard = alive();
+  std::vector<log::Batch> batches = std::move(cycle->batches);
+  log_.append(loop_, std::string(event::kTopicProcessed), std::move(batches),
+              [this, guard, cycle](Result<std::vector<log::Appended>> appended) {
+                if (guard.expired()) return;
+                on_appended(cycle, std::move(appended));
+              });
+}
+
+void IngestService::on_appended(std::shared_ptr<Cycle> cycle,
+                                Result<std::vector<log::Appended>> appended) {
+  if (!appended) {
+    // The same records are decided anew: what was decided now may be in the log or not, and the
+    // sequence tells the log, which keeps the first.
+    LaneReader* from = cycle->reader;
+    const size_t events = cycle->decided.events;
+    return retry(appended.error(), [this, from, events] { run(*from, events); });
+  }
+  bool as_expected = appended->size() == cycle->decided.outputs.size();
+  for (const Output& output : cycle->decided.outputs) {
+    const auto it = std::ranges::find(*appended, output.partition, &log::Appended::partition);
+    if (it == appended->end() || it->duplicate || it->base.value != applied_[output.partition.value]) {
+      as_expected = false;
+      break;
+    }
+    cycle->bases.push_back(it->base);
+  }
+  if (as_expected) return apply(std::move(cycle));
+  catch_up(std::move(cycle));
+}
+
+void IngestService::apply(std::shared_ptr<Cycle> cycle) {
+  if (Status s = apply_outputs(*cycle); !s) {
+    return retry(s.error(), [this, cycle] { apply(cycle); });
+  }
+  finish(*cycle);
+}
+
+Status IngestService::apply_outputs(const Cycle& cycle) {
+  const std::vector<Output>& outputs = cycle.decided.outputs;
+  std::vector<std::vector<std::string_view>> records;
+  records.reserve(outputs.size());
+  std::vector<ledger::ProcessedSlice> slices;
+  persons::PersonUpdates updates;
+  std::vector<log::Position> applied;
+  for (size_t i = 0; i < outputs.size(); i++) {
+    records.push_back(outputs[i].records());
+    slices.push_back({outputs[i].partition, cycle.bases[i], &records.back()});
+    const int64_t next = cycle.bases[i].value + static_cast<int64_t>(records.back().size());
+    applied.push_back({outputs[i].partition, {next}});
+    for (size_t at = outputs[i].persons_from; at < records.back().size(); at++) {
+      PENSTOCK_TRY(const auto record, event::decode_processed(records.back()[at]));
+      if (const auto* p = std::get_if<event::PersonChange>(&record)) updates.persons.push_back(*p);
+      if (const auto* d = std::get_if<event::DistinctIdChange>(&record)) {
+        updates.distinct_ids.push_back(*d);
+      }
+    }
+  }
+  PENSTOCK_CHECK(ledger_.apply_processed_many(slices));
+  PENSTOCK_CHECK(persons_.apply(updates, applied));
+  for (const log::Position& p : applied) applied_[p.partition.value] = p.next.value;
+  return {};
+}
+
+Status IngestService::apply_slice(Partition partition, Offset base,
+                                  const std::vector<std::string_view>& records,
+                                  size_t persons_from) {
+  persons::PersonUpdates updates;
+  for (size_t at = persons_from; at < records.size(); at++) {
+    PENSTOCK_TRY(const auto record, event::decode_processed(records[at]));
+    if (const auto* p = std::get_if<event::PersonChange>(&record)) updates.persons.push_back(*p);
+    if (const auto* d = std::get_if<event::DistinctIdChange>(&record)) {
+      updates.distinct_ids.push_back(*d);
+    }
+  }
+  const int64_t next = base.value + static_cast<int64_t>(records.size());
+  PENSTOCK_CHECK(ledger_.apply_processed(partition, base, records));
+  PENSTOCK_CHECK(persons_.apply(updates, {{partition, {next}}}));
+  applied_[partition.value] = next;
+  return {};
+}
+
+void IngestService::catch_up(std::shared_ptr<Cycle> cycle) {
+  const auto again = [this, cycle] { catch_up(cycle); };
+  const auto bounds = log_.bounds(std::string(event::kTopicProcessed));
+  if (!bounds) return retry(bounds.error(), again);
+  std::vector<log::ScanRange> ranges;
+  for (const log::PartitionBounds& b : *bounds) {
+    ranges.push_back({b.partition, {applied_[b.partition.value]}, b.end});
+  }
+  const std::weak_ptr<int> guard = alive();
+  log::scan(log_, loop_, std::string(event::kTopicProcessed), std::move(ranges),
+            [this, guard](const log::ScanSlice& slice) -> Status {
+              if (guard.expired()) return fail(Code::kCancelled, "ingest is gone");
+              return apply_slice(slice.partition, slice.base, slice.records, 0);
+            },
+            [this, guard, cycle, again](const Status& status) {
+              if (guard.expired()) return;
+              if (!status) return retry(status.error(), again);
+              advance_to_log(*cycle->reader);
+              finish(*cycle);
+            });
+}
+
+/// An earlier attempt whose outcome was unknown may have decided more than the last one did.
+void IngestService::advance_to_log(LaneReader& from) {
+  for (const log::Position& p : from.positions()) {
+    const int64_t last = log_.last_sequence(std::string(event::kTopicProcessed), p.partition,
+                                            event::ingest_producer(from.lane()));
+    if (last > p.next.value) from.advance(p.partition, {last});
+  }
+}
+
+void IngestService::finish(const Cycle& cycle) {
+  const Decided& d = cycle.decided;
+  for (const Output& output : d.outputs) cycle.reader->advance(output.partition, output.next);
+  const double share = static_cast<double>(std::min<size_t>(options_.historical_share_percent, 90));
+  if (cycle.reader->lane() != event::Lane::kHistorical) {
+    historical_credit_ = std::min(
+        historical_credit_ + static_cast<double>(d.events) * share / (100 - share),
+        static_cast<double>(options_.events_per_cycle_max));
+  }
+  events_metric.add(d.events);
+  accepted_metric.add(d.accepted);
+  dropped_metric.add(d.dropped);
+  duplicate_metric.add(d.duplicates);
+  quarantined_metric.add(d.quarantined);
+  warnings_metric.add(d.warnings);
+  cycles_metric.add();
+  cpu_metric.add(static_cast<uint64_t>(cycle.cpu_ns));
+  cycle_metric.record_us((runtime_.clock().mono_ns() - cycle.began_ns) / 1000);
+  {
+    const std::lock_guard lock(stats_mutex_);
+    stats_.events += d.events;
+    stats_.accepted += d.accepted;
+    stats_.dropped += d.dropped;
+    stats_.duplicates += d.duplicates;
+    stats_.quarantined += d.quarantined;
+    stats_.cycles++;
+    stats_.cpu_ns += cycle.cpu_ns;
+    stats_.last_error.clear();
+  }
+  note_positions();
+  retry_ms_ = 0;
+  busy_ = false;
+  // Through the queue, so that others on this loop have their turn.
+  const std::weak_ptr<int> guard = alive();
+  loop_.post([this, guard] {
+    if (!guard.expired()) pump();
+  });
+}
+
+void IngestService::note_positions() {
+  const std::lock_guard lock(stats_mutex_);
+  for (event::Lane lane : event::kLanes) {
+    for (const log::Position& p : reader(lane).positions()) {
+      decided_[{lane, p.partition.value}] = p.next.value;
+    }
+  }
+}
+
+void IngestService::retry(const Error& error, runtime::Task again) {
+  retries_metric.add();
+  {
+    const std::lock_guard lock(stats_mutex_);
+    if (stats_.last_error.empty()) {
+      diag::warn("an ingest cycle failed and is repeated", {{"error", error.message}});
+    }
+    stats_.last_error = error.message;
+  }
+  if (stopping_) {
+    // Whatever was not applied is applied from the log at the next start.
+    busy_ = false;
+    return stop_when_quiet();
+  }
+  retry_ms_ = std::clamp(retry_ms_ * 2, options_.retry_ms_min, options_.retry_ms_max);
+  const std::weak_ptr<int> guard = alive();
+  loop_.after(std::chrono::milliseconds(retry_ms_), [this, guard,
+                                                     again = std::move(again)]() mutable {
+    if (guard.expired()) return;
+    if (stopping_) {
+      busy_ = false;
+      return stop_when_quiet();
+    }
+    again();
+  });
+}
+
+void IngestService::schedule_checkpoint() {
+  const std::weak_ptr<int> guard = alive();
+  checkpoint_timer_ =
+      loop_.after(std::chrono::milliseconds(options_.checkpoint_ms), [this, guard] {
+        if (guard.expired() || stopping_) return;
+        checkpoint([this] {
+          if (!stopping_) schedule_checkpoint();
+        });
+      });
+}
+
+void IngestService::checkpoint(runtime::Task done) {
+  checkpointing_ = true;
+  std::map<event::Lane, std::vector<log::Position>> positions;
+  for (event::Lane lane : event::kLanes) positions[lane] = reader(lane).positions();
+  auto job = [&log = log_, &ledger = ledger_, &persons = persons_, positions] {
+    Status status = ledger.checkpoint(log);
+    if (status) status = persons.checkpoint(log);
+    for (const auto& [lane, at] : positions) {
+      if (!status || at.empty()) continue;
+      status = log.commit(std::string(event::kGroupIngest), std::string(event::lane_topic(lane)),
+                          at);
+    }
+    if (!status) diag::warn("a checkpoint failed", {{"error", status.error().message}});
+  };
+  const std::weak_ptr<int> guard = alive();
+  auto shared_done = std::make_shared<runtime::Task>(std::move(done));
+  auto after = [this, guard, shared_done] {
+    if (guard.expired()) return;
+    checkpointing_ = false;
+    (*shared_done)();  // may be the owner's last word
+    if (guard.expired()) return;
+    if (stopping_) stop_when_quiet();
+  };
+  // A full queue only postpones it: the log keeps what is not checkpointed.
+  if (!runtime_.pool().submit(std::move(job), loop_, after)) loop_.post(after);
+}
+
+void IngestService::stop(runtime::Task done) {
+  stopped_ = std::move(done);
+  stopping_ = true;
+  loop_.cancel(checkpoint_timer_);
+  redrive_->stop();
+  for (auto& r : readers_) r->stop();
+  stop_when_quiet();
+}
+
+void IngestService::stop_when_quiet() {
+  if (busy_ || checkpointing_ || !stopped_) return;
+  auto done = std::make_shared<runtime::Task>(std::exchange(stopped_, nullptr));
+  if (!started_) {
+    loop_.post([done] { (*done)(); });
+    return;
+  }
+  checkpoint([done] { (*done)(); });
+}
+
+IngestStats IngestService::stats() const {
+  IngestStats out;
+  std::map<std::pair<event::Lane, int32_t>, int64_t> decided;
+  {
+    const std::lock_guard lock(stats_mutex_);
+    out = stats_;
+    decided = decided_;
+  }
+  for (event::Lane lane : event::kLanes) {
+    const auto bounds = log_.bounds(std::string(event::lane_topic(lane)));
+    if (!bounds) continue;
+    for (const log::PartitionBounds& b : *bounds) {
+      const auto it = decided.find({lane, b.partition.value});
+      const int64_t next = it == decided.end() ? b.start.value : it->second;
+      out.lag_records += static_cast<uint64_t>(std::max<int64_t>(b.end.value - next, 0));
+    }
+  }
+  return out;
+}
+
+}  // namespace penstock::ingest

@@ -1,0 +1,82 @@
+// IngestService: the loop of cycles; see ingest.h for what a cycle is.
+//
+// One cycle at a time: take records of one lane, decide, append, apply, advance. Whatever fails,
+// the same records are decided again later: their sequence keeps an append whose outcome was
+// unknown from being written twice, and then the log is read back instead of trusted from memory.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+
+#include "ingest/cycle/decider.h"
+#include "ingest/cycle/lane_reader.h"
+#include "ingest/ingest.h"
+#include "ingest/redrive.h"
+
+namespace penstock::ingest {
+
+class IngestService final : public Ingest {
+ public:
+  IngestService(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log,
+                catalog::Catalog& catalog, persons::PersonStore& persons, ledger::Ledger& ledger,
+                IngestOptions options);
+  ~IngestService() override;
+
+  Status start() override;
+  void stop(runtime::Task done) override;
+  IngestStats stats() const override;
+
+ private:
+  struct Cycle;
+
+  LaneReader& reader(event::Lane lane) { return *readers_[static_cast<size_t>(lane)]; }
+  Result<std::vector<log::Position>> first_positions(event::Lane lane) const;
+  /// Begins a cycle when there is work and none is running.
+  void pump();
+  LaneReader* choose(size_t& events_max);
+  void run(LaneReader& reader, size_t events_max);
+  void append(std::shared_ptr<Cycle> cycle);
+  void on_appended(std::shared_ptr<Cycle> cycle, Result<std::vector<log::Appended>> appended);
+  void apply(std::shared_ptr<Cycle> cycle);
+  Status apply_outputs(const Cycle& cycle);
+  /// Applies what the processed topic holds beyond what was applied, reading it back.
+  void catch_up(std::shared_ptr<Cycle> cycle);
+  Status apply_slice(Partition partition, Offset base,
+                     const std::vector<std::string_view>& records, size_t persons_from);
+  void advance_to_log(LaneReader& from);
+  void finish(const Cycle& cycle);
+  void note_positions();
+  void retry(const Error& error, runtime::Task again);
+  void schedule_checkpoint();
+  void checkpoint(runtime::Task done);
+  void stop_when_quiet();
+  /// Wraps a callback so that it is dropped when the service is gone.
+  std::weak_ptr<int> alive() const { return alive_; }
+
+  runtime::Loop& loop_;
+  runtime::Runtime& runtime_;
+  log::Log& log_;
+  catalog::Catalog& catalog_;
+  persons::PersonStore& persons_;
+  ledger::Ledger& ledger_;
+  IngestOptions options_;
+  Decider decider_;
+  std::array<std::unique_ptr<LaneReader>, event::kLanes.size()> readers_;
+  std::shared_ptr<Redrive> redrive_;
+  std::map<int32_t, int64_t> applied_;  // next offset of each processed partition
+  bool busy_ = false, started_ = false, stopping_ = false, checkpointing_ = false;
+  bool overflow_next_ = false;
+  double historical_credit_ = 0;  // events the historical lane may take beside live work
+  int64_t retry_ms_ = 0;
+  runtime::TimerId checkpoint_timer_ = 0;
+  runtime::Task stopped_;
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+
+  mutable std::mutex stats_mutex_;
+  IngestStats stats_;
+  std::map<std::pair<event::Lane, int32_t>, int64_t> decided_;  // for the lag
+};
+
+}  // namespace penstock::ingest

@@ -1,0 +1,70 @@
+#include "ingest/steps/parse.h"
+
+#include "base/hash.h"
+#include "base/json_writer.h"
+#include "event/timestamp.h"
+#include "ingest/steps/text.h"
+
+namespace penstock::ingest {
+namespace {
+
+constexpr std::string_view kParse = "parse";
+constexpr std::string_view kBadMessage = "failed_parse_message";
+
+/// False: the value is there and is no object.
+bool read_object(std::optional<std::string_view> raw, event::JsonFields& out, bool& present) {
+  present = false;
+  if (!raw || event::json_type(*raw) == event::JsonType::kNull) return true;
+  if (event::json_type(*raw) != event::JsonType::kObject) return false;
+  auto fields = event::JsonFields::parse(*raw);
+  if (!fields) return false;
+  out = std::move(*fields);
+  present = true;
+  return true;
+}
+
+}  // namespace
+
+Verdict resolve(Item& item, const catalog::Snapshot& snapshot) {
+  item.event = cut_characters(item.raw.event, kEventNameCharsMax);
+  item.timestamp_ms = item.raw.timestamp_ms;
+  item.project = snapshot.find_token(item.raw.token);
+  if (item.project == nullptr) return Verdict::quarantine("team", "unknown_token");
+  const int64_t day = event::day_of(item.raw.timestamp_ms);
+  const uint64_t seed = static_cast<uint64_t>(item.project->id.value) * 0x9e3779b97f4a7c15ULL +
+                        static_cast<uint64_t>(day);
+  item.identity_hash = hash64(item.raw.distinct_id, hash64(item.event, seed));
+  if (item.raw.uuid.is_nil()) return Verdict::quarantine(kParse, "empty_uuid");
+  return {};
+}
+
+Verdict parse(Item& item) {
+  auto top = event::JsonFields::parse(item.raw.data);
+  if (!top) return Verdict::quarantine(kParse, kBadMessage);
+  bool present = false;
+  if (!read_object(top->find("properties"), item.properties, present)) {
+    return Verdict::quarantine(kParse, kBadMessage);
+  }
+  if (!read_object(top->find("$set"), item.set, item.has_set) ||
+      !read_object(top->find("$set_once"), item.set_once, item.has_set_once)) {
+    return Verdict::quarantine(kParse, kBadMessage);
+  }
+  return {};
+}
+
+Verdict check_distinct_id(const Item& item, Warnings& warnings) {
+  if (!longer_than(item.raw.distinct_id, kDistinctIdCharsMax)) return {};
+  JsonWriter w;
+  w.begin_object()
+      .field("eventUuid", item.raw.uuid.text())
+      .field("event", item.event)
+      .field("distinctId", cut_characters(item.raw.distinct_id, kDistinctIdCharsMax))
+      .field("category", "event")
+      .field("severity", "error")
+      .end_object();
+  warnings.push_back({item.project->id, "skipping_event_invalid_distinct_id", w.take(),
+                      item.raw.now_ms});
+  return Verdict::drop("invalid_distinct_id");
+}
+
+}  // namespace penstock::ingest

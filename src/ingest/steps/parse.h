@@ -1,0 +1,18 @@
+// First steps of an event: whose it is, and what its text holds (contract sections 1 and 2).
+//
+// Top-level keys other than properties, $set and $set_once are not kept; what names the event and
+// its sender was already read by capture. Pure functions of the item.
+#pragma once
+
+#include "ingest/steps/item.h"
+
+namespace penstock::ingest {
+
+/// Finds the project of the token, cuts the event's name and computes its identity.
+Verdict resolve(Item& item, const catalog::Snapshot& snapshot);
+/// Reads `data` into properties, $set and $set_once. Text that is no such event: quarantine.
+Verdict parse(Item& item);
+/// Distinct ids that no row could hold are dropped with a warning.
+Verdict check_distinct_id(const Item& item, Warnings& warnings);
+
+}  // namespace penstock::ingest

@@ -1,0 +1,180 @@
+#include "ingest/steps/person_overlay.h"
+
+#include <algorithm>
+
+namespace penstock::ingest {
+namespace {
+
+/// A deleted person's last version lies this far above its own, so that no late change wins.
+constexpr int64_t kDeletedVersionStep = 100;
+
+std::string lookup_key(ProjectId project, std::string_view distinct_id) {
+  std::string out(reinterpret_cast<const char*>(&project.value), sizeof project.value);
+  out.append(distinct_id);
+  return out;
+}
+
+}  // namespace
+
+PersonState::PersonState(persons::Person person, bool is_stored)
+    : project(person.project),
+      id(person.id),
+      created_at_ms(person.created_at_ms),
+      is_identified(person.is_identified),
+      last_seen_at_ms(person.last_seen_at_ms),
+      version_floor(is_stored ? static_cast<int64_t>(person.version) : -1),
+      stored(is_stored),
+      loaded_(std::move(person.properties)),
+      text_(loaded_) {
+  if (auto fields = event::JsonFields::parse(loaded_)) {
+    fields_ = std::move(*fields);
+  } else {
+    text_ = "{}";
+  }
+}
+
+void PersonState::set(std::string_view key, std::string_view raw) {
+  fields_.set(key, std::string(raw));
+  text_valid_ = false;
+}
+
+void PersonState::erase(std::string_view key) {
+  if (fields_.erase(key)) text_valid_ = false;
+}
+
+const std::string& PersonState::text() const {
+  if (!text_valid_) {
+    text_.clear();
+    fields_.append_to(text_);
+    text_valid_ = true;
+  }
+  return text_;
+}
+
+PersonState* PersonOverlay::add_person(persons::Person person) {
+  auto& slot = persons_[person.id];
+  if (slot == nullptr) {
+    slot = std::make_unique<PersonState>(std::move(person), true);
+    person_order_.push_back(slot.get());
+  }
+  return slot.get();
+}
+
+Status PersonOverlay::fetch(const std::vector<persons::DistinctIdKey>& keys) {
+  std::vector<persons::DistinctIdKey> missing;
+  std::vector<MappingState*> places;
+  for (const persons::DistinctIdKey& key : keys) {
+    auto& slot = mappings_[lookup_key(key.project, key.distinct_id)];
+    if (slot != nullptr) continue;
+    slot = std::make_unique<MappingState>();
+    slot->project = key.project;
+    slot->distinct_id = key.distinct_id;
+    missing.push_back(key);
+    places.push_back(slot.get());
+  }
+  if (missing.empty()) return {};
+  auto found = store_.fetch(missing);
+  if (!found) {
+    for (const MappingState* place : places) {
+      mappings_.erase(lookup_key(place->project, place->distinct_id));
+    }
+    return std::unexpected(std::move(found).error());
+  }
+  for (size_t i = 0; i < places.size(); i++) {
+    mapping_order_.push_back(places[i]);
+    if (!(*found)[i]) continue;
+    places[i]->person = add_person(std::move(*(*found)[i]));
+    places[i]->person->ids.push_back(places[i]);
+  }
+  return {};
+}
+
+Result<MappingState*> PersonOverlay::mapping(ProjectId project, std::string_view distinct_id) {
+  const std::string key = lookup_key(project, distinct_id);
+  if (auto it = mappings_.find(key); it != mappings_.end()) return it->second.get();
+  PENSTOCK_CHECK(fetch({{project, std::string(distinct_id)}}));
+  return mappings_.find(key)->second.get();
+}
+
+PersonState& PersonOverlay::create(MappingState& mapping, int64_t created_at_ms,
+                                   Partition partition) {
+  persons::Person person;
+  person.project = mapping.project;
+  person.id = persons::person_uuid(mapping.project, mapping.distinct_id);
+  person.created_at_ms = created_at_ms;
+  auto& slot = persons_[person.id];
+  if (slot != nullptr) {
+    // Its first id was taken from it by hand; it is the same person still.
+    assign(mapping, *slot, 1, partition);
+    return *slot;
+  }
+  slot = std::make_unique<PersonState>(std::move(person), false);
+  person_order_.push_back(slot.get());
+  slot->write = true;
+  slot->partition = partition;
+  assign(mapping, *slot, 0, partition);
+  return *slot;
+}
+
+void PersonOverlay::assign(MappingState& mapping, PersonState& person, int64_t version,
+                           Partition partition) {
+  if (mapping.person != nullptr) std::erase(mapping.person->ids, &mapping);
+  mapping.person = &person;
+  mapping.version = version;
+  mapping.changed = true;
+  mapping.partition = partition;
+  person.ids.push_back(&mapping);
+}
+
+Result<bool> PersonOverlay::move_ids(PersonState& source, PersonState& target, size_t ids_max,
+                                     Partition partition) {
+  std::vector<persons::Mapping> stored;
+  if (source.stored) {
+    PENSTOCK_TRY(stored, store_.mappings(source.project, source.id, ids_max + 1));
+  }
+  if (stored.size() + source.ids.size() > ids_max) return false;
+  for (const persons::Mapping& m : stored) {
+    auto& slot = mappings_[lookup_key(source.project, m.distinct_id)];
+    if (slot == nullptr) {
+      slot = std::make_unique<MappingState>();
+      slot->project = source.project;
+      slot->distinct_id = m.distinct_id;
+      slot->person = &source;
+      source.ids.push_back(slot.get());
+      mapping_order_.push_back(slot.get());
+    }
+    // One that moved away earlier in this cycle keeps its newer version and its new person.
+    if (!slot->changed) slot->version = m.version;
+  }
+  for (MappingState* mapping : std::vector<MappingState*>(source.ids)) {
+    assign(*mapping, target, mapping->version + 1, partition);
+  }
+  return true;
+}
+
+PersonOverlay::Changes PersonOverlay::changes() const {
+  Changes out;
+  for (const PersonState* p : person_order_) {
+    if (!p->write) continue;
+    event::PersonChange change;
+    change.project = p->project;
+    change.id = p->id;
+    change.properties = p->deleted ? std::string_view("{}") : std::string_view(p->text());
+    change.created_at_ms = p->created_at_ms;
+    change.is_identified = p->is_identified;
+    change.is_deleted = p->deleted;
+    change.version = static_cast<uint64_t>(
+        p->deleted ? std::max<int64_t>(p->version_floor, 0) + kDeletedVersionStep
+                   : p->version_floor + 1);
+    change.last_seen_at_ms = p->last_seen_at_ms;
+    out.persons.push_back({p->partition, change});
+  }
+  for (const MappingState* m : mapping_order_) {
+    if (!m->changed) continue;
+    out.distinct_ids.push_back(
+        {m->partition, {m->project, m->distinct_id, m->person->id, false, m->version}});
+  }
+  return out;
+}
+
+}  // namespace penstock::ingest

@@ -1,0 +1,107 @@
+// PersonOverlay: the persons one cycle reads and changes, between the store and the log.
+//
+// Persons are fetched for the whole cycle at once; the steps then read and change them here, and at
+// the end every person and mapping that has to be written yields one change record, in the
+// partition of the event that touched it last. Belongs to one cycle on the ingest loop. Failure:
+// the store's, on the few reads that come one by one; the cycle is then repeated.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "event/json_fields.h"
+#include "event/processed_record.h"
+#include "persons/person_store.h"
+
+namespace penstock::ingest {
+
+struct MappingState;
+
+class PersonState {
+ public:
+  PersonState(persons::Person person, bool stored);
+
+  const ProjectId project;
+  const Uuid id;
+  int64_t created_at_ms;
+  bool is_identified;
+  std::optional<int64_t> last_seen_at_ms;
+  bool deleted = false;
+  bool write = false;       // has a change that must be written
+  Partition partition;      // of the event that touched it last
+  /// The version the next change must exceed; -1: never written.
+  int64_t version_floor;
+  bool stored;              // known to the store
+  std::vector<MappingState*> ids;  // known in this overlay
+
+  const event::JsonFields& fields() const { return fields_; }
+  std::optional<std::string_view> find(std::string_view key) const { return fields_.find(key); }
+  void set(std::string_view key, std::string_view raw);
+  void erase(std::string_view key);
+  /// Properties as JSON text; valid until the next change.
+  const std::string& text() const;
+
+ private:
+  std::string loaded_;          // what fields_ borrows
+  event::JsonFields fields_;
+  mutable std::string text_;
+  mutable bool text_valid_ = true;
+};
+
+struct MappingState {
+  ProjectId project;
+  std::string distinct_id;
+  PersonState* person = nullptr;  // null: the distinct id has no person
+  int64_t version = -1;           // set when `changed`
+  bool changed = false;
+  Partition partition;
+};
+
+class PersonOverlay {
+ public:
+  explicit PersonOverlay(const persons::PersonStore& store) : store_(store) {}
+
+  /// Reads the persons of these ids; ids already known are skipped.
+  Status fetch(const std::vector<persons::DistinctIdKey>& keys);
+  /// The mapping of an id; fetched on its own if it was not fetched before.
+  Result<MappingState*> mapping(ProjectId project, std::string_view distinct_id);
+
+  /// A new person whose first id is `mapping`'s; the caller sets properties.
+  PersonState& create(MappingState& mapping, int64_t created_at_ms, Partition partition);
+  /// Gives a mapping to a person at this version.
+  void assign(MappingState& mapping, PersonState& person, int64_t version, Partition partition);
+  /// Moves every id of `source` to `target`. False: more than `ids_max`, nothing was moved.
+  Result<bool> move_ids(PersonState& source, PersonState& target, size_t ids_max,
+                        Partition partition);
+
+  struct Changes {
+    struct Person {
+      Partition partition;
+      event::PersonChange change;
+    };
+    struct DistinctId {
+      Partition partition;
+      event::DistinctIdChange change;
+    };
+    std::vector<Person> persons;
+    std::vector<DistinctId> distinct_ids;
+  };
+  /// What has to be written; views point into the overlay.
+  Changes changes() const;
+
+ private:
+  PersonState* add_person(persons::Person person);
+
+  const persons::PersonStore& store_;
+  std::unordered_map<std::string, std::unique_ptr<MappingState>> mappings_;
+  std::unordered_map<Uuid, std::unique_ptr<PersonState>> persons_;  // ids are derived per project
+  std::vector<PersonState*> person_order_;
+  std::vector<MappingState*> mapping_order_;
+};
+
+}  // namespace penstock::ingest

@@ -1,0 +1,52 @@
+// Person step: which person an event belongs to, and what it changes (contract sections 3–5).
+//
+// Works on the overlay alone. Merges follow section 4 with ERRATA A1–A3 and B3; updates section 5
+// with A11 and A12. Failure: the overlay's reads, and then the whole cycle is repeated.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "ingest/steps/item.h"
+#include "ingest/steps/person_overlay.h"
+
+namespace penstock::ingest {
+
+/// What the event's row says about its person. `properties` may point into the overlay: copy it
+/// before the next event.
+struct RowPerson {
+  Uuid id;
+  int64_t created_at_ms = 0;
+  std::string_view properties = "{}";
+  event::PersonMode mode = event::PersonMode::kFull;
+};
+
+class PersonStep {
+ public:
+  PersonStep(PersonOverlay& overlay, Warnings& warnings)
+      : overlay_(overlay), warnings_(warnings) {}
+
+  Result<RowPerson> run(const Item& item);
+
+ private:
+  Result<RowPerson> run_personless(const Item& item);
+  Result<RowPerson> run_full(const Item& item);
+  /// The person the event goes to after its merge, or null when there is none yet.
+  Result<PersonState*> merge(const Item& item, MappingState& target);
+  Result<PersonState*> merge_both(const Item& item, MappingState& source, MappingState& target);
+  /// Returns whether the update took effect (false: the person would become too large).
+  bool update(const Item& item, PersonState& person, bool fresh);
+  std::string_view row_properties(const Item& item, const PersonState& person, bool updated);
+  void mark_identified(PersonState& person, Partition partition);
+  void warn(const Item& item, std::string_view type, std::string_view key_a,
+            std::string_view value_a, std::string_view key_b, std::string_view value_b);
+
+  PersonOverlay& overlay_;
+  Warnings& warnings_;
+  std::string scratch_;
+};
+
+/// Distinct ids that may never be merged (section 4.2, ERRATA A2).
+bool is_unmergeable(std::string_view distinct_id);
+
+}  // namespace penstock::ingest
