@@ -13,13 +13,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/result.h"
+#include "event/json_scan.h"
 
 namespace penstock::event {
-
-inline constexpr size_t kJsonDepthMax = 128;
 
 enum class JsonType : uint8_t { kNull, kBool, kNumber, kString, kArray, kObject };
 
@@ -35,6 +35,9 @@ std::string decode_string(std::string_view raw);
 void append_json_string(std::string& out, std::string_view text);
 /// A copy of `raw` with lone surrogate escapes replaced by \ufffd; the input when there are none.
 std::string replace_lone_surrogates(std::string_view raw);
+
+/// The raw elements of an array.
+Result<std::vector<std::string_view>> split_array(std::string_view array_text);
 
 class JsonFields {
  public:
@@ -61,7 +64,12 @@ class JsonFields {
   std::string text() const;
 
  private:
+  size_t position_of(std::string_view key) const;  // fields_.size() when absent
+  void index_if_large();
+
   std::vector<Field> fields_;
+  // Above kIndexFrom members a table finds keys, so that an object of a million keys stays linear.
+  std::unordered_map<std::string, size_t> index_;
   std::vector<std::unique_ptr<std::string>> owned_;
 };
 

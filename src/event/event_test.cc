@@ -1,0 +1,205 @@
+// Goal: what clients send is read as the capture contract says (section 4 for times), malformed
+// JSON never passes, and records come back as they were written.
+#include <gtest/gtest.h>
+#include <simdjson.h>
+
+#include <random>
+
+#include "event/json_fields.h"
+#include "event/processed_record.h"
+#include "event/raw_record.h"
+#include "event/timestamp.h"
+
+namespace penstock::event {
+namespace {
+
+constexpr int64_t kNoon = 1'785'585'600'000;  // 2026-08-01T12:00:00Z
+
+TEST(Timestamp, every_format_the_contract_names) {
+  EXPECT_EQ(format_rfc3339_ms(kNoon), "2026-08-01T12:00:00.000Z");
+  for (const char* text :
+       {"2026-08-01T12:00:00Z", "2026-08-01T12:00:00.000Z", "2026-08-01T14:00:00+02:00",
+        "2026-08-01T14:00:00+02", "2026-08-01T14:00:00+0200", "2026-08-01 12:00:00",
+        "2026-08-01T12:00:00", "2026/08/01 12:00:00", "2026-08-01 12:00", "1785585600",
+        "1785585600000", "1785585600.000", "Sat, 01 Aug 2026 12:00:00 +0000",
+        "1 Aug 2026 12:00:00 GMT", "08/01/2026 12:00:00", "2026-08-01t12:00:00z",
+        "2026-08-01T12:00:00.000000000Z", "  2026-08-01T12:00:00Z "}) {
+    EXPECT_EQ(parse_timestamp_ms(text), kNoon) << text;
+  }
+  EXPECT_EQ(parse_timestamp_ms("2026-08-01"), kNoon - 12 * 3'600'000);
+  EXPECT_EQ(parse_timestamp_ms("2026-08-01T12:00:00.1239Z"), kNoon + 123);
+  EXPECT_EQ(parse_timestamp_ms("0001-01-01T00:00:00Z"), -62'135'596'800'000);
+  for (const char* text : {"", "x", "tomorrow", "2026-13-01", "2026-02-30T00:00:00Z", "2026-08",
+                           "2026-08-01T25:00:00Z", "2026-08-01T12:00:00+2", "12", "1785585600000000000"}) {
+    EXPECT_FALSE(parse_timestamp_ms(text)) << text;
+  }
+}
+
+TEST(Timestamp, correction_rules) {
+  TimestampInput in;
+  in.now_ms = kNoon;
+  EXPECT_EQ(corrected_timestamp_ms(in), kNoon);
+  in.timestamp = "not a time";
+  EXPECT_EQ(corrected_timestamp_ms(in), kNoon);
+  in.timestamp = "2026-08-01T11:00:00Z";
+  EXPECT_EQ(corrected_timestamp_ms(in), kNoon - 3'600'000);
+  in.sent_at_ms = kNoon + 600'000;  // the client's clock is ten minutes ahead
+  EXPECT_EQ(corrected_timestamp_ms(in), kNoon - 3'600'000 - 600'000);
+  in.rule = SkewRule::kDeadband150s;
+  EXPECT_EQ(corrected_timestamp_ms(in), kNoon - 3'600'000 - 450'000);
+  in.rule = SkewRule::kRound5Min;
+  in.sent_at_ms = kNoon + 150'000;
+  EXPECT_EQ(corrected_timestamp_ms(in), kNoon - 3'600'000 - 300'000);
+  in.sent_at_ms = kNoon + 149'999;
+  EXPECT_EQ(corrected_timestamp_ms(in), kNoon - 3'600'000);
+  in.ignore_sent_at = true;
+  in.sent_at_ms = kNoon + 600'000;
+  EXPECT_EQ(corrected_timestamp_ms(in), kNoon - 3'600'000);
+  in.offset_ms = 5000;
+  EXPECT_EQ(corrected_timestamp_ms(in), kNoon - 5000);
+  in.offset_ms.reset();
+  in.timestamp = "2026-08-02T11:00:00Z";
+  EXPECT_EQ(corrected_timestamp_ms(in), kNoon + 23 * 3'600'000);
+  in.timestamp = "2026-08-02T11:00:00.001Z";
+  EXPECT_EQ(corrected_timestamp_ms(in), kNoon);
+  in.offset_ms = INT64_MIN;
+  EXPECT_EQ(corrected_timestamp_ms(in), 0);
+}
+
+TEST(Json, accepts_and_refuses) {
+  for (const char* good : {"{}", "[]", "1", "-0.5e+10", "1e999", "123456789012345678901234567890",
+                           "\"\\ud800\"", "\"\\u00e9\\n\"", " [1, {\"a\" : [] } ] ", "null",
+                           "{\"a\":1,\"a\":2}"}) {
+    EXPECT_TRUE(validate_json(good)) << good;
+  }
+  for (const char* bad : {"", "{", "[1,]", "{\"a\":}", "{a:1}", "NaN", "Infinity", "tru", "01", "1.",
+                          "-", "\"\\x\"", "\"\\u12\"", "\"\n\"", "\"abc", "[1 2]", "{} {}", "{\"a\" 1}",
+                          "{\"a\":1,}", "\"\xff\"", "[}", "{]", "1e", ".5", "'a'"}) {
+    EXPECT_FALSE(validate_json(bad)) << bad;
+  }
+  const std::string deep128 = std::string(128, '[') + std::string(128, ']');
+  const std::string deep129 = std::string(129, '[') + std::string(129, ']');
+  EXPECT_TRUE(validate_json(deep128));
+  EXPECT_FALSE(validate_json(deep129));
+  EXPECT_FALSE(validate_json(std::string(10'000, '[')));
+}
+
+/// Mutated documents: whatever a full parser of another make refuses, we refuse, and the reverse.
+TEST(Json, agrees_with_an_independent_parser_on_mutations) {
+  const std::string seed = R"({"event":"a","n":[1,2.5,-3e2,true,false,null],"s":"q\"\\\u00e9 é","o":{"k":{}}})";
+  const std::string alphabet = "{}[]\",:\\u0123456789eE+-.truefalsn \n\x01\xc3\xa9";
+  std::mt19937 random(7);
+  simdjson::dom::parser parser;
+  size_t valid = 0;
+  for (int i = 0; i < 60'000; i++) {
+    std::string text = seed;
+    for (int k = 0; k < 1 + static_cast<int>(random() % 3); k++) {
+      const size_t at = random() % text.size();
+      switch (random() % 3) {
+        case 0: text[at] = alphabet[random() % alphabet.size()]; break;
+        case 1: text.erase(at, 1); break;
+        default: text.insert(at, 1, alphabet[random() % alphabet.size()]);
+      }
+    }
+    // The other parser refuses numbers beyond a double and lone surrogates, which we keep.
+    const auto other = parser.parse(text).error();
+    if (other == simdjson::NUMBER_ERROR || other == simdjson::STRING_ERROR) continue;
+    valid += other == simdjson::SUCCESS ? 1 : 0;
+    ASSERT_EQ(validate_json(text).has_value(), other == simdjson::SUCCESS) << text;
+  }
+  EXPECT_GT(valid, 5000U);
+}
+
+TEST(JsonFields, edits_and_keeps_bytes) {
+  auto fields = JsonFields::parse(R"({"a": 1.50 ,"b":"x\u0041\ud800","a":2,"c":{"d":[1]}})");
+  ASSERT_TRUE(fields);
+  EXPECT_EQ(fields->find("a"), "2");
+  EXPECT_EQ(decode_string(*fields->find("b")), "xA\xef\xbf\xbd");
+  fields->set_string("n", "q\"");
+  fields->set("a", "[1]");
+  EXPECT_TRUE(fields->erase("c"));
+  EXPECT_FALSE(fields->erase("c"));
+  EXPECT_EQ(fields->text(), R"({"a":[1],"b":"x\u0041\ufffd","n":"q\""})");
+  EXPECT_EQ(decode_string("\"\\ud83d\\ude00\""), "\xf0\x9f\x98\x80");
+  EXPECT_EQ(replace_lone_surrogates("\"\\\\ud800 \\ud83d\\ude00 \\ude00\""),
+            "\"\\\\ud800 \\ud83d\\ude00 \\ufffd\"");
+}
+
+TEST(JsonFields, many_keys_stay_usable) {
+  std::string text = "{";
+  for (int i = 0; i < 20'000; i++) text += (i ? ",\"k" : "\"k") + std::to_string(i) + "\":" + std::to_string(i);
+  text += "}";
+  auto fields = JsonFields::parse(text);
+  ASSERT_TRUE(fields);
+  EXPECT_EQ(fields->find("k19999"), "19999");
+  EXPECT_TRUE(fields->erase("k0"));
+  EXPECT_EQ(fields->find("k1"), "1");
+  EXPECT_EQ(fields->find("k19999"), "19999");
+}
+
+TEST(SplitArray, elements_and_errors) {
+  EXPECT_EQ(split_array(" [1, \"a,b\" ,[2,3],{}]")->size(), 4U);
+  EXPECT_TRUE(split_array("[]")->empty());
+  for (const char* bad : {"", "[", "[1", "[1,]", "{}", "[1]x"}) EXPECT_FALSE(split_array(bad)) << bad;
+}
+
+TEST(Records, round_trips_and_refuses_every_cut) {
+  RawRecord r;
+  r.uuid = Uuid::v7(kNoon, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
+  r.project.value = 3;
+  r.now_ms = kNoon;
+  r.sent_at_ms = kNoon - 5;
+  r.timestamp_ms = kNoon - 100;
+  r.token = "phc_x";
+  r.distinct_id = "u1";
+  r.event = "signed up";
+  r.ip = "127.0.0.1";
+  r.data = R"({"event":"signed up"})";
+  r.historical = r.redriven = true;
+  std::string bytes;
+  encode(r, bytes);
+  EXPECT_LE(bytes.size(), encoded_size_max(r));
+  const auto back = decode_raw(bytes);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->uuid, r.uuid);
+  EXPECT_EQ(back->sent_at_ms, r.sent_at_ms);
+  EXPECT_EQ(back->timestamp_ms, r.timestamp_ms);
+  EXPECT_EQ(back->data, r.data);
+  EXPECT_TRUE(back->historical && back->redriven && !back->engage && !back->cookieless);
+  for (size_t n = 0; n < bytes.size(); n++) EXPECT_FALSE(decode_raw(bytes.substr(0, n)));
+  std::string key;
+  partition_key(r, key);
+  EXPECT_EQ(key, "phc_x:u1");
+
+  Outcome o;
+  o.kind = OutcomeKind::kAccepted;
+  o.project.value = 3;
+  o.uuid = r.uuid;
+  o.identity_hash = 99;
+  o.received_ms = kNoon;
+  o.source = {Lane::kOverflow, Partition{2}, Offset{77}};
+  o.row.event = "e";
+  o.row.properties = "{}";
+  o.row.captured_at_ms = kNoon;
+  o.row.person_mode = PersonMode::kForceUpgrade;
+  std::string processed;
+  encode(ProcessedRecord(o), processed);
+  const auto again = decode_processed(processed);
+  ASSERT_TRUE(again);
+  const auto& decoded = std::get<Outcome>(*again);
+  EXPECT_EQ(decoded.source.offset.value, 77);
+  EXPECT_EQ(decoded.row.captured_at_ms, kNoon);
+  EXPECT_EQ(decoded.row.person_mode, PersonMode::kForceUpgrade);
+  for (size_t n = 0; n < processed.size(); n++) EXPECT_FALSE(decode_processed(processed.substr(0, n)));
+
+  PersonChange p;
+  p.id = r.uuid;
+  p.version = 5;
+  p.last_seen_at_ms = kNoon;
+  std::string person;
+  encode(ProcessedRecord(p), person);
+  EXPECT_EQ(std::get<PersonChange>(*decode_processed(person)).last_seen_at_ms, kNoon);
+}
+
+}  // namespace
+}  // namespace penstock::event

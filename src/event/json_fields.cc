@@ -1,0 +1,256 @@
+#include "event/json_fields.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+
+#include "base/json_writer.h"
+
+namespace penstock::event {
+namespace {
+
+constexpr size_t kIndexFrom = 48;
+
+bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
+
+uint32_t hex4(std::string_view digits) {
+  uint32_t v = 0;
+  for (const char c : digits.substr(0, 4)) {
+    v = v * 16 + static_cast<uint32_t>(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+  }
+  return v;
+}
+
+bool is_high(uint32_t c) { return c >= 0xd800 && c <= 0xdbff; }
+bool is_low(uint32_t c) { return c >= 0xdc00 && c <= 0xdfff; }
+
+void append_utf8(std::string& out, uint32_t c) {
+  if (c < 0x80) {
+    out += static_cast<char>(c);
+  } else if (c < 0x800) {
+    out += static_cast<char>(0xc0 | (c >> 6));
+    out += static_cast<char>(0x80 | (c & 0x3f));
+  } else if (c < 0x10000) {
+    out += static_cast<char>(0xe0 | (c >> 12));
+    out += static_cast<char>(0x80 | ((c >> 6) & 0x3f));
+    out += static_cast<char>(0x80 | (c & 0x3f));
+  } else {
+    out += static_cast<char>(0xf0 | (c >> 18));
+    out += static_cast<char>(0x80 | ((c >> 12) & 0x3f));
+    out += static_cast<char>(0x80 | ((c >> 6) & 0x3f));
+    out += static_cast<char>(0x80 | (c & 0x3f));
+  }
+}
+
+/// Decodes the \u escape at `at` (the backslash), pairing surrogates; moves past it.
+void append_unicode_escape(std::string& out, std::string_view text, size_t& at) {
+  const uint32_t first = hex4(text.substr(at + 2));
+  at += 6;
+  if (!is_high(first) && !is_low(first)) return append_utf8(out, first);
+  if (is_high(first) && text.substr(at).starts_with("\\u")) {
+    const uint32_t second = hex4(text.substr(at + 2));
+    if (is_low(second)) {
+      at += 6;
+      return append_utf8(out, 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00));
+    }
+  }
+  append_utf8(out, 0xfffd);
+}
+
+char simple_escape(char c) {
+  switch (c) {
+    case 'b': return '\b';
+    case 'f': return '\f';
+    case 'n': return '\n';
+    case 'r': return '\r';
+    case 't': return '\t';
+    default: return c;
+  }
+}
+
+}  // namespace
+
+JsonType json_type(std::string_view raw) {
+  switch (raw.empty() ? 'n' : raw.front()) {
+    case '{': return JsonType::kObject;
+    case '[': return JsonType::kArray;
+    case '"': return JsonType::kString;
+    case 't':
+    case 'f': return JsonType::kBool;
+    case 'n': return JsonType::kNull;
+    default: return JsonType::kNumber;
+  }
+}
+
+Status validate_json(std::string_view text) {
+  JsonScanner scanner(text);
+  std::string_view raw;
+  if (!is_utf8(text)) return fail(Code::kInvalid, "the text is not UTF-8");
+  if (!scanner.value(raw) || !scanner.at_end()) return fail(Code::kInvalid, "the text is not JSON");
+  return {};
+}
+
+std::string decode_string(std::string_view raw) {
+  std::string_view text = raw.substr(1, raw.size() - 2);
+  std::string out;
+  out.reserve(text.size());
+  for (size_t i = 0; i < text.size();) {
+    const size_t slash = std::min(text.find('\\', i), text.size());
+    out.append(text, i, slash - i);
+    i = slash;
+    if (i == text.size()) break;
+    if (text[i + 1] == 'u') {
+      append_unicode_escape(out, text, i);
+    } else {
+      out += simple_escape(text[i + 1]);
+      i += 2;
+    }
+  }
+  return out;
+}
+
+void append_json_string(std::string& out, std::string_view text) { append_json_escaped(out, text); }
+
+std::string replace_lone_surrogates(std::string_view raw) {
+  std::string out(raw);
+  for (size_t i = out.find('\\'); i != std::string::npos; i = out.find('\\', i)) {
+    if (out[i + 1] != 'u') {
+      i += 2;
+      continue;
+    }
+    const uint32_t c = hex4(std::string_view(out).substr(i + 2));
+    const bool paired = is_high(c) && std::string_view(out).substr(i + 6).starts_with("\\u") &&
+                        is_low(hex4(std::string_view(out).substr(i + 8)));
+    if (!paired && (is_high(c) || is_low(c))) out.replace(i, 6, "\\ufffd");
+    i += paired ? 12 : 6;
+  }
+  return out;
+}
+
+Result<std::vector<std::string_view>> split_array(std::string_view array_text) {
+  std::vector<std::string_view> out;
+  JsonScanner scanner(array_text);
+  if (!is_utf8(array_text) || !scanner.accept('[')) return fail(Code::kInvalid, "not an array");
+  if (scanner.accept(']') && scanner.at_end()) return out;
+  for (;;) {
+    std::string_view raw;
+    if (!scanner.value(raw)) return fail(Code::kInvalid, "a malformed array");
+    out.push_back(raw);
+    if (scanner.accept(',')) continue;
+    if (scanner.accept(']') && scanner.at_end()) return out;
+    return fail(Code::kInvalid, "a malformed array");
+  }
+}
+
+Result<JsonFields> JsonFields::parse(std::string_view object_text) {
+  JsonFields out;
+  if (!is_utf8(object_text)) return fail(Code::kInvalid, "the text is not UTF-8");
+  JsonScanner scanner(object_text);
+  if (!scanner.accept('{')) return fail(Code::kInvalid, "a JSON object is expected");
+  if (scanner.accept('}')) {
+    if (!scanner.at_end()) return fail(Code::kInvalid, "text follows the JSON object");
+    return out;
+  }
+  for (;;) {
+    std::string_view key, value;
+    bool escaped = false;
+    if (!scanner.string(key, escaped) || !scanner.accept(':') || !scanner.value(value)) {
+      return fail(Code::kInvalid, "malformed JSON");
+    }
+    std::string name = escaped ? decode_string(key) : std::string(key.substr(1, key.size() - 2));
+    const size_t at = out.position_of(name);
+    if (at < out.fields_.size()) {
+      out.fields_[at].value = value;
+    } else {
+      out.fields_.push_back({std::move(name), value});
+      out.index_if_large();
+    }
+    if (scanner.accept(',')) continue;
+    if (scanner.accept('}') && scanner.at_end()) return out;
+    return fail(Code::kInvalid, "malformed JSON");
+  }
+}
+
+size_t JsonFields::position_of(std::string_view key) const {
+  if (!index_.empty()) {
+    const auto it = index_.find(std::string(key));
+    return it == index_.end() ? fields_.size() : it->second;
+  }
+  for (size_t i = 0; i < fields_.size(); i++) {
+    if (fields_[i].key == key) return i;
+  }
+  return fields_.size();
+}
+
+void JsonFields::index_if_large() {
+  if (fields_.size() < kIndexFrom) return;
+  if (!index_.empty()) {
+    index_.emplace(fields_.back().key, fields_.size() - 1);
+    return;
+  }
+  for (size_t i = 0; i < fields_.size(); i++) index_.emplace(fields_[i].key, i);
+}
+
+std::optional<std::string_view> JsonFields::find(std::string_view key) const {
+  const size_t at = position_of(key);
+  if (at == fields_.size()) return std::nullopt;
+  return fields_[at].value;
+}
+
+void JsonFields::set(std::string_view key, std::string raw) {
+  owned_.push_back(std::make_unique<std::string>(std::move(raw)));
+  const size_t at = position_of(key);
+  if (at < fields_.size()) {
+    fields_[at].value = *owned_.back();
+    return;
+  }
+  fields_.push_back({std::string(key), *owned_.back()});
+  index_if_large();
+}
+
+void JsonFields::set_string(std::string_view key, std::string_view text) {
+  std::string raw;
+  append_json_string(raw, text);
+  set(key, std::move(raw));
+}
+
+bool JsonFields::erase(std::string_view key) {
+  const size_t at = position_of(key);
+  if (at == fields_.size()) return false;
+  fields_.erase(fields_.begin() + static_cast<std::ptrdiff_t>(at));
+  if (!index_.empty()) {
+    index_.clear();
+    if (fields_.size() >= kIndexFrom) {
+      for (size_t i = 0; i < fields_.size(); i++) index_.emplace(fields_[i].key, i);
+    }
+  }
+  return true;
+}
+
+void JsonFields::append_to(std::string& out) const {
+  out += '{';
+  bool first = true;
+  for (const Field& field : fields_) {
+    if (!first) out += ',';
+    first = false;
+    append_json_string(out, field.key);
+    out += ':';
+    // Surrogate escapes are rare; a cheap look decides whether the value needs a careful copy.
+    const bool suspicious = field.value.find("\\ud") != std::string_view::npos ||
+                            field.value.find("\\uD") != std::string_view::npos;
+    if (suspicious) {
+      out += replace_lone_surrogates(field.value);
+    } else {
+      out += field.value;
+    }
+  }
+  out += '}';
+}
+
+std::string JsonFields::text() const {
+  std::string out;
+  append_to(out);
+  return out;
+}
+
+}  // namespace penstock::event

@@ -1,0 +1,23 @@
+#include "event/lane.h"
+
+namespace penstock::event {
+
+std::string_view lane_name(Lane lane) {
+  switch (lane) {
+    case Lane::kMain: return "main";
+    case Lane::kHistorical: return "historical";
+    case Lane::kOverflow: return "overflow";
+  }
+  return "main";
+}
+
+std::string_view lane_topic(Lane lane) {
+  switch (lane) {
+    case Lane::kMain: return kTopicMain;
+    case Lane::kHistorical: return kTopicHistorical;
+    case Lane::kOverflow: return kTopicOverflow;
+  }
+  return kTopicMain;
+}
+
+}  // namespace penstock::event

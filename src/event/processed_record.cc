@@ -1,0 +1,208 @@
+#include "event/processed_record.h"
+
+#include "base/codec.h"
+
+namespace penstock::event {
+namespace {
+
+constexpr uint8_t kVersion = 1;
+enum class Type : uint8_t { kOutcome = 1, kPerson = 2, kDistinctId = 3, kWarning = 4 };
+
+void write_row(ByteWriter& w, const EventRow& row, int64_t received_ms) {
+  w.u8(static_cast<uint8_t>((row.captured_at_ms ? 1 : 0) | (row.historical ? 2 : 0)));
+  w.bytes(row.event);
+  w.bytes(row.properties);
+  w.zigzag(row.timestamp_ms);
+  w.bytes(row.distinct_id);
+  w.bytes(row.elements_chain);
+  w.zigzag(row.created_at_ms - received_ms);
+  if (row.captured_at_ms) w.zigzag(*row.captured_at_ms - received_ms);
+  w.uuid(row.person_id);
+  w.bytes(row.person_properties);
+  w.zigzag(row.person_created_at_ms);
+  w.u8(static_cast<uint8_t>(row.person_mode));
+}
+
+EventRow read_row(ByteReader& in, int64_t received_ms) {
+  const auto plus = [received_ms](int64_t delta) {
+    return static_cast<int64_t>(static_cast<uint64_t>(delta) + static_cast<uint64_t>(received_ms));
+  };
+  EventRow row;
+  const uint8_t flags = in.u8();
+  row.event = in.bytes();
+  row.properties = in.bytes();
+  row.timestamp_ms = in.zigzag();
+  row.distinct_id = in.bytes();
+  row.elements_chain = in.bytes();
+  row.created_at_ms = plus(in.zigzag());
+  if ((flags & 1) != 0) row.captured_at_ms = plus(in.zigzag());
+  row.historical = (flags & 2) != 0;
+  row.person_id = in.uuid();
+  row.person_properties = in.bytes();
+  row.person_created_at_ms = in.zigzag();
+  row.person_mode = static_cast<PersonMode>(in.u8());
+  return row;
+}
+
+void write(ByteWriter& w, const Outcome& o) {
+  w.u8(static_cast<uint8_t>(Type::kOutcome));
+  w.u8(static_cast<uint8_t>(o.kind));
+  w.u8(o.redriven ? 1 : 0);
+  w.zigzag(o.project.value);
+  w.zigzag(o.received_for.value);
+  w.uuid(o.uuid);
+  w.u64(o.identity_hash);
+  w.i64(o.received_ms);
+  w.u8(static_cast<uint8_t>(o.source.lane));
+  w.varint(static_cast<uint64_t>(o.source.partition.value));
+  w.varint(static_cast<uint64_t>(o.source.offset.value));
+  switch (o.kind) {
+    case OutcomeKind::kAccepted: return write_row(w, o.row, o.received_ms);
+    case OutcomeKind::kDropped: return w.bytes(o.reason);
+    case OutcomeKind::kDuplicate: return;
+    case OutcomeKind::kQuarantined:
+      w.bytes(o.reason);
+      w.bytes(o.stage);
+      w.bytes(o.token);
+      w.bytes(o.raw);
+  }
+}
+
+void write(ByteWriter& w, const PersonChange& p) {
+  w.u8(static_cast<uint8_t>(Type::kPerson));
+  w.u8(static_cast<uint8_t>((p.is_identified ? 1 : 0) | (p.is_deleted ? 2 : 0) |
+                            (p.last_seen_at_ms ? 4 : 0)));
+  w.zigzag(p.project.value);
+  w.uuid(p.id);
+  w.bytes(p.properties);
+  w.zigzag(p.created_at_ms);
+  w.varint(p.version);
+  if (p.last_seen_at_ms) w.zigzag(*p.last_seen_at_ms);
+}
+
+void write(ByteWriter& w, const DistinctIdChange& d) {
+  w.u8(static_cast<uint8_t>(Type::kDistinctId));
+  w.u8(d.is_deleted ? 1 : 0);
+  w.zigzag(d.project.value);
+  w.bytes(d.distinct_id);
+  w.uuid(d.person_id);
+  w.zigzag(d.version);
+}
+
+void write(ByteWriter& w, const IngestionWarning& i) {
+  w.u8(static_cast<uint8_t>(Type::kWarning));
+  w.zigzag(i.project.value);
+  w.bytes(i.type);
+  w.bytes(i.source);
+  w.bytes(i.details);
+  w.zigzag(i.timestamp_ms);
+}
+
+Outcome read_outcome(ByteReader& in, bool& known) {
+  Outcome o;
+  o.kind = static_cast<OutcomeKind>(in.u8());
+  o.redriven = in.u8() != 0;
+  o.project.value = in.zigzag();
+  o.received_for.value = in.zigzag();
+  o.uuid = in.uuid();
+  o.identity_hash = in.u64();
+  o.received_ms = in.i64();
+  o.source.lane = static_cast<Lane>(in.u8());
+  o.source.partition.value = static_cast<int32_t>(in.varint());
+  o.source.offset.value = static_cast<int64_t>(in.varint());
+  switch (o.kind) {
+    case OutcomeKind::kAccepted: o.row = read_row(in, o.received_ms); break;
+    case OutcomeKind::kDropped: o.reason = in.bytes(); break;
+    case OutcomeKind::kDuplicate: break;
+    case OutcomeKind::kQuarantined:
+      o.reason = in.bytes();
+      o.stage = in.bytes();
+      o.token = in.bytes();
+      o.raw = in.bytes();
+      break;
+    default: known = false;
+  }
+  return o;
+}
+
+PersonChange read_person(ByteReader& in) {
+  PersonChange p;
+  const uint8_t flags = in.u8();
+  p.is_identified = (flags & 1) != 0;
+  p.is_deleted = (flags & 2) != 0;
+  p.project.value = in.zigzag();
+  p.id = in.uuid();
+  p.properties = in.bytes();
+  p.created_at_ms = in.zigzag();
+  p.version = in.varint();
+  if ((flags & 4) != 0) p.last_seen_at_ms = in.zigzag();
+  return p;
+}
+
+DistinctIdChange read_distinct_id(ByteReader& in) {
+  DistinctIdChange d;
+  d.is_deleted = in.u8() != 0;
+  d.project.value = in.zigzag();
+  d.distinct_id = in.bytes();
+  d.person_id = in.uuid();
+  d.version = in.zigzag();
+  return d;
+}
+
+IngestionWarning read_warning(ByteReader& in) {
+  IngestionWarning i;
+  i.project.value = in.zigzag();
+  i.type = in.bytes();
+  i.source = in.bytes();
+  i.details = in.bytes();
+  i.timestamp_ms = in.zigzag();
+  return i;
+}
+
+}  // namespace
+
+std::string_view outcome_name(OutcomeKind kind) {
+  switch (kind) {
+    case OutcomeKind::kAccepted: return "accepted";
+    case OutcomeKind::kDropped: return "dropped";
+    case OutcomeKind::kDuplicate: return "duplicate";
+    case OutcomeKind::kQuarantined: return "quarantined";
+  }
+  return "unknown";
+}
+
+std::string_view person_mode_name(PersonMode mode) {
+  switch (mode) {
+    case PersonMode::kFull: return "full";
+    case PersonMode::kPropertyless: return "propertyless";
+    case PersonMode::kForceUpgrade: return "force_upgrade";
+  }
+  return "full";
+}
+
+void encode(const ProcessedRecord& record, std::string& out) {
+  ByteWriter w(out);
+  w.u8(kVersion);
+  std::visit([&w](const auto& r) { write(w, r); }, record);
+}
+
+Result<ProcessedRecord> decode_processed(std::string_view bytes) {
+  ByteReader in(bytes);
+  if (in.u8() != kVersion) return fail(Code::kCorrupt, "a processed record of an unknown version");
+  ProcessedRecord out;
+  bool known = true;
+  switch (static_cast<Type>(in.u8())) {
+    case Type::kOutcome: out = read_outcome(in, known); break;
+    case Type::kPerson: out = read_person(in); break;
+    case Type::kDistinctId: out = read_distinct_id(in); break;
+    case Type::kWarning: out = read_warning(in); break;
+    default: known = false;
+  }
+  if (!known) return fail(Code::kCorrupt, "a processed record of an unknown type");
+  if (!in.ok() || !in.at_end()) {
+    return fail(Code::kCorrupt, "a processed record with a wrong length");
+  }
+  return out;
+}
+
+}  // namespace penstock::event

@@ -1,0 +1,104 @@
+#include "event/raw_record.h"
+
+#include "base/codec.h"
+
+namespace penstock::event {
+namespace {
+
+constexpr uint8_t kRawVersion = 1;
+constexpr uint8_t kRefusedVersion = 1;
+
+enum Flag : uint8_t {
+  kHistorical = 1, kCookieless = 2, kSkipPersons = 4, kRedriven = 8, kEngage = 16, kSentAt = 32,
+};
+
+}  // namespace
+
+void encode(const RawRecord& r, std::string& out) {
+  ByteWriter w(out);
+  w.u8(kRawVersion);
+  w.u8(static_cast<uint8_t>((r.historical ? kHistorical : 0) | (r.cookieless ? kCookieless : 0) |
+                            (r.skip_persons ? kSkipPersons : 0) | (r.redriven ? kRedriven : 0) |
+                            (r.engage ? kEngage : 0) | (r.sent_at_ms ? kSentAt : 0)));
+  w.uuid(r.uuid);
+  w.zigzag(r.project.value);
+  w.i64(r.now_ms);
+  w.zigzag(r.timestamp_ms - r.now_ms);
+  if (r.sent_at_ms) w.zigzag(*r.sent_at_ms - r.now_ms);
+  w.bytes(r.token);
+  w.bytes(r.distinct_id);
+  w.bytes(r.event);
+  w.bytes(r.ip);
+  w.bytes(r.session_id);
+  w.bytes(r.data);
+}
+
+size_t encoded_size_max(const RawRecord& r) {
+  constexpr size_t kFixed = 2 + 16 + 8 + 10 * 9;
+  return kFixed + r.token.size() + r.distinct_id.size() + r.event.size() + r.ip.size() +
+         r.session_id.size() + r.data.size();
+}
+
+Result<RawRecord> decode_raw(std::string_view bytes) {
+  ByteReader in(bytes);
+  if (in.u8() != kRawVersion) return fail(Code::kCorrupt, "a raw record of an unknown version");
+  const uint8_t flags = in.u8();
+  RawRecord r;
+  r.uuid = in.uuid();
+  r.project.value = in.zigzag();
+  r.now_ms = in.i64();
+  r.timestamp_ms = static_cast<int64_t>(static_cast<uint64_t>(in.zigzag()) +
+                                        static_cast<uint64_t>(r.now_ms));
+  if ((flags & kSentAt) != 0) {
+    r.sent_at_ms = static_cast<int64_t>(static_cast<uint64_t>(in.zigzag()) +
+                                        static_cast<uint64_t>(r.now_ms));
+  }
+  r.token = in.bytes();
+  r.distinct_id = in.bytes();
+  r.event = in.bytes();
+  r.ip = in.bytes();
+  r.session_id = in.bytes();
+  r.data = in.bytes();
+  r.historical = (flags & kHistorical) != 0;
+  r.cookieless = (flags & kCookieless) != 0;
+  r.skip_persons = (flags & kSkipPersons) != 0;
+  r.redriven = (flags & kRedriven) != 0;
+  r.engage = (flags & kEngage) != 0;
+  if (!in.ok() || !in.at_end()) return fail(Code::kCorrupt, "a raw record with a wrong length");
+  return r;
+}
+
+void partition_key(const RawRecord& r, std::string& out) {
+  out.assign(r.token);
+  out += ':';
+  out += r.cookieless ? r.ip : r.distinct_id;
+}
+
+void encode(const RefusedRecord& r, std::string& out) {
+  ByteWriter w(out);
+  w.u8(kRefusedVersion);
+  w.uuid(r.uuid);
+  w.i64(r.now_ms);
+  w.varint(static_cast<uint64_t>(r.status));
+  w.bytes(r.token);
+  w.bytes(r.reason);
+  w.bytes(r.path);
+}
+
+Result<RefusedRecord> decode_refused(std::string_view bytes) {
+  ByteReader in(bytes);
+  if (in.u8() != kRefusedVersion) {
+    return fail(Code::kCorrupt, "a refused record of an unknown version");
+  }
+  RefusedRecord r;
+  r.uuid = in.uuid();
+  r.now_ms = in.i64();
+  r.status = static_cast<int>(in.varint());
+  r.token = in.bytes();
+  r.reason = in.bytes();
+  r.path = in.bytes();
+  if (!in.ok() || !in.at_end()) return fail(Code::kCorrupt, "a refused record with a wrong length");
+  return r;
+}
+
+}  // namespace penstock::event
