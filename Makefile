@@ -44,9 +44,9 @@ test: ## every test: unit, contract, simulation, web, end to end, formatting
 
 lint: ## clang-tidy over every file, and formatting
 	@tools/setup --lint
-	@tools/format --check
 	@mkdir -p build
-	@$(call build_preset,lint,all)
+	@failed=0; tools/format --check || failed=1; \
+		{ $(call build_preset,lint,all -k0); } || failed=1; exit $$failed
 
 format: setup ## format the C++ files
 	@tools/format
