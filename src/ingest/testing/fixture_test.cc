@@ -1,0 +1,131 @@
+#include "ingest/testing/fixture.h"
+
+#include <gtest/gtest.h>
+
+#include "kv/key_value.h"
+
+namespace penstock::ingest::testing {
+namespace {
+
+void take(Seens& out, const event::ProcessedRecord& record) {
+  if (const auto* o = std::get_if<event::Outcome>(&record)) {
+    Seen s;
+    s.kind = o->kind;
+    s.reason = o->reason;
+    s.stage = o->stage;
+    s.token = o->token;
+    s.raw = o->raw;
+    s.uuid = o->uuid;
+    s.event = o->row.event;
+    s.properties = o->row.properties;
+    s.distinct_id = o->row.distinct_id;
+    s.elements_chain = o->row.elements_chain;
+    s.person_properties = o->row.person_properties;
+    s.timestamp_ms = o->row.timestamp_ms;
+    s.person_created_at_ms = o->row.person_created_at_ms;
+    s.person_id = o->row.person_id;
+    s.mode = o->row.person_mode;
+    out.outcomes.push_back(std::move(s));
+  } else if (const auto* p = std::get_if<event::PersonChange>(&record)) {
+    out.persons.push_back({p->id, std::string(p->properties), p->created_at_ms, p->is_identified,
+                           p->is_deleted, p->version});
+  } else if (const auto* d = std::get_if<event::DistinctIdChange>(&record)) {
+    out.mappings.push_back({std::string(d->distinct_id), d->person_id, d->version});
+  } else if (const auto* w = std::get_if<event::IngestionWarning>(&record)) {
+    out.warnings.emplace_back(w->type, w->details);
+  }
+}
+
+}  // namespace
+
+Fixture::Fixture(ledger::LedgerOptions options, DeciderLimits limits)
+    : persons_(persons::make_person_store(kv::make_memory_kv())),
+      ledger_(ledger::make_ledger(kv::make_memory_kv(), options)),
+      limits_(limits),
+      decider_(std::make_unique<Decider>(*persons_, *ledger_, limits)) {
+  catalog::Project p;
+  p.id = {1};
+  p.token = "phc_one";
+  projects_.push_back(p);
+}
+
+Uuid Fixture::uuid_of(uint64_t n) const {
+  Uuid uuid;
+  for (size_t i = 0; i < 8; i++) uuid.bytes[15 - i] = static_cast<uint8_t>(n >> (8 * i));
+  uuid.bytes[0] = 1;
+  return uuid;
+}
+
+void Fixture::add(const EventSpec& spec) {
+  event::RawRecord raw;
+  raw.uuid = uuid_of(spec.uuid == 0 ? next_uuid_++ : spec.uuid);
+  for (const catalog::Project& p : projects_) {
+    if (p.token == spec.token) raw.project = p.id;
+  }
+  raw.now_ms = spec.now_ms;
+  raw.sent_at_ms = spec.sent_at_ms;
+  raw.timestamp_ms = spec.timestamp_ms;
+  raw.token = spec.token;
+  raw.distinct_id = spec.distinct_id;
+  raw.event = spec.event;
+  raw.ip = spec.ip;
+  raw.session_id = spec.session_id;
+  raw.data = spec.data;
+  raw.skip_persons = spec.skip_persons;
+  std::string bytes;
+  event::encode(raw, bytes);
+  add_bytes(std::move(bytes), spec.partition);
+}
+
+void Fixture::add_bytes(std::string record, int32_t partition) {
+  waiting_[partition].push_back(std::move(record));
+}
+
+Seens Fixture::decide(bool apply) {
+  catalog::Snapshot snapshot;
+  snapshot.projects = projects_;
+  for (size_t i = 0; i < projects_.size(); i++) snapshot.by_token.emplace(projects_[i].token, i);
+  std::vector<InputSlice> slices;
+  for (const auto& [partition, records] : waiting_) {
+    InputSlice slice{{partition}, {raw_next_[partition]}, {}};
+    for (const std::string& r : records) slice.records.push_back(r);
+    slices.push_back(std::move(slice));
+  }
+  auto decided = decider_->decide(event::Lane::kMain, slices, snapshot, 1'785'585'600'900);
+  EXPECT_TRUE(decided.has_value());
+  Seens out;
+  if (!decided) return out;
+  for (const Output& output : decided->outputs) {
+    const auto records = output.records();
+    persons::PersonUpdates updates;
+    for (std::string_view bytes : records) {
+      const auto record = event::decode_processed(bytes);
+      EXPECT_TRUE(record.has_value());
+      take(out, *record);
+      if (const auto* p = std::get_if<event::PersonChange>(&*record)) {
+        updates.persons.push_back(*p);
+      }
+      if (const auto* d = std::get_if<event::DistinctIdChange>(&*record)) {
+        updates.distinct_ids.push_back(*d);
+      }
+    }
+    if (!apply) continue;
+    int64_t& base = processed_next_[output.partition.value];
+    EXPECT_TRUE(ledger_->apply_processed(output.partition, {base}, records).has_value());
+    base += static_cast<int64_t>(records.size());
+    EXPECT_TRUE(persons_->apply(updates, {{output.partition, {base}}}).has_value());
+    raw_next_[output.partition.value] = output.next.value;
+  }
+  waiting_.clear();
+  return out;
+}
+
+std::map<std::string, std::string> fields_of(std::string_view object_text) {
+  std::map<std::string, std::string> out;
+  const auto fields = event::JsonFields::parse(object_text);
+  if (!fields) return {{"not an object", std::string(object_text)}};
+  for (const auto& f : fields->fields()) out[f.key] = f.value;
+  return out;
+}
+
+}  // namespace penstock::ingest::testing

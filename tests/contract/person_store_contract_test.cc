@@ -1,0 +1,168 @@
+// Every PersonStore against one suite: over memory and over RocksDB.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <random>
+
+#include "kv/key_value.h"
+#include "persons/person_store.h"
+
+namespace penstock::persons {
+namespace {
+
+using event::DistinctIdChange;
+using event::PersonChange;
+
+constexpr ProjectId kProject{1};
+
+class Engine {
+ public:
+  explicit Engine(const std::string& name) {
+    if (name != "rocks") return;
+    std::string pattern = std::filesystem::temp_directory_path() / "penstock-persons-XXXXXX";
+    path_ = mkdtemp(pattern.data());
+  }
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+  ~Engine() {
+    if (!path_.empty()) std::filesystem::remove_all(path_);
+  }
+  std::unique_ptr<PersonStore> open() {
+    if (path_.empty()) return make_person_store(kv::make_memory_kv());
+    auto kv = kv::open_rocks_kv({.path = path_});
+    EXPECT_TRUE(kv.has_value());
+    return make_person_store(std::move(*kv));
+  }
+
+ private:
+  std::string path_;
+};
+
+class PersonStoreContract : public ::testing::TestWithParam<const char*> {
+ protected:
+  Engine engine_{GetParam()};
+  std::unique_ptr<PersonStore> store_ = engine_.open();
+
+  static PersonChange person(const Uuid& id, uint64_t version, std::string_view properties,
+                             bool deleted = false) {
+    PersonChange p;
+    p.project = kProject;
+    p.id = id;
+    p.properties = properties;
+    p.version = version;
+    p.is_deleted = deleted;
+    p.created_at_ms = 1000;
+    return p;
+  }
+  static DistinctIdChange mapping(std::string_view distinct_id, const Uuid& id, int64_t version) {
+    return {kProject, distinct_id, id, false, version};
+  }
+  void apply(std::vector<PersonChange> persons, std::vector<DistinctIdChange> ids,
+             int64_t position) {
+    const Status s = store_->apply({std::move(persons), std::move(ids)}, {{{0}, {position}}});
+    ASSERT_TRUE(s.has_value()) << s.error().message;
+  }
+  std::optional<Person> find(const std::string& distinct_id) {
+    auto found = store_->fetch({{kProject, distinct_id}});
+    EXPECT_TRUE(found.has_value());
+    return (*found)[0];
+  }
+  const Uuid a_ = person_uuid(kProject, "a"), b_ = person_uuid(kProject, "b");
+};
+
+TEST_P(PersonStoreContract, FetchesInOrderAndLeavesHoles) {
+  apply({person(a_, 0, R"({"x":1})"), person(b_, 0, "{}")},
+        {mapping("a", a_, 0), mapping("a2", a_, 1), mapping("b", b_, 0)}, 1);
+  const auto found = store_->fetch(
+      {{kProject, "b"}, {kProject, "nobody"}, {kProject, "a2"}, {{2}, "a"}, {kProject, "a"}});
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ((*found)[0]->id, b_);
+  EXPECT_FALSE((*found)[1].has_value());
+  EXPECT_EQ((*found)[2]->id, a_);
+  EXPECT_FALSE((*found)[3].has_value()) << "another project's";
+  EXPECT_EQ((*found)[4]->properties, R"({"x":1})");
+  EXPECT_EQ(*store_->count(kProject), 2U);
+  EXPECT_EQ(store_->distinct_ids(kProject, a_, 10)->size(), 2U);
+  EXPECT_EQ(store_->distinct_ids(kProject, a_, 1)->size(), 1U);
+}
+
+TEST_P(PersonStoreContract, KeepsEveryField) {
+  PersonChange p = person(a_, 7, R"({"k":"v"})");
+  p.is_identified = true;
+  p.created_at_ms = -5;
+  p.last_seen_at_ms = 12345;
+  apply({p}, {}, 1);
+  const auto got = store_->get(kProject, a_);
+  ASSERT_TRUE(got.has_value() && got->has_value());
+  EXPECT_EQ((*got)->version, 7U);
+  EXPECT_TRUE((*got)->is_identified);
+  EXPECT_EQ((*got)->created_at_ms, -5);
+  EXPECT_EQ((*got)->last_seen_at_ms, 12345);
+}
+
+TEST_P(PersonStoreContract, OnlyHigherVersionsCount) {
+  apply({person(a_, 3, R"({"v":3})")}, {mapping("a", a_, 2)}, 1);
+  apply({person(a_, 3, R"({"v":"again"})"), person(a_, 2, R"({"v":2})")}, {mapping("a", b_, 1)}, 2);
+  EXPECT_EQ(find("a")->properties, R"({"v":3})");
+  apply({person(a_, 4, R"({"v":4})")}, {}, 3);
+  EXPECT_EQ(find("a")->properties, R"({"v":4})");
+}
+
+TEST_P(PersonStoreContract, DeletedPersonsStayDeleted) {
+  apply({person(a_, 0, "{}")}, {mapping("a", a_, 0)}, 1);
+  apply({person(b_, 0, "{}"), person(a_, 100, "{}", true)}, {mapping("a", b_, 1)}, 2);
+  EXPECT_FALSE(store_->get(kProject, a_)->has_value());
+  EXPECT_EQ(find("a")->id, b_);
+  EXPECT_TRUE(store_->distinct_ids(kProject, a_, 10)->empty());
+  EXPECT_EQ(store_->mappings(kProject, b_, 10)->at(0).version, 1);
+  apply({person(a_, 5, "{}")}, {}, 3);  // a late change from another partition
+  EXPECT_FALSE(store_->get(kProject, a_)->has_value());
+  EXPECT_EQ(*store_->count(kProject), 1U);
+}
+
+TEST_P(PersonStoreContract, ChangesOfOneApplySeeEachOther) {
+  apply({person(a_, 0, R"({"v":0})"), person(a_, 1, R"({"v":1})"), person(a_, 0, "{}")},
+        {mapping("a", a_, 0), mapping("a", b_, 1), mapping("a", a_, 0)}, 1);
+  EXPECT_EQ((*store_->get(kProject, a_))->properties, R"({"v":1})");
+  EXPECT_EQ(*store_->count(kProject), 1U);
+  EXPECT_TRUE(store_->distinct_ids(kProject, a_, 10)->empty());
+  EXPECT_EQ(store_->distinct_ids(kProject, b_, 10)->size(), 1U);
+}
+
+TEST_P(PersonStoreContract, PositionsNeverGoBack) {
+  apply({}, {}, 10);
+  apply({}, {}, 5);
+  ASSERT_EQ(store_->applied().size(), 1U);
+  EXPECT_EQ(store_->applied()[0].next.value, 10);
+}
+
+TEST_P(PersonStoreContract, AnyOrderOfReplayEndsTheSame) {
+  // Goal: partitions replay in any order. Method: a set of changes, shuffled, and applied twice.
+  std::vector<PersonUpdates> all;
+  for (uint64_t v = 0; v < 6; v++) {
+    const Uuid& id = v % 2 == 1 ? a_ : b_;
+    all.push_back({{person(id, v, v == 4 ? R"({"last":"b"})" : "{}")}, {}});
+    all.push_back({{}, {mapping("id", id, static_cast<int64_t>(v))}});
+  }
+  all.push_back({{person(a_, 105, "{}", true)}, {}});
+  std::mt19937 random(42);
+  for (int round = 0; round < 10; round++) {
+    Engine engine(GetParam());
+    const auto store = engine.open();
+    for (int twice = 0; twice < 2; twice++) {
+      std::shuffle(all.begin(), all.end(), random);
+      for (const PersonUpdates& one : all) ASSERT_TRUE(store->apply(one, {}).has_value());
+    }
+    EXPECT_FALSE(store->get(kProject, a_)->has_value());
+    EXPECT_EQ((*store->get(kProject, b_))->properties, R"({"last":"b"})");
+    EXPECT_EQ(store->distinct_ids(kProject, a_, 9)->size(), 1U);
+    EXPECT_EQ(*store->count(kProject), 1U);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, PersonStoreContract, ::testing::Values("memory", "rocks"),
+                         [](const auto& info) { return std::string(info.param); });
+
+}  // namespace
+}  // namespace penstock::persons
