@@ -1,8 +1,8 @@
 // HTTP/1.1 server on a Loop: requests in, answers out, with limits and deadlines.
 //
-// One Server per shard. It owns its connections; a Handler gets a Request whose views live until
-// the answer is sent, and a Responder that may answer later, from the same loop's thread, once. If
-// the client has gone the answer is dropped. Limits are enforced while reading; slow clients are
+// One Server per shard. It owns its connections; a Handler gets a Request whose views and body are
+// valid only until `handle` returns, and a Responder that may answer later, from the same loop's
+// thread, once. If the client has gone the answer is dropped. Limits are enforced while reading; slow clients are
 // cut by total time, not idle time. Pipelined requests are answered in order. Malformed requests
 // get 400 and the connection is closed; nothing a client sends takes anything else down.
 #pragma once

@@ -1,0 +1,80 @@
+// Admin: the HTTP API of docs/API.md, sessions and keys, and the web UI's files.
+//
+// One AdminService on a loop of its own, so that nothing asked here delays capture. It reads the
+// log, the ledger and the store through their interfaces and never a stage's internals: what the
+// Health page shows of the stages comes through AdminSources, plain numbers that main fills in.
+// Threads: the admin loop only. Failure: every answer is a status and an Error as JSON.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "catalog/catalog.h"
+#include "config/option_table.h"
+#include "ledger/ledger.h"
+#include "log/log.h"
+#include "persons/person_store.h"
+#include "runtime/runtime.h"
+#include "store/event_store.h"
+#include "wire/http.h"
+
+namespace penstock::admin {
+
+struct CaptureStatus {
+  std::string address;
+  uint64_t connections = 0, requests = 0, events = 0, refused = 0;
+  int64_t latency_us_p50 = 0, latency_us_p99 = 0;
+};
+struct IngestStatus {
+  uint64_t events = 0, lag_records = 0;
+  double cpu_us_per_event = 0;
+  std::string last_error;
+};
+struct LoadStatus {
+  uint64_t rows = 0, batches = 0, lag_records = 0, retries = 0;
+  int64_t last_insert_us = 0;
+  std::string last_error;
+};
+
+struct AdminSources {
+  std::function<CaptureStatus()> capture;  // any may be empty: the stage does not run here
+  std::function<IngestStatus()> ingest;
+  std::function<LoadStatus()> load;
+  std::function<std::vector<config::OptionInfo>()> options;
+  std::vector<std::string> stages;
+  std::string data_dir;
+  std::string capture_url;
+  int32_t partitions = 8;
+};
+
+struct AdminOptions {
+  size_t tails_max = 64;                    // open live views; more: 503
+  size_t tail_pending_bytes_max = 512U << 10;  // unread bytes of one view before it waits
+  size_t queries_max = 16;                  // running at once; more: 503
+  int64_t query_ms_max = 60'000;
+  uint64_t query_memory_bytes_max = 1U << 30;
+  uint64_t query_rows_max = 100'000;
+  size_t body_bytes_max = 1U << 20;
+};
+
+class AdminService : public wire::Handler {
+ public:
+  struct Parts {
+    runtime::Loop& loop;
+    runtime::Runtime& runtime;
+    log::Log& log;
+    catalog::Catalog& catalog;
+    ledger::Ledger& ledger;
+    store::EventStore& store;
+    runtime::Loop& store_loop;  // the loop the store is called from
+  };
+  static std::unique_ptr<AdminService> make(Parts parts, AdminSources sources,
+                                            AdminOptions options);
+  /// Ends live views so that the server can drain.
+  virtual void stop() = 0;
+};
+
+}  // namespace penstock::admin

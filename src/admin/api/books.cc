@@ -1,0 +1,230 @@
+// Ledger, trace, quarantine and the status page.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <fstream>
+
+#include "admin/api/service.h"
+#include "event/timestamp.h"
+#include "ledger/undecided.h"
+
+namespace penstock::admin {
+namespace {
+
+constexpr size_t kLedgerRowsMax = 10'000;
+constexpr size_t kQuarantinePageMax = 500;
+constexpr int64_t kSamplePeriodMs = 1000;
+
+void write_counts(JsonWriter& w, const ledger::LedgerCounts& c) {
+  w.field("received", c.received).field("stored", c.stored);
+  w.field("deduplicated", c.deduplicated).field("quarantined", c.quarantined);
+  w.field("redriven", c.redriven).field("in_flight", c.in_flight());
+  w.key("dropped").begin_object();
+  for (const auto& [reason, count] : c.dropped) w.field(reason, count);
+  w.end_object();
+}
+
+int64_t parse_time(std::string_view query, std::string_view name, int64_t otherwise_ms) {
+  std::string text;
+  if (!wire::query_param(query, name, text)) return otherwise_ms;
+  return event::parse_timestamp_ms(text).value_or(otherwise_ms);
+}
+
+void write_steps(JsonWriter& w, const ledger::TraceEntry& e) {
+  w.key("steps").begin_array();
+  w.begin_object().field("name", e.state == "refused" ? "refused" : "received");
+  w.field("at", iso_time(e.received_ms)).end_object();
+  if (e.state != "refused" && e.state != "in_flight") {
+    const bool accepted = e.state == "stored" || e.state == "accepted";
+    w.begin_object().field("name", "decided").field("detail", accepted ? "accepted" : e.state);
+    w.end_object();
+    if (e.state == "stored") w.begin_object().field("name", "stored").end_object();
+  }
+  w.end_array();
+}
+
+void write_entry(JsonWriter& w, const ledger::TraceEntry& e) {
+  w.begin_object().field("state", e.state).field("project_id", e.project.value);
+  w.field("received_at", iso_time(e.received_ms)).field("lane", event::lane_name(e.source.lane));
+  w.field("partition", e.source.partition.value).field("offset", e.source.offset.value);
+  w.field("event", e.event).field("distinct_id", e.distinct_id).field("reason", e.reason);
+  w.field("stage", e.stage).field("status", e.status).field("duplicates", e.duplicates);
+  w.key("last_duplicate_at");
+  e.duplicates > 0 ? w.string(iso_time(e.last_duplicate_ms)) : w.null();
+  write_steps(w, e);
+  w.end_object();
+}
+
+uint64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  uint64_t total = 0, resident = 0;
+  statm >> total >> resident;
+  return resident * 4096;
+}
+
+}  // namespace
+
+void Service::write_balance(JsonWriter& w) const {
+  const ledger::LedgerBalance b = parts_.ledger.balance(parts_.log);
+  w.begin_object().field("balanced", b.balanced).field("received", b.received);
+  w.field("received_by_offsets", b.received_by_offsets).field("decided", b.decided);
+  w.field("decided_by_offsets", b.decided_by_offsets).field("stored", b.stored);
+  w.field("accepted", b.accepted).field("detail", b.detail).end_object();
+}
+
+void Service::ledger_rows(Call& call, wire::Responder& r) {
+  const int64_t now = parts_.runtime.clock().wall_ms();
+  const int64_t from = parse_time(call.request.query, "from", now - 24 * 3'600'000);
+  const int64_t to = parse_time(call.request.query, "to", now + 60'000);
+  std::string step = "minute";
+  wire::query_param(call.request.query, "step", step);
+  const auto rows = parts_.ledger.rows(call.project, from / 60'000, to / 60'000 + 1,
+                                       step == "minute" ? kLedgerRowsMax : SIZE_MAX);
+  if (!rows) return reply_error(r, rows.error());
+  const int64_t group = step == "hour" ? 60 : 1;
+  std::map<std::pair<int64_t, event::Lane>, ledger::LedgerCounts> groups;
+  ledger::LedgerCounts total;
+  for (const ledger::LedgerRow& row : *rows) {
+    total.add(row.counts);
+    if (step != "total") groups[{-(row.key.minute / group), row.key.lane}].add(row.counts);
+  }
+  JsonWriter w;
+  w.begin_object().field("project_id", call.project.value).field("from", iso_time(from));
+  w.field("to", iso_time(to)).field("step", step).key("rows").begin_array();
+  for (const auto& [key, counts] : groups) {
+    w.begin_object().field("start", iso_time(-key.first * group * 60'000));
+    w.field("lane", event::lane_name(key.second));
+    write_counts(w, counts);
+    w.end_object();
+  }
+  w.end_array().key("total").begin_object();
+  write_counts(w, total);
+  w.end_object().key("balance");
+  write_balance(w);
+  reply_json(r, w.end_object().take());
+}
+
+void Service::trace(Call& call, wire::Responder& r) {
+  const auto uuid = Uuid::parse(call.path[4]);
+  if (!uuid) return reply_error(r, {Code::kInvalid, "this is not a uuid"});
+  auto entries = parts_.ledger.trace(*uuid);
+  if (!entries) return reply_error(r, entries.error());
+  const ProjectId project = call.project;
+  const bool sees_all = call.principal.project.value == 0;
+  auto answer = [uuid = *uuid, project, sees_all](wire::Responder& to,
+                                                  std::vector<ledger::TraceEntry> found) {
+    std::erase_if(found, [&](const ledger::TraceEntry& e) {
+      return e.project != project && !(sees_all && e.project.value == 0);
+    });
+    JsonWriter w;
+    w.begin_object().field("uuid", uuid.text()).field("found", !found.empty());
+    w.key("entries").begin_array();
+    for (const ledger::TraceEntry& e : found) write_entry(w, e);
+    reply_json(to, w.end_array().end_object().take());
+  };
+  if (!entries->empty()) return answer(r, std::move(*entries));
+  // Not decided yet, perhaps: look at what waits for ingest.
+  auto responder = std::make_shared<wire::Responder>(std::move(r));
+  ledger::scan_undecided(parts_.log, parts_.loop, *uuid,
+                         [answer, responder](Result<std::vector<ledger::TraceEntry>> waiting) {
+                           if (!waiting) return reply_error(*responder, waiting.error());
+                           answer(*responder, std::move(*waiting));
+                         });
+}
+
+void Service::quarantine(Call& call, wire::Responder& r) {
+  const catalog::Project* project = parts_.catalog.snapshot()->find(call.project);
+  std::string after, limit = "100";
+  wire::query_param(call.request.query, "after", after);
+  wire::query_param(call.request.query, "limit", limit);
+  const auto wanted = config::parse_quantity(limit, "count");
+  const size_t page = wanted && *wanted > 0
+                          ? std::min(static_cast<size_t>(*wanted), kQuarantinePageMax) : 100;
+  const std::string token = call.principal.project.value == 0 ? "" : project->token;
+  const auto entries = parts_.ledger.quarantined(token, after, page);
+  if (!entries) return reply_error(r, entries.error());
+  JsonWriter w;
+  w.begin_object().key("entries").begin_array();
+  for (const ledger::QuarantineEntry& e : *entries) {
+    const auto raw = event::decode_raw(e.raw);
+    w.begin_object().field("id", e.id).field("project_id", e.project.value);
+    w.field("reason", e.reason).field("stage", e.stage).field("uuid", e.uuid.text());
+    w.field("received_at", iso_time(e.received_ms)).field("token", e.token);
+    w.field("event", raw ? raw->event : "").field("size_bytes", uint64_t{e.raw.size()});
+    w.end_object();
+  }
+  const ledger::QuarantineUsage usage = parts_.ledger.quarantine_usage();
+  w.end_array().key("usage").begin_object().field("entries", usage.entries);
+  reply_json(r, w.field("bytes", usage.bytes).end_object().end_object().take());
+}
+
+void Service::sample() {
+  const CaptureStatus c = sources_.capture ? sources_.capture() : CaptureStatus{};
+  const IngestStatus i = sources_.ingest ? sources_.ingest() : IngestStatus{};
+  const LoadStatus l = sources_.load ? sources_.load() : LoadStatus{};
+  history_.sample(parts_.runtime.clock().wall_ms(), c.events, l.rows, c.requests, i.lag_records,
+                  l.lag_records);
+  parts_.loop.after(std::chrono::milliseconds(kSamplePeriodMs), [this, alive = alive_] {
+    if (*alive) sample();
+  });
+}
+
+void Service::status(Call& call, wire::Responder& r) {
+  (void)call;
+  JsonWriter w;
+  w.begin_object().field("version", PENSTOCK_VERSION).field("data_dir", sources_.data_dir);
+  w.key("uptime_s").real(
+      static_cast<double>(parts_.runtime.clock().wall_ms() - started_ms_) / 1000.0, 1);
+  w.field("ready", parts_.ledger.healthy()).key("stages").begin_array();
+  for (const std::string& stage : sources_.stages) w.string(stage);
+  w.end_array();
+  const HistoryPoint last = history_.last();
+  if (sources_.capture) {
+    const CaptureStatus c = sources_.capture();
+    w.key("capture").begin_object().field("address", c.address);
+    w.field("connections", c.connections).field("requests_total", c.requests);
+    w.field("events_total", c.events).field("refused_total", c.refused);
+    w.key("requests_per_s").real(last.requests_per_s, 1);
+    w.key("events_per_s").real(last.events_per_s, 1);
+    w.field("latency_us_p50", c.latency_us_p50).field("latency_us_p99", c.latency_us_p99);
+    w.end_object();
+  }
+  const log::LogStats l = parts_.log.stats();
+  const auto free = parts_.runtime.files().free_bytes(sources_.data_dir);
+  w.key("log").begin_object().field("disk_bytes", l.disk_bytes).field("commits_total", l.commits);
+  w.field("commit_us_p50", l.commit_us_p50).field("commit_us_p99", l.commit_us_p99);
+  w.field("disk_full", l.disk_full).field("disk_free_bytes", free.value_or(0)).end_object();
+  if (sources_.ingest) {
+    const IngestStatus i = sources_.ingest();
+    w.key("ingest").begin_object().field("events_total", i.events);
+    w.field("lag_records", i.lag_records).key("cpu_us_per_event").real(i.cpu_us_per_event, 2);
+    w.field("last_error", i.last_error).end_object();
+  }
+  if (sources_.load) {
+    const LoadStatus s = sources_.load();
+    w.key("load").begin_object().field("rows_total", s.rows).field("batches_total", s.batches);
+    w.field("lag_records", s.lag_records).field("last_insert_us", s.last_insert_us);
+    w.field("retries_total", s.retries).field("last_error", s.last_error).end_object();
+  }
+  const store::StoreHealth h = parts_.store.health();
+  w.key("store").begin_object().field("ready", h.ready).field("engine", h.engine);
+  w.field("version", h.version).field("detail", h.detail).field("restarts", h.restarts);
+  w.field("memory_bytes", h.memory_bytes).field("disk_bytes", h.disk_bytes).end_object();
+  w.key("ledger").begin_object().key("balance");
+  write_balance(w);
+  w.key("totals").begin_object();
+  if (const auto totals = parts_.ledger.totals(std::nullopt)) write_counts(w, *totals);
+  const ledger::QuarantineUsage q = parts_.ledger.quarantine_usage();
+  w.end_object().end_object().key("quarantine").begin_object().field("entries", q.entries);
+  w.field("bytes", q.bytes).end_object();
+  w.key("memory").begin_object().field("rss_bytes", resident_bytes()).end_object();
+  w.key("history").begin_object().field("step_s", 1).key("points").begin_array();
+  history_.each([&w](const HistoryPoint& p) {
+    w.begin_object().field("at", iso_time(p.at_ms)).key("events_per_s").real(p.events_per_s, 1);
+    w.key("stored_per_s").real(p.stored_per_s, 1).field("ingest_lag", p.ingest_lag);
+    w.field("load_lag", p.load_lag).end_object();
+  });
+  reply_json(r, w.end_array().end_object().end_object().take());
+}
+
+}  // namespace penstock::admin

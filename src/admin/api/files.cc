@@ -1,0 +1,38 @@
+// The web UI: packed files, and index.html for every path the UI routes itself.
+#include "admin/api/service.h"
+#include "admin/assets.h"
+
+namespace penstock::admin {
+
+void Service::file(const wire::Request& request, wire::Responder& r) const {
+  if (request.method != "GET" && request.method != "HEAD") {
+    return reply_error(r, {Code::kNotFound, "the API begins with /api/"});
+  }
+  const Asset* asset = find_asset(request.path);
+  const bool hashed = asset != nullptr && request.path.starts_with("/assets/");
+  if (asset == nullptr) {
+    if (request.path.starts_with("/assets/")) {
+      return reply_error(r, {Code::kNotFound, "no such file"});
+    }
+    asset = find_asset("/index.html");
+  }
+  wire::Response response;
+  response.content_type = asset->content_type;
+  const bool gzip = !asset->gzip.empty() &&
+                    request.find("accept-encoding").find("gzip") != std::string_view::npos;
+  response.body = gzip ? asset->gzip : asset->bytes;
+  if (gzip) response.headers.emplace_back("Content-Encoding", "gzip");
+  response.headers.emplace_back("Vary", "Accept-Encoding");
+  response.headers.emplace_back("Cache-Control", hashed ? "public, max-age=31536000, immutable"
+                                                        : "no-cache");
+  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  response.headers.emplace_back("X-Frame-Options", "DENY");
+  response.headers.emplace_back("Referrer-Policy", "no-referrer");
+  response.headers.emplace_back("Content-Security-Policy",
+                                "default-src 'self'; style-src 'self' 'unsafe-inline'; "
+                                "img-src 'self' data:; font-src 'self' data:; "
+                                "frame-ancestors 'none'; base-uri 'none'; form-action 'self'");
+  r.send(std::move(response));
+}
+
+}  // namespace penstock::admin

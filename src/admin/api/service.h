@@ -1,0 +1,92 @@
+// Service: routes the admin API's requests to the member functions that answer them.
+//
+// Private to the room; see admin.h for who owns it and which thread runs it. The functions are
+// grouped by file: account.cc (login, projects, keys), query.cc, books.cc (ledger, trace,
+// quarantine, status), live.cc (tail), files.cc (the UI).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "admin/admin.h"
+#include "admin/api/history.h"
+#include "admin/api/reply.h"
+#include "admin/api/tail.h"
+
+namespace penstock::admin {
+
+/// One authenticated call: the request, its path split at '/', its body, and who asks.
+struct Call {
+  wire::Request& request;
+  std::vector<std::string_view> path;  // "api", "projects", "1", …
+  event::JsonFields body;
+  catalog::Principal principal;
+  bool by_cookie = false;
+  ProjectId project;                   // of /api/projects/{id}/…, checked
+};
+
+class Service : public AdminService {
+ public:
+  Service(Parts parts, AdminSources sources, AdminOptions options);
+  ~Service() override { *alive_ = false; }
+  size_t body_bytes_max(const wire::Request&) const override { return options_.body_bytes_max; }
+  void handle(wire::Request& request, wire::Responder responder) override;
+  void stop() override;
+
+ private:
+  using R = wire::Responder;
+  void route(Call& call, R& r);
+  void route_project(Call& call, R& r);
+  bool route_account(Call& call, R& r);
+  Result<catalog::Principal> authenticate(const wire::Request& request, bool& by_cookie) const;
+
+  // account.cc
+  void login(const event::JsonFields& body, R& r);
+  void logout(Call& call, R& r);
+  void me(Call& call, R& r);
+  void set_password(Call& call, R& r);
+  void list_projects(Call& call, R& r);
+  void create_project(Call& call, R& r);
+  void rename_project(Call& call, R& r);
+  void list_keys(Call& call, R& r);
+  void create_key(Call& call, R& r);
+  void delete_key(Call& call, R& r);
+  void write_project(JsonWriter& w, const catalog::Project& project) const;
+
+  // query.cc
+  void query(Call& call, R& r);
+  void cancel_query(Call& call, R& r);
+  void schema(Call& call, R& r);
+  void run_query(store::Query query, std::shared_ptr<R> responder, bool as_schema);
+
+  // books.cc
+  void ledger_rows(Call& call, R& r);
+  void trace(Call& call, R& r);
+  void quarantine(Call& call, R& r);
+  void status(Call& call, R& r);
+  void write_balance(JsonWriter& w) const;
+  void sample();
+
+  // live.cc
+  void tail(Call& call, R& r);
+  std::vector<log::Position> tail_start(std::string_view since, int64_t& since_ms) const;
+
+  // files.cc
+  void file(const wire::Request& request, R& r) const;
+
+  Parts parts_;
+  AdminSources sources_;
+  AdminOptions options_;
+  History history_;
+  std::vector<std::shared_ptr<Tail>> tails_;
+  std::map<std::string, ProjectId> queries_;  // running, by id
+  int64_t started_ms_ = 0;
+  int64_t login_failures_ = 0, login_window_ms_ = 0;
+  bool stopping_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace penstock::admin

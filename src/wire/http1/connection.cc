@@ -1,0 +1,449 @@
+#include "wire/http1/connection.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "wire/http1/http_server.h"
+
+namespace penstock::wire {
+namespace {
+
+constexpr size_t kKeptBodyBytes = 64U << 10;  // a body buffer larger than this is given back
+constexpr size_t kReadsPerTurn = 4;
+constexpr int64_t kLingerMs = 2000;           // for the client to read its answer and stop sending
+
+/// End of the head (one past its empty line), or npos. Bare line feeds are found too, so that the
+/// parser refuses them at once instead of the deadline later.
+size_t head_end(std::string_view text) {
+  for (size_t at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at + 1)) {
+    if (text.substr(at + 1).starts_with("\r\n")) return at + 3;
+    if (text.substr(at + 1).starts_with("\n")) return at + 2;
+  }
+  return std::string_view::npos;
+}
+
+}  // namespace
+
+// --- Exchange ---------------------------------------------------------------------------------
+
+std::string Exchange::head_text(const Response& r, bool chunked) const {
+  std::string out = fmt::format("HTTP/1.1 {} {}\r\n", r.status, reason_phrase(r.status));
+  const bool bodiless = r.status == 204 || r.status == 304;
+  if (!r.content_type.empty() && !bodiless) out += "Content-Type: " + r.content_type + "\r\n";
+  for (const auto& [name, value] : r.headers) out += name + ": " + value + "\r\n";
+  if (chunked) {
+    out += "Transfer-Encoding: chunked\r\n";
+  } else if (!bodiless) {
+    out += fmt::format("Content-Length: {}\r\n", r.body.size());
+  }
+  if (closes()) out += "Connection: close\r\n";
+  return out + "\r\n";
+}
+
+void Exchange::send(Response response) {
+  close_ = close_ || response.close;
+  std::string text = head_text(response, false);
+  if (!head_only_ && response.status != 204 && response.status != 304) text += response.body;
+  send_raw(text, close_);
+}
+
+void Exchange::send_raw(std::string_view whole_response, bool close) {
+  close_ = close_ || close;
+  const auto connection = connection_.lock();
+  if (!connection || done_) return;
+  done_ = true;
+  if (connection->send_now(*this, whole_response)) return;
+  bytes_ = whole_response;
+  connection->flush();
+}
+
+void Exchange::abandon() {
+  Response response;
+  response.status = 500;
+  response.content_type = "text/plain";
+  response.body = "the request was not answered\n";
+  send(std::move(response));
+}
+
+namespace {
+
+class ChunkedStream : public BodyStream {
+ public:
+  ChunkedStream(std::weak_ptr<Connection> connection, std::shared_ptr<Exchange> exchange)
+      : connection_(std::move(connection)), exchange_(std::move(exchange)) {}
+  ~ChunkedStream() override { finish(); }
+
+  bool write(std::string_view bytes) override {
+    const auto connection = connection_.lock();
+    if (!connection || connection->closed() || finished_) return false;
+    if (bytes.empty()) return true;
+    exchange_->bytes() += fmt::format("{:x}\r\n", bytes.size());
+    exchange_->bytes() += bytes;
+    exchange_->bytes() += "\r\n";
+    connection->flush();
+    return !connection->closed();
+  }
+  size_t pending() const override {
+    const auto connection = connection_.lock();
+    return connection ? connection->unsent() + exchange_->bytes().size() : 0;
+  }
+  void on_drained(std::function<void()> callback) override {
+    const auto connection = connection_.lock();
+    if (connection && !connection->closed()) return connection->on_drained(std::move(callback));
+    callback();
+  }
+  void finish() override {
+    if (std::exchange(finished_, true)) return;
+    exchange_->bytes() += "0\r\n\r\n";
+    exchange_->finish_stream();
+    if (const auto connection = connection_.lock()) connection->flush();
+  }
+
+ private:
+  std::weak_ptr<Connection> connection_;
+  std::shared_ptr<Exchange> exchange_;
+  bool finished_ = false;
+};
+
+}  // namespace
+
+std::shared_ptr<BodyStream> Exchange::stream(Response head) {
+  streaming_ = true;
+  bytes_ = head_text(head, true);
+  auto out = std::make_shared<ChunkedStream>(connection_, shared_from_this());
+  if (const auto connection = connection_.lock()) connection->flush();
+  return out;
+}
+
+// --- Connection -------------------------------------------------------------------------------
+
+Connection::Connection(HttpServer& server, runtime::Socket socket)
+    : server_(server), socket_(std::move(socket)), phase_since_ns_(server.now_ns()) {}
+
+Connection::~Connection() { server_.remove_body_bytes(body_counted_); }
+
+std::string_view Connection::peer() {
+  if (peer_ip_.empty()) peer_ip_ = socket_.peer_ip();
+  return peer_ip_;
+}
+
+void Connection::set_phase(Phase phase) {
+  phase_ = phase;
+  phase_since_ns_ = server_.now_ns();
+}
+
+void Connection::close() {
+  if (std::exchange(closed_, true)) return;
+  const auto keep = shared_from_this();
+  server_.poller().unwatch(socket_);
+  const int fd = socket_.fd();
+  socket_.close();
+  exchanges_.clear();
+  server_.forget(fd);
+  if (drained_) std::exchange(drained_, nullptr)();
+}
+
+void Connection::drain() {
+  closing_ = true;
+  if (exchanges_.empty() && unsent() == 0 && phase_ == Phase::kIdle) close();
+}
+
+void Connection::check_deadline(int64_t now_ns) {
+  const ServerLimits& limits = server_.limits();
+  const int64_t ms = (now_ns - phase_since_ns_) / 1'000'000;
+  if (linger_since_ns_ != 0) {
+    if ((now_ns - linger_since_ns_) / 1'000'000 > kLingerMs) close();
+    return;
+  }
+  if (unsent() > 0 && (now_ns - send_since_ns_) / 1'000'000 > limits.send_ms_max) {
+    server_.counts.timeouts++;
+    return close();
+  }
+  if (phase_ == Phase::kIdle && exchanges_.empty() && unsent() == 0 && ms > limits.idle_ms_max) {
+    return close();
+  }
+  const bool slow = (phase_ == Phase::kHead && ms > limits.header_ms_max) ||
+                    ((phase_ == Phase::kBody || phase_ == Phase::kSkip) && ms > limits.body_ms_max);
+  if (!slow) return;
+  server_.counts.timeouts++;
+  refuse(408, "the request took too long to arrive\n");
+}
+
+/// Answers without asking the handler, after what is still waiting, and closes.
+void Connection::refuse(int status, std::string_view text) {
+  server_.counts.refused++;
+  closing_ = unread_input_ = true;
+  partial_.clear();
+  auto exchange = std::make_shared<Exchange>(weak_from_this(), false, false);
+  exchanges_.push_back(exchange);
+  set_phase(Phase::kIdle);
+  Response response;
+  response.status = status;
+  response.content_type = "text/plain";
+  response.body = text;
+  response.close = true;
+  exchange->send(std::move(response));
+}
+
+void Connection::on_ready(bool readable, bool writable) {
+  const auto keep = shared_from_this();
+  if (writable && unsent() > 0) flush();
+  if (readable && !closed_ && want_read_) on_readable();
+}
+
+void Connection::on_readable() {
+  for (size_t i = 0; i < kReadsPerTurn && !closed_ && want_read_; i++) {
+    const std::span<char> buffer = server_.receive_buffer();
+    const auto got = socket_.recv(buffer);
+    if (!got) return close();
+    if (*got == 0) return;
+    if (!closing_) process({buffer.data(), *got});
+    if (*got < buffer.size()) return;
+  }
+}
+
+void Connection::process(std::string_view data) {
+  std::string joined;
+  if (!partial_.empty()) {
+    joined.swap(partial_);
+    joined += data;
+    data = joined;
+  }
+  while (!data.empty() && !closed_ && !closing_) {
+    const bool going = phase_ == Phase::kBody || phase_ == Phase::kSkip ? take_body(data)
+                                                                         : take_head(data);
+    if (!going) break;
+    if (exchanges_.size() >= server_.limits().pipeline_max) {
+      // The rest waits here until answers have gone; nothing more is read meanwhile.
+      partial_.assign(data);
+      return update_interest();
+    }
+  }
+  if (!closed_) update_interest();
+}
+
+bool Connection::take_head(std::string_view& data) {
+  if (phase_ == Phase::kIdle) {
+    // Clients may send an empty line between requests.
+    while (!data.empty() && (data.front() == '\r' || data.front() == '\n')) data.remove_prefix(1);
+    if (data.empty()) return false;
+    set_phase(Phase::kHead);
+  }
+  const size_t end = head_end(data);
+  if (end == std::string_view::npos || end > server_.limits().header_bytes_max) {
+    if (data.size() > server_.limits().header_bytes_max) {
+      refuse(431, "the request's headers are too large\n");
+      return false;
+    }
+    partial_.assign(data);
+    return false;
+  }
+  const std::string_view text = data.substr(0, end);
+  data.remove_prefix(end);
+  parser_.reset();
+  if (!parser_.parse_head(text, server_.limits().headers_max, head_)) {
+    if (parser_.too_many_headers()) {
+      refuse(431, "the request has too many headers\n");
+    } else {
+      refuse(400, "this is not a valid HTTP request\n");
+    }
+    return false;
+  }
+  body_.clear();
+  if (parser_.complete()) {
+    deliver(false);
+    return !closed_;
+  }
+  return begin_body(text);
+}
+
+bool Connection::begin_body(std::string_view head_text) {
+  Request head;
+  head.method = head_.method;
+  head.target = head_.target;
+  const size_t question = head.target.find('?');
+  head.path = head.target.substr(0, question);
+  body_max_ = server_.handler().body_bytes_max(head);
+  const bool hopeless = head_.has_length && head_.content_length > 2 * uint64_t{body_max_};
+  if (hopeless) {
+    // Too large even to skip: answered now, and the connection ends with the answer.
+    head_.keep_alive = false;
+    unread_input_ = true;
+    deliver(true);
+    closing_ = true;
+    return false;
+  }
+  set_phase(head_.has_length && head_.content_length > body_max_ ? Phase::kSkip : Phase::kBody);
+  if (phase_ == Phase::kBody && head_.has_length) {
+    const auto n = static_cast<size_t>(head_.content_length);
+    if (!server_.add_body_bytes(n)) {
+      refuse(503, "too many request bodies are being read; try again soon\n");
+      return false;
+    }
+    body_counted_ = n;
+    body_.reserve(n);
+  }
+  // The head's views must outlive the receive buffer while the body is still on its way.
+  const char* base = head_text.data();
+  head_copy_.assign(head_text);
+  const auto move_view = [&](std::string_view& v) {
+    if (!v.empty()) v = std::string_view(head_copy_.data() + (v.data() - base), v.size());
+  };
+  move_view(head_.target);
+  for (auto& [name, value] : head_.headers) {
+    move_view(name);
+    move_view(value);
+  }
+  if (head_.expects_continue) {
+    out_ += "HTTP/1.1 100 Continue\r\n\r\n";
+    flush();
+  }
+  return !closed_;
+}
+
+bool Connection::take_body(std::string_view& data) {
+  size_t used = 0;
+  const size_t keep = phase_ == Phase::kSkip ? 0 : body_max_;
+  const size_t before = body_.size();
+  const bool ok = parser_.parse_body(data, body_, keep, used);
+  data.remove_prefix(used);
+  if (!ok) {
+    refuse(400, "the request's body is malformed\n");
+    return false;
+  }
+  if (!head_.has_length && body_.size() > before) {
+    const size_t grown = body_.size() - before;
+    if (!server_.add_body_bytes(grown)) {
+      refuse(503, "too many request bodies are being read; try again soon\n");
+      return false;
+    }
+    body_counted_ += grown;
+  }
+  if (parser_.complete()) {
+    deliver(phase_ == Phase::kSkip || parser_.body_seen() > body_max_);
+    return !closed_;
+  }
+  if (parser_.body_seen() > 2 * uint64_t{body_max_}) {
+    head_.keep_alive = false;
+    unread_input_ = true;
+    deliver(true);
+    closing_ = true;
+    return false;
+  }
+  return true;
+}
+
+void Connection::deliver(bool too_large) {
+  server_.counts.requests++;
+  Request request;
+  request.method = head_.method;
+  request.target = head_.target;
+  const size_t question = head_.target.find('?');
+  request.path = head_.target.substr(0, question);
+  if (question != std::string_view::npos) request.query = head_.target.substr(question + 1);
+  request.headers = std::move(server_.header_scratch());
+  request.headers.clear();
+  for (const auto& [name, value] : head_.headers) request.headers.push_back({name, value});
+  if (too_large) body_.clear();
+  body_.resize(body_.size());
+  request.body = &body_;
+  request.peer_ip = peer();
+  request.received_us = server_.wall_us();
+  request.body_too_large = too_large;
+  auto exchange = std::make_shared<Exchange>(weak_from_this(), head_.keep_alive && !closing_,
+                                             head_.method == "HEAD");
+  exchanges_.push_back(exchange);
+  set_phase(Phase::kIdle);
+  server_.handler().handle(request, Responder(std::move(exchange)));
+  server_.header_scratch() = std::move(request.headers);
+  server_.remove_body_bytes(body_counted_);
+  body_counted_ = 0;
+  body_.clear();
+  body_.trim(kKeptBodyBytes);
+  if (head_copy_.capacity() > 4096) head_copy_ = std::string();
+}
+
+bool Connection::send_now(const Exchange& exchange, std::string_view bytes) {
+  if (closed_) return true;
+  if (exchanges_.size() != 1 || exchanges_.front().get() != &exchange || unsent() > 0) return false;
+  const auto sent = socket_.send(bytes);
+  if (!sent) {
+    close();
+    return true;
+  }
+  if (*sent < bytes.size()) {
+    out_.append(bytes.substr(*sent));
+    send_since_ns_ = server_.now_ns();
+  }
+  const bool closes = exchange.closes() || closing_;
+  exchanges_.pop_front();
+  if (closes) closing_ = true;
+  if (unsent() > 0 || closing_) flush();
+  if (!closed_ && !want_read_) update_interest();
+  return true;
+}
+
+void Connection::flush() {
+  if (closed_) return;
+  const auto keep = shared_from_this();
+  while (!exchanges_.empty()) {
+    Exchange& front = *exchanges_.front();
+    if (unsent() == 0) send_since_ns_ = server_.now_ns();
+    out_ += front.bytes();
+    front.bytes().clear();
+    if (!front.done()) break;
+    const bool closes = front.closes();
+    exchanges_.pop_front();
+    if (closes) {
+      closing_ = true;
+      exchanges_.clear();
+    }
+  }
+  if (unsent() > 0) {
+    const auto sent = socket_.send(std::string_view(out_).substr(out_sent_));
+    if (!sent) return close();
+    if (*sent > 0) send_since_ns_ = server_.now_ns();
+    out_sent_ += *sent;
+    if (out_sent_ == out_.size()) {
+      out_.clear();
+      out_sent_ = 0;
+      if (out_.capacity() > 4096) out_ = std::string();
+    } else if (out_sent_ > (1U << 20)) {
+      out_.erase(0, out_sent_);
+      out_sent_ = 0;
+    }
+  }
+  const bool streaming = !exchanges_.empty() && exchanges_.front()->streaming();
+  if (!streaming && unsent() > server_.limits().send_bytes_max) return close();
+  if (closing_ && exchanges_.empty() && unsent() == 0) {
+    if (!unread_input_) return close();
+    // Closing with input unread would reset the connection and could take the answer with it.
+    if (linger_since_ns_ == 0) {
+      socket_.shutdown_send();
+      linger_since_ns_ = server_.now_ns();
+    }
+  }
+  update_interest();
+  if (unsent() == 0 && drained_) std::exchange(drained_, nullptr)();
+}
+
+void Connection::update_interest() {
+  if (closed_) return;
+  const bool room = exchanges_.size() < server_.limits().pipeline_max &&
+                    unsent() < server_.limits().send_bytes_max;
+  const bool write = unsent() > 0;
+  if (room != want_read_ || write != want_write_) {
+    want_read_ = room;
+    want_write_ = write;
+    server_.poller().change(socket_, *this, room, write);
+  }
+  if (room && !partial_.empty() && phase_ == Phase::kIdle && !closing_) {
+    // What a full pipeline held back goes on now.
+    std::string held;
+    held.swap(partial_);
+    process(held);
+  }
+}
+
+}  // namespace penstock::wire

@@ -1,0 +1,96 @@
+// Connection and Exchange: one client's socket, and the answers it still waits for, in order.
+//
+// Owned by the server through a shared_ptr; an Exchange keeps only a weak one, so an answer that
+// comes after the client has gone goes nowhere. Loop thread only.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "wire/http.h"
+#include "wire/http1/head_parser.h"
+
+namespace penstock::wire {
+
+class Connection;
+class HttpServer;
+
+class Exchange : public Responder::Target, public std::enable_shared_from_this<Exchange> {
+ public:
+  Exchange(std::weak_ptr<Connection> connection, bool keep_alive, bool head_only)
+      : connection_(std::move(connection)), keep_alive_(keep_alive), head_only_(head_only) {}
+  void send(Response response) override;
+  void send_raw(std::string_view whole_response, bool close) override;
+  std::shared_ptr<BodyStream> stream(Response head) override;
+  void abandon() override;
+
+  bool done() const { return done_; }          // everything of it is in `bytes_`
+  bool streaming() const { return streaming_; }
+  bool closes() const { return close_ || !keep_alive_; }
+  std::string& bytes() { return bytes_; }
+  void finish_stream() { done_ = true; }
+
+ private:
+  friend class Connection;
+  std::string head_text(const Response& response, bool chunked) const;
+
+  std::weak_ptr<Connection> connection_;
+  bool keep_alive_, head_only_;
+  bool done_ = false, streaming_ = false, close_ = false;
+  std::string bytes_;
+};
+
+class Connection : public runtime::SocketHandler, public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(HttpServer& server, runtime::Socket socket);
+  ~Connection() override;
+
+  void on_ready(bool readable, bool writable) override;
+  /// Moves finished answers to the socket.
+  void flush();
+  /// The fast path: answers the only waiting exchange without a copy. False: take the slow one.
+  bool send_now(const Exchange& exchange, std::string_view bytes);
+  void close();
+  /// Cuts the connection when its phase has lasted too long.
+  void check_deadline(int64_t now_ns);
+  void drain();
+
+  const runtime::Socket& socket() const { return socket_; }
+  bool closed() const { return closed_; }
+  size_t unsent() const { return out_.size() - out_sent_; }
+  void on_drained(std::function<void()> callback) { drained_ = std::move(callback); }
+
+ private:
+  enum class Phase : uint8_t { kIdle, kHead, kBody, kSkip };
+  void on_readable();
+  void process(std::string_view data);
+  bool take_head(std::string_view& data);
+  bool take_body(std::string_view& data);
+  bool begin_body(std::string_view head_text);
+  void deliver(bool too_large);
+  void refuse(int status, std::string_view text);
+  void set_phase(Phase phase);
+  void update_interest();
+  std::string_view peer();
+
+  HttpServer& server_;
+  runtime::Socket socket_;
+  HeadParser parser_;
+  Head head_;
+  std::string partial_;    // bytes of an unfinished head
+  std::string head_copy_;  // the head's text while its body arrives
+  PaddedBuffer body_;
+  size_t body_max_ = 0, body_counted_ = 0;
+  std::deque<std::shared_ptr<Exchange>> exchanges_;
+  std::string out_;
+  size_t out_sent_ = 0;
+  std::function<void()> drained_;
+  std::string peer_ip_;
+  int64_t phase_since_ns_ = 0, send_since_ns_ = 0, linger_since_ns_ = 0;
+  Phase phase_ = Phase::kIdle;
+  bool closed_ = false, closing_ = false, want_write_ = false, want_read_ = true;
+  bool unread_input_ = false;  // the client may still be sending what nobody will read
+};
+
+}  // namespace penstock::wire
