@@ -1,0 +1,186 @@
+// RocksKv: KeyValue over RocksDB. Writes go to its write-ahead log without a sync; `flush` syncs
+// that log, so a crash keeps a prefix of the batches. One process per path (RocksDB locks it).
+#include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/options.h>
+#include <rocksdb/slice.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <filesystem>
+
+#include "kv/key_value.h"
+
+namespace penstock::kv {
+namespace {
+
+constexpr int kOpenFilesMax = 128;
+constexpr int kBackgroundJobs = 2;
+constexpr int kWriteBuffersMax = 3;
+constexpr uint64_t kWalBytesMax = 64ULL << 20;
+constexpr size_t kInfoLogBytesMax = 1ULL << 20;
+constexpr size_t kInfoLogFilesMax = 2;
+constexpr double kBloomBitsPerKey = 10;
+
+rocksdb::Slice slice(std::string_view v) { return {v.data(), v.size()}; }
+std::string_view view(const rocksdb::Slice& s) { return {s.data(), s.size()}; }
+
+std::unexpected<Error> rocks_fail(std::string_view what, const rocksdb::Status& status) {
+  Code code = Code::kUnavailable;
+  if (status.IsNoSpace() || status.IsMemoryLimit()) code = Code::kExhausted;
+  if (status.IsCorruption()) code = Code::kCorrupt;
+  if (status.IsBusy() || status.IsTryAgain()) code = Code::kBusy;
+  if (status.IsTimedOut()) code = Code::kTimeout;
+  if (status.IsInvalidArgument() || status.IsNotSupported()) code = Code::kBug;
+  // RocksDB reports a directory that another process holds as an I/O error about its LOCK file.
+  if (status.IsIOError() && status.ToString().find("lock ") != std::string::npos) {
+    code = Code::kConflict;
+  }
+  return fail(code, std::string(what) + ": " + status.ToString());
+}
+
+rocksdb::Options database_options(const RocksOptions& options) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(options.cache_bytes);
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
+  table.cache_index_and_filter_blocks = true;  // so that the cache bounds them too
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.format_version = 5;
+
+  rocksdb::Options out;
+  out.create_if_missing = true;
+  out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  out.compression = rocksdb::kLZ4Compression;
+  out.write_buffer_size = options.write_buffer_bytes;
+  out.max_write_buffer_number = kWriteBuffersMax;
+  out.max_total_wal_size = kWalBytesMax;
+  out.max_open_files = kOpenFilesMax;
+  out.max_background_jobs = kBackgroundJobs;
+  out.bytes_per_sync = 1U << 20;
+  out.max_log_file_size = kInfoLogBytesMax;
+  out.keep_log_file_num = kInfoLogFilesMax;
+  out.info_log_level = rocksdb::WARN_LEVEL;
+  out.stats_dump_period_sec = 0;
+  out.stats_persist_period_sec = 0;
+  // Stops at the first broken record of the write-ahead log: what remains is a prefix.
+  out.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  return out;
+}
+
+class RocksKv : public KeyValue {
+ public:
+  explicit RocksKv(std::unique_ptr<rocksdb::DB> db) : db_(std::move(db)) {}
+  ~RocksKv() override {
+    rocksdb::CancelAllBackgroundWork(db_.get(), true);
+    // Closing answers again what the last write or flush already said.
+    (void)db_->Close();
+  }
+  RocksKv(const RocksKv&) = delete;
+  RocksKv& operator=(const RocksKv&) = delete;
+
+  Result<std::optional<std::string>> get(std::string_view key) const override {
+    std::string value;
+    const rocksdb::Status s = db_->Get(read_, slice(key), &value);
+    if (s.IsNotFound()) return std::nullopt;
+    if (!s.ok()) return rocks_fail("read a key", s);
+    return std::optional(std::move(value));
+  }
+
+  Result<std::vector<std::optional<std::string>>> get_many(
+      const std::vector<std::string>& keys) const override {
+    std::vector<std::optional<std::string>> out(keys.size());
+    if (keys.empty()) return out;
+    const std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
+    std::vector<rocksdb::PinnableSlice> values(keys.size());
+    std::vector<rocksdb::Status> statuses(keys.size());
+    db_->MultiGet(read_, db_->DefaultColumnFamily(), keys.size(), slices.data(), values.data(),
+                  statuses.data());
+    for (size_t i = 0; i < keys.size(); i++) {
+      if (statuses[i].IsNotFound()) continue;
+      if (!statuses[i].ok()) return rocks_fail("read keys", statuses[i]);
+      out[i] = std::string(view(values[i]));
+    }
+    return out;
+  }
+
+  Status scan(std::string_view from, std::string_view to,
+              const std::function<bool(std::string_view, std::string_view)>& visit) const override {
+    rocksdb::ReadOptions options = read_;
+    const rocksdb::Slice upper = slice(to);
+    if (!to.empty()) options.iterate_upper_bound = &upper;
+    const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(options));
+    for (it->Seek(slice(from)); it->Valid(); it->Next()) {
+      if (!visit(view(it->key()), view(it->value()))) return {};
+    }
+    if (!it->status().ok()) return rocks_fail("scan", it->status());
+    return {};
+  }
+
+  Status write(const WriteBatch& batch) override {
+    rocksdb::WriteBatch changes;
+    for (const WriteBatch::Change& change : batch.changes()) {
+      const rocksdb::Status s = change.value ? changes.Put(change.key, *change.value)
+                                             : changes.Delete(change.key);
+      if (!s.ok()) return rocks_fail("gather a batch", s);
+    }
+    const rocksdb::Status s = db_->Write(write_, &changes);
+    if (!s.ok()) return rocks_fail("write a batch", s);
+    return {};
+  }
+
+  Status erase_range(std::string_view from, std::string_view to) override {
+    if (!to.empty() && to <= from) return {};
+    std::string end(to);
+    if (end.empty()) {
+      // DeleteRange wants an end: the first key after the last one.
+      const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(read_));
+      it->SeekToLast();
+      if (!it->status().ok()) return rocks_fail("find the last key", it->status());
+      if (!it->Valid()) return {};
+      end = it->key().ToString() + '\0';
+      if (end <= from) return {};
+    }
+    const rocksdb::Status s =
+        db_->DeleteRange(write_, db_->DefaultColumnFamily(), slice(from), slice(end));
+    if (!s.ok()) return rocks_fail("erase a range", s);
+    return {};
+  }
+
+  Status flush() override {
+    const rocksdb::Status s = db_->FlushWAL(true);
+    if (!s.ok()) return rocks_fail("flush", s);
+    return {};
+  }
+
+  uint64_t disk_bytes() const override {
+    uint64_t bytes = 0;
+    db_->GetIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &bytes);
+    rocksdb::VectorLogPtr logs;
+    if (db_->GetSortedWalFiles(logs).ok()) {
+      for (const auto& log : logs) bytes += log->SizeFileBytes();
+    }
+    return bytes;
+  }
+
+ private:
+  std::unique_ptr<rocksdb::DB> db_;
+  rocksdb::ReadOptions read_;
+  rocksdb::WriteOptions write_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<KeyValue>> open_rocks_kv(const RocksOptions& options) {
+  std::error_code made;
+  std::filesystem::create_directories(options.path, made);
+  if (made) return fail(Code::kUnavailable, "create " + options.path + ": " + made.message());
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status s = rocksdb::DB::Open(database_options(options), options.path, &db);
+  std::unique_ptr<rocksdb::DB> owned(db);
+  if (!s.ok()) return rocks_fail("open " + options.path, s);
+  return std::make_unique<RocksKv>(std::move(owned));
+}
+
+}  // namespace penstock::kv
