@@ -3,13 +3,34 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/json_writer.h"
 
 namespace penstock::event {
 namespace {
 
-constexpr size_t kIndexFrom = 48;
+constexpr size_t kIndexFrom = 128;
+constexpr size_t kKeptBlock = 1024;
+
+/// Which bit of the filter stands for a key: its length and its first and last eight bytes.
+uint32_t filter_bit(std::string_view key) {
+  uint64_t first = 0, last = 0;
+  const size_t n = std::min<size_t>(key.size(), 8);
+  if (n > 0) {
+    std::memcpy(&first, key.data(), n);
+    std::memcpy(&last, key.data() + key.size() - n, n);
+  }
+  const uint64_t mixed = (first ^ (last << 1 | last >> 63) ^ key.size()) * 0x9e3779b97f4a7c15ULL;
+  return static_cast<uint32_t>(mixed >> 54);  // 10 bits
+}
+
+/// Text that needs no escaping in JSON: nearly every key.
+bool is_plain(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) {
+    return c != '"' && c != '\\' && static_cast<unsigned char>(c) - 0x20U < 0x5fU;
+  });
+}
 
 bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
 
@@ -109,7 +130,12 @@ std::string decode_string(std::string_view raw) {
   return out;
 }
 
-void append_json_string(std::string& out, std::string_view text) { append_json_escaped(out, text); }
+void append_json_string(std::string& out, std::string_view text) {
+  if (!is_plain(text)) return append_json_escaped(out, text);
+  out += '"';
+  out += text;
+  out += '"';
+}
 
 std::string replace_lone_surrogates(std::string_view raw) {
   std::string out(raw);
@@ -157,13 +183,13 @@ Result<JsonFields> JsonFields::parse(std::string_view object_text) {
     if (!scanner.string(key, escaped) || !scanner.accept(':') || !scanner.value(value)) {
       return fail(Code::kInvalid, "malformed JSON");
     }
-    std::string name = escaped ? decode_string(key) : std::string(key.substr(1, key.size() - 2));
+    std::string_view name = key.substr(1, key.size() - 2);
+    if (escaped) name = out.kept_.copy(decode_string(key));
     const size_t at = out.position_of(name);
     if (at < out.fields_.size()) {
       out.fields_[at].value = value;
     } else {
-      out.fields_.push_back({std::move(name), value});
-      out.index_if_large();
+      out.add(name, value);
     }
     if (scanner.accept(',')) continue;
     if (scanner.accept('}') && scanner.at_end()) return out;
@@ -171,9 +197,30 @@ Result<JsonFields> JsonFields::parse(std::string_view object_text) {
   }
 }
 
+std::string_view JsonFields::Kept::copy(std::string_view text) {
+  if (text.size() > left_) {
+    const size_t size = std::max(kKeptBlock, text.size());
+    blocks_.push_back(std::make_unique_for_overwrite<char[]>(size));
+    // A large text has a block of its own; the one in use goes on being filled.
+    if (text.size() >= kKeptBlock) {
+      std::memcpy(blocks_.back().get(), text.data(), text.size());
+      return {blocks_.back().get(), text.size()};
+    }
+    free_ = blocks_.back().get();
+    left_ = size;
+  }
+  if (!text.empty()) std::memcpy(free_, text.data(), text.size());
+  const std::string_view copied(free_, text.size());
+  free_ += text.size();
+  left_ -= text.size();
+  return copied;
+}
+
 size_t JsonFields::position_of(std::string_view key) const {
+  const uint32_t bit = filter_bit(key);
+  if ((seen_[bit >> 6] >> (bit & 63) & 1) == 0) return fields_.size();
   if (!index_.empty()) {
-    const auto it = index_.find(std::string(key));
+    const auto it = index_.find(key);
     return it == index_.end() ? fields_.size() : it->second;
   }
   for (size_t i = 0; i < fields_.size(); i++) {
@@ -182,12 +229,18 @@ size_t JsonFields::position_of(std::string_view key) const {
   return fields_.size();
 }
 
-void JsonFields::index_if_large() {
+void JsonFields::add(std::string_view key, std::string_view value) {
+  const uint32_t bit = filter_bit(key);
+  seen_[bit >> 6] |= 1ULL << (bit & 63);
+  fields_.push_back({key, value});
   if (fields_.size() < kIndexFrom) return;
-  if (!index_.empty()) {
-    index_.emplace(fields_.back().key, fields_.size() - 1);
-    return;
-  }
+  if (index_.empty()) return rebuild_index();
+  index_.emplace(key, fields_.size() - 1);
+}
+
+void JsonFields::rebuild_index() {
+  index_.clear();
+  if (fields_.size() < kIndexFrom) return;
   for (size_t i = 0; i < fields_.size(); i++) index_.emplace(fields_[i].key, i);
 }
 
@@ -197,33 +250,36 @@ std::optional<std::string_view> JsonFields::find(std::string_view key) const {
   return fields_[at].value;
 }
 
-void JsonFields::set(std::string_view key, std::string raw) {
-  owned_.push_back(std::make_unique<std::string>(std::move(raw)));
+void JsonFields::set(std::string_view key, std::string_view raw) {
   const size_t at = position_of(key);
   if (at < fields_.size()) {
-    fields_[at].value = *owned_.back();
-    return;
+    fields_[at].value = kept_.copy(raw);
+  } else {
+    const std::string_view name = kept_.copy(key);
+    add(name, kept_.copy(raw));
   }
-  fields_.push_back({std::string(key), *owned_.back()});
-  index_if_large();
+}
+
+void JsonFields::set_borrowed(std::string_view key, std::string_view raw) {
+  const size_t at = position_of(key);
+  if (at < fields_.size()) {
+    fields_[at].value = raw;
+  } else {
+    add(key, raw);
+  }
 }
 
 void JsonFields::set_string(std::string_view key, std::string_view text) {
   std::string raw;
   append_json_string(raw, text);
-  set(key, std::move(raw));
+  set(key, raw);
 }
 
 bool JsonFields::erase(std::string_view key) {
   const size_t at = position_of(key);
   if (at == fields_.size()) return false;
   fields_.erase(fields_.begin() + static_cast<std::ptrdiff_t>(at));
-  if (!index_.empty()) {
-    index_.clear();
-    if (fields_.size() >= kIndexFrom) {
-      for (size_t i = 0; i < fields_.size(); i++) index_.emplace(fields_[i].key, i);
-    }
-  }
+  if (!index_.empty()) rebuild_index();
   return true;
 }
 

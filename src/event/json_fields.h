@@ -7,12 +7,14 @@
 // JsonFields borrows the text it parsed.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <unordered_map>
 #include <vector>
 
@@ -42,7 +44,7 @@ Result<std::vector<std::string_view>> split_array(std::string_view array_text);
 class JsonFields {
  public:
   struct Field {
-    std::string key;         // decoded
+    std::string_view key;    // decoded
     std::string_view value;  // raw JSON text
   };
 
@@ -52,8 +54,10 @@ class JsonFields {
   bool contains(std::string_view key) const { return find(key).has_value(); }
   /// Raw value of a key.
   std::optional<std::string_view> find(std::string_view key) const;
-  /// Replaces or adds; the JsonFields keeps its own copy of `raw`.
-  void set(std::string_view key, std::string raw);
+  /// Replaces or adds; the JsonFields keeps its own copies.
+  void set(std::string_view key, std::string_view raw);
+  /// The same without copies: both texts must outlive the JsonFields.
+  void set_borrowed(std::string_view key, std::string_view raw);
   void set_string(std::string_view key, std::string_view text);
   bool erase(std::string_view key);
   const std::vector<Field>& fields() const { return fields_; }
@@ -64,13 +68,35 @@ class JsonFields {
   std::string text() const;
 
  private:
+  /// Copies that live as long as the object, a few allocations for many of them.
+  class Kept {
+   public:
+    Kept() = default;
+    Kept(Kept&& other) noexcept { *this = std::move(other); }
+    Kept& operator=(Kept&& other) noexcept {
+      blocks_ = std::move(other.blocks_);
+      free_ = std::exchange(other.free_, nullptr);
+      left_ = std::exchange(other.left_, 0);
+      return *this;
+    }
+    std::string_view copy(std::string_view text);
+
+   private:
+    std::vector<std::unique_ptr<char[]>> blocks_;
+    char* free_ = nullptr;
+    size_t left_ = 0;
+  };
+
   size_t position_of(std::string_view key) const;  // fields_.size() when absent
-  void index_if_large();
+  void add(std::string_view key, std::string_view value);
+  void rebuild_index();
 
   std::vector<Field> fields_;
+  /// A Bloom filter of one bit per key: most keys that are looked for are not there.
+  std::array<uint64_t, 16> seen_{};
   // Above kIndexFrom members a table finds keys, so that an object of a million keys stays linear.
-  std::unordered_map<std::string, size_t> index_;
-  std::vector<std::unique_ptr<std::string>> owned_;
+  std::unordered_map<std::string_view, size_t> index_;
+  Kept kept_;
 };
 
 }  // namespace penstock::event

@@ -162,7 +162,7 @@ TEST_P(PersonStoreContract, AnyOrderOfReplayEndsTheSame) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, PersonStoreContract, ::testing::Values("memory", "rocks"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& engine) { return std::string(engine.param); });
 
 }  // namespace
 }  // namespace penstock::persons

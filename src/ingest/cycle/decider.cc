@@ -15,6 +15,10 @@
 namespace penstock::ingest {
 namespace {
 
+/// Memory kept between cycles, so that it is touched for the first time only once.
+constexpr size_t kArenasMax = 16;
+constexpr size_t kArenaBytesMax = 4U << 20;
+
 struct Identity {
   Uuid uuid;
   uint64_t hash = 0;
@@ -97,6 +101,10 @@ Result<Decided> Decider::decide(event::Lane lane, const std::vector<InputSlice>&
     if (found == decided.outputs.end()) {
       decided.outputs.push_back({slice.partition, slice.base, {}, {}, 0});
       found = std::prev(decided.outputs.end());
+      if (!arenas_.empty()) {
+        found->arena = std::move(arenas_.back());
+        arenas_.pop_back();
+      }
     }
     const size_t before = found->arena.size();
     for (size_t i = 0; i < slice.records.size(); i++) {
@@ -112,6 +120,15 @@ Result<Decided> Decider::decide(event::Lane lane, const std::vector<InputSlice>&
   }
   emit_changes(cycle, decided);
   return decided;
+}
+
+void Decider::recycle(Decided decided) {
+  for (Output& output : decided.outputs) {
+    if (arenas_.size() == kArenasMax) break;
+    if (output.arena.capacity() > kArenaBytesMax) continue;
+    output.arena.clear();
+    arenas_.push_back(std::move(output.arena));
+  }
 }
 
 Status Decider::read(Cycle& cycle) {

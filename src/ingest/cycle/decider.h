@@ -62,6 +62,8 @@ class Decider {
   /// tells what is left.
   Result<Decided> decide(event::Lane lane, const std::vector<InputSlice>& slices,
                          const catalog::Snapshot& snapshot, int64_t now_ms);
+  /// Gives a finished cycle's memory back for the next ones.
+  void recycle(Decided decided);
 
  private:
   struct Head;
@@ -80,6 +82,7 @@ class Decider {
   const ledger::Ledger& ledger_;
   DeciderLimits limits_;
   WarningLimit warning_limit_;
+  std::vector<std::string> arenas_;  // empty ones, with their capacity
 };
 
 }  // namespace penstock::ingest

@@ -268,7 +268,7 @@ void IngestService::advance_to_log(LaneReader& from) {
   }
 }
 
-void IngestService::finish(const Cycle& cycle) {
+void IngestService::finish(Cycle& cycle) {
   const Decided& d = cycle.decided;
   for (const Output& output : d.outputs) cycle.reader->advance(output.partition, output.next);
   const double share = static_cast<double>(std::min<size_t>(options_.historical_share_percent, 90));
@@ -298,6 +298,7 @@ void IngestService::finish(const Cycle& cycle) {
     stats_.last_error.clear();
   }
   note_positions();
+  decider_.recycle(std::move(cycle.decided));
   retry_ms_ = 0;
   busy_ = false;
   // Through the queue, so that others on this loop have their turn.

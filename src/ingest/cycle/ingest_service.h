@@ -46,7 +46,7 @@ class IngestService final : public Ingest {
   Status apply_slice(Partition partition, Offset base,
                      const std::vector<std::string_view>& records, size_t persons_from);
   void advance_to_log(LaneReader& from);
-  void finish(const Cycle& cycle);
+  void finish(Cycle& cycle);
   void note_positions();
   void retry(const Error& error, runtime::Task again);
   void schedule_checkpoint();

@@ -108,7 +108,7 @@ Attributes attributes_of(const event::JsonFields& element) {
   }
   for (const event::JsonFields::Field& f : element.fields()) {
     if (f.key.starts_with("attr__") && event::json_type(f.value) != event::JsonType::kNull) {
-      out.emplace_back(f.key, as_text(f.value));
+      out.emplace_back(std::string(f.key), as_text(f.value));
     }
   }
   std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) {

@@ -15,7 +15,8 @@ constexpr int64_t kDayMs = 86'400'000;
 
 void add(event::JsonFields& to, bool& present, std::string_view key, std::string_view raw) {
   present = true;
-  if (!to.contains(key)) to.set(key, std::string(raw));
+  // The raw record and the key table outlive the item.
+  if (!to.contains(key)) to.set_borrowed(key, raw);
 }
 
 /// Facebook's click id in the form its conversion API wants (ERRATA A6).
@@ -42,7 +43,7 @@ struct Lift {
 
 /// `$os_name` counts as `$os` where there is no `$os`.
 void lift_os_name(Item& item, std::string_view raw) {
-  if (!item.properties.contains("$os")) item.properties.set("$os", std::string(raw));
+  if (!item.properties.contains("$os")) item.properties.set("$os", raw);
   add(item.set, item.has_set, "$os", raw);
   item.set.erase("$os_name");
   if (event::json_type(raw) != event::JsonType::kNull) {
@@ -59,13 +60,13 @@ void lift(Item& item, int64_t now_ms) {
     const LiftedKey* key = find_lifted(f.key);
     if (key != nullptr) found.push_back({key, f.value});
   }
-  std::optional<std::string> os_name;
+  std::optional<std::string_view> os_name;
   for (const Lift& l : found) {
     const std::string_view name = l.key->key;
     // A server's own system says nothing about the person (ERRATA A4).
     if (is_server && (name == "$os" || name == "$os_version")) continue;
     if (name == "$os_name" && !is_server) {
-      os_name = std::string(l.raw);
+      os_name = l.raw;
       continue;
     }
     add(item.set, item.has_set, name, l.raw);

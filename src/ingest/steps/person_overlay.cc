@@ -34,7 +34,7 @@ PersonState::PersonState(persons::Person person, bool is_stored)
 }
 
 void PersonState::set(std::string_view key, std::string_view raw) {
-  fields_.set(key, std::string(raw));
+  fields_.set(key, raw);
   text_valid_ = false;
 }
 

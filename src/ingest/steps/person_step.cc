@@ -229,7 +229,7 @@ std::string_view PersonStep::row_properties(const Item& item, const PersonState&
   if ((updated && !unset_again) || item.set.empty()) return person.text();
   auto fields = event::JsonFields::parse(person.text());
   if (!fields) return person.text();
-  for (const auto& f : item.set.fields()) fields->set(f.key, std::string(f.value));
+  for (const auto& f : item.set.fields()) fields->set(f.key, f.value);
   scratch_.clear();
   fields->append_to(scratch_);
   return scratch_;

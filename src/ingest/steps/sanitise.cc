@@ -17,7 +17,7 @@ void fold(Item& item, std::string_view key, event::JsonFields& top, bool& presen
   if (!fields) return;
   if (had_top) {
     for (const event::JsonFields::Field& f : top.fields()) {
-      fields->set(f.key, std::string(f.value));
+      fields->set(f.key, f.value);
     }
   }
   top = std::move(*fields);
@@ -33,7 +33,7 @@ void read_unset(Item& item) {
     }
   } else if (event::json_type(*raw) == event::JsonType::kObject) {
     if (const auto fields = event::JsonFields::parse(*raw)) {
-      for (const event::JsonFields::Field& f : fields->fields()) item.unset.push_back(f.key);
+      for (const event::JsonFields::Field& f : fields->fields()) item.unset.emplace_back(f.key);
     }
   }
 }

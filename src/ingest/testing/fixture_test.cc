@@ -124,7 +124,7 @@ std::map<std::string, std::string> fields_of(std::string_view object_text) {
   std::map<std::string, std::string> out;
   const auto fields = event::JsonFields::parse(object_text);
   if (!fields) return {{"not an object", std::string(object_text)}};
-  for (const auto& f : fields->fields()) out[f.key] = f.value;
+  for (const auto& f : fields->fields()) out[std::string(f.key)] = f.value;
   return out;
 }
 
