@@ -48,8 +48,9 @@ class KeyValue {
       const std::vector<std::string>& keys) const = 0;
   /// Calls `visit(key, value)` for keys in [from, to) in order until it answers false; an empty
   /// `to` means the end.
-  virtual Status scan(std::string_view from, std::string_view to,
-                      const std::function<bool(std::string_view, std::string_view)>& visit) const = 0;
+  virtual Status scan(
+      std::string_view from, std::string_view to,
+      const std::function<bool(std::string_view, std::string_view)>& visit) const = 0;
   /// Atomic, visible at once, durable after the next `flush`.
   virtual Status write(const WriteBatch& batch) = 0;
   /// Deletes [from, to); cheap whatever the number of keys.

@@ -68,7 +68,8 @@ class Poller {
   virtual void unwatch(const Socket& socket) = 0;
 };
 
-/// A listening socket; several may share one port (SO_REUSEPORT) so that shards accept side by side.
+/// A listening socket; several may share one port (SO_REUSEPORT) so that shards accept side by
+/// side.
 class Listener {
  public:
   static Result<Listener> bind(const Address& address, int backlog, bool reuse_port);

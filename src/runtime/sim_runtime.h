@@ -23,10 +23,10 @@ namespace penstock::runtime {
 /// What the disk will do wrong. I/Os are counted from 1 over the disk's whole life; only those
 /// that change something count (reads do not). 0 means never.
 struct SimFaults {
-  uint64_t kill_at_io = 0;       // dies in this I/O: it may have happened, wholly or in part
-  uint64_t sync_error_at = 0;    // this sync fails, and what it covered is not retried by the next
-  uint64_t write_error_at = 0;   // this write fails with nothing written
-  uint64_t capacity_bytes = 0;   // beyond it: kExhausted
+  uint64_t kill_at_io = 0;      // dies in this I/O: it may have happened, wholly or in part
+  uint64_t sync_error_at = 0;   // this sync fails, and what it covered is not retried by the next
+  uint64_t write_error_at = 0;  // this write fails with nothing written
+  uint64_t capacity_bytes = 0;  // beyond it: kExhausted
 };
 
 /// An in-memory file system with a volatile and a durable side. Writes are volatile in sectors of
@@ -79,9 +79,9 @@ class SimDisk : public FileSystem {
 
 struct SimOptions {
   int64_t wall_start_us = 1'760'000'000'000'000;
-  size_t pool_queue_max = 1024;              // jobs waiting; more: kBusy
-  Duration job_delay_max{2'000};             // before a pool job runs
-  Duration sync_delay_max{5'000};            // added to a job per sync it did
+  size_t pool_queue_max = 1024;    // jobs waiting; more: kBusy
+  Duration job_delay_max{2'000};   // before a pool job runs
+  Duration sync_delay_max{5'000};  // added to a job per sync it did
 };
 
 enum class SimEnd : unsigned char {

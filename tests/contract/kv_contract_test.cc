@@ -4,8 +4,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <set>
+#include <string>
 
 #include "kv/key_value.h"
 #include "kv/memory_kv.h"
@@ -16,7 +19,8 @@ namespace {
 class KeyValueContract : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    directory = std::filesystem::temp_directory_path() / ("penstock-kv-" + std::to_string(::getpid()));
+    directory =
+        std::filesystem::temp_directory_path() / ("penstock-kv-" + std::to_string(::getpid()));
     std::filesystem::remove_all(directory);
     kv = open();
   }
@@ -24,8 +28,9 @@ class KeyValueContract : public testing::TestWithParam<const char*> {
     kv.reset();
     std::filesystem::remove_all(directory);
   }
+  bool on_disk() const { return std::string_view(GetParam()) != "memory"; }
   std::unique_ptr<KeyValue> open() {
-    if (std::string_view(GetParam()) == "memory") return make_memory_kv();
+    if (!on_disk()) return make_memory_kv();
     auto opened = open_rocks_kv({directory.string(), 8U << 20, 4U << 20});
     EXPECT_TRUE(opened) << (opened ? "" : opened.error().message);
     return opened ? std::move(*opened) : nullptr;
@@ -33,6 +38,9 @@ class KeyValueContract : public testing::TestWithParam<const char*> {
   std::filesystem::path directory;
   std::unique_ptr<KeyValue> kv;
 };
+
+/// Cases for engines that outlive their process.
+class DurableKeyValueContract : public KeyValueContract {};
 
 TEST_P(KeyValueContract, a_batch_is_applied_in_order_and_later_changes_win) {
   WriteBatch batch;
@@ -70,36 +78,51 @@ TEST_P(KeyValueContract, scan_is_ordered_bounded_and_stops_when_asked) {
   EXPECT_EQ(prefix_end("a\xff"), "b");
 }
 
-TEST_P(KeyValueContract, after_a_kill_a_prefix_of_the_batches_is_there) {
-  if (std::string_view(GetParam()) == "memory") {
-    auto memory = std::make_shared<MemoryKv>();
-    for (int i = 0; i < 20; i++) {
-      WriteBatch batch;
-      batch.put("n", std::to_string(i));
-      batch.put("m" + std::to_string(i), "x");
-      ASSERT_TRUE(memory->write(batch));
-      if (i == 9) {
-        ASSERT_TRUE(memory->flush());
-      }
-    }
-    for (uint64_t seed = 0; seed < 30; seed++) {
-      const auto back = memory->crash(seed);
-      const int n = std::stoi(**back->get("n"));
-      EXPECT_GE(n, 9);
-      for (int i = 0; i < 20; i++) EXPECT_EQ(back->get("m" + std::to_string(i))->has_value(), i <= n);
-    }
-    return;
+constexpr int kBatches = 300;
+
+Status write_numbered(KeyValue& kv, int number) {
+  WriteBatch batch;
+  batch.put("n", std::to_string(number));
+  batch.put("m" + std::to_string(number), "x");
+  return kv.write(batch);
+}
+
+/// What is there must be exactly the batches up to some number that is at least `flushed`.
+void expect_prefix(const KeyValue& kv, int flushed) {
+  const auto last = kv.get("n");
+  ASSERT_TRUE(last && *last);
+  const int n = std::stoi(**last);
+  EXPECT_GE(n, flushed);
+  for (int i = 0; i < kBatches; i++) {
+    EXPECT_EQ(kv.get("m" + std::to_string(i))->has_value(), i <= n) << i;
   }
+}
+
+TEST_P(KeyValueContract, an_erased_range_takes_new_keys_and_an_empty_end_means_all) {
+  for (int i = 0; i < 9; i++) ASSERT_TRUE(write_numbered(*kv, i));
+  ASSERT_TRUE(kv->erase_range("m3", "m5"));
+  ASSERT_TRUE(kv->erase_range("m9", "m1"));  // empty: the end lies before the beginning
+  EXPECT_FALSE(*kv->get("m4"));
+  EXPECT_TRUE(*kv->get("m5"));
+  ASSERT_TRUE(write_numbered(*kv, 4));
+  EXPECT_TRUE(*kv->get("m4"));
+  ASSERT_TRUE(kv->erase_range("m6", ""));
+  EXPECT_TRUE(*kv->get("m5"));
+  EXPECT_FALSE(*kv->get("m8"));
+  EXPECT_FALSE(*kv->get("n"));
+  ASSERT_TRUE(kv->erase_range("", ""));
+  EXPECT_FALSE(*kv->get("m5"));
+}
+
+TEST_P(DurableKeyValueContract, after_a_kill_a_prefix_of_the_batches_is_there) {
+  if (!on_disk()) GTEST_SKIP() << "memory dies with its process; see MemoryKv below";
   kv.reset();
   const pid_t child = ::fork();
   if (child == 0) {
-    auto mine = open_rocks_kv({directory.string(), 8U << 20, 4U << 20});
-    for (int i = 0; i < 500; i++) {
-      WriteBatch batch;
-      batch.put("n", std::to_string(i));
-      batch.put("m" + std::to_string(i), "x");
-      if (!(*mine)->write(batch)) ::_exit(2);
-      if (i == 250 && !(*mine)->flush()) ::_exit(3);
+    const auto mine = open();
+    for (int i = 0; i < kBatches; i++) {
+      if (!write_numbered(*mine, i)) ::_exit(2);
+      if (i == kBatches / 2 && !mine->flush()) ::_exit(3);
     }
     ::kill(::getpid(), SIGKILL);
   }
@@ -107,17 +130,110 @@ TEST_P(KeyValueContract, after_a_kill_a_prefix_of_the_batches_is_there) {
   ::waitpid(child, &status, 0);
   ASSERT_TRUE(WIFSIGNALED(status));
   kv = open();
-  const int n = std::stoi(**kv->get("n"));
-  EXPECT_GE(n, 250);
-  for (int i = 0; i < 500; i++) EXPECT_EQ(kv->get("m" + std::to_string(i))->has_value(), i <= n);
+  ASSERT_TRUE(kv);
+  expect_prefix(*kv, kBatches / 2);
+}
+
+// The machine dies: the tail of the write-ahead log is lost at any byte.
+TEST_P(DurableKeyValueContract, a_torn_tail_of_the_log_leaves_a_prefix) {
+  for (int i = 0; i < kBatches; i++) {
+    ASSERT_TRUE(write_numbered(*kv, i));
+    if (i == 10) {
+      ASSERT_TRUE(kv->flush());
+    }
+  }
+  kv.reset();
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    if (entry.path().extension() != ".log") continue;
+    std::filesystem::resize_file(entry.path(), entry.file_size() * 2 / 3 + 5);
+  }
+  kv = open();
+  ASSERT_TRUE(kv);
+  expect_prefix(*kv, 10);
+  EXPECT_FALSE(*kv->get("m" + std::to_string(kBatches - 1)));
+}
+
+TEST_P(DurableKeyValueContract, what_was_flushed_is_there_after_closing) {
+  ASSERT_TRUE(write_numbered(*kv, 0));
+  ASSERT_TRUE(kv->erase_range("n", prefix_end("n")));
+  ASSERT_TRUE(kv->flush());
+  EXPECT_GT(kv->disk_bytes(), 0U);
+  kv = nullptr;
+  kv = open();
+  EXPECT_TRUE(*kv->get("m0"));
+  EXPECT_FALSE(*kv->get("n"));
+}
+
+TEST(MemoryKv, a_crash_loses_a_tail_of_what_was_not_flushed) {
+  std::set<std::string> ends;
+  for (uint64_t seed = 0; seed < 40; seed++) {
+    MemoryKv kv({.crashable = true, .gate = {}});
+    for (int i = 0; i < kBatches; i++) {
+      ASSERT_TRUE(write_numbered(kv, i));
+      if (i == kBatches - 20) {
+        ASSERT_TRUE(kv.flush());
+      }
+    }
+    EXPECT_EQ(kv.unflushed(), 19U);
+    kv.crash(seed);
+    expect_prefix(kv, kBatches - 20);
+    EXPECT_EQ(kv.unflushed(), 0U);
+    ends.insert(**kv.get("n"));
+  }
+  EXPECT_GT(ends.size(), 5U);  // seeds differ
+}
+
+TEST(MemoryKv, a_crash_undoes_erasures_too) {
+  bool undone = false, kept = false;
+  for (uint64_t seed = 0; seed < 20; seed++) {
+    MemoryKv kv({.crashable = true, .gate = {}});
+    for (int i = 0; i < 5; i++) ASSERT_TRUE(write_numbered(kv, i));
+    ASSERT_TRUE(kv.flush());
+    ASSERT_TRUE(kv.erase_range("m1", "m3"));
+    kv.crash(seed);
+    EXPECT_EQ(kv.get("m1")->has_value(), kv.get("m2")->has_value());
+    (kv.get("m1")->has_value() ? undone : kept) = true;
+    EXPECT_TRUE(*kv.get("m3"));
+  }
+  EXPECT_TRUE(undone && kept);
+}
+
+TEST(MemoryKv, a_closed_gate_refuses_writes_and_changes_nothing) {
+  bool closed = false;
+  auto kept = std::make_shared<MemoryKv>(MemoryKvOptions{.gate = [&closed]() -> Status {
+    if (closed) return fail(Code::kCancelled, "closed");
+    return {};
+  }});
+  const auto kv = make_view(kept);
+  ASSERT_TRUE(write_numbered(*kv, 1));
+  closed = true;
+  EXPECT_EQ(write_numbered(*kv, 2).error().code, Code::kCancelled);
+  EXPECT_EQ(kv->erase_range("", "").error().code, Code::kCancelled);
+  EXPECT_EQ(kv->flush().error().code, Code::kCancelled);
+  EXPECT_EQ(*kv->get("n"), "1");
+}
+
+TEST(RocksKv, one_directory_has_one_owner) {
+  const auto path =
+      std::filesystem::temp_directory_path() / ("penstock-kv-lock-" + std::to_string(::getpid()));
+  const auto first = open_rocks_kv({path.string(), 1U << 20, 1U << 20});
+  ASSERT_TRUE(first);
+  const auto second = open_rocks_kv({path.string(), 1U << 20, 1U << 20});
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Code::kConflict) << second.error().message;
+  std::filesystem::remove_all(path);
 }
 
 TEST(RocksKv, an_unusable_directory_is_an_error_not_a_crash) {
-  const auto path = std::filesystem::temp_directory_path() / ("penstock-file-" + std::to_string(::getpid()));
+  const auto path =
+      std::filesystem::temp_directory_path() / ("penstock-file-" + std::to_string(::getpid()));
   std::ofstream(path) << "a file";
   EXPECT_FALSE(open_rocks_kv({(path / "x").string(), 1U << 20, 1U << 20}));
   std::filesystem::remove(path);
 }
+
+INSTANTIATE_TEST_SUITE_P(, DurableKeyValueContract, testing::Values("rocks"),
+                         [](const auto& engine) { return std::string(engine.param); });
 
 INSTANTIATE_TEST_SUITE_P(, KeyValueContract, testing::Values("memory", "rocks"),
                          [](const auto& engine) { return std::string(engine.param); });

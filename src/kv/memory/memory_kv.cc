@@ -26,9 +26,8 @@ Result<std::vector<std::optional<std::string>>> MemoryKv::get_many(
   return out;
 }
 
-Status MemoryKv::scan(
-    std::string_view from, std::string_view to,
-    const std::function<bool(std::string_view, std::string_view)>& visit) const {
+Status MemoryKv::scan(std::string_view from, std::string_view to,
+                      const std::function<bool(std::string_view, std::string_view)>& visit) const {
   // A step per key, so that a visitor may write and nobody waits for it.
   std::string key, value;
   std::shared_lock lock(mutex_);

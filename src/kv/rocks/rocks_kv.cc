@@ -121,8 +121,8 @@ class RocksKv : public KeyValue {
   Status write(const WriteBatch& batch) override {
     rocksdb::WriteBatch changes;
     for (const WriteBatch::Change& change : batch.changes()) {
-      const rocksdb::Status s = change.value ? changes.Put(change.key, *change.value)
-                                             : changes.Delete(change.key);
+      const rocksdb::Status s =
+          change.value ? changes.Put(change.key, *change.value) : changes.Delete(change.key);
       if (!s.ok()) return rocks_fail("gather a batch", s);
     }
     const rocksdb::Status s = db_->Write(write_, &changes);

@@ -31,7 +31,8 @@ uint32_t interest(bool read, bool write) {
 
 }  // namespace
 
-EpollLoop::EpollLoop() : epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+EpollLoop::EpollLoop()
+    : epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   PENSTOCK_ASSERT(epoll_ >= 0 && wake_ >= 0);
   epoll_event event{};
   event.events = EPOLLIN;

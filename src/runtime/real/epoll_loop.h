@@ -48,7 +48,7 @@ class EpollLoop : public Loop, public Poller {
   std::atomic<std::thread::id> thread_{};
   std::atomic<bool> stopping_{false};
 
-  std::mutex mutex_;             // guards what other threads touch
+  std::mutex mutex_;  // guards what other threads touch
   std::vector<Task> posted_;
   std::atomic<bool> asleep_{false};
 

@@ -126,8 +126,8 @@ std::string Socket::peer_ip() const {
 Result<Listener> Listener::bind(const Address& address, int backlog, bool reuse_port) {
   PENSTOCK_TRY(const auto target, to_sockaddr(address));
   Listener out;
-  out.socket_ = Socket(::socket(target.first.any.sa_family,
-                                SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  out.socket_ =
+      Socket(::socket(target.first.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!out.socket_.is_open()) return net_fail("socket");
   const int one = 1;
   ::setsockopt(out.socket_.fd(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
@@ -142,8 +142,8 @@ Result<Listener> Listener::bind(const Address& address, int backlog, bool reuse_
 Result<Socket> Listener::accept() {
   const int fd = ::accept4(socket_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd < 0) {
-    const bool none = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ||
-                      errno == ECONNABORTED;
+    const bool none =
+        errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == ECONNABORTED;
     if (none) return Socket();
     return net_fail("accept");
   }

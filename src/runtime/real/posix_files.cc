@@ -33,8 +33,8 @@ class PosixFile : public File {
   Result<size_t> pread(std::span<char> out, uint64_t at) const override {
     size_t done = 0;
     while (done < out.size()) {
-      const ssize_t n = ::pread(fd_, out.data() + done, out.size() - done,
-                                static_cast<off_t>(at + done));
+      const ssize_t n =
+          ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(at + done));
       if (n == 0) break;
       if (n < 0) {
         if (errno == EINTR) continue;
@@ -48,8 +48,8 @@ class PosixFile : public File {
   Status pwrite(std::string_view data, uint64_t at) override {
     size_t done = 0;
     while (done < data.size()) {
-      const ssize_t n = ::pwrite(fd_, data.data() + done, data.size() - done,
-                                 static_cast<off_t>(at + done));
+      const ssize_t n =
+          ::pwrite(fd_, data.data() + done, data.size() - done, static_cast<off_t>(at + done));
       if (n < 0) {
         if (errno == EINTR) continue;
         return os_fail("write " + path_, errno);
@@ -93,7 +93,8 @@ Result<std::unique_ptr<File>> PosixFileSystem::open(const std::string& path, Ope
   if (options.create) flags |= O_CREAT;
   if (options.truncate) flags |= O_TRUNC;
   int fd = ::open(path.c_str(), flags | (options.direct ? O_DIRECT : 0), 0640);
-  // Some file systems (tmpfs among them) refuse O_DIRECT; buffered writes with fdatasync are as safe.
+  // Some file systems (tmpfs among them) refuse O_DIRECT; buffered writes with fdatasync are as
+  // safe.
   if (fd < 0 && errno == EINVAL && options.direct) fd = ::open(path.c_str(), flags, 0640);
   if (fd < 0) return os_fail("open " + path, errno);
   return std::make_unique<PosixFile>(fd, path);
