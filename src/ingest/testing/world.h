@@ -1,0 +1,110 @@
+// World: log, stores, catalog and Ingest on a simulated runtime, which can be killed and reborn.
+//
+// For tests of whole cycles. The log object survives a crash; ledger and persons lose a tail of
+// what they had not flushed, as their real engines may.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "catalog/catalog.h"
+#include "event/raw_record.h"
+#include "ingest/ingest.h"
+#include "kv/memory_kv.h"
+#include "ledger/ledger.h"
+#include "log/log.h"
+#include "persons/person_store.h"
+#include "runtime/sim_runtime.h"
+
+namespace penstock::ingest::testing {
+
+/// A Log that sometimes refuses, or answers "maybe", to appends of the processed topic.
+class FaultyLog : public log::Log {
+ public:
+  FaultyLog(std::unique_ptr<log::Log> inner, uint64_t seed) : inner_(std::move(inner)), random_(seed) {}
+
+  int percent = 0;  // of appends to `processed` that fail
+
+  Status start(std::vector<log::TopicSpec> topics) override { return inner_->start(std::move(topics)); }
+  void stop() override { inner_->stop(); }
+  void append(runtime::Loop& home, std::string topic, std::vector<log::Batch> batches,
+              log::AppendDone done) override;
+  void fetch(runtime::Loop& home, log::FetchRequest request, log::FetchDone done) override {
+    inner_->fetch(home, std::move(request), std::move(done));
+  }
+  Result<std::vector<log::PartitionBounds>> bounds(const std::string& topic) const override {
+    return inner_->bounds(topic);
+  }
+  int64_t last_sequence(const std::string& topic, Partition partition,
+                        uint64_t producer) const override {
+    return inner_->last_sequence(topic, partition, producer);
+  }
+  Status commit(const std::string& group, const std::string& topic,
+                std::vector<log::Position> positions) override {
+    return inner_->commit(group, topic, std::move(positions));
+  }
+  std::vector<log::Position> committed(const std::string& group,
+                                       const std::string& topic) const override {
+    return inner_->committed(group, topic);
+  }
+  log::LogStats stats() const override { return inner_->stats(); }
+
+ private:
+  std::unique_ptr<log::Log> inner_;
+  std::mt19937_64 random_;
+};
+
+struct Sent {
+  Uuid uuid;
+  std::string distinct_id, event, token;
+  event::Lane lane{};
+};
+
+class World {
+ public:
+  static constexpr int32_t kPartitions = 3;
+
+  explicit World(uint64_t seed, IngestOptions options = {});
+  ~World();
+
+  /// Recovers the stores and starts ingest.
+  void start();
+  /// Ends without a word; the stores lose a tail.
+  void crash(uint64_t seed);
+  void stop();
+  /// Appends to a raw topic as capture does; `report`: tells the ledger.
+  void send(const std::vector<Sent>& events, const std::string& data = R"({"properties":{}})",
+            bool report = true);
+  /// Until every raw record is decided and applied.
+  void settle();
+  void run_ms(int64_t ms) { runtime_.run_for(std::chrono::milliseconds(ms)); }
+  void create_project(const std::string& token);
+
+  /// Everything in the processed topic, by partition, decoded from the bytes kept here.
+  std::vector<std::vector<std::string>> processed();
+  std::vector<std::vector<std::string>> read(const std::string& topic);
+
+  FaultyLog& log() { return *log_; }
+  ledger::Ledger& ledger() { return *ledger_; }
+  persons::PersonStore& persons() { return *persons_; }
+  catalog::Catalog& catalog() { return *catalog_; }
+  Ingest& ingest() { return *ingest_; }
+  runtime::SimRuntime& runtime() { return runtime_; }
+  runtime::Loop& loop() { return loop_; }
+
+ private:
+  runtime::SimRuntime runtime_;
+  runtime::Loop& loop_;
+  IngestOptions options_;
+  std::unique_ptr<FaultyLog> log_;
+  std::unique_ptr<catalog::Catalog> catalog_;
+  std::shared_ptr<kv::MemoryKv> ledger_kv_, persons_kv_;
+  std::unique_ptr<ledger::Ledger> ledger_;
+  std::unique_ptr<persons::PersonStore> persons_;
+  std::unique_ptr<Ingest> ingest_;
+};
+
+}  // namespace penstock::ingest::testing
