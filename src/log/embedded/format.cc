@@ -1,0 +1,184 @@
+#include "log/embedded/format.h"
+
+#include <cstdlib>
+#include <cstring>
+
+#include "base/assert.h"
+#include "base/codec.h"
+#include "base/hash.h"
+
+namespace penstock::log {
+namespace {
+
+constexpr uint32_t kSegmentMagic = 0x47455350;  // "PSEG"
+constexpr uint32_t kBlockMagic = 0x4b4c4250;    // "PBLK"
+constexpr uint32_t kVersion = 1;
+constexpr size_t kChecked = 8;  // magic and checksum stand before what the checksum covers
+
+std::string sub_headers(const std::vector<SubBatch>& subs) {
+  std::string out;
+  ByteWriter w(out);
+  for (const SubBatch& s : subs) {
+    w.u32(static_cast<uint32_t>(s.partition.value));
+    w.u32(s.count);
+    w.i64(s.base.value);
+    w.u64(s.producer);
+    w.i64(s.sequence);
+    w.u32(static_cast<uint32_t>(s.data.size()));
+    w.u32(0);
+  }
+  return out;
+}
+
+}  // namespace
+
+void AlignedBuffer::Free::operator()(char* p) const { std::free(p); }
+
+void AlignedBuffer::reserve(size_t bytes) {
+  bytes = (bytes + kPage - 1) / kPage * kPage;
+  if (bytes <= capacity_) return;
+  if (bytes < 2 * capacity_) bytes = 2 * capacity_;
+  data_.reset(static_cast<char*>(std::aligned_alloc(kPage, bytes)));
+  PENSTOCK_ASSERT(data_ != nullptr);
+  capacity_ = bytes;
+}
+
+std::string encode_segment_header(const SegmentHeader& h) {
+  PENSTOCK_ASSERT(h.base.size() <= kPartitionsMax && h.sequences.size() <= kProducersMax);
+  std::string body;
+  ByteWriter w(body);
+  w.u32(kVersion);
+  w.u64(h.epoch);
+  w.u64(h.first_block);
+  w.u64(h.valid_before);
+  w.i64(h.created_ms);
+  w.u32(static_cast<uint32_t>(h.base.size()));
+  for (const int64_t b : h.base) w.i64(b);
+  w.u32(static_cast<uint32_t>(h.sequences.size()));
+  for (const auto& [key, sequence] : h.sequences) {
+    w.u32(static_cast<uint32_t>(key.first));
+    w.u64(key.second);
+    w.i64(sequence);
+  }
+  std::string out;
+  ByteWriter head(out);
+  head.u32(kSegmentMagic);
+  head.u32(crc32c(body));
+  head.u32(static_cast<uint32_t>(body.size()));
+  out += body;
+  PENSTOCK_ASSERT(out.size() <= kSegmentHeaderBytes);
+  out.resize(kSegmentHeaderBytes, '\0');
+  return out;
+}
+
+std::optional<SegmentHeader> decode_segment_header(std::string_view bytes) {
+  ByteReader in(bytes);
+  const uint32_t magic = in.u32(), crc = in.u32(), size = in.u32();
+  if (!in.ok() || magic != kSegmentMagic || size > bytes.size() - 12) return std::nullopt;
+  const std::string_view body = bytes.substr(12, size);
+  if (crc32c(body) != crc) return std::nullopt;
+  ByteReader r(body);
+  SegmentHeader h;
+  if (r.u32() != kVersion) return std::nullopt;
+  h.epoch = r.u64();
+  h.first_block = r.u64();
+  h.valid_before = r.u64();
+  h.created_ms = r.i64();
+  const uint32_t partitions = r.u32();
+  if (partitions > kPartitionsMax) return std::nullopt;
+  for (uint32_t i = 0; i < partitions; i++) h.base.push_back(r.i64());
+  const uint32_t producers = r.u32();
+  if (producers > kProducersMax) return std::nullopt;
+  for (uint32_t i = 0; i < producers; i++) {
+    const auto partition = static_cast<int32_t>(r.u32());
+    const uint64_t producer = r.u64();
+    h.sequences[{partition, producer}] = r.i64();
+  }
+  if (!r.ok()) return std::nullopt;
+  return h;
+}
+
+size_t block_bytes(const std::vector<SubBatch>& subs) {
+  size_t bytes = kBlockHeaderBytes + subs.size() * kSubBatchHeaderBytes;
+  for (const SubBatch& s : subs) bytes += s.data.size();
+  return bytes;
+}
+
+size_t build_block(AlignedBuffer& out, BlockHeader header, const std::vector<SubBatch>& subs) {
+  header.bytes = static_cast<uint32_t>(block_bytes(subs));
+  header.sub_batches = static_cast<uint32_t>(subs.size());
+  const size_t padded = header.padded();
+  out.reserve(padded);
+  std::string head;
+  ByteWriter w(head);
+  w.u32(kBlockMagic);
+  w.u32(0);  // the checksum, below
+  w.u32(header.bytes);
+  w.u32(header.flags);
+  w.u64(header.epoch);
+  w.u64(header.number);
+  w.i64(header.time_ms);
+  w.u32(header.sub_batches);
+  w.u32(0);
+  PENSTOCK_ASSERT(head.size() == kBlockHeaderBytes);
+  head += sub_headers(subs);
+  char* at = out.data();
+  std::memcpy(at, head.data(), head.size());
+  at += head.size();
+  for (const SubBatch& s : subs) {
+    std::memcpy(at, s.data.data(), s.data.size());
+    at += s.data.size();
+  }
+  std::memset(at, 0, padded - header.bytes);
+  const uint32_t crc = crc32c({out.data() + kChecked, header.bytes - kChecked});
+  std::memcpy(out.data() + 4, &crc, sizeof crc);
+  return padded;
+}
+
+std::optional<BlockHeader> peek_block(std::string_view bytes) {
+  ByteReader in(bytes);
+  if (in.u32() != kBlockMagic) return std::nullopt;
+  in.u32();
+  BlockHeader h;
+  h.bytes = in.u32();
+  h.flags = in.u32();
+  h.epoch = in.u64();
+  h.number = in.u64();
+  h.time_ms = in.i64();
+  h.sub_batches = in.u32();
+  in.u32();
+  const bool sound = in.ok() && h.bytes >= kBlockHeaderBytes && h.sub_batches <= 1U << 20 &&
+                     uint64_t{h.sub_batches} * kSubBatchHeaderBytes <= h.bytes;
+  if (!sound) return std::nullopt;
+  return h;
+}
+
+std::optional<std::vector<SubBatch>> parse_block(std::string_view bytes, const BlockHeader& h) {
+  if (bytes.size() < h.bytes) return std::nullopt;
+  uint32_t crc = 0;
+  std::memcpy(&crc, bytes.data() + 4, sizeof crc);
+  if (crc32c(bytes.substr(kChecked, h.bytes - kChecked)) != crc) return std::nullopt;
+  const size_t headers = size_t{h.sub_batches} * kSubBatchHeaderBytes;
+  if (kBlockHeaderBytes + headers > h.bytes) return std::nullopt;
+  ByteReader in(bytes.substr(kBlockHeaderBytes, headers));
+  std::string_view data = bytes.substr(kBlockHeaderBytes + headers,
+                                       h.bytes - kBlockHeaderBytes - headers);
+  std::vector<SubBatch> out;
+  for (uint32_t i = 0; i < h.sub_batches; i++) {
+    SubBatch s;
+    s.partition.value = static_cast<int32_t>(in.u32());
+    s.count = in.u32();
+    s.base.value = in.i64();
+    s.producer = in.u64();
+    s.sequence = in.i64();
+    const uint32_t size = in.u32();
+    in.u32();
+    if (!in.ok() || size > data.size()) return std::nullopt;
+    s.data = data.substr(0, size);
+    data.remove_prefix(size);
+    out.push_back(s);
+  }
+  return out;
+}
+
+}  // namespace penstock::log
