@@ -132,6 +132,7 @@ int run(int argc, char** argv) {
         updates.distinct_ids.push_back(*d);
       }
     }
+    updates.current = true;
     if (!persons->apply(updates, {{{0}, {next}}})) return 1;
     const double t4 = seconds();
     decide += t1 - t0;

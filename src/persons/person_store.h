@@ -48,6 +48,9 @@ struct Mapping {
 struct PersonUpdates {
   std::vector<event::PersonChange> persons;
   std::vector<event::DistinctIdChange> distinct_ids;
+  /// Made from what this store holds now, so that version 0 means new; saves looking. A replay
+  /// leaves it false.
+  bool current = false;
 };
 
 class PersonStore {

@@ -213,6 +213,7 @@ Status IngestService::apply_outputs(const Cycle& cycle) {
       }
     }
   }
+  updates.current = true;
   PENSTOCK_CHECK(ledger_.apply_processed_many(slices));
   PENSTOCK_CHECK(persons_.apply(updates, applied));
   for (const log::Position& p : applied) applied_[p.partition.value] = p.next.value;

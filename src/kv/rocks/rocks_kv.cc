@@ -9,6 +9,7 @@
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "kv/key_value.h"
@@ -119,10 +120,15 @@ class RocksKv : public KeyValue {
   }
 
   Status write(const WriteBatch& batch) override {
+    // In key order the memtable finds each place near the last one.
+    std::vector<const WriteBatch::Change*> sorted;
+    sorted.reserve(batch.changes().size());
+    for (const WriteBatch::Change& change : batch.changes()) sorted.push_back(&change);
+    std::ranges::stable_sort(sorted, {}, [](const auto* c) -> const std::string& { return c->key; });
     rocksdb::WriteBatch changes;
-    for (const WriteBatch::Change& change : batch.changes()) {
+    for (const WriteBatch::Change* change : sorted) {
       const rocksdb::Status s =
-          change.value ? changes.Put(change.key, *change.value) : changes.Delete(change.key);
+          change->value ? changes.Put(change->key, *change->value) : changes.Delete(change->key);
       if (!s.ok()) return rocks_fail("gather a batch", s);
     }
     const rocksdb::Status s = db_->Write(write_, &changes);

@@ -31,17 +31,15 @@ Person to_person(ProjectId project, const Uuid& id, const PersonValue& v) {
 /// same keys see earlier ones.
 struct KvPersonStore::Change {
   kv::WriteBatch batch;
-  std::unordered_map<std::string, std::string> written;
+  std::unordered_map<std::string, std::optional<std::string>> known;  // read or written
   std::map<ProjectId, int64_t> count_delta;
 
   void put(const std::string& key, std::string value) {
     batch.put(key, value);
-    written.insert_or_assign(key, std::move(value));
+    known.insert_or_assign(key, std::move(value));
   }
-  Result<std::optional<std::string>> get(const kv::KeyValue& kv, const std::string& key) const {
-    if (auto it = written.find(key); it != written.end()) return it->second;
-    return kv.get(key);
-  }
+  /// What is known of a key; reads for a key that nobody asked for are none.
+  const std::optional<std::string>& get(const std::string& key) { return known[key]; }
 };
 
 KvPersonStore::KvPersonStore(std::unique_ptr<kv::KeyValue> kv) : kv_(std::move(kv)) {}
@@ -111,7 +109,7 @@ Result<std::vector<std::string>> KvPersonStore::distinct_ids(ProjectId project, 
 
 Status KvPersonStore::apply_person(Change& change, const event::PersonChange& person) const {
   const std::string key = person_key(person.project, person.id);
-  PENSTOCK_TRY(const auto bytes, change.get(*kv_, key));
+  const std::optional<std::string>& bytes = change.get(key);
   bool existed = false;
   if (bytes) {
     PersonValue old;
@@ -131,7 +129,7 @@ Status KvPersonStore::apply_person(Change& change, const event::PersonChange& pe
 
 Status KvPersonStore::apply_mapping(Change& change, const event::DistinctIdChange& mapping) const {
   const std::string key = mapping_key(mapping.project, mapping.distinct_id);
-  PENSTOCK_TRY(const auto bytes, change.get(*kv_, key));
+  const std::optional<std::string>& bytes = change.get(key);
   if (bytes) {
     MappingValue old;
     if (!decode_mapping(*bytes, old)) return std::unexpected(unreadable());
@@ -148,10 +146,30 @@ Status KvPersonStore::apply_mapping(Change& change, const event::DistinctIdChang
   return {};
 }
 
+/// Reads, at once, what the changes have to be compared with.
+Status KvPersonStore::read(Change& change, const PersonUpdates& updates) const {
+  std::vector<std::string> keys;
+  for (const event::PersonChange& p : updates.persons) {
+    if (updates.current && p.version == 0) continue;
+    keys.push_back(person_key(p.project, p.id));
+  }
+  for (const event::DistinctIdChange& d : updates.distinct_ids) {
+    if (updates.current && d.version == 0) continue;
+    keys.push_back(mapping_key(d.project, d.distinct_id));
+  }
+  if (keys.empty()) return {};
+  PENSTOCK_TRY(auto values, kv_->get_many(keys));
+  for (size_t i = 0; i < keys.size(); i++) {
+    change.known.insert_or_assign(std::move(keys[i]), std::move(values[i]));
+  }
+  return {};
+}
+
 Status KvPersonStore::apply(const PersonUpdates& updates,
                             const std::vector<log::Position>& applied) {
   const std::lock_guard lock(mutex_);
   Change change;
+  if (Status s = read(change, updates); !s) return s;
   for (const event::PersonChange& p : updates.persons) {
     if (Status s = apply_person(change, p); !s) return s;
   }

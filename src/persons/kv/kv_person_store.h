@@ -37,6 +37,7 @@ class KvPersonStore final : public PersonStore {
  private:
   struct Change;
 
+  Status read(Change& change, const PersonUpdates& updates) const;
   Status apply_person(Change& change, const event::PersonChange& person) const;
   Status apply_mapping(Change& change, const event::DistinctIdChange& mapping) const;
   Status load();
