@@ -22,6 +22,11 @@
 
 namespace penstock::capture {
 
+struct CaptureStats {
+  uint64_t requests = 0, events = 0, refused = 0;
+  int64_t latency_us_p50 = 0, latency_us_p99 = 0;  // from the whole request to its answer
+};
+
 class CaptureService : public wire::Handler {
  public:
   /// `ledger` may be null (a capture-only process whose books are kept elsewhere).
@@ -30,6 +35,8 @@ class CaptureService : public wire::Handler {
                                               ledger::Ledger* ledger, CaptureOptions options);
   /// False makes `/_readiness` answer 503 and new events 503 (draining, or not recovered yet).
   virtual void set_ready(bool ready) = 0;
+  /// Any thread.
+  virtual CaptureStats stats() const = 0;
   /// Runs once every accepted request has been answered.
   virtual void when_idle(runtime::Task done) = 0;
 };

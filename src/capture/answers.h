@@ -1,0 +1,29 @@
+// The answers of the capture endpoints, with their CORS headers.
+//
+// The 200 of an SDK without a browser is a static text; everything else is put together here.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "wire/http.h"
+
+namespace penstock::capture {
+
+/// What an answer needs of its request after the request has gone.
+struct AnswerContext {
+  std::string origin;  // empty: no CORS headers
+  bool beacon = false;
+};
+
+void answer_ok(wire::Responder& responder, const AnswerContext& context);
+void answer_text(wire::Responder& responder, const AnswerContext& context, int status,
+                 std::string text);
+void answer_json(wire::Responder& responder, const AnswerContext& context, int status,
+                 std::string json, std::string_view content_type = "application/json");
+/// 503 with Retry-After.
+void answer_unavailable(wire::Responder& responder, const AnswerContext& context,
+                        std::string text);
+void answer_preflight(wire::Responder& responder, const wire::Request& request);
+
+}  // namespace penstock::capture

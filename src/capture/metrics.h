@@ -1,0 +1,24 @@
+// The capture stage's metrics, shared by its shards.
+#pragma once
+
+#include "base/metrics.h"
+
+namespace penstock::capture {
+
+struct CaptureMetrics {
+  Counter requests{"penstock_capture_requests_total", "Requests to endpoints that take events."};
+  Counter events{"penstock_capture_events_total", "Events accepted and handed to the log."};
+  Counter bytes{"penstock_capture_body_bytes_total", "Request body bytes as sent."};
+  Counter ok{"penstock_capture_accepted_requests_total", "Requests whose events are durable."};
+  Counter unavailable{"penstock_capture_unavailable_total",
+                      "Requests answered 503 because their events could not be stored."};
+  Counter refused{"penstock_capture_refused_total", "Requests refused as malformed or too large."};
+  Counter refused_unrecorded{"penstock_capture_refused_unrecorded_total",
+                             "Refusals beyond the rate that is recorded for trace."};
+  LatencyHistogram latency{"penstock_capture_ack_seconds",
+                           "From a whole request to its acknowledgement."};
+};
+
+CaptureMetrics& metrics();
+
+}  // namespace penstock::capture

@@ -1,0 +1,253 @@
+// Routes and the life of one request: decode, check, hand over, answer.
+#include <fmt/format.h>
+
+#include <array>
+
+#include "capture/answers.h"
+#include "capture/browser.h"
+#include "capture/capture.h"
+#include "capture/decode/body.h"
+#include "capture/decode/events.h"
+#include "capture/metrics.h"
+#include "capture/turn.h"
+
+namespace penstock::capture {
+
+CaptureMetrics& metrics() {
+  static CaptureMetrics instance;
+  return instance;
+}
+
+namespace {
+
+enum class Route : uint8_t {
+  kEvents, kLegacyEvents, kEngage, kBlackHole, kReadiness, kLiveness, kMetrics, kFlags, kDecide,
+  kConfig, kUnknown,
+};
+
+Route route_of(std::string_view path) {
+  if (path == "/") return Route::kReadiness;
+  if (path.ends_with('/')) path.remove_suffix(1);
+  if (path == "/batch" || path == "/i/v0/e") return Route::kEvents;
+  if (path == "/e" || path == "/capture" || path == "/track") return Route::kLegacyEvents;
+  if (path == "/engage") return Route::kEngage;
+  if (path == "/flags") return Route::kFlags;
+  if (path == "/decide") return Route::kDecide;
+  if (path == "/_readiness") return Route::kReadiness;
+  if (path == "/_liveness") return Route::kLiveness;
+  if (path == "/metrics") return Route::kMetrics;
+  if (path == "/test/black_hole") return Route::kBlackHole;
+  if (path.starts_with("/array/")) return Route::kConfig;
+  return Route::kUnknown;
+}
+
+std::string_view client_ip(const wire::Request& r) {
+  std::string_view forwarded = r.find("x-forwarded-for");
+  if (forwarded.empty()) forwarded = r.find("x-real-ip");
+  if (forwarded.empty()) {
+    // Forwarded: for=1.2.3.4;proto=https
+    const std::string_view standard = r.find("forwarded");
+    const size_t at = standard.find("for=");
+    if (at != std::string_view::npos) forwarded = standard.substr(at + 4);
+    forwarded = forwarded.substr(0, forwarded.find(';'));
+    if (forwarded.starts_with('"')) forwarded.remove_prefix(1);
+    if (forwarded.ends_with('"')) forwarded.remove_suffix(1);
+  }
+  forwarded = forwarded.substr(0, forwarded.find(','));
+  while (forwarded.starts_with(' ')) forwarded.remove_prefix(1);
+  while (forwarded.ends_with(' ')) forwarded.remove_suffix(1);
+  return forwarded.empty() ? r.peer_ip : forwarded;
+}
+
+class Service : public CaptureService {
+ public:
+  Service(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log,
+          catalog::Catalog& catalog, ledger::Ledger* ledger, CaptureOptions options)
+      : loop_(loop), runtime_(runtime), options_(options), catalog_(catalog),
+        projects_(catalog.snapshot()), turn_(loop, runtime, log, ledger, options_) {
+    catalog.on_change([this, alive = alive_, &loop](std::shared_ptr<const catalog::Snapshot> s) {
+      loop.post([this, alive, s = std::move(s)]() mutable {
+        if (*alive) projects_ = std::move(s);
+      });
+    });
+  }
+  ~Service() override { *alive_ = false; }
+
+  size_t body_bytes_max(const wire::Request&) const override { return options_.body_bytes_max; }
+  void set_ready(bool ready) override { ready_ = ready; }
+  void when_idle(runtime::Task done) override { turn_.when_idle(std::move(done)); }
+
+  CaptureStats stats() const override {
+    const CaptureMetrics& m = metrics();
+    return {m.requests.value(), m.events.value(), m.refused.value(), m.latency.quantile_us(0.5),
+            m.latency.quantile_us(0.99)};
+  }
+
+  void handle(wire::Request& request, wire::Responder responder) override {
+    const Route route = route_of(request.path);
+    if (request.method == "OPTIONS" && route != Route::kUnknown) {
+      return answer_preflight(responder, request);
+    }
+    AnswerContext context{std::string(request.find("origin")), false};
+    const bool get = request.method == "GET" || request.method == "HEAD";
+    if (!get && request.method != "POST") {
+      return answer_text(responder, context, 405, "use POST (or GET with ?data=)");
+    }
+    switch (route) {
+      case Route::kEvents:
+      case Route::kLegacyEvents:
+      case Route::kEngage: return events(request, std::move(responder), context, route);
+      case Route::kBlackHole: return answer_ok(responder, context);
+      case Route::kReadiness:
+        if (!ready_) return answer_unavailable(responder, context, "not ready");
+        return answer_text(responder, context, 200, "capture");
+      case Route::kLiveness: return answer_text(responder, context, 200, "alive");
+      case Route::kMetrics: return answer_text(responder, context, 200, render_metrics());
+      case Route::kFlags:
+      case Route::kDecide:
+        return flags(request, responder, context, decoder_, *projects_, route == Route::kDecide,
+                     options_);
+      case Route::kConfig: return remote_config(request, responder, context, *projects_);
+      case Route::kUnknown: break;
+    }
+    answer_text(responder, context, 404, "there is nothing here; events go to /batch/ or /i/v0/e/");
+  }
+
+ private:
+  void events(wire::Request& request, wire::Responder responder, AnswerContext& context,
+              Route route) {
+    metrics().requests.add();
+    metrics().bytes.add(request.body->size());
+    if (!ready_) return answer_unavailable(responder, context, "starting or stopping");
+    if (const Status room = turn_.room(); !room) {
+      metrics().unavailable.add();
+      return answer_unavailable(responder, context, room.error().message);
+    }
+    if (request.body_too_large) {
+      return refuse(request, responder, context,
+                    {413, "payload_too_large", "the body is larger than this server takes"}, {});
+    }
+    auto body = decoder_.decode({request.query, request.find("content-type"),
+                                 request.find("content-encoding"), request.body,
+                                 options_.decoded_bytes_max, route != Route::kEvents});
+    if (!body) return refuse(request, responder, context, body.error(), decoder_.last_text());
+    context.beacon = body->beacon;
+    const ParseRules rules{options_.distinct_id_chars_max, options_.token_bytes_max,
+                           options_.events_per_request_max, route == Route::kEngage};
+    const auto batch = parser_.parse(body->text, rules);
+    if (!batch) return refuse(request, responder, context, batch.error(), body->text);
+    accept(request, std::move(responder), context, **batch, body->sent_at_ms);
+    parser_.clear();
+    decoder_.trim();
+  }
+
+  void accept(const wire::Request& request, wire::Responder responder, AnswerContext& context,
+              const ParsedBatch& batch, std::optional<int64_t> sent_at_ms) {
+    if (batch.sent_at) {
+      if (const auto parsed = event::parse_timestamp_ms(*batch.sent_at)) sent_at_ms = parsed;
+    }
+    const int64_t now_ms = request.received_us / 1000;
+    const catalog::Project* project = projects_->find_token(batch.token);
+    auto waiting = std::make_shared<Waiting>();
+    waiting->received_us = request.received_us;
+    const std::string_view ip = client_ip(request);
+    if (batch.events.size() == 1 &&
+        batch.events.front().raw.size() > options_.message_bytes_max) {
+      return refuse(request, responder, context,
+                    {413, "event_too_large", "the event is larger than this server takes"},
+                    batch.events.front().raw);
+    }
+    waiting->responder = std::move(responder);
+    waiting->context = std::move(context);
+    turn_.begin(waiting);
+    for (const ParsedEvent& e : batch.events) {
+      event::RawRecord record = make_record(e, batch, sent_at_ms, now_ms);
+      record.project = project == nullptr ? ProjectId{} : project->id;
+      record.ip = e.internal ? "127.0.0.1" : ip;
+      if (e.raw.size() > options_.message_bytes_max) {
+        // One giant among others is left out, so that its neighbours get through.
+        turn_.add_refused({record.uuid, now_ms, 413, batch.token, "event_too_large", request.path});
+        continue;
+      }
+      turn_.add(waiting, record);
+    }
+    turn_.end(waiting);
+  }
+
+  event::RawRecord make_record(const ParsedEvent& e, const ParsedBatch& batch,
+                               std::optional<int64_t> sent_at_ms, int64_t now_ms) {
+    event::RawRecord record;
+    record.uuid = e.uuid ? *e.uuid : fresh_uuid(now_ms);
+    record.now_ms = now_ms;
+    record.sent_at_ms = sent_at_ms;
+    event::TimestampInput time;
+    time.timestamp = e.timestamp;
+    time.offset_ms = e.offset_ms;
+    time.sent_at_ms = sent_at_ms;
+    time.ignore_sent_at = e.ignore_sent_at;
+    time.now_ms = now_ms;
+    time.rule = options_.skew_rule;
+    record.timestamp_ms = event::corrected_timestamp_ms(time);
+    record.token = batch.token;
+    record.distinct_id = e.distinct_id;
+    record.event = e.event;
+    record.session_id = e.session_id;
+    record.data = e.raw;
+    record.cookieless = e.cookieless;
+    record.engage = e.engage;
+    const bool old = options_.historical_after_days > 0 &&
+                     record.timestamp_ms <=
+                         now_ms - int64_t{options_.historical_after_days} * 86'400'000;
+    record.historical = batch.historical || old;
+    return record;
+  }
+
+  Uuid fresh_uuid(int64_t now_ms) {
+    std::array<uint8_t, 10> random{};
+    runtime_.random().fill(random);
+    return Uuid::v7(now_ms, random);
+  }
+
+  /// Answers, counts, and records the uuids found in the text so that `trace` can tell.
+  void refuse(const wire::Request& request, wire::Responder& responder,
+              const AnswerContext& context, const Refusal& refusal, std::string_view text) {
+    metrics().refused.add();
+    const int64_t now_ms = request.received_us / 1000;
+    size_t found = 0;
+    for (size_t at = text.find("\"uuid\""); at != std::string_view::npos &&
+                                             found < options_.refused_uuids_max;
+         at = text.find("\"uuid\"", at + 6)) {
+      const size_t open = text.find('"', at + 6);
+      if (open == std::string_view::npos || open > at + 16) continue;
+      const size_t close = text.find('"', open + 1);
+      if (close == std::string_view::npos) break;
+      const auto uuid = Uuid::parse(text.substr(open + 1, close - open - 1));
+      if (!uuid) continue;
+      found++;
+      turn_.add_refused({*uuid, now_ms, refusal.status, {}, refusal.tag, request.path});
+    }
+    answer_text(responder, context, refusal.status, refusal.message);
+  }
+
+  runtime::Loop& loop_;
+  runtime::Runtime& runtime_;
+  CaptureOptions options_;
+  catalog::Catalog& catalog_;
+  std::shared_ptr<const catalog::Snapshot> projects_;
+  BodyDecoder decoder_;
+  EventParser parser_;
+  Turn turn_;
+  bool ready_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace
+
+std::unique_ptr<CaptureService> CaptureService::make(runtime::Loop& loop, runtime::Runtime& runtime,
+                                                     log::Log& log, catalog::Catalog& catalog,
+                                                     ledger::Ledger* ledger,
+                                                     CaptureOptions options) {
+  return std::make_unique<Service>(loop, runtime, log, catalog, ledger, options);
+}
+
+}  // namespace penstock::capture

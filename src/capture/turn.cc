@@ -1,0 +1,175 @@
+#include "capture/turn.h"
+
+#include "base/codec.h"
+#include "base/diag.h"
+#include "base/hash.h"
+#include "capture/metrics.h"
+
+namespace penstock::capture {
+namespace {
+
+constexpr size_t kFlushBytes = 6U << 20;  // an append larger than this goes at once
+
+}  // namespace
+
+struct Turn::Flight {
+  event::Lane lane;
+  std::vector<uint32_t> record_counts;
+  std::vector<ledger::Ledger::Received> counts;
+  std::vector<std::shared_ptr<Waiting>> requests;
+  size_t bytes = 0;
+};
+
+Turn::Turn(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log, ledger::Ledger* ledger,
+           const CaptureOptions& options)
+    : loop_(loop), runtime_(runtime), log_(log), ledger_(ledger), options_(options) {
+  if (const auto bounds = log.bounds(std::string(event::kTopicMain)); bounds && !bounds->empty()) {
+    partitions_ = static_cast<int32_t>(bounds->size());
+  }
+  for (Lane& lane : lanes_) lane.parts.resize(static_cast<size_t>(partitions_));
+}
+
+Status Turn::room() const {
+  if (requests_waiting_ >= options_.requests_waiting_max ||
+      bytes_waiting_ >= options_.bytes_waiting_max) {
+    return fail(Code::kBusy, "too many events are waiting for the disk; try again soon");
+  }
+  return {};
+}
+
+void Turn::begin(std::shared_ptr<Waiting>) { requests_waiting_++; }
+
+void Turn::add(const std::shared_ptr<Waiting>& request, const event::RawRecord& record) {
+  const event::Lane where = record.historical ? event::Lane::kHistorical : event::Lane::kMain;
+  Lane& lane = lanes_[static_cast<size_t>(where)];
+  event::partition_key(record, key_);
+  Part& part = lane.parts[static_cast<size_t>(partition_of(key_, partitions_))];
+  record_.clear();
+  event::encode(record, record_);
+  const size_t before = part.data.size();
+  log::encode_record(part.data, record_);
+  part.count++;
+  const size_t grown = part.data.size() - before;
+  lane.bytes += grown;
+  bytes_waiting_ += grown;
+  const ledger::LedgerKey key{record.project, record.now_ms / 60'000, where};
+  if (lane.counts.empty() || lane.counts.back().key != key) lane.counts.push_back({key, 0});
+  lane.counts.back().count++;
+  if (lane.requests.empty() || lane.requests.back() != request) {
+    lane.requests.push_back(request);
+    request->appends++;
+  }
+  metrics().events.add();
+  if (lane.bytes >= kFlushBytes) flush(where);
+  schedule();
+}
+
+void Turn::end(const std::shared_ptr<Waiting>& request) {
+  request->closed = true;
+  if (request->appends == 0) answer(request);
+}
+
+void Turn::schedule() {
+  if (scheduled_) return;
+  scheduled_ = true;
+  loop_.at_turn_end([this, alive = alive_] {
+    if (!*alive) return;
+    scheduled_ = false;
+    for (const event::Lane lane : event::kLanes) flush(lane);
+    flush_refused();
+  });
+}
+
+void Turn::flush(event::Lane where) {
+  Lane& lane = lanes_[static_cast<size_t>(where)];
+  if (lane.requests.empty()) return;
+  auto flight = std::make_shared<Flight>();
+  flight->lane = where;
+  flight->bytes = std::exchange(lane.bytes, 0);
+  flight->counts = std::exchange(lane.counts, {});
+  flight->requests = std::exchange(lane.requests, {});
+  std::vector<log::Batch> batches;
+  for (size_t p = 0; p < lane.parts.size(); p++) {
+    Part& part = lane.parts[p];
+    if (part.count == 0) continue;
+    flight->record_counts.push_back(part.count);
+    batches.push_back({Partition{static_cast<int32_t>(p)}, part.count, std::move(part.data), 0, 0});
+    part = Part();
+  }
+  log_.append(loop_, std::string(event::lane_topic(where)), std::move(batches),
+              [this, alive = alive_, flight](Result<std::vector<log::Appended>> result) {
+                if (*alive) landed(*flight, std::move(result));
+              });
+}
+
+void Turn::landed(Flight& flight, Result<std::vector<log::Appended>> result) {
+  bytes_waiting_ -= flight.bytes;
+  if (result && ledger_ != nullptr) {
+    ledger_->received(flight.lane, *result, flight.record_counts, flight.counts);
+  }
+  for (const auto& request : flight.requests) {
+    if (!result && request->status) request->status = std::unexpected(result.error());
+    request->appends--;
+    if (request->appends == 0 && request->closed) answer(request);
+  }
+}
+
+void Turn::answer(const std::shared_ptr<Waiting>& request) {
+  requests_waiting_--;
+  metrics().latency.record_us(runtime_.clock().wall_us() - request->received_us);
+  if (request->status) {
+    metrics().ok.add();
+    answer_ok(request->responder, request->context);
+  } else {
+    metrics().unavailable.add();
+    const bool full = request->status.error().code == Code::kExhausted;
+    answer_unavailable(request->responder, request->context,
+                       full ? "the disk is full; nothing was accepted, try again later"
+                            : "the events could not be stored now; try again soon");
+  }
+  if (requests_waiting_ > 0 || idle_.empty()) return;
+  for (runtime::Task& t : std::exchange(idle_, {})) t();
+}
+
+void Turn::when_idle(runtime::Task done) {
+  if (idle()) return done();
+  idle_.push_back(std::move(done));
+}
+
+void Turn::add_refused(const event::RefusedRecord& record) {
+  const int64_t second = record.now_ms / 1000;
+  if (second != refused_second_) {
+    refused_second_ = second;
+    refused_this_second_ = 0;
+  }
+  if (refused_this_second_ >= options_.refused_records_per_second_max) {
+    metrics().refused_unrecorded.add();
+    return;
+  }
+  refused_this_second_++;
+  std::string bytes;
+  event::encode(record, bytes);
+  refused_.push_back(std::move(bytes));
+  schedule();
+}
+
+void Turn::flush_refused() {
+  if (refused_.empty()) return;
+  auto owner = std::make_shared<std::vector<std::string>>(std::exchange(refused_, {}));
+  log::Batch batch;
+  for (const std::string& r : *owner) log::encode_record(batch.data, r);
+  batch.count = static_cast<uint32_t>(owner->size());
+  std::vector<log::Batch> batches;
+  batches.push_back(std::move(batch));
+  log_.append(loop_, std::string(event::kTopicRefused), std::move(batches),
+              [this, alive = alive_, owner](Result<std::vector<log::Appended>> result) {
+                if (!*alive || ledger_ == nullptr || !result || result->empty()) return;
+                log::ReadBatch read{result->front().partition, result->front().base, 0, 0, {}, owner};
+                for (const std::string& r : *owner) read.records.push_back(r);
+                if (const auto done = ledger_->apply_refused(read); !done) {
+                  diag::warn("refusals not indexed", {{"error", done.error().message}});
+                }
+              });
+}
+
+}  // namespace penstock::capture

@@ -1,0 +1,84 @@
+// Turn: what one turn of the loop has accepted, on its way into the log.
+//
+// Events of all requests of a turn are gathered per lane and partition and appended at once; every
+// request is answered when all its events are durable. Bounded by CaptureOptions. Loop thread only.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "capture/answers.h"
+#include "capture/options.h"
+#include "event/lane.h"
+#include "event/raw_record.h"
+#include "ledger/ledger.h"
+#include "log/log.h"
+#include "wire/http.h"
+
+namespace penstock::capture {
+
+/// A request that waits for its events to be durable.
+struct Waiting {
+  wire::Responder responder;
+  AnswerContext context;
+  int64_t received_us = 0;
+  uint32_t appends = 0;   // not answered yet
+  bool closed = false;    // nothing more will be added
+  Status status;
+};
+
+class Turn {
+ public:
+  Turn(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log, ledger::Ledger* ledger,
+       const CaptureOptions& options);
+  ~Turn() { *alive_ = false; }
+
+  /// kBusy: too much is waiting already.
+  Status room() const;
+  void begin(std::shared_ptr<Waiting> request);
+  void add(const std::shared_ptr<Waiting>& request, const event::RawRecord& record);
+  void end(const std::shared_ptr<Waiting>& request);
+  void add_refused(const event::RefusedRecord& record);
+
+  bool idle() const { return requests_waiting_ == 0; }
+  void when_idle(runtime::Task done);
+
+ private:
+  struct Part {
+    std::string data;
+    uint32_t count = 0;
+  };
+  struct Lane {
+    std::vector<Part> parts;
+    size_t bytes = 0;
+    std::vector<ledger::Ledger::Received> counts;
+    std::vector<std::shared_ptr<Waiting>> requests;
+  };
+  struct Flight;
+
+  void schedule();
+  void flush(event::Lane lane);
+  void flush_refused();
+  void landed(Flight& flight, Result<std::vector<log::Appended>> result);
+  void answer(const std::shared_ptr<Waiting>& request);
+
+  runtime::Loop& loop_;
+  runtime::Runtime& runtime_;
+  log::Log& log_;
+  ledger::Ledger* ledger_;
+  const CaptureOptions& options_;
+  int32_t partitions_ = 1;
+  std::array<Lane, event::kLanes.size()> lanes_;
+  std::string record_, key_;  // scratch
+  std::vector<std::string> refused_;
+  int64_t refused_second_ = 0;
+  size_t refused_this_second_ = 0;
+  size_t requests_waiting_ = 0, bytes_waiting_ = 0;
+  bool scheduled_ = false;
+  std::vector<runtime::Task> idle_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace penstock::capture
