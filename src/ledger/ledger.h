@@ -79,7 +79,8 @@ struct EventIdentity {
 
 /// One line of an event's story. Several: duplicates, refusals, re-drives of the same uuid.
 struct TraceEntry {
-  std::string state;  // refused | in_flight | accepted | stored | dropped | duplicate | quarantined | redriven
+  /// refused, in_flight (`stage` says where it waits), stored, dropped, quarantined or redriven.
+  std::string state;
   ProjectId project;
   int64_t received_ms = 0;
   event::Source source;

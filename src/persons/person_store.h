@@ -1,8 +1,8 @@
 // PersonStore: persons and the distinct ids that point to them.
 //
-// Fetch many, apply many. State is derived from the processed topic: ingest appends PersonChange and
-// DistinctIdChange records first and applies them here once they are durable, with the position, so
-// that a restart replays what is missing. Merge rules live in ingest, not here. One implementation
+// Fetch many, apply many. State is derived from the processed topic: ingest appends PersonChange
+// and DistinctIdChange records first and applies them here once they are durable, with the
+// position, so that a restart replays what is missing. Merge rules live in ingest, not here. One implementation
 // over kv::KeyValue (memory or RocksDB); PostgreSQL later behind the same page.
 //
 // Threads: writes and fetches from one loop; reads for the UI from any thread. Failure: KeyValue's.

@@ -1,4 +1,4 @@
-// The pipeline on a simulated machine that dies: capture's appends → log → ingest, killed at any
+// The pipeline on a simulated machine that dies: capture's appends, log, ingest; killed at any
 // I/O, reborn on the disk that is left, and checked at the end.
 //
 // Clients keep one event in flight each and send it again, with the same uuid, until it is

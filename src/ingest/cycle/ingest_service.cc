@@ -176,7 +176,8 @@ void IngestService::on_appended(std::shared_ptr<Cycle> cycle,
   bool as_expected = appended->size() == cycle->decided.outputs.size();
   for (const Output& output : cycle->decided.outputs) {
     const auto it = std::ranges::find(*appended, output.partition, &log::Appended::partition);
-    if (it == appended->end() || it->duplicate || it->base.value != applied_[output.partition.value]) {
+    if (it == appended->end() || it->duplicate ||
+        it->base.value != applied_[output.partition.value]) {
       as_expected = false;
       break;
     }

@@ -130,7 +130,8 @@ TEST(Normalise, LiftsListedKeysToThePerson) {
       {"given $set_once wins", R"({"$browser":"F","$set_once":{"$initial_browser":"mine"}})",
        {{"$browser", R"("F")"}}, {{"$initial_browser", R"("mine")"}}},
       {"null is not an initial value", R"({"gclid":null})", {{"gclid", "null"}}, {}},
-      {"server's own system", R"({"$is_server":true,"$os":"Linux","$os_version":"6","$browser":"B"})",
+      {"server's own system",
+       R"({"$is_server":true,"$os":"Linux","$os_version":"6","$browser":"B"})",
        {{"$browser", R"("B")"}}, {{"$initial_browser", R"("B")"}}},
       {"only true is a server", R"({"$is_server":"true","$os":"Linux"})", {{"$os", R"("Linux")"}},
        {{"$initial_os", R"("Linux")"}}},
@@ -222,7 +223,8 @@ TEST(Profile, FollowsTheTable) {
 
 TEST(Profile, PersonlessEventsCarryNothingForThePerson) {
   Fixture f;
-  const Seens seen = f.run({.data = R"({"$set":{"a":1},"properties":{"$process_person_profile":false,
+  const Seens seen = f.run({.data = R"({"$set":{"a":1},"properties":{
+      "$process_person_profile":false,
       "$set":{"b":1},"$set_once":{"c":1},"$unset":["d"],"$group_0":"g","$browser":"B","x":1}})"});
   EXPECT_EQ(fields_of(seen.outcomes[0].properties),
             (Fields{{"$process_person_profile", "false"}, {"$browser", R"("B")"}, {"x", "1"}}));
@@ -309,7 +311,8 @@ TEST(Elements, AttributeOrderIsIcus) {
 
 TEST(Elements, MoveOutOfTheProperties) {
   Fixture f;
-  Seens seen = f.run({.data = R"({"properties":{"$elements_chain":"given","$elements":[],"a":1}})"});
+  Seens seen = f.run(
+      {.data = R"({"properties":{"$elements_chain":"given","$elements":[],"a":1}})"});
   EXPECT_EQ(seen.outcomes[0].elements_chain, "given");
   EXPECT_EQ(fields_of(seen.outcomes[0].properties), (Fields{{"a", "1"}}));
   seen = f.run({.data = R"({"properties":{"$elements":[{"tag_name":"b"}]}})"});

@@ -24,11 +24,14 @@ namespace penstock::ingest::testing {
 /// A Log that sometimes refuses, or answers "maybe", to appends of the processed topic.
 class FaultyLog : public log::Log {
  public:
-  FaultyLog(std::unique_ptr<log::Log> inner, uint64_t seed) : inner_(std::move(inner)), random_(seed) {}
+  FaultyLog(std::unique_ptr<log::Log> inner, uint64_t seed)
+      : inner_(std::move(inner)), random_(seed) {}
 
   int percent = 0;  // of appends to `processed` that fail
 
-  Status start(std::vector<log::TopicSpec> topics) override { return inner_->start(std::move(topics)); }
+  Status start(std::vector<log::TopicSpec> topics) override {
+    return inner_->start(std::move(topics));
+  }
   void stop() override { inner_->stop(); }
   void append(runtime::Loop& home, std::string topic, std::vector<log::Batch> batches,
               log::AppendDone done) override;

@@ -1,4 +1,4 @@
-// OffsetSet: which offsets of a partition have been counted: all below `next`, and some ranges ahead.
+// OffsetSet: which offsets of a partition are counted: all below `next`, and some ranges ahead.
 //
 // Loops hand in their appends in any order, so a range may arrive before the one in front of it.
 // The set normally is one number; ranges ahead exist for moments. Plain value, one owner.

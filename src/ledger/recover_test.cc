@@ -1,0 +1,192 @@
+// The ledger and the log: catching up after a restart, stored events, what waits undecided.
+#include <gtest/gtest.h>
+
+#include "kv/memory_kv.h"
+#include "ledger/ledger.h"
+#include "ledger/undecided.h"
+#include "log/memory_log.h"
+#include "runtime/sim_runtime.h"
+
+namespace penstock::ledger {
+namespace {
+
+using event::Lane;
+
+class RecoverTest : public ::testing::Test {
+ protected:
+  RecoverTest() {
+    std::vector<log::TopicSpec> topics;
+    for (Lane lane : event::kLanes) {
+      topics.push_back({.name = std::string(event::lane_topic(lane)), .required_groups = {}});
+    }
+    topics.push_back({.name = std::string(event::kTopicProcessed), .required_groups = {}});
+    topics.push_back({.name = std::string(event::kTopicRefused), .required_groups = {}});
+    EXPECT_TRUE(log_->start(std::move(topics)).has_value());
+    recover();
+  }
+
+  void recover() {
+    ledger_ = make_ledger(kv::make_view(kv_), {});
+    bool done = false;
+    ledger_->recover(*log_, loop_, [&](const Status& s) {
+      EXPECT_TRUE(s.has_value()) << s.error().message;
+      done = true;
+    });
+    EXPECT_EQ(runtime_.run_until([&] { return done; }), runtime::SimEnd::kDone);
+  }
+
+  static Uuid uuid_of(int64_t n) {
+    Uuid u;
+    u.bytes[15] = static_cast<uint8_t>(n);
+    u.bytes[0] = 1;
+    return u;
+  }
+
+  int64_t append(std::string_view topic, const std::string& record, uint64_t producer = 0,
+                 int64_t sequence = 0) {
+    log::Batch batch;
+    batch.count = 1;
+    batch.producer = producer;
+    batch.sequence = sequence;
+    log::encode_record(batch.data, record);
+    std::vector<log::Batch> batches;
+    batches.push_back(std::move(batch));
+    int64_t base = -1;
+    log_->append(loop_, std::string(topic), std::move(batches),
+                 [&](const Result<std::vector<log::Appended>>& done) {
+                   ASSERT_TRUE(done.has_value());
+                   base = (*done)[0].base.value;
+                 });
+    runtime_.run_until([&] { return base >= 0; });
+    return base;
+  }
+  int64_t append_raw(int64_t n) {
+    event::RawRecord raw;
+    raw.uuid = uuid_of(n);
+    raw.project = {1};
+    raw.token = "phc_x";
+    raw.distinct_id = "d";
+    raw.event = "e";
+    raw.data = "{}";
+    std::string bytes;
+    event::encode(raw, bytes);
+    return append(event::kTopicMain, bytes);
+  }
+  std::string outcome(int64_t n) {
+    event::Outcome o;
+    o.project = o.received_for = {1};
+    o.uuid = uuid_of(n);
+    o.source = {Lane::kMain, {0}, {n}};
+    o.row.event = "e";
+    o.row.distinct_id = "d";
+    o.row.properties = o.row.person_properties = "{}";
+    std::string bytes;
+    event::encode(o, bytes);
+    return bytes;
+  }
+  int64_t append_outcome(int64_t n) {
+    return append(event::kTopicProcessed, outcome(n), event::ingest_producer(Lane::kMain), n + 1);
+  }
+  LedgerCounts totals() { return *ledger_->totals(std::nullopt); }
+
+  runtime::SimRuntime runtime_{1};
+  runtime::Loop& loop_ = runtime_.make_loop();
+  std::unique_ptr<log::Log> log_ = log::make_memory_log(runtime_);
+  std::shared_ptr<kv::MemoryKv> kv_ =
+      std::make_shared<kv::MemoryKv>(kv::MemoryKvOptions{.crashable = true, .gate = nullptr});
+  std::unique_ptr<Ledger> ledger_;
+};
+
+TEST_F(RecoverTest, CountsWhatNobodyReportedAndNothingTwice) {
+  for (int64_t n = 0; n < 6; n++) append_raw(n);
+  // Reports for 2 and for 4..5 came; those for 0, 1 and 3 did not.
+  ledger_->received(Lane::kMain, {{{0}, {2}, false}}, {1}, {{{{1}, 0, Lane::kMain}, 1}});
+  ledger_->received(Lane::kMain, {{{0}, {4}, false}}, {2}, {{{{1}, 0, Lane::kMain}, 2}});
+  EXPECT_EQ(totals().received, 3U);
+  ASSERT_TRUE(ledger_->checkpoint(*log_).has_value());
+  EXPECT_EQ(log_->committed(std::string(event::kGroupLedger), std::string(event::kTopicMain))
+                .at(0).next.value, 0) << "the log keeps what was not counted";
+  recover();
+  EXPECT_EQ(totals().received, 6U);
+  const LedgerBalance balance = ledger_->balance(*log_);
+  EXPECT_TRUE(balance.balanced) << balance.detail;
+  EXPECT_EQ(balance.uncounted, 0U);
+  recover();
+  EXPECT_EQ(totals().received, 6U);
+}
+
+TEST_F(RecoverTest, ReplaysOutcomesLostWithTheStore) {
+  for (int64_t n = 0; n < 4; n++) {
+    append_raw(n);
+    append_outcome(n);
+  }
+  recover();
+  ASSERT_TRUE(ledger_->checkpoint(*log_).has_value());
+  for (int64_t n = 4; n < 8; n++) {
+    append_raw(n);
+    const int64_t base = append_outcome(n);
+    const std::string bytes = outcome(n);
+    ASSERT_TRUE(ledger_->apply_processed({0}, {base}, {bytes}).has_value());
+  }
+  EXPECT_EQ(totals().accepted, 8U);
+  ledger_.reset();
+  kv_->crash(3);
+  recover();
+  EXPECT_EQ(totals().accepted, 8U);
+  EXPECT_EQ(totals().received, 8U);
+  EXPECT_TRUE(ledger_->balance(*log_).balanced);
+  EXPECT_EQ(*ledger_->seen({{uuid_of(7), 0}}), std::vector<bool>{true});
+}
+
+TEST_F(RecoverTest, CatchesUpWithWhatTheLoaderCommitted) {
+  for (int64_t n = 0; n < 5; n++) {
+    append_raw(n);
+    append_outcome(n);
+  }
+  recover();
+  ASSERT_TRUE(log_->commit(std::string(event::kGroupLoad), std::string(event::kTopicProcessed),
+                           {{{0}, {3}}})
+                  .has_value());
+  recover();
+  EXPECT_EQ(totals().stored, 3U);
+  EXPECT_EQ(ledger_->trace(uuid_of(2))->at(0).state, "stored");
+  EXPECT_EQ(ledger_->trace(uuid_of(3))->at(0).state, "in_flight");
+  // The loader repeats its last batch, then goes on.
+  ASSERT_TRUE(ledger_->apply_stored({0}, {1}, {3}, {{{{1}, 0, Lane::kMain}, 2}}).has_value());
+  EXPECT_EQ(totals().stored, 3U);
+}
+
+TEST_F(RecoverTest, ACommitThatWasLostLeavesNoHole) {
+  for (int64_t n = 0; n < 5; n++) {
+    append_raw(n);
+    append_outcome(n);
+  }
+  recover();
+  // Neither the commit nor the count of 0..3 survived; the loader's intent says where it stands.
+  ASSERT_TRUE(ledger_->apply_stored({0}, {3}, {5}, {{{{1}, 0, Lane::kMain}, 2}}).has_value());
+  runtime_.run_until([&] { return totals().stored == 5; }, std::chrono::seconds(10));
+  EXPECT_EQ(totals().stored, 5U);
+  ASSERT_TRUE(ledger_->checkpoint(*log_).has_value());
+  recover();
+  EXPECT_EQ(totals().stored, 5U);
+}
+
+TEST_F(RecoverTest, FindsWhatWaitsUndecided) {
+  append_raw(1);
+  append_outcome(0);
+  append_raw(2);
+  for (const auto& [n, expected] : {std::pair<int64_t, size_t>{1, 0}, {2, 1}, {9, 0}}) {
+    bool done = false;
+    scan_undecided(*log_, loop_, uuid_of(n), [&](const Result<std::vector<TraceEntry>>& found) {
+      done = true;
+      ASSERT_TRUE(found.has_value());
+      ASSERT_EQ(found->size(), expected) << n;
+      for (const TraceEntry& entry : *found) EXPECT_EQ(entry.state, "in_flight");
+    });
+    runtime_.run_until([&] { return done; });
+    EXPECT_TRUE(done);
+  }
+}
+
+}  // namespace
+}  // namespace penstock::ledger
