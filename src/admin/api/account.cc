@@ -11,6 +11,7 @@ namespace {
 // Guessing a 256-bit secret is hopeless; this bounds the work that guessing a password can cause.
 constexpr int64_t kLoginFailuresMax = 20;
 constexpr int64_t kLoginWindowMs = 60'000;
+constexpr int64_t kLoginLinkMs = 3'600'000;
 
 Error operator_only() {
   return {Code::kDenied, "this key is bound to one project; use a key or login for all of them"};
@@ -61,6 +62,14 @@ void Service::logout(Call& call, wire::Responder& r) {
   response.body = "{}";
   response.headers.emplace_back("Set-Cookie", "penstock_session=; Path=/; HttpOnly; Max-Age=0");
   r.send(std::move(response));
+}
+
+void Service::create_login_link(Call& call, wire::Responder& r) {
+  if (call.principal.project.value != 0) return reply_error(r, operator_only());
+  const auto secret = parts_.catalog.create_login_secret(kLoginLinkMs);
+  if (!secret) return reply_error(r, secret.error());
+  JsonWriter w;
+  reply_json(r, w.begin_object().field("secret", *secret).end_object().take(), 201);
 }
 
 void Service::me(Call& call, wire::Responder& r) {

@@ -117,6 +117,7 @@ bool Service::route_account(Call& call, wire::Responder& r) {
   if (what == "me" && call.path.size() == 3 && call.path[2] == "password" && post) {
     return set_password(call, r), true;
   }
+  if (what == "login-links" && post) return create_login_link(call, r), true;
   if (what == "logout" && post) return logout(call, r), true;
   if (what == "projects" && get) return list_projects(call, r), true;
   if (what == "projects" && post) return create_project(call, r), true;

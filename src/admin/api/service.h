@@ -46,6 +46,7 @@ class Service : public AdminService {
   // account.cc
   void login(const event::JsonFields& body, R& r);
   void logout(Call& call, R& r);
+  void create_login_link(Call& call, R& r);
   void me(Call& call, R& r);
   void set_password(Call& call, R& r);
   void list_projects(Call& call, R& r);

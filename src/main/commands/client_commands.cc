@@ -1,0 +1,290 @@
+// Commands that talk to a running instance: send, query, trace, login, projects.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <memory>
+
+#include "base/ids.h"
+#include "base/json_writer.h"
+#include "event/json_fields.h"
+#include "main/commands/commands.h"
+#include "main/http_client.h"
+#include "main/instance.h"
+#include "main/table.h"
+
+namespace penstock::cli {
+namespace {
+
+Result<std::string> call_admin(const Instance& instance, std::string method, std::string path,
+                               std::string body = "") {
+  HttpCall call;
+  call.method = std::move(method);
+  call.url = instance.admin_url + path;
+  call.body = std::move(body);
+  call.bearer = instance.cli_key;
+  return admin_body(http(call));
+}
+
+std::string text_of(const event::JsonFields& fields, std::string_view key) {
+  const auto raw = fields.find(key);
+  if (!raw) return {};
+  return raw->starts_with('"') ? event::decode_string(*raw) : std::string(*raw);
+}
+
+struct SendArgs {
+  std::string data = default_data_dir(), event, distinct_id = "penstock-cli", properties, file;
+  int count = 1;
+};
+
+std::string send_body(const SendArgs& args, const std::string& token, std::string& problem) {
+  if (!args.file.empty()) {
+    std::ifstream in(args.file == "-" ? "/dev/stdin" : args.file, std::ios::binary);
+    if (!in) problem = "cannot read " + args.file;
+    std::string out;
+    append_json_escaped(out, token);
+    std::string events, line;
+    while (std::getline(in, line)) {
+      if (line.empty()) continue;
+      if (!event::validate_json(line)) problem = "not a JSON object: " + line.substr(0, 80);
+      events += (events.empty() ? "" : ",") + line;
+    }
+    return fmt::format("{{\"api_key\":{},\"batch\":[{}]}}", out, events);
+  }
+  const std::string properties = args.properties.empty() ? "{}" : args.properties;
+  if (!event::JsonFields::parse(properties)) problem = "--properties must be a JSON object";
+  JsonWriter w;
+  w.begin_object().field("api_key", token).key("batch").begin_array();
+  for (int i = 0; i < args.count; i++) {
+    w.begin_object().field("event", args.event).field("distinct_id", args.distinct_id);
+    w.key("properties").raw(properties).end_object();
+  }
+  return w.end_array().end_object().take();
+}
+
+int run_send(const SendArgs& args) {
+  if (args.event.empty() == args.file.empty()) {
+    return complain("give an event name, or --file with one JSON event per line");
+  }
+  const auto instance = find_instance(args.data);
+  if (!instance) return complain(instance.error().message);
+  std::string problem;
+  HttpCall call;
+  call.method = "POST";
+  call.url = instance->capture_url + "/batch/";
+  call.body = send_body(args, instance->project_key, problem);
+  if (!problem.empty()) return complain(problem);
+  const auto reply = http(call);
+  if (!reply) return complain(reply.error().message);
+  if (reply->status != 200) return complain(fmt::format("HTTP {}: {}", reply->status, reply->body));
+  fmt::print("accepted and on stable storage. See it: penstock query \"SELECT event, distinct_id, "
+             "timestamp FROM events ORDER BY timestamp DESC LIMIT 10\"\n");
+  return 0;
+}
+
+struct QueryArgs {
+  std::string data = default_data_dir(), sql;
+  bool json = false, csv = false;
+  int64_t project = 1, timeout_ms = 60'000;
+};
+
+int print_table(const std::string& body) {
+  const auto fields = event::JsonFields::parse(body);
+  if (!fields) return complain(fields.error().message);
+  Table table;
+  const auto columns = event::split_array(fields->find("columns").value_or("[]"));
+  const auto types = event::split_array(fields->find("types").value_or("[]"));
+  const auto rows = event::split_array(fields->find("results").value_or("[]"));
+  if (!columns || !types || !rows) return complain("the answer could not be read");
+  const auto cell = [](std::string_view raw) {
+    return raw.starts_with('"') ? event::decode_string(raw) : std::string(raw);
+  };
+  for (const auto c : *columns) table.header.push_back(cell(c));
+  for (const auto t : *types) {
+    const std::string type = cell(t);
+    table.right.push_back(type.find("Int") != std::string::npos ||
+                          type.find("Float") != std::string::npos);
+  }
+  for (const auto row : *rows) {
+    const auto cells = event::split_array(row);
+    if (!cells) return complain("the answer could not be read");
+    auto& out = table.rows.emplace_back();
+    for (const auto c : *cells) out.push_back(cell(c));
+  }
+  std::fputs(render(table, terminal_width()).c_str(), stdout);
+  fmt::print("{} rows in {} ms\n", rows->size(), text_of(*fields, "elapsed_ms"));
+  return 0;
+}
+
+int run_query(const QueryArgs& args) {
+  const auto instance = find_instance(args.data);
+  if (!instance) return complain(instance.error().message);
+  JsonWriter w;
+  w.begin_object().field("query", args.sql).field("timeout_ms", args.timeout_ms);
+  w.field("format", args.csv ? "csv" : "json").end_object();
+  const auto body = call_admin(*instance, "POST",
+                               fmt::format("/api/projects/{}/query", args.project), w.take());
+  if (!body) return complain(body.error().message);
+  if (!args.json && !args.csv) return print_table(*body);
+  std::fputs(body->c_str(), stdout);
+  if (args.json) std::fputs("\n", stdout);
+  return 0;
+}
+
+struct TraceArgs {
+  std::string data = default_data_dir(), uuid;
+  bool json = false;
+  int64_t project = 1;
+};
+
+void print_entry(const event::JsonFields& e) {
+  const std::string state = text_of(e, "state"), reason = text_of(e, "reason");
+  fmt::print("{}{}\n", state, reason.empty() ? "" : fmt::format(" ({})", reason));
+  if (state == "refused") {
+    fmt::print("  refused at   {} with HTTP {}: it was never accepted; fix the request and send it "
+               "again\n", text_of(e, "received_at"), text_of(e, "status"));
+    return;
+  }
+  fmt::print("  received at  {}, lane {}, partition {}, offset {}\n", text_of(e, "received_at"),
+             text_of(e, "lane"), text_of(e, "partition"), text_of(e, "offset"));
+  if (!text_of(e, "event").empty()) {
+    fmt::print("  event        {} of {}\n", text_of(e, "event"), text_of(e, "distinct_id"));
+  }
+  if (text_of(e, "duplicates") != "0") {
+    fmt::print("  duplicates   {} later copies were dropped, the last at {}\n",
+               text_of(e, "duplicates"), text_of(e, "last_duplicate_at"));
+  }
+  if (state == "quarantined") fmt::print("  stage        {}\n", text_of(e, "stage"));
+}
+
+int run_trace(const TraceArgs& args) {
+  if (!Uuid::parse(args.uuid)) return complain("'" + args.uuid + "' is not a uuid");
+  const auto instance = find_instance(args.data);
+  if (!instance) return complain(instance.error().message);
+  const auto body = call_admin(*instance, "GET",
+                               fmt::format("/api/projects/{}/trace/{}", args.project, args.uuid));
+  if (!body) return complain(body.error().message);
+  if (args.json) {
+    fmt::print("{}\n", *body);
+    return 0;
+  }
+  const auto fields = event::JsonFields::parse(*body);
+  const auto entries = event::split_array(fields ? fields->find("entries").value_or("[]") : "[]");
+  if (!fields || !entries) return complain("the answer could not be read");
+  if (entries->empty()) {
+    return complain(args.uuid + " was never seen here: no request with it was accepted or refused. "
+                                "Check the SDK's host and key.");
+  }
+  for (const auto entry : *entries) {
+    if (const auto e = event::JsonFields::parse(entry)) print_entry(*e);
+  }
+  return 0;
+}
+
+int run_login(const std::string& data) {
+  const auto instance = find_instance(data);
+  if (!instance) return complain(instance.error().message);
+  const auto body = call_admin(*instance, "POST", "/api/login-links");
+  if (!body) return complain(body.error().message);
+  const auto fields = event::JsonFields::parse(*body);
+  if (!fields) return complain(fields.error().message);
+  fmt::print("{}/login#secret={}\n", instance->admin_url, text_of(*fields, "secret"));
+  return 0;
+}
+
+struct ProjectArgs {
+  std::string data = default_data_dir(), name, token;
+};
+
+int run_create_project(const ProjectArgs& args) {
+  const auto instance = find_instance(args.data);
+  if (!instance) return complain(instance.error().message);
+  JsonWriter w;
+  w.begin_object().field("name", args.name);
+  if (!args.token.empty()) w.field("token", args.token);
+  const auto body = call_admin(*instance, "POST", "/api/projects", w.end_object().take());
+  if (!body) return complain(body.error().message);
+  fmt::print("{}\n", *body);
+  return 0;
+}
+
+int run_list_projects(const ProjectArgs& args) {
+  const auto instance = find_instance(args.data);
+  if (!instance) return complain(instance.error().message);
+  const auto body = call_admin(*instance, "GET", "/api/projects");
+  if (!body) return complain(body.error().message);
+  const auto fields = event::JsonFields::parse(*body);
+  const auto projects = event::split_array(fields ? fields->find("projects").value_or("[]") : "[]");
+  if (!projects) return complain("the answer could not be read");
+  Table table{{"id", "name", "token", "created"}, {true, false, false, false}, {}};
+  for (const auto raw : *projects) {
+    const auto p = event::JsonFields::parse(raw);
+    if (!p) continue;
+    table.rows.push_back({text_of(*p, "id"), text_of(*p, "name"), text_of(*p, "token"),
+                          text_of(*p, "created_at")});
+  }
+  std::fputs(render(table, terminal_width()).c_str(), stdout);
+  return 0;
+}
+
+}  // namespace
+
+void add_send(CLI::App& app, Run& run) {
+  auto args = std::make_shared<SendArgs>();
+  CLI::App* c = app.add_subcommand("send", "Send events to the running instance");
+  c->footer("Examples:\n  penstock send \"signed up\" --distinct-id u1 --properties "
+            "'{\"plan\":\"pro\"}'\n  penstock send --file events.jsonl");
+  add_data_option(*c, args->data);
+  c->add_option("event", args->event, "Event name");
+  c->add_option("--distinct-id", args->distinct_id, "Who did it")->capture_default_str();
+  c->add_option("--properties", args->properties, "A JSON object");
+  c->add_option("--count", args->count, "How many copies")->check(CLI::Range(1, 10'000));
+  c->add_option("--file", args->file, "One JSON event per line ('-': standard input)");
+  c->callback([args, &run] { run = [args] { return run_send(*args); }; });
+}
+
+void add_query(CLI::App& app, Run& run) {
+  auto args = std::make_shared<QueryArgs>();
+  CLI::App* c = app.add_subcommand("query", "Run one read-only SQL statement");
+  c->footer("Examples:\n  penstock query \"SELECT event, count() AS n FROM events GROUP BY event "
+            "ORDER BY n DESC\"\n  penstock query --csv \"SELECT * FROM events\" > events.csv");
+  add_data_option(*c, args->data);
+  c->add_option("sql", args->sql, "ClickHouse SQL")->required();
+  auto* json = c->add_flag("--json", args->json, "JSON for machines");
+  c->add_flag("--csv", args->csv, "CSV with a header line")->excludes(json);
+  c->add_option("--project", args->project, "Project id")->capture_default_str();
+  c->add_option("--timeout-ms", args->timeout_ms, "Time limit")->capture_default_str();
+  c->callback([args, &run] { run = [args] { return run_query(*args); }; });
+}
+
+void add_trace(CLI::App& app, Run& run) {
+  auto args = std::make_shared<TraceArgs>();
+  CLI::App* c = app.add_subcommand("trace", "Where is my event? Answers for every uuid received");
+  c->footer("Example:\n  penstock trace 0190a3b1-7c2d-7e3f-8a4b-5c6d7e8f9012");
+  add_data_option(*c, args->data);
+  c->add_option("uuid", args->uuid, "The event's uuid")->required();
+  c->add_flag("--json", args->json, "JSON for machines");
+  c->add_option("--project", args->project, "Project id")->capture_default_str();
+  c->callback([args, &run] { run = [args] { return run_trace(*args); }; });
+}
+
+void add_account(CLI::App& app, Run& run) {
+  auto args = std::make_shared<ProjectArgs>();
+  CLI::App* login = app.add_subcommand("login", "Print a fresh one-time login link for the web UI");
+  add_data_option(*login, args->data);
+  login->callback([args, &run] { run = [args] { return run_login(args->data); }; });
+  CLI::App* projects = app.add_subcommand("projects", "List or create projects");
+  add_data_option(*projects, args->data);
+  projects->require_subcommand(1);
+  CLI::App* list = projects->add_subcommand("list", "Every project with its token");
+  list->callback([args, &run] { run = [args] { return run_list_projects(*args); }; });
+  CLI::App* create = projects->add_subcommand("create", "A new project; prints it as JSON");
+  create->add_option("name", args->name, "Name")->required();
+  create->add_option("--token", args->token, "Token to use (default: a fresh phc_ token)");
+  create->callback([args, &run] { run = [args] { return run_create_project(*args); }; });
+}
+
+}  // namespace penstock::cli

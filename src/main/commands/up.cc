@@ -1,0 +1,95 @@
+// penstock up: starts everything, says what to do next, and stops cleanly.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "main/commands/commands.h"
+#include "main/process.h"
+
+namespace penstock::cli {
+namespace {
+
+struct UpArgs {
+  std::string data = default_data_dir(), listen, admin, key, stages;
+  int64_t shards = 0;
+  std::vector<std::string> set;
+};
+
+Status apply_flags(config::OptionTable& table, const UpArgs& args) {
+  const auto give = [&table](const char* name, const std::string& value) -> Status {
+    return value.empty() ? Status{} : table.set(name, value, "command line");
+  };
+  PENSTOCK_CHECK(give("capture.listen", args.listen));
+  PENSTOCK_CHECK(give("admin.listen", args.admin));
+  PENSTOCK_CHECK(give("project.key", args.key));
+  PENSTOCK_CHECK(give("process.stages", args.stages));
+  PENSTOCK_CHECK(give("process.shards", args.shards > 0 ? fmt::to_string(args.shards) : ""));
+  for (const std::string& pair : args.set) {
+    const size_t equals = pair.find('=');
+    if (equals == std::string::npos) return fail(Code::kInvalid, "--set wants name=value");
+    PENSTOCK_CHECK(table.set(pair.substr(0, equals), pair.substr(equals + 1), "command line"));
+  }
+  return {};
+}
+
+void print_banner(const Instance& i, const std::string& data, const std::string& link) {
+  fmt::print("\nPenstock {} is running on {}\n\n", i.version, data);
+  if (!i.capture_url.empty()) {
+    fmt::print("  Capture      {}\n  Project key  {}\n", i.capture_url, i.project_key);
+  }
+  if (!i.admin_url.empty()) fmt::print("  Web UI       {}\n", link);
+  if (!i.capture_url.empty()) {
+    fmt::print("\nIn the browser SDK:\n"
+               "  posthog.init('{1}', {{ api_host: '{0}' }})\n"
+               "In Python:\n"
+               "  Posthog('{1}', host='{0}')\n"
+               "Or now:\n"
+               "  curl {0}/i/v0/e/ -H 'Content-Type: application/json' \\\n"
+               "    -d '{{\"api_key\":\"{1}\",\"event\":\"hello\",\"distinct_id\":\"me\"}}'\n"
+               "  penstock query --data {2} \"SELECT event, distinct_id, timestamp FROM events\"\n",
+               i.capture_url, i.project_key, data);
+  }
+  fmt::print("\nCtrl-C stops it; what was acknowledged is kept.\n");
+  std::fflush(stdout);
+}
+
+int run_up(const UpArgs& args) {
+  Settings settings;
+  config::OptionTable table;
+  bind(table, settings);
+  Status ready = load_settings(table, args.data);
+  if (ready) ready = apply_flags(table, args);
+  if (ready) ready = validate(settings);
+  if (!ready) return complain(ready.error().message);
+  Process process(settings, table, args.data);
+  if (const auto started = process.start(); !started) return complain(started.error().message);
+  const auto link = process.login_link();
+  print_banner(process.instance(), args.data, link ? *link : link.error().message);
+  process.wait_for_signal();
+  fmt::print("\nStopping: finishing what was accepted…\n");
+  std::fflush(stdout);
+  process.stop();
+  fmt::print("Stopped.\n");
+  return 0;
+}
+
+}  // namespace
+
+void add_up(CLI::App& app, Run& run) {
+  auto args = std::make_shared<UpArgs>();
+  CLI::App* c = app.add_subcommand("up", "Start Penstock on a data directory");
+  c->footer("Everything lives in the data directory; a second start goes on where the first "
+            "stopped.\nOptions beyond these: docs/CONFIG.md, or `penstock config`.");
+  add_data_option(*c, args->data);
+  c->add_option("--listen", args->listen, "Where SDKs send events (default 127.0.0.1:8000)");
+  c->add_option("--admin", args->admin, "Admin API and web UI (default 127.0.0.1:8001)");
+  c->add_option("--project-key", args->key, "Key of the default project (default: a fresh phc_ key)");
+  c->add_option("--shards", args->shards, "Capture threads (default 1)")->check(CLI::Range(1, 64));
+  c->add_option("--stages", args->stages, "Comma-separated: capture,ingest,load,admin (default all)");
+  c->add_option("--set", args->set, "Any option: name=value (repeatable)");
+  c->callback([args, &run] { run = [args] { return run_up(*args); }; });
+}
+
+}  // namespace penstock::cli

@@ -1,0 +1,60 @@
+// The command line: one subcommand each, help that teaches, exit codes as in commands.h.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <string_view>
+
+#include "main/commands/commands.h"
+#include "store/engine_store.h"
+
+namespace penstock::cli {
+
+int complain(const std::string& message) {
+  fmt::print(stderr, "penstock: {}\n", message);
+  return 1;
+}
+
+void add_data_option(CLI::App& command, std::string& data_dir) {
+  command.add_option("--data", data_dir, "Data directory (default: $PENSTOCK_DATA, else penstock-data)");
+}
+
+namespace {
+
+int run_command_line(int argc, char** argv) {
+  CLI::App app("Penstock: product events, from PostHog's SDKs to SQL, in one program.\n\n"
+               "First minute:\n"
+               "  penstock up                      start; prints a key, a curl and a login link\n"
+               "  penstock send \"signed up\"        send an event\n"
+               "  penstock query \"SELECT …\"        ask about events in SQL\n"
+               "  penstock trace <uuid>            where is my event?");
+  app.require_subcommand(1);
+  app.set_help_all_flag("--help-all", "Help of every command");
+  Run run;
+  add_up(app, run);
+  add_send(app, run);
+  add_tail(app, run);
+  add_query(app, run);
+  add_trace(app, run);
+  add_doctor(app, run);
+  add_config(app, run);
+  add_account(app, run);
+  add_log(app, run);
+  add_version(app, run);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? 0 : 2;
+  }
+  return run ? run() : 2;
+}
+
+}  // namespace
+}  // namespace penstock::cli
+
+int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "engine-child") {
+    return penstock::store::engine_child_main(argc, argv);
+  }
+  return penstock::cli::run_command_line(argc, argv);
+}

@@ -1,0 +1,422 @@
+#include "main/process.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <future>
+
+#include "base/diag.h"
+#include "capture/capture.h"
+#include "catalog/catalog.h"
+#include "event/lane.h"
+#include "persons/person_store.h"
+#include "runtime/real_runtime.h"
+
+namespace penstock::cli {
+namespace {
+
+constexpr int64_t kLoginLinkMs = 3'600'000;
+constexpr int64_t kAdminDrainMs = 2000;
+
+/// Runs a task on a loop and waits for it.
+template <typename Work>
+void on_loop(runtime::LoopThread& thread, Work work) {
+  std::promise<void> done;
+  thread.loop().post([&] {
+    work();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
+/// Starts something asynchronous on a loop and waits for its Status.
+template <typename Start>
+Status await(runtime::LoopThread& thread, Start start) {
+  std::promise<Status> promise;
+  thread.loop().post([&] { start([&promise](Status s) { promise.set_value(std::move(s)); }); });
+  return promise.get_future().get();
+}
+
+/// One process per data directory, for as long as this lives.
+class DirectoryLock {
+ public:
+  ~DirectoryLock() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Status take(const std::string& data_dir) {
+    fd_ = ::open((data_dir + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd_ < 0) return fail(Code::kDenied, "cannot write in " + data_dir);
+    if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+      return fail(Code::kConflict, "another Penstock is running on " + data_dir);
+    }
+    return {};
+  }
+
+ private:
+  int fd_ = -1;
+};
+
+struct Shard {
+  explicit Shard(size_t index) : thread(fmt::format("capture-{}", index)) {}
+  runtime::LoopThread thread;
+  std::unique_ptr<capture::CaptureService> service;
+  std::unique_ptr<wire::Server> server;
+};
+
+}  // namespace
+
+struct Process::Parts {
+  Settings settings;
+  const config::OptionTable& table;
+  std::string data_dir;
+  Instance instance;
+  DirectoryLock lock;
+  std::unique_ptr<runtime::Runtime> runtime;
+  runtime::LoopThread log_thread{"log"}, pipeline{"pipeline"}, admin_thread{"admin"};
+  std::unique_ptr<log::Log> log;
+  std::unique_ptr<catalog::Catalog> catalog;
+  std::unique_ptr<ledger::Ledger> ledger;
+  std::unique_ptr<persons::PersonStore> persons;
+  std::unique_ptr<store::EventStore> store;
+  std::unique_ptr<load::Loader> loader;
+  std::unique_ptr<ingest::Ingest> ingest;
+  std::vector<std::unique_ptr<Shard>> shards;
+  std::unique_ptr<admin::AdminService> admin;
+  std::unique_ptr<wire::Server> admin_server;
+  bool started = false;
+
+  Parts(Settings s, const config::OptionTable& t, std::string d)
+      : settings(std::move(s)), table(t), data_dir(std::move(d)) {}
+
+  Status open_directory();
+  Status open_log();
+  Status open_state();
+  Status open_catalog();
+  Status recover();
+  Status start_store();
+  Status start_capture();
+  Status start_admin();
+  admin::AdminSources admin_sources();
+  std::vector<log::TopicSpec> topics() const;
+  void stop();
+};
+
+Status Process::Parts::open_directory() {
+  std::error_code error;
+  std::filesystem::create_directories(data_dir, error);
+  if (error) return fail(Code::kDenied, "cannot create " + data_dir + ": " + error.message());
+  data_dir = std::filesystem::absolute(data_dir).lexically_normal().string();
+  PENSTOCK_CHECK(lock.take(data_dir));
+  for (const char* sub : {"/log", "/state", "/store"}) {
+    std::filesystem::create_directories(data_dir + sub, error);
+    if (error) return fail(Code::kDenied, "cannot write in " + data_dir + ": " + error.message());
+  }
+  runtime = runtime::make_real_runtime();
+  return {};
+}
+
+std::vector<log::TopicSpec> Process::Parts::topics() const {
+  std::vector<log::TopicSpec> out;
+  const auto add = [&](std::string_view name, int32_t partitions,
+                       std::vector<std::string> groups) {
+    out.push_back({std::string(name), partitions, settings.log_retention_bytes,
+                   settings.log_retention_ms, std::move(groups)});
+  };
+  for (const event::Lane lane : event::kLanes) {
+    add(event::lane_topic(lane), settings.partitions, {std::string(event::kGroupIngest), std::string(event::kGroupLedger)});
+  }
+  add(event::kTopicProcessed, settings.partitions, {std::string(event::kGroupLedger), std::string(event::kGroupPersons),
+                                                      std::string(event::kGroupLoad)});
+  add(event::kTopicRefused, 1, {});
+  return out;
+}
+
+Status Process::Parts::open_log() {
+  log::EmbeddedLogOptions options = settings.log;
+  options.directory = data_dir + "/log";
+  log = log::open_embedded_log(*runtime, log_thread.loop(), options);
+  return log->start(topics());
+}
+
+Status Process::Parts::open_state() {
+  const auto open = [&](const char* name) {
+    return kv::open_rocks_kv({data_dir + "/state/" + name, settings.state_cache_bytes});
+  };
+  PENSTOCK_TRY(auto ledger_kv, open("ledger"));
+  PENSTOCK_TRY(auto persons_kv, open("persons"));
+  ledger = ledger::make_ledger(std::move(ledger_kv), settings.ledger);
+  persons = persons::make_person_store(std::move(persons_kv));
+  return {};
+}
+
+Status Process::Parts::open_catalog() {
+  PENSTOCK_TRY(catalog, catalog::open_sqlite_catalog(data_dir + "/catalog.db", *runtime));
+  const catalog::Principal cli{std::nullopt, "penstock up", ProjectId{}};
+  const auto snapshot = catalog->snapshot();
+  const bool missing = !settings.project_key.empty() &&
+                       snapshot->find_token(settings.project_key) == nullptr;
+  if (snapshot->projects.empty() || missing) {
+    const std::string name = snapshot->projects.empty() ? "Default project" : "Project";
+    PENSTOCK_CHECK(catalog->create_project(cli, name, settings.project_key));
+  }
+  const auto now = catalog->snapshot();
+  const catalog::Project* chosen = settings.project_key.empty()
+                                       ? &now->projects.front()
+                                       : now->find_token(settings.project_key);
+  instance.project_key = chosen->token;
+  // The command line's key is made anew at every start; the ones before it end here.
+  PENSTOCK_TRY(const auto keys, catalog->api_keys());
+  for (const catalog::ApiKey& key : keys) {
+    if (key.label == "penstock command line") PENSTOCK_CHECK(catalog->delete_api_key(cli, key.id));
+  }
+  PENSTOCK_TRY(instance.cli_key,
+               catalog->create_api_key(cli, "penstock command line", ProjectId{}));
+  return {};
+}
+
+Status Process::Parts::recover() {
+  PENSTOCK_CHECK(await(pipeline, [this](auto done) {
+    ledger->recover(*log, pipeline.loop(), std::move(done));
+  }));
+  return await(pipeline, [this](auto done) {
+    persons->recover(*log, pipeline.loop(), std::move(done));
+  });
+}
+
+Status Process::Parts::start_store() {
+  store::EngineOptions options = settings.store;
+  options.directory = data_dir + "/store";
+  PENSTOCK_TRY(store, store::make_engine_store(*runtime, pipeline.loop(), pipeline.poller(),
+                                               options));
+  Status outcome;
+  on_loop(pipeline, [&] { outcome = store->start(); });
+  PENSTOCK_CHECK(outcome);
+  if (settings.runs("load")) {
+    load::LoaderOptions load_options = settings.load;
+    load_options.state_path = data_dir + "/state/load.intent";
+    load_options.partitions = settings.partitions;
+    loader = load::Loader::make(pipeline.loop(), *runtime, *log, *store, *ledger, load_options);
+    on_loop(pipeline, [&] { outcome = loader->start(); });
+    PENSTOCK_CHECK(outcome);
+  }
+  if (settings.runs("ingest")) {
+    ingest::IngestOptions ingest_options = settings.ingest;
+    ingest_options.partitions = settings.partitions;
+    ingest = ingest::Ingest::make(pipeline.loop(), *runtime, *log, *catalog, *persons, *ledger,
+                                  ingest_options);
+    on_loop(pipeline, [&] { outcome = ingest->start(); });
+  }
+  return outcome;
+}
+
+Status Process::Parts::start_capture() {
+  PENSTOCK_TRY(runtime::Address address, runtime::Address::parse(settings.capture_listen));
+  for (int64_t i = 0; i < settings.shards; i++) {
+    auto shard = std::make_unique<Shard>(static_cast<size_t>(i));
+    // The first shard lives where the log does: its appends need no hop between threads.
+    runtime::LoopThread& thread = i == 0 ? log_thread : shard->thread;
+    if (i > 0) thread.start();
+    Status outcome;
+    on_loop(thread, [&] {
+      shard->service = capture::CaptureService::make(thread.loop(), *runtime, *log, *catalog,
+                                                     ledger.get(), settings.capture);
+      auto server = wire::Server::start(thread.loop(), thread.poller(), *runtime, address,
+                                        settings.shards > 1, settings.http, *shard->service);
+      if (!server) {
+        outcome = fail(server.error(), "capture cannot listen");
+        return;
+      }
+      shard->server = std::move(*server);
+      shard->service->set_ready(true);
+    });
+    PENSTOCK_CHECK(outcome);
+    address = shard->server->address();  // port 0 becomes the port all shards share
+    shards.push_back(std::move(shard));
+  }
+  instance.capture_url = "http://" + address.text();
+  return {};
+}
+
+admin::AdminSources Process::Parts::admin_sources() {
+  admin::AdminSources out;
+  out.data_dir = data_dir;
+  out.capture_url = instance.capture_url;
+  out.partitions = settings.partitions;
+  for (const char* stage : {"capture", "ingest", "load", "admin"}) {
+    if (settings.runs(stage)) out.stages.emplace_back(stage);
+  }
+  out.options = [this] { return table.list(); };
+  if (!shards.empty()) {
+    out.capture = [this] {
+      admin::CaptureStatus s;
+      s.address = instance.capture_url;
+      for (const auto& shard : shards) {
+        const wire::ServerStats w = shard->server->stats();
+        const capture::CaptureStats c = shard->service->stats();
+        s.connections += w.connections;
+        s.requests += c.requests;
+        s.events += c.events;
+        s.refused += c.refused;
+        s.latency_us_p50 = std::max(s.latency_us_p50, c.latency_us_p50);
+        s.latency_us_p99 = std::max(s.latency_us_p99, c.latency_us_p99);
+      }
+      return s;
+    };
+  }
+  if (ingest) {
+    out.ingest = [this] {
+      const ingest::IngestStats i = ingest->stats();
+      const double per_event = i.events == 0 ? 0 : static_cast<double>(i.cpu_ns) / 1000.0 /
+                                                       static_cast<double>(i.events);
+      return admin::IngestStatus{i.events, i.lag_records, per_event, i.last_error};
+    };
+  }
+  if (loader) {
+    out.load = [this] {
+      const load::LoaderStats l = loader->stats();
+      return admin::LoadStatus{l.rows, l.batches, l.lag_records, l.retries, l.last_insert_us,
+                               l.last_error};
+    };
+  }
+  return out;
+}
+
+Status Process::Parts::start_admin() {
+  PENSTOCK_TRY(const auto address, runtime::Address::parse(settings.admin_listen));
+  Status outcome;
+  on_loop(admin_thread, [&] {
+    admin = admin::AdminService::make({admin_thread.loop(), *runtime, *log, *catalog, *ledger,
+                                       *store, pipeline.loop()},
+                                      admin_sources(), settings.admin);
+    auto server = wire::Server::start(admin_thread.loop(), admin_thread.poller(), *runtime, address,
+                                      false, settings.http, *admin);
+    if (!server) {
+      outcome = fail(server.error(), "the admin API cannot listen");
+      return;
+    }
+    admin_server = std::move(*server);
+  });
+  PENSTOCK_CHECK(outcome);
+  instance.admin_url = "http://" + admin_server->address().text();
+  return {};
+}
+
+void Process::Parts::stop() {
+  if (!started) return;
+  started = false;
+  remove_instance(data_dir);
+  for (size_t i = 0; i < shards.size(); i++) {
+    Shard& shard = *shards[i];
+    runtime::LoopThread& thread = i == 0 ? log_thread : shard.thread;
+    if (!shard.server) continue;
+    std::promise<void> done;
+    thread.loop().post([&] {
+      shard.server->drain(settings.drain_ms, [&] { done.set_value(); });
+    });
+    done.get_future().wait();
+    std::promise<void> idle;
+    thread.loop().post([&] { shard.service->when_idle([&] { idle.set_value(); }); });
+    idle.get_future().wait_for(std::chrono::milliseconds(settings.drain_ms));
+  }
+  if (ingest) {
+    std::promise<void> done;
+    pipeline.loop().post([&] { ingest->stop([&] { done.set_value(); }); });
+    done.get_future().wait();
+  }
+  if (loader) {
+    std::promise<void> done;
+    pipeline.loop().post([&] { loader->stop(settings.drain_ms, [&] { done.set_value(); }); });
+    done.get_future().wait();
+  }
+  if (admin_server) {
+    std::promise<void> done;
+    admin_thread.loop().post([&] {
+      admin->stop();
+      admin_server->drain(kAdminDrainMs, [&] { done.set_value(); });
+    });
+    done.get_future().wait();
+  }
+  if (store) store->stop();
+  for (const Status& s : {ledger->checkpoint(*log), persons->checkpoint(*log)}) {
+    if (!s) diag::warn("checkpoint at stop failed", {{"error", s.error().message}});
+  }
+  log->stop();
+}
+
+Process::Process(Settings settings, const config::OptionTable& table, std::string data_dir)
+    : parts_(std::make_unique<Parts>(std::move(settings), table, std::move(data_dir))) {}
+
+Process::~Process() {
+  stop();
+  Parts& p = *parts_;
+  // Objects that live on a loop end there; then the loops themselves.
+  on_loop(p.admin_thread, [&] {
+    p.admin_server.reset();
+    p.admin.reset();
+  });
+  for (size_t i = 0; i < p.shards.size(); i++) {
+    on_loop(i == 0 ? p.log_thread : p.shards[i]->thread, [&] {
+      p.shards[i]->server.reset();
+      p.shards[i]->service.reset();
+    });
+  }
+  on_loop(p.pipeline, [&] {
+    p.ingest.reset();
+    p.loader.reset();
+    p.store.reset();
+  });
+  for (runtime::LoopThread* t : {&p.admin_thread, &p.pipeline, &p.log_thread}) {
+    t->stop();
+    t->join();
+  }
+  p.shards.clear();
+}
+
+Status Process::start() {
+  Parts& p = *parts_;
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // every thread made from here on inherits it
+  p.log_thread.start();
+  p.pipeline.start();
+  p.admin_thread.start();
+  PENSTOCK_CHECK(p.open_directory());
+  PENSTOCK_CHECK(p.open_log());
+  p.started = true;
+  PENSTOCK_CHECK(p.open_state());
+  PENSTOCK_CHECK(p.open_catalog());
+  PENSTOCK_CHECK(p.recover());
+  PENSTOCK_CHECK(p.start_store());
+  if (p.settings.runs("capture")) PENSTOCK_CHECK(p.start_capture());
+  if (p.settings.runs("admin")) PENSTOCK_CHECK(p.start_admin());
+  p.instance.pid = ::getpid();
+  p.instance.version = PENSTOCK_VERSION;
+  return write_instance(p.data_dir, p.instance);
+}
+
+const Instance& Process::instance() const { return parts_->instance; }
+
+Result<std::string> Process::login_link() {
+  PENSTOCK_TRY(const std::string secret, parts_->catalog->create_login_secret(kLoginLinkMs));
+  return parts_->instance.admin_url + "/login#secret=" + secret;
+}
+
+void Process::wait_for_signal() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  int which = 0;
+  sigwait(&signals, &which);
+}
+
+void Process::stop() { parts_->stop(); }
+
+}  // namespace penstock::cli

@@ -1,0 +1,182 @@
+#include "main/settings.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+#include "runtime/net.h"
+
+namespace penstock::cli {
+namespace {
+
+constexpr int64_t kMiB = 1 << 20, kGiB = 1 << 30, kTiB = int64_t{1} << 40;
+constexpr int64_t kDay = 86'400'000;
+
+void bind_process(config::OptionTable& t, Settings& s) {
+  t.add("capture.listen", s.capture_listen, "address", "Where SDKs send events.");
+  t.add("admin.listen", s.admin_listen, "address", "Where the admin API and the web UI listen.");
+  t.add("process.stages", s.stages, "list",
+        "Which stages run here: capture, ingest, load, admin.");
+  t.add("process.shards", s.shards, 1, 64, "count", "Capture threads, each with its own listener.");
+  t.add("process.allow_public_bind", s.allow_public_bind,
+        "Allow addresses other than loopback; put TLS in front.");
+  t.add("process.drain_ms", s.drain_ms, 0, 600'000, "ms",
+        "How long a stop waits for requests and stores in progress.");
+  t.add("project.key", s.project_key, "text",
+        "Key of the default project, used when it is created; empty makes one.");
+}
+
+void bind_capture(config::OptionTable& t, Settings& s) {
+  auto& c = s.capture;
+  t.add("capture.body_bytes_max", c.body_bytes_max, 1024, kGiB, "bytes",
+        "Largest request body as sent; more is answered 413.");
+  t.add("capture.decoded_bytes_max", c.decoded_bytes_max, 1024, kGiB, "bytes",
+        "Largest body after decompression; more is answered 413.");
+  t.add("capture.message_bytes_max", c.message_bytes_max, 1024, 22 * kMiB, "bytes",
+        "Largest single event.");
+  t.add("capture.events_per_request_max", c.events_per_request_max, 1, 10'000'000, "count",
+        "Most events in one request; more is answered 413.");
+  t.add("capture.requests_waiting_max", c.requests_waiting_max, 1, 1'000'000, "count",
+        "Requests of one shard that may wait for the log; more is answered 503.");
+  t.add("capture.bytes_waiting_max", c.bytes_waiting_max, kMiB, 16 * kGiB, "bytes",
+        "Event bytes of one shard that may wait for the log; more is answered 503.");
+  t.add("capture.refused_uuids_max", c.refused_uuids_max, 0, 10'000, "count",
+        "Uuids recorded for `trace` from one refused request.");
+  t.add("capture.refused_records_per_second_max", c.refused_records_per_second_max, 0, 1'000'000,
+        "count", "Refusals recorded for `trace` a second; the rest is only counted.");
+  t.add("capture.historical_after_days", c.historical_after_days, 0, 36'500, "days",
+        "Events older than this travel in the historical lane; 0: only flagged ones do.");
+}
+
+void bind_http(config::OptionTable& t, Settings& s) {
+  auto& h = s.http;
+  t.add("http.header_bytes_max", h.header_bytes_max, 1024, kMiB, "bytes",
+        "Request line and headers together; more is answered 431.");
+  t.add("http.headers_max", h.headers_max, 8, 1000, "count", "Headers of one request.");
+  t.add("http.connections_max", h.connections_max, 1, 1'000'000, "count",
+        "Open connections of one shard; more are closed at once.");
+  t.add("http.pipeline_max", h.pipeline_max, 1, 10'000, "count",
+        "Unanswered requests on one connection before it is read on.");
+  t.add("http.header_ms_max", h.header_ms_max, 10, 600'000, "ms",
+        "For a request's headers to arrive; then 408.");
+  t.add("http.body_ms_max", h.body_ms_max, 10, 3'600'000, "ms",
+        "For a request's body to arrive; then 408.");
+  t.add("http.idle_ms_max", h.idle_ms_max, 100, 3'600'000, "ms",
+        "Keep-alive without a request.");
+  t.add("http.send_ms_max", h.send_ms_max, 10, 3'600'000, "ms",
+        "For a client to read its answer; then it is cut.");
+  t.add("http.body_bytes_in_flight_max", h.body_bytes_in_flight_max, kMiB, 64 * kGiB, "bytes",
+        "All bodies being read by one shard; more is answered 503.");
+}
+
+void bind_log(config::OptionTable& t, Settings& s) {
+  t.add("log.partitions", s.partitions, 1, 256, "count",
+        "Partitions of every lane; fixed once a data directory is in use.");
+  t.add("log.retention_bytes", s.log_retention_bytes, 64 * kMiB, 1024 * kTiB, "bytes",
+        "Size of one lane above which old, consumed segments are recycled.");
+  t.add("log.retention_ms", s.log_retention_ms, 1000, 3650 * kDay, "ms",
+        "Age above which old, consumed segments are recycled.");
+  t.add("log.segment_bytes", s.log.segment_bytes, 32 * kMiB, 4 * kGiB, "bytes",
+        "Size of one segment file.");
+  t.add("log.pending_bytes_max", s.log.pending_bytes_max, kMiB, 16 * kGiB, "bytes",
+        "Bytes of one lane waiting to be written; more is answered busy.");
+  t.add("log.free_reserve_bytes", s.log.free_reserve_bytes, 0, kTiB, "bytes",
+        "Free disk below which appends are refused (503), before the disk is really full.");
+  t.add("log.tail_cache_bytes", s.log.tail_cache_bytes, 0, 16 * kGiB, "bytes",
+        "Newest part of every lane kept in memory for consumers.");
+}
+
+void bind_pipeline(config::OptionTable& t, Settings& s) {
+  t.add("ingest.events_per_cycle_max", s.ingest.events_per_cycle_max, 1, 1'000'000, "count",
+        "Events decided in one cycle.");
+  t.add("ingest.bytes_per_cycle_max", s.ingest.bytes_per_cycle_max, kMiB, kGiB, "bytes",
+        "Bytes read for one cycle.");
+  t.add("ingest.historical_share_percent", s.ingest.historical_share_percent, 1, 100, "percent",
+        "Share of a cycle that the historical lane gets while live lanes have work.");
+  t.add("load.rows_per_batch_max", s.load.rows_per_batch_max, 1, 10'000'000, "count",
+        "Rows of one insert.");
+  t.add("load.bytes_per_batch_max", s.load.bytes_per_batch_max, kMiB, 4 * kGiB, "bytes",
+        "Bytes of one insert.");
+  t.add("load.linger_ms", s.load.linger_ms, 0, 60'000, "ms",
+        "How long a small insert waits for more rows.");
+  t.add("ledger.quarantine_bytes_per_token_max", s.ledger.quarantine_bytes_per_token_max, 0, kTiB,
+        "bytes", "Quarantine of one unknown token; more is dropped as quarantine_full.");
+  t.add("ledger.quarantine_bytes_max", s.ledger.quarantine_bytes_max, 0, kTiB, "bytes",
+        "Quarantine altogether.");
+  t.add("state.cache_bytes", s.state_cache_bytes, kMiB, kTiB, "bytes",
+        "Block cache of each state database (ledger, persons).");
+}
+
+void bind_store(config::OptionTable& t, Settings& s) {
+  t.add("store.memory_bytes_max", s.store.memory_bytes_max, 256 * kMiB, kTiB, "bytes",
+        "Memory of the embedded engine.");
+  t.add("store.library", s.store.library, "path",
+        "libchdb.so; empty: beside the binary.");
+  t.add("admin.query_ms_max", s.admin.query_ms_max, 1, 3'600'000, "ms", "Time limit of a query.");
+  t.add("admin.query_memory_bytes_max", s.admin.query_memory_bytes_max, kMiB, kTiB, "bytes",
+        "Memory limit of a query.");
+  t.add("admin.query_rows_max", s.admin.query_rows_max, 1, 100'000'000, "count",
+        "Rows a query may answer with.");
+  t.add("admin.queries_max", s.admin.queries_max, 1, 1000, "count", "Queries running at once.");
+  t.add("admin.tails_max", s.admin.tails_max, 1, 10'000, "count", "Live views open at once.");
+}
+
+}  // namespace
+
+bool Settings::runs(std::string_view stage) const {
+  std::string_view list = stages;
+  while (!list.empty()) {
+    const size_t comma = list.find(',');
+    if (list.substr(0, comma) == stage) return true;
+    if (comma == std::string_view::npos) break;
+    list.remove_prefix(comma + 1);
+  }
+  return false;
+}
+
+void bind(config::OptionTable& table, Settings& settings) {
+  bind_process(table, settings);
+  bind_capture(table, settings);
+  bind_http(table, settings);
+  bind_log(table, settings);
+  bind_pipeline(table, settings);
+  bind_store(table, settings);
+}
+
+Status load_settings(config::OptionTable& table, const std::string& data_dir) {
+  const std::string path = data_dir + "/penstock.toml";
+  std::ifstream in(path, std::ios::binary);
+  if (in) {
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    PENSTOCK_CHECK(table.load_toml(text, path));
+  }
+  return table.load_environment([](const char* name) { return std::getenv(name); });
+}
+
+Status validate(const Settings& s) {
+  for (const std::string* text : {&s.capture_listen, &s.admin_listen}) {
+    PENSTOCK_TRY(const auto address, runtime::Address::parse(*text));
+    if (!address.is_loopback() && !s.allow_public_bind) {
+      return fail(Code::kInvalid,
+                  fmt::format("{} is not a loopback address; put TLS in front and set "
+                              "process.allow_public_bind = true to listen there", *text));
+    }
+  }
+  std::string_view list = s.stages;
+  while (!list.empty()) {
+    const std::string_view name = list.substr(0, list.find(','));
+    if (name != "capture" && name != "ingest" && name != "load" && name != "admin") {
+      return fail(Code::kInvalid, fmt::format("there is no stage '{}'; the stages are capture, "
+                                              "ingest, load, admin", name));
+    }
+    list.remove_prefix(std::min(list.size(), name.size() + 1));
+  }
+  if (s.capture.message_bytes_max > s.capture.decoded_bytes_max) {
+    return fail(Code::kInvalid, "capture.message_bytes_max is above capture.decoded_bytes_max");
+  }
+  return {};
+}
+
+}  // namespace penstock::cli

@@ -1,0 +1,52 @@
+// Settings: every room's options in one struct, and the table that names them.
+//
+// The one place where an option meets its name, range and help. `bind` fills a table whose entries
+// point into the given Settings, which must outlive it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "admin/admin.h"
+#include "capture/options.h"
+#include "config/option_table.h"
+#include "ingest/ingest.h"
+#include "ledger/ledger.h"
+#include "load/loader.h"
+#include "log/embedded_log.h"
+#include "store/engine_store.h"
+#include "wire/http.h"
+
+namespace penstock::cli {
+
+struct Settings {
+  std::string capture_listen = "127.0.0.1:8000";
+  std::string admin_listen = "127.0.0.1:8001";
+  std::string project_key;        // of the default project; empty: made at the first start
+  std::string stages = "capture,ingest,load,admin";
+  int64_t shards = 1;
+  bool allow_public_bind = false;
+  int32_t partitions = 8;
+  int64_t drain_ms = 10'000;
+  int64_t log_retention_ms = int64_t{7} * 86'400'000;
+  uint64_t log_retention_bytes = uint64_t{20} << 30;
+  uint64_t state_cache_bytes = uint64_t{32} << 20;
+  capture::CaptureOptions capture;
+  wire::ServerLimits http;
+  ingest::IngestOptions ingest;
+  load::LoaderOptions load;
+  ledger::LedgerOptions ledger;
+  admin::AdminOptions admin;
+  log::EmbeddedLogOptions log;
+  store::EngineOptions store;
+
+  bool runs(std::string_view stage) const;
+};
+
+void bind(config::OptionTable& table, Settings& settings);
+/// Defaults, then <data>/penstock.toml if there, then the environment.
+Status load_settings(config::OptionTable& table, const std::string& data_dir);
+/// What ranges alone cannot say.
+Status validate(const Settings& settings);
+
+}  // namespace penstock::cli

@@ -1,0 +1,60 @@
+// EngineLink: the parent's end of the socket pair: starts the child, frames requests, matches
+// replies, notices its death. Home loop only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <unordered_map>
+
+#include "base/result.h"
+#include "runtime/net.h"
+#include "store/engine/protocol.h"
+#include "store/engine_store.h"
+
+namespace penstock::store {
+
+struct EngineReply {
+  uint64_t rows = 0, bytes = 0;
+  int64_t elapsed_us = 0;
+  std::string body;
+};
+using ReplyDone = std::move_only_function<void(Result<EngineReply>)>;
+
+class EngineLink : public runtime::SocketHandler {
+ public:
+  EngineLink(runtime::Poller& poller, const EngineOptions& options, std::function<void()> died);
+  ~EngineLink() override;
+
+  /// Starts a child; the former one must be gone.
+  Status spawn();
+  bool running() const { return pid_ > 0; }
+  /// Ends the child now. Requests under way are answered as by its death.
+  void kill();
+  int pid() const { return pid_; }
+  size_t under_way() const { return waiting_.size(); }
+
+  /// `operands` follow the op in the frame. Answers kMaybe when the child dies before it replied.
+  void request(EngineOp op, std::string_view operands, ReplyDone done);
+
+  void on_ready(bool readable, bool writable) override;
+
+ private:
+  void lost();
+  void read();
+  void write();
+  void take_reply(std::string_view body);
+
+  runtime::Poller& poller_;
+  const EngineOptions& options_;
+  std::function<void()> died_;
+  runtime::Socket socket_;
+  int pid_ = 0;
+  uint64_t next_id_ = 1;
+  std::unordered_map<uint64_t, ReplyDone> waiting_;
+  std::string in_, out_;
+  size_t sent_ = 0;
+  bool wants_write_ = false;
+};
+
+}  // namespace penstock::store

@@ -1,0 +1,22 @@
+// Frames between Penstock and its engine child, over a socket pair: u32 length, then the body.
+//
+// Request body: u64 id, u8 op, operands. Reply body: u64 id, u8 ok; if ok the operands of the
+// answer, else u8 error code and a message. Little-endian, base/codec.h. Several requests may be
+// under way; replies come in any order.
+#pragma once
+
+#include <cstdint>
+
+namespace penstock::store {
+
+enum class EngineOp : uint8_t {
+  kInsert = 1,  // varint n, n × (sql, bytes): all of them, in order → nothing
+  kQuery = 2,   // marker, set-up sql, sql, format → rows read, bytes read, elapsed µs, body
+  kCancel = 3,  // marker → nothing
+  kRun = 4,     // sql, format, with every right → as kQuery
+  kStats = 5,   // → resident bytes, disk bytes, version
+};
+
+inline constexpr uint32_t kFrameBytesMax = 512U << 20;
+
+}  // namespace penstock::store

@@ -1,0 +1,77 @@
+#include "store/engine/schema.h"
+
+namespace penstock::store {
+
+// Columns, types and order keys are those of PostHog's tables (ingestion contract, section 14). What
+// is computed from properties there while inserting is an ALIAS here: the same name and value, paid
+// for by the query that asks (docs/decisions/0004-aliases.md).
+const std::vector<Migration>& migrations() {
+  static const std::vector<Migration> all{
+      {1, "posthog-shaped tables",
+       {R"sql(CREATE TABLE IF NOT EXISTS events (
+  uuid UUID, event String, properties String CODEC(ZSTD(3)), timestamp DateTime64(6,'UTC'),
+  team_id Int64, distinct_id String, elements_chain String, created_at DateTime64(6,'UTC'),
+  person_id UUID, person_created_at DateTime64(3), person_properties String CODEC(ZSTD(3)),
+  group0_properties String CODEC(ZSTD(3)), group1_properties String CODEC(ZSTD(3)),
+  group2_properties String CODEC(ZSTD(3)), group3_properties String CODEC(ZSTD(3)),
+  group4_properties String CODEC(ZSTD(3)), group0_created_at DateTime64(3),
+  group1_created_at DateTime64(3), group2_created_at DateTime64(3),
+  group3_created_at DateTime64(3), group4_created_at DateTime64(3),
+  person_mode Enum8('full'=0,'propertyless'=1,'force_upgrade'=2),
+  `$group_0` String ALIAS replaceRegexpAll(JSONExtractRaw(properties,'$group_0'),'^"|"$',''),
+  `$group_1` String ALIAS replaceRegexpAll(JSONExtractRaw(properties,'$group_1'),'^"|"$',''),
+  `$group_2` String ALIAS replaceRegexpAll(JSONExtractRaw(properties,'$group_2'),'^"|"$',''),
+  `$group_3` String ALIAS replaceRegexpAll(JSONExtractRaw(properties,'$group_3'),'^"|"$',''),
+  `$group_4` String ALIAS replaceRegexpAll(JSONExtractRaw(properties,'$group_4'),'^"|"$',''),
+  `$window_id` String ALIAS replaceRegexpAll(JSONExtractRaw(properties,'$window_id'),'^"|"$',''),
+  `$session_id` String ALIAS replaceRegexpAll(JSONExtractRaw(properties,'$session_id'),'^"|"$',''),
+  `$session_id_uuid` Nullable(UInt128) ALIAS toUInt128(JSONExtract(properties,'$session_id','Nullable(UUID)')),
+  elements_chain_href String ALIAS extract(elements_chain,'(?::|\")href="(.*?)"'),
+  elements_chain_texts Array(String) ALIAS arrayDistinct(extractAll(elements_chain,'(?::|\")text="(.*?)"')),
+  elements_chain_ids Array(String) ALIAS arrayDistinct(extractAll(elements_chain,'(?::|\")attr_id="(.*?)"')),
+  elements_chain_elements Array(String) ALIAS arrayDistinct(extractAll(elements_chain,'(?:^|;)(a|button|form|input|select|textarea|label)(?:\\.|$|:)')),
+  _timestamp DateTime, _offset UInt64,
+  inserted_at Nullable(DateTime64(6,'UTC')) DEFAULT now64(),
+  consumer_breadcrumbs Array(String), is_deleted Bool)
+ENGINE = ReplacingMergeTree(_timestamp) PARTITION BY toYYYYMM(timestamp)
+ORDER BY (team_id, toDate(timestamp), event, cityHash64(distinct_id), cityHash64(uuid))
+SAMPLE BY cityHash64(distinct_id)
+SETTINGS non_replicated_deduplication_window = 10000)sql",
+        R"sql(CREATE TABLE IF NOT EXISTS person (
+  id UUID, created_at DateTime64(3), team_id Int64, properties String CODEC(ZSTD(3)),
+  is_identified Int8, is_deleted Int8, version UInt64, _timestamp DateTime, _offset UInt64)
+ENGINE = ReplacingMergeTree(version) ORDER BY (team_id, id)
+SETTINGS non_replicated_deduplication_window = 10000)sql",
+        R"sql(CREATE TABLE IF NOT EXISTS person_distinct_id2 (
+  team_id Int64, distinct_id String, person_id UUID, is_deleted Int8, version Int64,
+  _timestamp DateTime, _offset UInt64, _partition UInt64)
+ENGINE = ReplacingMergeTree(version) ORDER BY (team_id, distinct_id)
+SETTINGS index_granularity = 512, non_replicated_deduplication_window = 10000)sql",
+        R"sql(CREATE TABLE IF NOT EXISTS person_distinct_id_overrides (
+  team_id Int64, distinct_id String, person_id UUID, is_deleted Int8, version Int64,
+  _timestamp DateTime, _offset UInt64, _partition UInt64)
+ENGINE = ReplacingMergeTree(version) ORDER BY (team_id, distinct_id)
+SETTINGS index_granularity = 512, non_replicated_deduplication_window = 10000)sql",
+        R"sql(CREATE TABLE IF NOT EXISTS groups (
+  group_type_index UInt8, group_key String, created_at DateTime64(3), team_id Int64,
+  group_properties String, _timestamp DateTime, _offset UInt64, is_deleted Bool)
+ENGINE = ReplacingMergeTree(_timestamp) ORDER BY (team_id, group_type_index, group_key)
+SETTINGS non_replicated_deduplication_window = 10000)sql",
+        R"sql(CREATE TABLE IF NOT EXISTS ingestion_warnings (
+  team_id Int64, source LowCardinality(String), type String, details String CODEC(ZSTD(3)),
+  timestamp DateTime64(6,'UTC'), _timestamp DateTime, _offset UInt64, _partition UInt64)
+ENGINE = MergeTree PARTITION BY toYYYYMMDD(timestamp)
+ORDER BY (team_id, toHour(timestamp), type, source, timestamp)
+SETTINGS non_replicated_deduplication_window = 10000)sql"}},
+  };
+  return all;
+}
+
+const std::vector<std::string_view>& project_tables() {
+  static const std::vector<std::string_view> all{"events", "person", "person_distinct_id2",
+                                                 "person_distinct_id_overrides", "groups",
+                                                 "ingestion_warnings"};
+  return all;
+}
+
+}  // namespace penstock::store
