@@ -39,6 +39,8 @@ class Socket {
   int fd() const { return fd_; }
   bool is_open() const { return fd_ >= 0; }
   void close();
+  /// Gives the descriptor away without closing it.
+  int release() { return std::exchange(fd_, -1); }
   /// Bytes received; 0: nothing there yet; kUnavailable: the peer closed or reset.
   Result<size_t> recv(std::span<char> out);
   /// Bytes taken by the kernel; 0: its buffer is full.

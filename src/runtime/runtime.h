@@ -102,6 +102,7 @@ class FileSystem {
  public:
   virtual ~FileSystem() = default;
   virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenOptions options) = 0;
+  /// Durable on return; what exists already is left as it is.
   virtual Status create_directories(const std::string& path) = 0;
   /// Names (not paths) in a directory, sorted; `.` and `..` left out.
   virtual Result<std::vector<std::string>> list(const std::string& path) const = 0;

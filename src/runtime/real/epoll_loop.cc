@@ -16,7 +16,9 @@
 namespace penstock::runtime {
 namespace {
 
-constexpr int kEventsPerTurn = 512;
+constexpr size_t kEventsPerTurn = 512;
+constexpr size_t kTimersMax = 1U << 20;
+constexpr int64_t kSleepNsMax = 1'000'000'000;
 constexpr uint64_t kWakeTag = ~uint64_t{0};
 
 int64_t mono_now_ns() {
@@ -66,6 +68,7 @@ void EpollLoop::post(Task task) {
 }
 
 TimerId EpollLoop::after(Duration delay, Task task) {
+  PENSTOCK_ASSERT(timers_.size() < kTimersMax);  // connections and requests are bounded far below
   const TimerId id = next_timer_++;
   const int64_t due = mono_now_ns() + std::max<int64_t>(0, delay.count()) * 1000;
   timers_.emplace(std::pair{due, id}, std::move(task));
@@ -108,12 +111,19 @@ void EpollLoop::unwatch(const Socket& socket) {
   if (watches_.erase(socket.fd()) > 0) epoll_ctl(epoll_, EPOLL_CTL_DEL, socket.fd(), nullptr);
 }
 
-int EpollLoop::wait_ms() const {
+int64_t EpollLoop::wait_ns() const {
   if (!local_.empty() || !turn_end_.empty() || stopping_.load()) return 0;
-  if (timers_.empty()) return 1000;
-  const int64_t ns = timers_.begin()->first.first - mono_now_ns();
-  if (ns <= 0) return 0;
-  return static_cast<int>(std::min<int64_t>(1000, (ns + 999'999) / 1'000'000));
+  if (timers_.empty()) return kSleepNsMax;
+  return std::clamp<int64_t>(timers_.begin()->first.first - mono_now_ns(), 0, kSleepNsMax);
+}
+
+int EpollLoop::wait_for_events(std::span<epoll_event> events, int64_t ns) const {
+  const timespec timeout{.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
+  const auto max = static_cast<int>(events.size());
+  const int n = epoll_pwait2(epoll_, events.data(), max, &timeout, nullptr);
+  if (n >= 0 || errno != ENOSYS) return n;
+  // Kernels before 5.11 know milliseconds only.
+  return epoll_wait(epoll_, events.data(), max, static_cast<int>((ns + 999'999) / 1'000'000));
 }
 
 void EpollLoop::drain_wakeups() {
@@ -154,7 +164,7 @@ void EpollLoop::run_turn_end() {
 }
 
 void EpollLoop::turn() {
-  int timeout = wait_ms();
+  int64_t timeout = wait_ns();
   if (timeout > 0) {
     asleep_.store(true);
     const std::lock_guard lock(mutex_);
@@ -164,7 +174,7 @@ void EpollLoop::turn() {
     }
   }
   std::array<epoll_event, kEventsPerTurn> events;
-  const int n = epoll_wait(epoll_, events.data(), kEventsPerTurn, timeout);
+  const int n = wait_for_events(events, timeout);
   asleep_.store(false);
   for (int i = 0; i < n; i++) {
     const epoll_event& event = events[static_cast<size_t>(i)];

@@ -1,10 +1,13 @@
 // EpollLoop: Loop and Poller over one epoll instance. See runtime.h and net.h for the promises.
 #pragma once
 
+#include <sys/epoll.h>
+
 #include <atomic>
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -38,7 +41,8 @@ class EpollLoop : public Loop, public Poller {
     uint32_t generation = 0;
   };
   void turn();
-  int wait_ms() const;
+  int64_t wait_ns() const;
+  int wait_for_events(std::span<epoll_event> events, int64_t ns) const;
   void run_timers();
   void run_posted();
   void run_turn_end();

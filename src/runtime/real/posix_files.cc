@@ -102,8 +102,16 @@ Result<std::unique_ptr<File>> PosixFileSystem::open(const std::string& path, Ope
 
 Status PosixFileSystem::create_directories(const std::string& path) {
   std::error_code error;
+  // The names of new directories must survive a crash as what is written into them does.
+  std::vector<std::filesystem::path> parents;
+  std::filesystem::path at = std::filesystem::absolute(path, error).lexically_normal();
+  if (!at.has_filename()) at = at.parent_path();
+  for (; at.has_relative_path() && !std::filesystem::exists(at, error); at = at.parent_path()) {
+    parents.push_back(at.parent_path());
+  }
   std::filesystem::create_directories(path, error);
   if (error) return os_fail("create " + path, error.value());
+  for (const auto& parent : parents) PENSTOCK_CHECK(sync_directory(parent.string()));
   return {};
 }
 

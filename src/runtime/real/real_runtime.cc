@@ -1,6 +1,5 @@
 #include "runtime/real_runtime.h"
 
-#include <signal.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -12,6 +11,7 @@
 
 #include "base/assert.h"
 #include "runtime/real/posix_files.h"
+#include "runtime/signals.h"
 
 namespace penstock::runtime {
 namespace {
@@ -122,7 +122,7 @@ class RealRuntime : public Runtime {
 }  // namespace
 
 std::unique_ptr<Runtime> make_real_runtime(RealOptions options) {
-  ::signal(SIGPIPE, SIG_IGN);
+  ignore_broken_pipes();
   return std::make_unique<RealRuntime>(options);
 }
 
