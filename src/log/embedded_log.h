@@ -19,6 +19,7 @@ struct EmbeddedLogOptions {
   std::string directory;
   uint64_t segment_bytes = 64U << 20;
   uint64_t block_bytes_max = 8U << 20;       // gathered into one commit (one append may be larger)
+  int64_t commit_delay_us_max = 1000;        // a commit waits so long for those just answered
   uint64_t pending_bytes_max = 64U << 20;    // of one topic, waiting to be written; more: kBusy
   uint64_t free_reserve_bytes = 256U << 20;  // below it appends answer kExhausted
   uint64_t tail_cache_bytes = 32U << 20;     // newest blocks of one topic kept in memory
@@ -46,7 +47,7 @@ struct RepairReport {
   std::vector<std::string> actions;  // what was done, one sentence each
   uint64_t records_lost = 0;
 };
-/// Copies damaged segments to <directory>/damaged and marks the unreadable ranges as skipped, so
+/// Copies what is damaged to <directory>/damaged and marks the unreadable ranges as skipped, so
 /// that everything readable can be read again. The log must not be running.
 Result<RepairReport> repair_topic(runtime::Runtime& runtime, const std::string& directory,
                                   const std::string& topic);

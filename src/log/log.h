@@ -31,6 +31,7 @@ struct TopicSpec {
   uint64_t retention_bytes = 0;   // 0: no limit
   int64_t retention_ms = 0;       // 0: no limit; age counts from the segment's last append
   std::vector<std::string> required_groups;  // nothing these have not committed past is deleted
+  uint64_t segment_bytes = 0;  // of the embedded log's files, for small topics; 0: its option
 };
 
 /// Records for one partition, in order. `data` is what encode_record appended, `count` times.
@@ -112,10 +113,11 @@ class Log {
   virtual void stop() = 0;
 
   /// Appends all batches atomically to one topic. kBusy when too much is waiting, kExhausted when
-  /// the disk is full; `done` always runs, once.
+  /// the disk is full, kInvalid when a batch is malformed or too large; `done` always runs, once.
   virtual void append(runtime::Loop& home, std::string topic, std::vector<Batch> batches,
                       AppendDone done) = 0;
-  /// kNotFound: a position lies below the partition's start (retention passed it).
+  /// kNotFound: a position lies below the partition's start (retention passed it). kInvalid: it
+  /// lies beyond the partition's end.
   virtual void fetch(runtime::Loop& home, FetchRequest request, FetchDone done) = 0;
 
   virtual Result<std::vector<PartitionBounds>> bounds(const std::string& topic) const = 0;

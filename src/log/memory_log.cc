@@ -28,10 +28,14 @@ struct Waiter {
 
 class MemoryLog : public Log {
  public:
-  explicit MemoryLog(runtime::Runtime& runtime) : runtime_(runtime) {}
+  ~MemoryLog() override {
+    const std::lock_guard lock(life_->mutex);
+    life_->alive = false;
+  }
 
   Status start(std::vector<TopicSpec> topics) override {
     const std::lock_guard lock(mutex_);
+    stopped_ = false;
     for (const TopicSpec& t : topics) {
       topics_[t.name].resize(static_cast<size_t>(t.partitions));
     }
@@ -66,7 +70,12 @@ class MemoryLog : public Log {
     const auto patience = std::chrono::milliseconds(request.wait_ms);
     waiters_.push_back({id, &home, std::move(request), shared});
     // Timers belong to their loop's thread.
-    home.post([this, id, &home, patience] { home.after(patience, [this, id] { expire(id); }); });
+    home.post([this, life = life_, id, &home, patience] {
+      home.after(patience, [this, life, id] {
+        const std::lock_guard alive(life->mutex);
+        if (life->alive) expire(id);
+      });
+    });
   }
 
   Result<std::vector<PartitionBounds>> bounds(const std::string& topic) const override {
@@ -85,7 +94,8 @@ class MemoryLog : public Log {
     const std::lock_guard lock(mutex_);
     const auto it = topics_.find(topic);
     if (it == topics_.end()) return -1;
-    const auto& sequences = it->second.at(static_cast<size_t>(partition.value)).sequences;
+    if (!has(it->second, partition)) return -1;
+    const auto& sequences = it->second[static_cast<size_t>(partition.value)].sequences;
     const auto found = sequences.find(producer);
     return found == sequences.end() ? -1 : found->second;
   }
@@ -113,45 +123,73 @@ class MemoryLog : public Log {
   }
 
  private:
-  Result<std::vector<Appended>> store(const std::string& topic, std::vector<Batch>& batches) {
+  using Topic = std::vector<StoredPartition>;
+
+  static bool has(const Topic& topic, Partition p) {
+    return p.value >= 0 && static_cast<size_t>(p.value) < topic.size();
+  }
+
+  Result<std::vector<Appended>> store(const std::string& name, std::vector<Batch>& batches) {
     const std::lock_guard lock(mutex_);
     if (stopped_) return fail(Code::kCancelled, "the log has stopped");
-    const auto it = topics_.find(topic);
-    if (it == topics_.end()) return fail(Code::kNotFound, "there is no topic " + topic);
-    std::vector<Appended> out;
-    for (Batch& batch : batches) {
-      StoredPartition& p = it->second.at(static_cast<size_t>(batch.partition.value));
-      if (batch.producer != 0) {
-        const auto [last, fresh] = p.sequences.try_emplace(batch.producer, -1);
-        if (batch.sequence <= last->second) {
-          out.push_back({batch.partition, Offset{}, true});
-          continue;
-        }
-        last->second = batch.sequence;
-      }
-      auto bytes = std::make_shared<std::string>(std::move(batch.data));
-      ReadBatch stored{batch.partition, Offset{p.end}, batch.producer, batch.sequence, {}, bytes};
-      if (!split_records(*bytes, batch.count, stored.records)) {
-        return fail(Code::kInvalid, "a batch does not hold the records it claims");
-      }
-      out.push_back({batch.partition, stored.base, false});
-      p.end += batch.count;
-      stats_.appended_records += batch.count;
-      stats_.appended_bytes += bytes->size();
-      p.batches.push_back(std::move(stored));
+    const auto it = topics_.find(name);
+    if (it == topics_.end()) return fail(Code::kNotFound, "there is no topic " + name);
+    Topic& topic = it->second;
+    std::vector<ReadBatch> parsed;
+    for (Batch& b : batches) {
+      if (!has(topic, b.partition)) return fail(Code::kInvalid, "there is no such partition");
+      if (b.data.size() > kBatchBytesMax) return fail(Code::kInvalid, "a batch is too large");
+      auto bytes = std::make_shared<std::string>(std::move(b.data));
+      ReadBatch stored{b.partition, Offset{}, b.producer, b.sequence, {}, bytes};
+      const bool sound = b.count > 0 && b.count <= bytes->size() &&
+                         split_records(*bytes, b.count, stored.records);
+      if (!sound) return fail(Code::kInvalid, "a batch does not hold the records it claims");
+      parsed.push_back(std::move(stored));
     }
+    std::vector<Appended> out;
+    for (ReadBatch& batch : parsed) out.push_back(keep(topic, std::move(batch)));
     stats_.commits++;
     wake();
     return out;
   }
 
-  Result<FetchResult> read(const FetchRequest& request) const {
+  Appended keep(Topic& topic, ReadBatch batch) {
+    const Partition partition = batch.partition;
+    StoredPartition& p = topic[static_cast<size_t>(partition.value)];
+    if (batch.producer != 0) {
+      const auto [last, fresh] = p.sequences.try_emplace(batch.producer, -1);
+      if (batch.sequence <= last->second) return {partition, Offset{}, true};
+      last->second = batch.sequence;
+    }
+    batch.base = Offset{p.end};
+    p.end += static_cast<int64_t>(batch.records.size());
+    stats_.appended_records += batch.records.size();
+    for (const auto r : batch.records) stats_.appended_bytes += r.size();
+    p.batches.push_back(std::move(batch));
+    return {partition, p.batches.back().base, false};
+  }
+
+  Status check(const FetchRequest& request) const {
+    if (stopped_) return fail(Code::kCancelled, "the log has stopped");
     const auto it = topics_.find(request.topic);
     if (it == topics_.end()) return fail(Code::kNotFound, "there is no topic " + request.topic);
+    for (const Position& p : request.positions) {
+      if (!has(it->second, p.partition)) return fail(Code::kInvalid, "there is no such partition");
+      if (p.next.value < 0) return fail(Code::kNotFound, "the offset is gone");
+      if (p.next.value > it->second[static_cast<size_t>(p.partition.value)].end) {
+        return fail(Code::kInvalid, "the offset lies beyond the end");
+      }
+    }
+    return {};
+  }
+
+  Result<FetchResult> read(const FetchRequest& request) const {
+    PENSTOCK_CHECK(check(request));
+    const auto it = topics_.find(request.topic);
     FetchResult out;
     size_t bytes = 0;
     for (const Position& position : request.positions) {
-      const StoredPartition& p = it->second.at(static_cast<size_t>(position.partition.value));
+      const StoredPartition& p = it->second[static_cast<size_t>(position.partition.value)];
       Position next = position;
       auto batch = std::upper_bound(p.batches.begin(), p.batches.end(), position.next,
                                     [](Offset wanted, const ReadBatch& b) {
@@ -198,9 +236,15 @@ class MemoryLog : public Log {
     }
   }
 
-  runtime::Runtime& runtime_;
+  /// Timers may fire after the log is gone. Its lock comes before `mutex_`.
+  struct Life {
+    std::mutex mutex;
+    bool alive = true;
+  };
+  const std::shared_ptr<Life> life_ = std::make_shared<Life>();
+
   mutable std::mutex mutex_;
-  std::map<std::string, std::vector<StoredPartition>> topics_;
+  std::map<std::string, Topic> topics_;
   std::map<std::pair<std::string, std::string>, std::map<Partition, Offset>> committed_;
   std::vector<Waiter> waiters_;
   uint64_t next_waiter_ = 1;
@@ -210,8 +254,8 @@ class MemoryLog : public Log {
 
 }  // namespace
 
-std::unique_ptr<Log> make_memory_log(runtime::Runtime& runtime) {
-  return std::make_unique<MemoryLog>(runtime);
+std::unique_ptr<Log> make_memory_log(runtime::Runtime& /*runtime*/) {
+  return std::make_unique<MemoryLog>();
 }
 
 }  // namespace penstock::log

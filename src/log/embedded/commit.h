@@ -1,5 +1,9 @@
 // A block on its way to the disk, and who waits for it. Private to Topic.
+//
+// Made and finished on the loop; in between a pool job owns it alone.
 #pragma once
+
+#include <map>
 
 #include "log/embedded/topic.h"
 
@@ -11,15 +15,24 @@ struct Topic::Commit {
     AppendDone done;
     std::vector<Appended> appended;
   };
-  std::vector<std::vector<Batch>> data;  // keeps what `subs` points into
+  struct Stored {
+    PendingBatch* batch;
+    size_t owner;  // index of what keeps it
+  };
+  std::vector<std::shared_ptr<std::vector<PendingBatch>>> owners;  // one per append
+  std::vector<Stored> stored;            // beside `subs`
   std::vector<SubBatch> subs;
   std::vector<Waiting> waiting;
   std::vector<int64_t> end;              // of every partition, once it is durable
   std::map<ProducerKey, int64_t> sequences;
+  uint64_t records = 0, bytes = 0;
+
   BlockHeader header;
-  uint64_t at = 0, padded = 0, records = 0, bytes = 0;
+  uint64_t at = 0, size = 0;             // on disk, padding included
   std::shared_ptr<Segment> segment;
-  std::string spare;                     // not empty: becomes a new segment first
+  Spare spare;                           // of a segment that begins with this block
+  bool begins = false;
+  std::shared_ptr<runtime::File> writer;
   std::shared_ptr<AlignedBuffer> buffer;
   int64_t started_ns = 0;
   Status status;

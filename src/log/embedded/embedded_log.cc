@@ -1,54 +1,75 @@
-// The Log over its topics: hops to the home loop, consumer offsets, housekeeping.
+// The Log over its topics: hops to the home loop, start and stop, housekeeping.
 #include "log/embedded_log.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <chrono>
 #include <future>
 #include <map>
-#include <sstream>
 
 #include "base/diag.h"
 #include "log/embedded/metrics.h"
+#include "log/embedded/offsets.h"
 #include "log/embedded/topic.h"
 
 namespace penstock::log {
 namespace {
 
-constexpr size_t kOffsetsBytesMax = 16U << 20;
 constexpr int64_t kStopPollMs = 2;
+
+bool is_folder_name(const std::string& s) {
+  return !s.empty() && s.size() <= 128 && s != "damaged" &&
+         s.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
+             std::string::npos;
+}
 
 class EmbeddedLog : public Log {
  public:
   EmbeddedLog(runtime::Runtime& runtime, runtime::Loop& home, EmbeddedLogOptions options)
-      : runtime_(runtime), loop_(home), options_(std::move(options)) {}
+      : runtime_(runtime),
+        loop_(home),
+        options_(std::move(options)),
+        offsets_(std::make_shared<Offsets>(options_.directory)) {}
   ~EmbeddedLog() override { *alive_ = false; }
 
   Status start(std::vector<TopicSpec> specs) override {
-    PENSTOCK_CHECK(runtime_.files().create_directories(options_.directory));
-    PENSTOCK_CHECK(read_offsets());
+    runtime::FileSystem& files = runtime_.files();
+    PENSTOCK_CHECK(files.create_directories(options_.directory));
+    if (const size_t slash = options_.directory.rfind('/'); slash != std::string::npos) {
+      PENSTOCK_CHECK(files.sync_directory(slash == 0 ? "/" : options_.directory.substr(0, slash)));
+    }
+    PENSTOCK_CHECK(offsets_->load(files));
     for (TopicSpec& spec : specs) {
       if (spec.partitions < 1 || static_cast<size_t>(spec.partitions) > kPartitionsMax) {
-        return fail(Code::kInvalid, "a topic has 1 to 256 partitions");
+        return fail(Code::kInvalid, spec.name + ": a topic has 1 to 256 partitions");
+      }
+      if (!is_folder_name(spec.name)) {
+        return fail(Code::kInvalid, spec.name + " is not a name for a topic");
       }
       auto topic = std::make_shared<Topic>(runtime_, loop_, options_, std::move(spec));
       PENSTOCK_CHECK(topic->recover());
       topics_.emplace(topic->spec().name, std::move(topic));
     }
-    on_home([this] { schedule_housekeeping(); });
+    on_home([this, alive = alive_] {
+      if (*alive) schedule_housekeeping();
+    });
     return {};
   }
 
   void stop() override {
     if (loop_.on_this_thread()) {
-      for (auto& [name, topic] : topics_) topic->stop();
-      return finish_offsets();
+      // Nothing can be waited for here: what waits to be written is refused.
+      for (auto& [name, topic] : topics_) {
+        topic->stop();
+        topic->abandon();
+      }
+      stopped_ = true;
+    } else {
+      std::promise<void> done;
+      loop_.post([this, &done] { stop_on_home(done); });
+      done.get_future().wait();
     }
-    std::promise<void> done;
-    loop_.post([this, &done] { stop_on_home(done); });
-    done.get_future().wait();
-    finish_offsets();
+    if (Status s = offsets_->save(runtime_.files()); !s) {
+      diag::warn("offsets not written", {{"error", s.error().message}});
+    }
   }
 
   void append(runtime::Loop& home, std::string topic, std::vector<Batch> batches,
@@ -60,7 +81,7 @@ class EmbeddedLog : public Log {
       });
       return;
     }
-    PendingAppend pending{&home, std::move(batches), std::move(done), 0};
+    PendingAppend pending{&home, std::move(batches), std::move(done), nullptr, 0, 0};
     if (loop_.on_this_thread()) return it->second->append(std::move(pending));
     loop_.post([t = it->second, pending = std::move(pending)]() mutable {
       t->append(std::move(pending));
@@ -96,20 +117,12 @@ class EmbeddedLog : public Log {
 
   Status commit(const std::string& group, const std::string& topic,
                 std::vector<Position> positions) override {
-    const std::lock_guard lock(mutex_);
-    for (const Position& p : positions) committed_[{group, topic}][p.partition] = p.next;
-    dirty_ = true;
-    return {};
+    return offsets_->commit(group, topic, positions);
   }
 
   std::vector<Position> committed(const std::string& group,
                                   const std::string& topic) const override {
-    const std::lock_guard lock(mutex_);
-    std::vector<Position> out;
-    const auto it = committed_.find({group, topic});
-    if (it == committed_.end()) return out;
-    for (const auto& [partition, next] : it->second) out.push_back({partition, next});
-    return out;
+    return offsets_->committed(group, topic);
   }
 
   LogStats stats() const override {
@@ -121,15 +134,18 @@ class EmbeddedLog : public Log {
   }
 
  private:
-  using Offsets = std::map<std::pair<std::string, std::string>, std::map<Partition, Offset>>;
+  struct Round {  // what a housekeeping job found
+    Status saved;
+    Result<uint64_t> free = uint64_t{0};
+  };
 
   void on_home(runtime::Task task) {
     loop_.on_this_thread() ? task() : loop_.post(std::move(task));
   }
-  std::string offsets_path() const { return options_.directory + "/offsets"; }
 
   void stop_on_home(std::promise<void>& done) {
-    bool busy = false;
+    stopped_ = true;
+    bool busy = housekeeping_;
     for (auto& [name, topic] : topics_) {
       topic->stop();
       busy = busy || topic->busy();
@@ -138,104 +154,49 @@ class EmbeddedLog : public Log {
     loop_.after(std::chrono::milliseconds(kStopPollMs), [this, &done] { stop_on_home(done); });
   }
 
-  Status read_offsets() {
-    if (!runtime_.files().exists(offsets_path())) return {};
-    PENSTOCK_TRY(const std::string text,
-                 runtime::read_file(runtime_.files(), offsets_path(), kOffsetsBytesMax));
-    std::istringstream in(text);
-    std::string group, topic;
-    Partition partition;
-    Offset next;
-    while (in >> group >> topic >> partition.value >> next.value) {
-      committed_[{group, topic}][partition] = next;
-    }
-    if (!in.eof()) return fail(Code::kCorrupt, offsets_path() + " is not a list of offsets");
-    return {};
-  }
-
-  std::string offsets_text() {
-    const std::lock_guard lock(mutex_);
-    dirty_ = false;
-    std::string out;
-    for (const auto& [key, positions] : committed_) {
-      for (const auto& [partition, next] : positions) {
-        out += fmt::format("{} {} {} {}\n", key.first, key.second, partition.value, next.value);
-      }
-    }
-    return out;
-  }
-
-  void finish_offsets() {
-    const Status written =
-        runtime::write_file_atomic(runtime_.files(), offsets_path(), offsets_text());
-    if (!written) diag::warn("offsets not written", {{"error", written.error().message}});
-  }
-
   void schedule_housekeeping() {
     loop_.after(std::chrono::milliseconds(options_.housekeeping_ms), [this, alive = alive_] {
-      if (*alive) housekeeping();
+      if (*alive && !stopped_) housekeeping();
     });
   }
 
   void housekeeping() {
-    for (auto& [name, topic] : topics_) topic->retain(required(*topic));
-    bool dirty = false;
-    {
-      const std::lock_guard lock(mutex_);
-      dirty = dirty_ && !writing_offsets_;
-      writing_offsets_ = writing_offsets_ || dirty;
-    }
-    if (dirty) write_offsets();
+    housekeeping_ = true;
+    auto round = std::make_shared<Round>();
+    const Status submitted = runtime_.pool().submit(
+        [&files = runtime_.files(), directory = options_.directory, offsets = offsets_, round] {
+          round->saved = offsets->save(files);
+          round->free = files.free_bytes(directory);
+        },
+        loop_, [this, alive = alive_, round] {
+          if (*alive) housekept(*round);
+        });
+    if (submitted) return;
+    housekeeping_ = false;
     schedule_housekeeping();
   }
 
-  void write_offsets() {
-    auto status = std::make_shared<Status>();
-    const Status submitted = runtime_.pool().submit(
-        [this, alive = alive_, status, text = offsets_text()] {
-          *status = runtime::write_file_atomic(runtime_.files(), offsets_path(), text);
-        },
-        loop_, [this, alive = alive_, status] {
-          if (*alive) offsets_written(*status);
-        });
-    if (!submitted) offsets_written(submitted);
-  }
-
-  void offsets_written(const Status& status) {
-    const std::lock_guard lock(mutex_);
-    writing_offsets_ = false;
-    if (status) return;
-    dirty_ = true;
-    diag::warn("offsets not written", {{"error", status.error().message}});
-  }
-
-  /// Below this no required group needs a record any more.
-  std::vector<int64_t> required(const Topic& topic) const {
-    const std::lock_guard lock(mutex_);
-    std::vector<int64_t> out(static_cast<size_t>(topic.spec().partitions), INT64_MAX);
-    for (const std::string& group : topic.spec().required_groups) {
-      const auto it = committed_.find({group, topic.spec().name});
-      for (size_t p = 0; p < out.size(); p++) {
-        int64_t next = 0;
-        if (it != committed_.end()) {
-          const auto found = it->second.find(Partition{static_cast<int32_t>(p)});
-          if (found != it->second.end()) next = found->second.value;
-        }
-        out[p] = std::min(out[p], next);
-      }
+  void housekept(const Round& round) {
+    housekeeping_ = false;
+    if (!round.saved) {
+      diag::warn("offsets not written", {{"error", round.saved.error().message}});
     }
-    return out;
+    if (stopped_) return;
+    for (auto& [name, topic] : topics_) {
+      if (round.free) topic->free_space(*round.free);
+      topic->retain(offsets_->required(topic->spec()));
+    }
+    schedule_housekeeping();
   }
 
   runtime::Runtime& runtime_;
   runtime::Loop& loop_;
-  EmbeddedLogOptions options_;
+  const EmbeddedLogOptions options_;
   std::map<std::string, std::shared_ptr<Topic>> topics_;  // fixed after start
+  std::shared_ptr<Offsets> offsets_;
+  // Of the home loop:
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
-
-  mutable std::mutex mutex_;
-  Offsets committed_;
-  bool dirty_ = false, writing_offsets_ = false;
+  bool stopped_ = false, housekeeping_ = false;
 };
 
 }  // namespace

@@ -30,58 +30,18 @@ std::string sub_headers(const std::vector<SubBatch>& subs) {
   return out;
 }
 
-}  // namespace
-
-void AlignedBuffer::Free::operator()(char* p) const { std::free(p); }
-
-void AlignedBuffer::reserve(size_t bytes) {
-  bytes = (bytes + kPage - 1) / kPage * kPage;
-  if (bytes <= capacity_) return;
-  if (bytes < 2 * capacity_) bytes = 2 * capacity_;
-  data_.reset(static_cast<char*>(std::aligned_alloc(kPage, bytes)));
-  PENSTOCK_ASSERT(data_ != nullptr);
-  capacity_ = bytes;
-}
-
-std::string encode_segment_header(const SegmentHeader& h) {
-  PENSTOCK_ASSERT(h.base.size() <= kPartitionsMax && h.sequences.size() <= kProducersMax);
-  std::string body;
-  ByteWriter w(body);
-  w.u32(kVersion);
-  w.u64(h.epoch);
-  w.u64(h.first_block);
-  w.u64(h.valid_before);
-  w.i64(h.created_ms);
-  w.u32(static_cast<uint32_t>(h.base.size()));
-  for (const int64_t b : h.base) w.i64(b);
-  w.u32(static_cast<uint32_t>(h.sequences.size()));
-  for (const auto& [key, sequence] : h.sequences) {
-    w.u32(static_cast<uint32_t>(key.first));
-    w.u64(key.second);
-    w.i64(sequence);
-  }
-  std::string out;
-  ByteWriter head(out);
-  head.u32(kSegmentMagic);
-  head.u32(crc32c(body));
-  head.u32(static_cast<uint32_t>(body.size()));
-  out += body;
-  PENSTOCK_ASSERT(out.size() <= kSegmentHeaderBytes);
-  out.resize(kSegmentHeaderBytes, '\0');
-  return out;
-}
-
-std::optional<SegmentHeader> decode_segment_header(std::string_view bytes) {
+std::optional<SegmentHeader> decode_header_copy(std::string_view bytes) {
   ByteReader in(bytes);
   const uint32_t magic = in.u32(), crc = in.u32(), size = in.u32();
-  if (!in.ok() || magic != kSegmentMagic || size > bytes.size() - 12) return std::nullopt;
-  const std::string_view body = bytes.substr(12, size);
+  if (!in.ok() || magic != kSegmentMagic || size > in.remaining()) return std::nullopt;
+  const std::string_view body = in.rest().substr(0, size);
   if (crc32c(body) != crc) return std::nullopt;
   ByteReader r(body);
   SegmentHeader h;
   if (r.u32() != kVersion) return std::nullopt;
   h.epoch = r.u64();
   h.first_block = r.u64();
+  h.previous = r.u64();
   h.valid_before = r.u64();
   h.created_ms = r.i64();
   const uint32_t partitions = r.u32();
@@ -92,10 +52,64 @@ std::optional<SegmentHeader> decode_segment_header(std::string_view bytes) {
   for (uint32_t i = 0; i < producers; i++) {
     const auto partition = static_cast<int32_t>(r.u32());
     const uint64_t producer = r.u64();
-    h.sequences[{partition, producer}] = r.i64();
+    Producers::State state;
+    state.sequence = r.i64();
+    state.block = r.u64();
+    h.producers.set({partition, producer}, state);
   }
   if (!r.ok()) return std::nullopt;
   return h;
+}
+
+}  // namespace
+
+void AlignedBuffer::Free::operator()(char* p) const { std::free(p); }
+
+void AlignedBuffer::reserve(size_t bytes) {
+  bytes = padded(bytes);
+  if (bytes <= capacity_) return;
+  if (bytes < 2 * capacity_) bytes = 2 * capacity_;
+  data_.reset(static_cast<char*>(std::aligned_alloc(kPage, bytes)));
+  PENSTOCK_ASSERT(data_ != nullptr);
+  capacity_ = bytes;
+}
+
+std::string encode_segment_header(const SegmentHeader& h) {
+  PENSTOCK_ASSERT(h.base.size() <= kPartitionsMax);
+  std::string body;
+  ByteWriter w(body);
+  w.u32(kVersion);
+  w.u64(h.epoch);
+  w.u64(h.first_block);
+  w.u64(h.previous);
+  w.u64(h.valid_before);
+  w.i64(h.created_ms);
+  w.u32(static_cast<uint32_t>(h.base.size()));
+  for (const int64_t b : h.base) w.i64(b);
+  w.u32(static_cast<uint32_t>(h.producers.states().size()));
+  for (const auto& [key, state] : h.producers.states()) {
+    w.u32(static_cast<uint32_t>(key.first));
+    w.u64(key.second);
+    w.i64(state.sequence);
+    w.u64(state.block);
+  }
+  std::string copy;
+  ByteWriter head(copy);
+  head.u32(kSegmentMagic);
+  head.u32(crc32c(body));
+  head.u32(static_cast<uint32_t>(body.size()));
+  copy += body;
+  PENSTOCK_ASSERT(copy.size() <= kHeaderCopyBytes);
+  copy.resize(kHeaderCopyBytes, '\0');
+  return copy + copy;
+}
+
+std::optional<SegmentHeader> decode_segment_header(std::string_view bytes) {
+  auto header = decode_header_copy(bytes.substr(0, kHeaderCopyBytes));
+  if (!header && bytes.size() > kHeaderCopyBytes) {
+    header = decode_header_copy(bytes.substr(kHeaderCopyBytes));
+  }
+  return header;
 }
 
 size_t block_bytes(const std::vector<SubBatch>& subs) {
@@ -107,8 +121,8 @@ size_t block_bytes(const std::vector<SubBatch>& subs) {
 size_t build_block(AlignedBuffer& out, BlockHeader header, const std::vector<SubBatch>& subs) {
   header.bytes = static_cast<uint32_t>(block_bytes(subs));
   header.sub_batches = static_cast<uint32_t>(subs.size());
-  const size_t padded = header.padded();
-  out.reserve(padded);
+  const size_t total = header.padded();
+  out.reserve(total);
   std::string head;
   ByteWriter w(head);
   w.u32(kBlockMagic);
@@ -129,10 +143,10 @@ size_t build_block(AlignedBuffer& out, BlockHeader header, const std::vector<Sub
     std::memcpy(at, s.data.data(), s.data.size());
     at += s.data.size();
   }
-  std::memset(at, 0, padded - header.bytes);
+  std::memset(at, 0, total - header.bytes);
   const uint32_t crc = crc32c({out.data() + kChecked, header.bytes - kChecked});
   std::memcpy(out.data() + 4, &crc, sizeof crc);
-  return padded;
+  return total;
 }
 
 std::optional<BlockHeader> peek_block(std::string_view bytes) {
@@ -153,7 +167,8 @@ std::optional<BlockHeader> peek_block(std::string_view bytes) {
   return h;
 }
 
-std::optional<std::vector<SubBatch>> parse_block(std::string_view bytes, const BlockHeader& h) {
+std::optional<std::vector<SubBatch>> parse_block(std::string_view bytes, const BlockHeader& h,
+                                                 size_t partitions) {
   if (bytes.size() < h.bytes) return std::nullopt;
   uint32_t crc = 0;
   std::memcpy(&crc, bytes.data() + 4, sizeof crc);
@@ -164,6 +179,7 @@ std::optional<std::vector<SubBatch>> parse_block(std::string_view bytes, const B
   std::string_view data = bytes.substr(kBlockHeaderBytes + headers,
                                        h.bytes - kBlockHeaderBytes - headers);
   std::vector<SubBatch> out;
+  out.reserve(h.sub_batches);
   for (uint32_t i = 0; i < h.sub_batches; i++) {
     SubBatch s;
     s.partition.value = static_cast<int32_t>(in.u32());
@@ -173,7 +189,9 @@ std::optional<std::vector<SubBatch>> parse_block(std::string_view bytes, const B
     s.sequence = in.i64();
     const uint32_t size = in.u32();
     in.u32();
-    if (!in.ok() || size > data.size()) return std::nullopt;
+    const bool sound = in.ok() && size <= data.size() && s.partition.value >= 0 &&
+                       static_cast<size_t>(s.partition.value) < partitions;
+    if (!sound) return std::nullopt;
     s.data = data.substr(0, size);
     data.remove_prefix(size);
     out.push_back(s);

@@ -1,189 +1,185 @@
-// Looking at and repairing a topic's segments while the log is not running.
+// Repairing a topic's segments while the log is not running.
+//
+// Nothing is thrown away: what cannot be read is copied to <directory>/damaged first. A damaged
+// range gets a block that says where the next sound one stands; a segment whose both headers are
+// unreadable moves away and the one behind it is linked to the one before it.
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "log/embedded/segment.h"
+#include "log/embedded/stored_segment.h"
 #include "log/embedded_log.h"
 
 namespace penstock::log {
 namespace {
 
-struct Opened {
-  std::string path;
-  std::unique_ptr<runtime::File> file;
-  uint64_t bytes = 0;
-  Result<SegmentHeader> header = fail(Code::kBug, "not read");
+constexpr uint64_t kCopyChunk = 1U << 20;
+
+class Repair {
+ public:
+  Repair(runtime::FileSystem& files, std::string directory, std::string topic)
+      : files_(files), directory_(std::move(directory)), topic_(std::move(topic)) {}
+
+  Result<RepairReport> run() {
+    const std::string folder = directory_ + "/" + topic_;
+    PENSTOCK_TRY(segments_, open_stored_segments(files_, folder));
+    PENSTOCK_CHECK(files_.create_directories(damaged_folder()));
+    PENSTOCK_CHECK(move_headless());
+    PENSTOCK_CHECK(relink());
+    for (size_t i = 0; i < segments_.size(); i++) {
+      PENSTOCK_CHECK(mend_header(segments_[i]));
+      PENSTOCK_CHECK(mend_blocks(segments_[i]));
+      if (i + 1 < segments_.size()) count_lost(segments_[i + 1].header->base);
+    }
+    PENSTOCK_CHECK(files_.sync_directory(damaged_folder()));
+    PENSTOCK_CHECK(files_.sync_directory(folder));
+    return std::move(report_);
+  }
+
+ private:
+  std::string damaged_folder() const { return directory_ + "/damaged"; }
+  std::string kept_name(const StoredSegment& s, const std::string& suffix) const {
+    return damaged_folder() + "/" + topic_ + "-" + s.path.substr(s.path.rfind('/') + 1) + suffix;
+  }
+
+  Status move_headless() {
+    for (const StoredSegment& s : segments_) {
+      if (s.header) continue;
+      if (s.header.error().code != Code::kCorrupt) return std::unexpected(s.header.error());
+      const std::string kept = kept_name(s, "");
+      PENSTOCK_CHECK(files_.rename(s.path, kept));
+      report_.actions.push_back(s.path + ": its header is unreadable; moved to " + kept);
+    }
+    std::erase_if(segments_, [](const StoredSegment& s) { return !s.header.has_value(); });
+    return {};
+  }
+
+  /// Closes gaps between segments. What a successor passes over is void and stays as it is.
+  Status relink() {
+    StoredSegment* after = nullptr;
+    for (auto s = segments_.rbegin(); s != segments_.rend(); ++s) {
+      if (after != nullptr && s->header->first_block > after->header->previous) continue;
+      if (after != nullptr && s->header->first_block < after->header->previous) {
+        after->header->previous = s->header->first_block;
+        report_.actions.push_back(after->path + ": linked to " + s->path +
+                                  ", what stood between them is gone");
+      }
+      after = &*s;
+    }
+    link_segments(segments_);
+    return {};
+  }
+
+  Status mend_header(StoredSegment& s) {
+    const std::string should = encode_segment_header(*s.header);
+    std::string is(should.size(), '\0');
+    PENSTOCK_TRY(const size_t got, s.file->pread(is, 0));
+    if (got == is.size() && is == should) return {};
+    // One copy after the other: a sound one is there at any moment.
+    PENSTOCK_CHECK(s.file->pwrite(std::string_view(should).substr(kHeaderCopyBytes),
+                                  kHeaderCopyBytes));
+    PENSTOCK_CHECK(s.file->sync());
+    PENSTOCK_CHECK(s.file->pwrite(std::string_view(should).substr(0, kHeaderCopyBytes), 0));
+    report_.actions.push_back(s.path + ": header written anew");
+    return s.file->sync();
+  }
+
+  /// Counts offsets between what was read so far and `base`.
+  void count_lost(const std::vector<int64_t>& base) {
+    for (size_t p = 0; p < base.size() && p < end_.size(); p++) {
+      if (base[p] > end_[p]) report_.records_lost += static_cast<uint64_t>(base[p] - end_[p]);
+    }
+  }
+
+  bool take(const StoredSegment& s, const WalkedBlock& b) {
+    if (b.header.number >= s.number_limit) return false;
+    for (const SubBatch& sub : b.subs) {
+      int64_t& end = end_[static_cast<size_t>(sub.partition.value)];
+      if (sub.base.value > end) {
+        report_.records_lost += static_cast<uint64_t>(sub.base.value - end);
+      }
+      end = sub.base.value + sub.count;
+    }
+    return true;
+  }
+
+  Status mend_blocks(StoredSegment& s) {
+    end_ = s.header->base;
+    Walk walk = s.walk();
+    for (;;) {
+      const WalkResult walked =
+          walk_blocks(*s.file, walk, [&](WalkedBlock&& b) { return take(s, b); });
+      if (walked.end == WalkEnd::kIoError) return fail(walked.error, s.path);
+      if (walked.end != WalkEnd::kInvalid || walked.next_number >= s.number_limit) return {};
+      walk.at = walked.at + kPage;
+      walk.number = walked.next_number;
+      PENSTOCK_TRY(uint64_t later, find_later_block(*s.file, walk));
+      if (later == 0 && s.newest) return {};  // a torn tail, which the next start cuts by itself
+      uint64_t later_number = s.number_limit;
+      if (later != 0) {
+        PENSTOCK_TRY(later_number, number_at(*s.file, later));
+      } else {
+        later = s.bytes;  // nothing readable follows in this segment
+      }
+      PENSTOCK_CHECK(skip(s, walked, later, later_number));
+      walk.at = later;
+      walk.number = later_number;
+    }
+  }
+
+  static Result<uint64_t> number_at(const runtime::File& file, uint64_t at) {
+    std::string head(kBlockHeaderBytes, '\0');
+    PENSTOCK_TRY(const size_t got, file.pread(head, at));
+    const auto header = peek_block(std::string_view(head).substr(0, got));
+    if (!header) return fail(Code::kBug, "a block that was sound is not any more");
+    return header->number;
+  }
+
+  /// Keeps a copy of [walked.at, later) and puts a skip block over it.
+  Status skip(StoredSegment& s, const WalkResult& walked, uint64_t later, uint64_t later_number) {
+    const std::string kept = kept_name(s, fmt::format("-{}-{}", walked.at, later));
+    PENSTOCK_CHECK(copy(*s.file, walked.at, later, kept));
+    BlockHeader header;
+    header.flags = kSkipBlock;
+    header.epoch = s.header->epoch;
+    header.number = walked.next_number;
+    header.time_ms = static_cast<int64_t>(later - walked.at);
+    SubBatch next;
+    next.sequence = static_cast<int64_t>(later_number);
+    AlignedBuffer buffer;
+    const size_t size = build_block(buffer, header, {next});
+    PENSTOCK_CHECK(s.file->pwrite({buffer.data(), size}, walked.at));
+    report_.actions.push_back(
+        fmt::format("{}: bytes {} to {} are unreadable and skipped; they are kept as {}", s.path,
+                    walked.at, later, kept));
+    return s.file->sync();
+  }
+
+  Status copy(const runtime::File& from, uint64_t at, uint64_t end, const std::string& to) {
+    PENSTOCK_TRY(const auto out, files_.open(to, {.create = true, .truncate = true}));
+    std::string chunk;
+    for (uint64_t written = 0; at < end; at += chunk.size(), written += chunk.size()) {
+      chunk.assign(std::min(kCopyChunk, end - at), '\0');
+      PENSTOCK_TRY(const size_t got, from.pread(chunk, at));
+      chunk.resize(got);
+      if (chunk.empty()) break;
+      PENSTOCK_CHECK(out->pwrite(chunk, written));
+    }
+    return out->sync();
+  }
+
+  runtime::FileSystem& files_;
+  const std::string directory_, topic_;
+  std::vector<StoredSegment> segments_;
+  std::vector<int64_t> end_;  // of every partition, as far as the current segment was read
+  RepairReport report_;
 };
-
-Result<std::vector<Opened>> open_all(runtime::Runtime& runtime, const std::string& folder) {
-  PENSTOCK_TRY(const auto names, runtime.files().list(folder));
-  std::vector<Opened> out;
-  for (const std::string& name : names) {
-    if (!name.ends_with(".seg")) continue;
-    Opened o;
-    o.path = folder + "/" + name;
-    PENSTOCK_TRY(o.file, runtime.files().open(o.path, {}));
-    PENSTOCK_TRY(o.bytes, o.file->size());
-    o.header = read_segment_header(*o.file, o.path);
-    out.push_back(std::move(o));
-  }
-  return out;
-}
-
-Status copy_file(runtime::FileSystem& files, const runtime::File& from, uint64_t bytes,
-                 const std::string& to) {
-  PENSTOCK_TRY(const auto out, files.open(to, {.create = true, .truncate = true}));
-  std::string chunk;
-  for (uint64_t at = 0; at < bytes; at += chunk.size()) {
-    chunk.assign(std::min<uint64_t>(1U << 20, bytes - at), '\0');
-    PENSTOCK_TRY(const size_t got, from.pread(chunk, at));
-    chunk.resize(got);
-    if (chunk.empty()) break;
-    PENSTOCK_CHECK(out->pwrite(chunk, at));
-  }
-  return out->sync();
-}
-
-/// Puts a skip block over [at, later).
-Status write_skip(runtime::File& file, uint64_t epoch, uint64_t number, uint64_t at,
-                  uint64_t later, uint64_t later_number) {
-  BlockHeader header;
-  header.flags = kSkipBlock;
-  header.epoch = epoch;
-  header.number = number;
-  header.time_ms = static_cast<int64_t>(later - at);
-  SubBatch next;
-  next.count = 0;
-  next.sequence = static_cast<int64_t>(later_number);
-  AlignedBuffer buffer;
-  const size_t padded = build_block(buffer, header, {next});
-  PENSTOCK_CHECK(file.pwrite({buffer.data(), padded}, at));
-  return file.sync();
-}
-
-Result<BlockHeader> header_at(const runtime::File& file, uint64_t at) {
-  std::string head(kBlockHeaderBytes, '\0');
-  PENSTOCK_TRY(const size_t got, file.pread(head, at));
-  const auto header = peek_block(std::string_view(head).substr(0, got));
-  if (!header) return fail(Code::kBug, "a block that was sound is not any more");
-  return *header;
-}
 
 }  // namespace
 
-Result<std::vector<SegmentReport>> inspect_topic(runtime::Runtime& runtime,
-                                                 const std::string& directory,
-                                                 const std::string& topic) {
-  PENSTOCK_TRY(auto segments, open_all(runtime, directory + "/" + topic));
-  std::vector<SegmentReport> out;
-  for (size_t i = 0; i < segments.size(); i++) {
-    Opened& o = segments[i];
-    SegmentReport report;
-    report.file = o.path;
-    if (!o.header) {
-      report.problem = o.header.error().message;
-      out.push_back(std::move(report));
-      continue;
-    }
-    const SegmentHeader& h = *o.header;
-    report.first_block = h.first_block;
-    std::vector<int64_t> end = h.base;
-    const bool last = i + 1 == segments.size();
-    const uint64_t limit = last || !segments[i + 1].header ? UINT64_MAX
-                                                           : segments[i + 1].header->valid_before;
-    const WalkResult walked = walk_blocks(
-        *o.file, h.epoch, kSegmentHeaderBytes, h.first_block, o.bytes, [&](WalkedBlock&& b) {
-          if (b.header.number >= limit) return false;
-          report.blocks++;
-          for (const SubBatch& s : b.subs) {
-            end[static_cast<size_t>(s.partition.value)] = s.base.value + s.count;
-            report.records += s.count;
-          }
-          return true;
-        });
-    report.bytes_used = walked.at;
-    for (size_t p = 0; p < end.size(); p++) {
-      report.partitions.push_back({Partition{static_cast<int32_t>(p)}, Offset{h.base[p]},
-                                   Offset{end[p]}});
-    }
-    if (walked.end == WalkEnd::kIoError) report.problem = walked.error.message;
-    if (walked.end == WalkEnd::kInvalid && walked.next_number < limit) {
-      PENSTOCK_TRY(const uint64_t later, find_later_block(*o.file, h.epoch, walked.next_number,
-                                                          walked.at + kPage, o.bytes));
-      if (later != 0 || !last) report.problem = fmt::format("damaged at byte {}", walked.at);
-    }
-    out.push_back(std::move(report));
-  }
-  return out;
-}
-
 Result<RepairReport> repair_topic(runtime::Runtime& runtime, const std::string& directory,
                                   const std::string& topic) {
-  RepairReport report;
-  runtime::FileSystem& files = runtime.files();
-  PENSTOCK_TRY(auto segments, open_all(runtime, directory + "/" + topic));
-  const std::string damaged = directory + "/damaged";
-  PENSTOCK_CHECK(files.create_directories(damaged));
-  for (size_t i = 0; i < segments.size(); i++) {
-    Opened& o = segments[i];
-    const std::string copy = damaged + "/" + topic + "-" + o.path.substr(o.path.rfind('/') + 1);
-    const bool last = i + 1 == segments.size();
-    if (!o.header) {
-      PENSTOCK_CHECK(files.rename(o.path, copy));
-      report.actions.push_back(o.path + ": its header is unreadable; moved to " + copy);
-      continue;
-    }
-    const SegmentHeader& h = *o.header;
-    const uint64_t limit = last || !segments[i + 1].header ? UINT64_MAX
-                                                           : segments[i + 1].header->valid_before;
-    std::vector<int64_t> end = h.base;
-    bool copied = false;
-    uint64_t at = kSegmentHeaderBytes, number = h.first_block;
-    for (;;) {
-      bool over = false;
-      const WalkResult walked =
-          walk_blocks(*o.file, h.epoch, at, number, o.bytes, [&](WalkedBlock&& b) {
-            over = b.header.number >= limit;
-            if (over) return false;
-            for (const SubBatch& s : b.subs) {
-              int64_t& e = end[static_cast<size_t>(s.partition.value)];
-              if (s.base.value > e) report.records_lost += static_cast<uint64_t>(s.base.value - e);
-              e = s.base.value + s.count;
-            }
-            return true;
-          });
-      if (walked.end == WalkEnd::kIoError) return fail(walked.error, o.path);
-      if (walked.end != WalkEnd::kInvalid || over || walked.next_number >= limit) break;
-      PENSTOCK_TRY(uint64_t later, find_later_block(*o.file, h.epoch, walked.next_number,
-                                                    walked.at + kPage, o.bytes));
-      if (later == 0 && last) break;  // a torn tail, which start-up cuts by itself
-      uint64_t later_number = limit;
-      if (later == 0) {
-        later = o.bytes;  // nothing readable follows in this sealed segment
-      } else {
-        PENSTOCK_TRY(const BlockHeader next, header_at(*o.file, later));
-        later_number = next.number;
-      }
-      if (!copied) {
-        PENSTOCK_CHECK(copy_file(files, *o.file, o.bytes, copy));
-        copied = true;
-      }
-      PENSTOCK_CHECK(write_skip(*o.file, h.epoch, walked.next_number, walked.at, later, later_number));
-      report.actions.push_back(fmt::format("{}: bytes {} to {} are unreadable and skipped; the "
-                                           "original is kept as {}", o.path, walked.at, later, copy));
-      at = later;
-      number = later_number;
-    }
-    if (!last && segments[i + 1].header) {
-      for (size_t p = 0; p < end.size(); p++) {
-        const int64_t next = segments[i + 1].header->base[p];
-        if (next > end[p]) report.records_lost += static_cast<uint64_t>(next - end[p]);
-      }
-    }
-  }
-  PENSTOCK_CHECK(files.sync_directory(directory + "/" + topic));
-  return report;
+  return Repair(runtime.files(), directory, topic).run();
 }
 
 }  // namespace penstock::log

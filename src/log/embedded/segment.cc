@@ -8,7 +8,44 @@ namespace penstock::log {
 namespace {
 
 constexpr size_t kPrepareChunk = 1U << 20;
-constexpr size_t kScanChunk = 1U << 20;
+constexpr uint64_t kReadChunk = 1U << 20;
+
+/// A window on a file that moves forward; what was read from it stays as long as its owner.
+class Window {
+ public:
+  explicit Window(const runtime::File& file) : file_(file) {}
+
+  /// `bytes` from `at`, or fewer where the file ends. `at` is a page's begin.
+  Result<std::string_view> view(uint64_t at, uint64_t bytes, uint64_t end) {
+    if (chunk_ == nullptr || at < from_ || at + bytes > from_ + size_) {
+      const uint64_t wanted = padded(std::max(bytes, std::min(kReadChunk, end - at)));
+      chunk_ = std::make_shared<AlignedBuffer>();
+      chunk_->reserve(wanted);
+      PENSTOCK_TRY(size_, file_.pread({chunk_->data(), wanted}, at));
+      from_ = at;
+    }
+    const uint64_t offset = at - from_;
+    return std::string_view(chunk_->data() + offset, std::min(bytes, size_ - offset));
+  }
+  std::shared_ptr<const void> owner() const { return chunk_; }
+
+ private:
+  const runtime::File& file_;
+  std::shared_ptr<AlignedBuffer> chunk_;
+  uint64_t from_ = 0, size_ = 0;
+};
+
+/// Where the walk goes on after a skip block; false when the block does not make sense.
+bool follow_skip(const WalkedBlock& block, uint64_t to, WalkResult& result) {
+  const auto bytes = static_cast<uint64_t>(block.header.time_ms);
+  const bool sound = block.subs.size() == 1 && bytes % kPage == 0 &&
+                     bytes >= block.header.padded() && bytes <= to - block.at;
+  if (!sound) return false;
+  result.at = block.at + bytes;
+  // Its only sub-batch names the number that follows.
+  result.next_number = static_cast<uint64_t>(block.subs.front().sequence);
+  return true;
+}
 
 }  // namespace
 
@@ -19,17 +56,22 @@ Result<SegmentHeader> read_segment_header(const runtime::File& file, const std::
   PENSTOCK_TRY(const size_t got, file.pread(bytes, 0));
   bytes.resize(got);
   auto header = decode_segment_header(bytes);
-  if (!header) return fail(Code::kCorrupt, path + ": the segment header is damaged");
+  if (!header) {
+    return fail(Code::kCorrupt, path + " is damaged at byte 0 (its header is unreadable)");
+  }
   return std::move(*header);
 }
 
 Status prepare_segment_file(runtime::FileSystem& files, const std::string& path, uint64_t bytes,
                             bool written) {
-  PENSTOCK_TRY(const auto file, files.open(path, {.create = true, .truncate = true, .direct = true}));
+  PENSTOCK_TRY(const auto file,
+               files.open(path, {.create = true, .truncate = true, .direct = true}));
   PENSTOCK_CHECK(file->allocate(bytes));
   AlignedBuffer zeros;
-  zeros.reserve(kPrepareChunk);
-  std::fill_n(zeros.data(), kPrepareChunk, '\0');
+  if (written) {
+    zeros.reserve(kPrepareChunk);
+    std::fill_n(zeros.data(), kPrepareChunk, '\0');
+  }
   for (uint64_t at = 0; written && at < bytes; at += kPrepareChunk) {
     const size_t n = std::min<uint64_t>(kPrepareChunk, bytes - at);
     PENSTOCK_CHECK(file->pwrite({zeros.data(), n}, at));
@@ -37,60 +79,52 @@ Status prepare_segment_file(runtime::FileSystem& files, const std::string& path,
   return file->sync();
 }
 
-WalkResult walk_blocks(const runtime::File& file, uint64_t epoch, uint64_t at, uint64_t number,
-                       uint64_t to, const std::function<bool(WalkedBlock&&)>& visit) {
-  WalkResult result{WalkEnd::kReachedEnd, at, number, {}};
+WalkResult walk_blocks(const runtime::File& file, const Walk& walk,
+                       const std::function<bool(WalkedBlock&&)>& visit) {
+  WalkResult result{WalkEnd::kReachedEnd, walk.at, walk.number, {}};
+  Window window(file);
   const auto stop = [&result](WalkEnd end) {
     result.end = end;
     return result;
   };
-  while (result.at < to) {
-    char head[kBlockHeaderBytes];
-    auto got = file.pread(head, result.at);
-    if (!got) {
-      result.error = got.error();
-      return stop(WalkEnd::kIoError);
-    }
-    const auto header = peek_block({head, *got});
-    const bool ours = header && header->epoch == epoch && header->number == result.next_number &&
-                      result.at + header->padded() <= to;
+  const auto io_error = [&](const Error& error) {
+    result.error = error;
+    return stop(WalkEnd::kIoError);
+  };
+  while (result.at < walk.to) {
+    auto bytes = window.view(result.at, kBlockHeaderBytes, walk.to);
+    if (!bytes) return io_error(bytes.error());
+    const auto header = peek_block(*bytes);
+    const bool ours = header && header->epoch == walk.epoch &&
+                      header->number == result.next_number &&
+                      result.at + header->padded() <= walk.to;
     if (!ours) return stop(WalkEnd::kInvalid);
-    auto bytes = std::make_shared<std::string>(header->bytes, '\0');
-    got = file.pread(*bytes, result.at);
-    if (!got) {
-      result.error = got.error();
-      return stop(WalkEnd::kIoError);
-    }
-    auto subs = *got == header->bytes ? parse_block(*bytes, *header) : std::nullopt;
+    bytes = window.view(result.at, header->bytes, walk.to);
+    if (!bytes) return io_error(bytes.error());
+    auto subs = parse_block(*bytes, *header, walk.partitions);
     if (!subs) return stop(WalkEnd::kInvalid);
-    const bool skip = (header->flags & kSkipBlock) != 0;
-    WalkedBlock block{result.at, *header, std::move(*subs), std::move(bytes)};
-    result.at += skip ? static_cast<uint64_t>(header->time_ms) : header->padded();
-    result.next_number = header->number + 1;
-    if (skip && !block.subs.empty()) {
-      // A skip block names in its only sub-batch the number that follows it.
-      result.next_number = static_cast<uint64_t>(block.subs.front().sequence);
+    WalkedBlock block{result.at, *header, std::move(*subs), window.owner()};
+    if ((header->flags & kSkipBlock) != 0) {
+      if (!follow_skip(block, walk.to, result)) return stop(WalkEnd::kInvalid);
       continue;
     }
     if (!visit(std::move(block))) return stop(WalkEnd::kStopped);
+    result.at += header->padded();
+    result.next_number = header->number + 1;
   }
   return result;
 }
 
-Result<uint64_t> find_later_block(const runtime::File& file, uint64_t epoch, uint64_t number,
-                                  uint64_t from, uint64_t to) {
-  std::string chunk;
-  for (uint64_t at = from / kPage * kPage; at < to; at += kScanChunk) {
-    chunk.assign(std::min<uint64_t>(kScanChunk, to - at), '\0');
-    PENSTOCK_TRY(const size_t got, file.pread(chunk, at));
-    for (size_t i = 0; i + kBlockHeaderBytes <= got; i += kPage) {
-      const auto header = peek_block(std::string_view(chunk).substr(i));
-      if (!header || header->epoch != epoch || header->number < number || at + i < from) continue;
-      if (at + i + header->padded() > to) continue;
-      std::string bytes(header->bytes, '\0');
-      PENSTOCK_TRY(const size_t size, file.pread(bytes, at + i));
-      if (size == header->bytes && parse_block(bytes, *header)) return at + i;
-    }
+Result<uint64_t> find_later_block(const runtime::File& file, const Walk& walk) {
+  Window window(file);
+  Window whole(file);
+  for (uint64_t at = padded(walk.at); at < walk.to; at += kPage) {
+    PENSTOCK_TRY(const std::string_view head, window.view(at, kBlockHeaderBytes, walk.to));
+    const auto header = peek_block(head);
+    if (!header || header->epoch != walk.epoch || header->number < walk.number) continue;
+    if (at + header->padded() > walk.to) continue;
+    PENSTOCK_TRY(const std::string_view bytes, whole.view(at, header->bytes, walk.to));
+    if (parse_block(bytes, *header, walk.partitions)) return at;
   }
   return uint64_t{0};
 }

@@ -1,8 +1,8 @@
 // Segment: one file of a topic, and walking over its blocks.
 //
-// The file handles are shared with pool jobs that read or write; `writer` bypasses the page cache,
-// `reader` does not. `used` is where the next block goes; blocks below `used` were valid when they
-// were written or recovered.
+// A Segment object lives on the topic's loop; pool jobs get copies of what they need. Walking
+// reads a file from any thread that may block. Failure: bytes that are no block end a walk, they
+// are not an error by themselves: what they mean depends on where they stand.
 #pragma once
 
 #include <functional>
@@ -15,49 +15,59 @@
 
 namespace penstock::log {
 
+/// A block's position and what the partitions' offsets were before it.
+struct IndexEntry {
+  uint64_t at = 0;
+  uint64_t number = 0;
+  std::vector<int64_t> base;
+};
+
 struct Segment {
   std::string path;
   SegmentHeader header;
-  uint64_t bytes = 0;       // of the file
-  uint64_t used = kSegmentHeaderBytes;
-  int64_t last_append_ms = 0;
-  bool sealed = false;
-  std::shared_ptr<runtime::File> writer, reader;
-  /// About one entry per MiB: a block's position and what the partitions' offsets were before it.
-  struct IndexEntry {
-    uint64_t at;
-    uint64_t number;
-    std::vector<int64_t> base;
-  };
-  std::vector<IndexEntry> index;
-  int readers = 0;  // jobs reading it now; it is not recycled meanwhile
+  uint64_t bytes = 0;                     // of the file
+  uint64_t used = kSegmentHeaderBytes;    // where the next block goes; of the newest segment only
+  std::shared_ptr<runtime::File> writer;  // of the newest segment only; bypasses the page cache
+  std::vector<IndexEntry> index;          // in order, sparse; filled by writing and by reading
+  int readers = 0;                        // jobs reading it now; it is not recycled meanwhile
 };
+
+/// About one index entry per MiB; with many partitions fewer, as entries are larger.
+constexpr uint64_t index_every(size_t partitions) {
+  return std::max<uint64_t>(1U << 20, partitions * 16384);
+}
 
 struct WalkedBlock {
   uint64_t at = 0;
   BlockHeader header;
-  std::vector<SubBatch> subs;          // views into `bytes`
-  std::shared_ptr<std::string> bytes;
+  std::vector<SubBatch> subs;         // views into what `owner` keeps
+  std::shared_ptr<const void> owner;
+};
+
+struct Walk {
+  uint64_t epoch = 0;
+  size_t partitions = 0;
+  uint64_t at = kSegmentHeaderBytes;
+  uint64_t number = 0;  // of the block that must stand at `at`
+  uint64_t to = 0;
 };
 
 /// What stopped a walk before `to`.
 enum class WalkEnd : unsigned char { kReachedEnd, kStopped, kInvalid, kIoError };
 struct WalkResult {
   WalkEnd end = WalkEnd::kReachedEnd;
-  uint64_t at = 0;       // one past the last good block, or where it is invalid
-  uint64_t next_number = 0;
-  Error error;           // for kIoError
+  uint64_t at = 0;           // one past the last good block, or where it is invalid
+  uint64_t next_number = 0;  // of the block that stands or should stand there
+  Error error;               // for kIoError
 };
 
-/// Visits blocks of `epoch` from `at`, whose first must be `number`, until `to` or until `visit`
-/// answers false. Blocks. Skip blocks are followed silently.
-WalkResult walk_blocks(const runtime::File& file, uint64_t epoch, uint64_t at, uint64_t number,
-                       uint64_t to, const std::function<bool(WalkedBlock&&)>& visit);
+/// Visits blocks until `visit` answers false. Blocks the caller. Skip blocks are followed silently.
+WalkResult walk_blocks(const runtime::File& file, const Walk& walk,
+                       const std::function<bool(WalkedBlock&&)>& visit);
 
-/// The first position at or after `from` where a later block (number above `number`) of this epoch
-/// is sound; 0 when there is none. Tells a torn tail from damage in the middle.
-Result<uint64_t> find_later_block(const runtime::File& file, uint64_t epoch, uint64_t number,
-                                  uint64_t from, uint64_t to);
+/// The first position from `walk.at` on where a sound block of this epoch numbered `walk.number` or
+/// above stands; 0 when there is none. Tells a torn tail from damage in the middle.
+Result<uint64_t> find_later_block(const runtime::File& file, const Walk& walk);
 
 Result<SegmentHeader> read_segment_header(const runtime::File& file, const std::string& path);
 

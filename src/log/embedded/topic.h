@@ -5,10 +5,12 @@
 // failed write nothing is assumed: the segment is left, what was in flight answers kMaybe, and the
 // next segment's header voids whatever may have landed.
 //
-// Threads: the home loop, except what `Published` holds, which any thread may read.
+// Threads: the home loop, except what `Published` holds, which any thread may read. Pool jobs hold
+// a reference to the topic and touch nothing of it but `runtime_`.
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -20,11 +22,19 @@
 
 namespace penstock::log {
 
+/// A batch with its records found: what is appended, written and kept for readers.
+struct PendingBatch {
+  Batch batch;
+  std::vector<std::string_view> records;  // views into batch.data
+};
+
 struct PendingAppend {
   runtime::Loop* home = nullptr;
   std::vector<Batch> batches;
   AppendDone done;
-  uint64_t bytes = 0;
+  // Filled by Topic::append:
+  std::shared_ptr<std::vector<PendingBatch>> parsed;
+  uint64_t bytes = 0, records = 0;
 };
 
 struct PendingFetch {
@@ -45,10 +55,14 @@ class Topic : public std::enable_shared_from_this<Topic> {
   void append(PendingAppend append);
   void fetch(PendingFetch fetch);
   /// Recycles what retention allows; `required` is the lowest committed position per partition.
-  void retain(const std::vector<int64_t>& required);
-  /// Refuses what is waiting; the block in flight still finishes.
+  void retain(std::vector<int64_t> required);
+  /// What the disk has left, looked at now and then.
+  void free_space(uint64_t bytes);
+  /// Accepts nothing more; what was accepted is still written.
   void stop();
-  bool busy() const { return writing_ || preparing_; }
+  /// Gives up what waits to be written, for a caller that cannot wait.
+  void abandon();
+  bool busy() const { return writing_ || preparing_ || recycling_ || !pending_.empty(); }
 
   const TopicSpec& spec() const { return spec_; }
   // Any thread.
@@ -58,70 +72,109 @@ class Topic : public std::enable_shared_from_this<Topic> {
 
  private:
   struct Commit;  // a block on its way to the disk
+  struct ReadJob;
+  struct Spare {
+    std::string path;
+    uint64_t bytes = 0;
+  };
   struct CachedBlock {
     std::vector<ReadBatch> batches;
     std::vector<int64_t> end;  // of every partition, after it
     uint64_t bytes = 0;
   };
-  struct ReadJob;
 
-  // topic.cc: appending
+  // topic_append.cc
+  Status parse(PendingAppend& append) const;
+  Status admit(PendingAppend& append) const;
   void pump();
-  bool make_room(uint64_t bytes);
-  void prepare(bool written);
-  void prepared(const std::string& path, Status status);
+  bool is_due();
+  uint64_t next_block_bytes() const;
   std::shared_ptr<Commit> gather();
-  void begin_segment(Commit& commit);
-  void write(std::shared_ptr<Commit> commit);
-  void committed(const std::shared_ptr<Commit>& commit);
-  void failed(const std::shared_ptr<Commit>& commit);
+  void take(Commit& commit, PendingAppend& append);
+  void acknowledge(Commit& commit);
   void refuse_pending(Code code, const std::string& message);
-  void cache(const std::shared_ptr<Commit>& commit);
+  void cache(Commit& commit);
+
+  // topic_write.cc
+  bool fits(uint64_t block) const;
+  bool make_room(uint64_t block);
+  void prepare(uint64_t bytes, bool written);
+  void prepared(const Spare& spare, const Status& status);
+  std::shared_ptr<Segment> next_segment(const Spare& spare) const;
+  void write(const std::shared_ptr<Commit>& commit);
+  void not_started(const std::shared_ptr<Commit>& commit, const Status& status);
+  void written(const std::shared_ptr<Commit>& commit);
+  void failed(Commit& commit);
+  void set_disk_full(bool full);
   std::string path_of(const std::string& name) const { return directory_ + "/" + name; }
+  Spare new_spare(uint64_t bytes);
+
+  // topic_retain.cc
+  bool may_recycle(const Segment& oldest, const Segment& after) const;
+  void recycle_oldest();
+  struct Recycling;
+  void recycled(Recycling& recycling);
+  uint64_t segment_bytes_total() const;
 
   // topic_read.cc
-  Result<FetchResult> read_cache(const FetchRequest& request) const;
+  Status check(const FetchRequest& request) const;
+  FetchResult read_cache(const FetchRequest& request) const;
   bool has_data(const FetchRequest& request) const;
   bool in_cache(const FetchRequest& request) const;
+  void wait(PendingFetch fetch);
   void answer_waiters();
   void read_disk(PendingFetch fetch);
   std::shared_ptr<ReadJob> plan_read(const FetchRequest& request);
+  void has_read(ReadJob& job, PendingFetch& fetch);
   static void answer(PendingFetch& fetch, Result<FetchResult> result);
 
   // topic_recover.cc
   Status open_segments(const std::vector<std::string>& names);
+  Status check_chain();
   Status scan_last();
+  Status settle_tail(uint64_t at, uint64_t bytes);
+  Status keep_spares(const std::vector<std::string>& names);
+  std::unexpected<Error> damaged(const std::string& what) const;
+
   void publish();
 
   runtime::Runtime& runtime_;
   runtime::Loop& loop_;
-  const EmbeddedLogOptions& options_;
-  TopicSpec spec_;
-  std::string directory_;
+  const EmbeddedLogOptions options_;
+  const TopicSpec spec_;
+  const uint64_t segment_bytes_;
+  const std::string directory_;
 
-  std::deque<std::shared_ptr<Segment>> segments_;  // the last one is written to
-  std::vector<std::string> spares_;
+  std::deque<std::shared_ptr<Segment>> segments_;  // the newest is written to
+  std::vector<Spare> spares_;
   uint64_t next_spare_ = 0;
   uint64_t next_number_ = 1;
   std::vector<int64_t> end_;
-  std::map<ProducerKey, int64_t> sequences_;
+  Producers producers_;
 
   std::deque<PendingAppend> pending_;
-  uint64_t pending_bytes_ = 0;
+  uint64_t pending_bytes_ = 0, pending_records_ = 0;
+  uint64_t worth_records_ = 0;    // so many are expected soon after the last commit
+  int64_t committed_ns_ = 0;
+  bool delay_armed_ = false;
+
   std::shared_ptr<AlignedBuffer> buffer_ = std::make_shared<AlignedBuffer>();
-  bool writing_ = false, preparing_ = false, stopped_ = false, disk_full_ = false;
+  bool writing_ = false, preparing_ = false, recycling_ = false, stopped_ = false;
+  bool disk_full_ = false;
+  bool wants_segment_ = false;  // the disk was full when a segment was needed
   bool leave_segment_ = false;  // the last write failed: go on in a new segment
-  uint64_t valid_before_ = 0;   // for the next segment's header
+  uint64_t valid_before_ = 0;   // for that segment's header
 
   std::deque<CachedBlock> cache_;
   std::vector<int64_t> cache_base_;
   uint64_t cache_bytes_ = 0;
   std::vector<PendingFetch> waiters_;
   uint64_t next_waiter_ = 1;
+  std::vector<int64_t> required_;
 
   struct Published {
     std::vector<int64_t> start, end;
-    std::map<ProducerKey, int64_t> sequences;
+    Producers producers;
     uint64_t disk_bytes = 0, records = 0, bytes = 0, commits = 0;
     bool disk_full = false;
   };

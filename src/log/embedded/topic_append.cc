@@ -1,0 +1,219 @@
+// Appending: what is accepted, when a block is worth writing, what goes into it, who is told.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/assert.h"
+#include "log/embedded/answers.h"
+#include "log/embedded/commit.h"
+#include "log/embedded/metrics.h"
+#include "log/record_codec.h"
+
+namespace penstock::log {
+namespace {
+
+/// Fewer records than this are never waited for.
+constexpr uint64_t kWorthWaiting = 8;
+
+}  // namespace
+
+Topic::Topic(runtime::Runtime& runtime, runtime::Loop& loop, const EmbeddedLogOptions& options,
+             TopicSpec spec)
+    : runtime_(runtime),
+      loop_(loop),
+      options_(options),
+      spec_(std::move(spec)),
+      segment_bytes_(padded(spec_.segment_bytes > 0 ? spec_.segment_bytes : options.segment_bytes)),
+      directory_(options.directory + "/" + spec_.name),
+      end_(static_cast<size_t>(spec_.partitions), 0),
+      cache_base_(end_) {}
+
+Status Topic::parse(PendingAppend& append) const {
+  append.parsed = std::make_shared<std::vector<PendingBatch>>();
+  append.parsed->reserve(append.batches.size());
+  for (Batch& b : append.batches) {
+    if (b.partition.value < 0 || b.partition.value >= spec_.partitions) {
+      return fail(Code::kInvalid, "there is no such partition");
+    }
+    if (b.data.size() > kBatchBytesMax) return fail(Code::kInvalid, "a batch is too large");
+    append.bytes += b.data.size() + kSubBatchHeaderBytes;
+    append.records += b.count;
+    append.parsed->push_back({std::move(b), {}});
+    // Split only where the data stands for good: moving a short string moves its bytes.
+    PendingBatch& kept = append.parsed->back();
+    const bool sound = kept.batch.count > 0 && kept.batch.count <= kept.batch.data.size() &&
+                       split_records(kept.batch.data, kept.batch.count, kept.records);
+    if (!sound) return fail(Code::kInvalid, "a batch does not hold the records it claims");
+  }
+  append.batches.clear();
+  if (append.bytes > options_.pending_bytes_max) {
+    return fail(Code::kInvalid, "an append is larger than what may wait to be written");
+  }
+  return {};
+}
+
+Status Topic::admit(PendingAppend& append) const {
+  if (stopped_) return fail(Code::kCancelled, "the log has stopped");
+  PENSTOCK_CHECK(parse(append));
+  if (disk_full_) return fail(Code::kExhausted, "the disk is full");
+  if (pending_bytes_ + append.bytes > options_.pending_bytes_max) {
+    metrics().busy.add();
+    return fail(Code::kBusy, "too much is waiting to be written");
+  }
+  return {};
+}
+
+void Topic::append(PendingAppend append) {
+  if (Status admitted = admit(append); !admitted) {
+    append.home->post([done = std::move(append.done), e = std::move(admitted).error()]() mutable {
+      done(std::unexpected(std::move(e)));
+    });
+    return;
+  }
+  pending_bytes_ += append.bytes;
+  pending_records_ += append.records;
+  pending_.push_back(std::move(append));
+  pump();
+}
+
+void Topic::refuse_pending(Code code, const std::string& message) {
+  Answers answers;
+  for (PendingAppend& a : pending_) {
+    answers.add(a.home, [done = std::move(a.done), code, message]() mutable {
+      done(fail(code, message));
+    });
+  }
+  pending_.clear();
+  pending_bytes_ = pending_records_ = 0;
+  answers.send();
+}
+
+uint64_t Topic::next_block_bytes() const {
+  uint64_t bytes = kBlockHeaderBytes;
+  for (const PendingAppend& a : pending_) {
+    if (bytes > kBlockHeaderBytes && bytes + a.bytes > options_.block_bytes_max) break;
+    bytes += a.bytes;
+  }
+  return bytes;
+}
+
+/// Under concurrency those who were just answered come back at once: one commit for them and for
+/// those who already wait costs half of two. A lone sender is never kept waiting.
+bool Topic::is_due() {
+  if (stopped_ || worth_records_ < kWorthWaiting || pending_records_ >= worth_records_ ||
+      pending_bytes_ >= options_.block_bytes_max / 2) {
+    return true;
+  }
+  const int64_t left_us =
+      options_.commit_delay_us_max - (runtime_.clock().mono_ns() - committed_ns_) / 1000;
+  if (left_us <= 0) return true;
+  if (delay_armed_) return false;
+  delay_armed_ = true;
+  loop_.after(std::chrono::microseconds(left_us), [this, self = shared_from_this()] {
+    delay_armed_ = false;
+    pump();
+  });
+  return false;
+}
+
+void Topic::pump() {
+  while (!writing_ && !pending_.empty() && is_due() && make_room(padded(next_block_bytes()))) {
+    const auto commit = gather();
+    worth_records_ = 0;
+    if (!commit->subs.empty()) {
+      write(commit);
+    } else {
+      acknowledge(*commit);  // everything was stored before
+    }
+  }
+}
+
+std::shared_ptr<Topic::Commit> Topic::gather() {
+  auto commit = std::make_shared<Commit>();
+  commit->end = end_;
+  uint64_t bytes = kBlockHeaderBytes;
+  while (!pending_.empty()) {
+    PendingAppend& a = pending_.front();
+    if (bytes > kBlockHeaderBytes && bytes + a.bytes > options_.block_bytes_max) break;
+    bytes += a.bytes;
+    pending_bytes_ -= a.bytes;
+    pending_records_ -= a.records;
+    take(*commit, a);
+    pending_.pop_front();
+  }
+  return commit;
+}
+
+void Topic::take(Commit& commit, PendingAppend& append) {
+  std::vector<Appended> appended;
+  appended.reserve(append.parsed->size());
+  for (PendingBatch& p : *append.parsed) {
+    const Batch& b = p.batch;
+    if (b.producer != 0) {
+      const ProducerKey key{b.partition.value, b.producer};
+      const auto found = commit.sequences.find(key);
+      const int64_t last = found == commit.sequences.end() ? producers_.last(key) : found->second;
+      if (b.sequence <= last) {
+        appended.push_back({b.partition, Offset{}, true});
+        continue;
+      }
+      commit.sequences[key] = b.sequence;
+    }
+    int64_t& end = commit.end[static_cast<size_t>(b.partition.value)];
+    appended.push_back({b.partition, Offset{end}, false});
+    commit.stored.push_back({&p, commit.owners.size()});
+    commit.subs.push_back({b.partition, b.count, Offset{end}, b.producer, b.sequence, b.data});
+    end += b.count;
+    commit.records += b.count;
+    commit.bytes += b.data.size();
+  }
+  commit.waiting.push_back({append.home, std::move(append.done), std::move(appended)});
+  commit.owners.push_back(std::move(append.parsed));
+}
+
+void Topic::acknowledge(Commit& commit) {
+  Answers answers;
+  for (Commit::Waiting& w : commit.waiting) {
+    answers.add(w.home, [done = std::move(w.done), appended = std::move(w.appended)]() mutable {
+      done(std::move(appended));
+    });
+  }
+  answers.send();
+}
+
+void Topic::cache(Commit& commit) {
+  CachedBlock block;
+  block.end = commit.end;
+  block.batches.reserve(commit.subs.size());
+  for (size_t i = 0; i < commit.subs.size(); i++) {
+    const SubBatch& s = commit.subs[i];
+    PendingBatch& p = *commit.stored[i].batch;
+    // The records move out of their owner, which keeps the data they point into.
+    block.batches.push_back({s.partition, s.base, s.producer, s.sequence,
+                             std::move(p.records),
+                             commit.owners[commit.stored[i].owner]});
+    block.bytes += sizeof(ReadBatch) + p.batch.data.capacity() + s.count * sizeof s.data;
+  }
+  cache_bytes_ += block.bytes;
+  cache_.push_back(std::move(block));
+  while (cache_bytes_ > options_.tail_cache_bytes && !cache_.empty()) {
+    cache_base_ = cache_.front().end;
+    cache_bytes_ -= cache_.front().bytes;
+    cache_.pop_front();
+  }
+}
+
+void Topic::stop() {
+  stopped_ = true;
+  for (PendingFetch& w : waiters_) {
+    loop_.cancel(w.timer);
+    answer(w, fail(Code::kCancelled, "the log has stopped"));
+  }
+  waiters_.clear();
+  pump();
+}
+
+void Topic::abandon() { refuse_pending(Code::kCancelled, "the log has stopped"); }
+
+}  // namespace penstock::log

@@ -1,0 +1,80 @@
+// Retention: the oldest segment becomes a spare when it is too much or too old and no one needs it.
+#include <algorithm>
+
+#include "base/diag.h"
+#include "log/embedded/topic.h"
+
+namespace penstock::log {
+
+struct Topic::Recycling {
+  std::shared_ptr<Segment> segment;
+  Spare spare;        // without a path: the file is removed
+  bool gone = false;  // it has its old name no more
+  Status status;
+};
+
+uint64_t Topic::segment_bytes_total() const {
+  uint64_t bytes = 0;
+  for (const auto& s : segments_) bytes += s->bytes;
+  return bytes;
+}
+
+bool Topic::may_recycle(const Segment& oldest, const Segment& after) const {
+  const bool too_large =
+      spec_.retention_bytes > 0 && segment_bytes_total() > spec_.retention_bytes;
+  const int64_t age_ms = runtime_.clock().wall_ms() - after.header.created_ms;
+  const bool too_old = spec_.retention_ms > 0 && age_ms > spec_.retention_ms;
+  if ((!too_large && !too_old) || oldest.readers > 0) return false;
+  const std::vector<int64_t>& end = after.header.base;
+  for (size_t p = 0; p < end.size(); p++) {
+    if (required_[p] < end[p]) return false;
+  }
+  return true;
+}
+
+void Topic::retain(std::vector<int64_t> required) {
+  required_ = std::move(required);
+  recycle_oldest();
+}
+
+void Topic::recycle_oldest() {
+  if (recycling_ || stopped_ || segments_.size() < 2) return;
+  const std::shared_ptr<Segment> oldest = segments_.front();
+  if (!may_recycle(*oldest, *segments_[1])) return;
+  segments_.pop_front();
+  publish();
+  recycling_ = true;
+  auto job = std::make_shared<Recycling>();
+  job->segment = oldest;
+  const bool keep = spares_.size() < options_.spare_segments_max && oldest->bytes == segment_bytes_;
+  if (keep) job->spare = new_spare(oldest->bytes);
+  const Status submitted = runtime_.pool().submit(
+      [this, self = shared_from_this(), job] {
+        runtime::FileSystem& files = runtime_.files();
+        job->status = job->spare.path.empty() ? files.remove(job->segment->path)
+                                              : files.rename(job->segment->path, job->spare.path);
+        job->gone = job->status.has_value();
+        // The old name must be gone for good before the file is written to again, and before a
+        // younger segment goes: a start must never find a gap.
+        if (job->gone) job->status = files.sync_directory(directory_);
+      },
+      loop_, [this, self = shared_from_this(), job] { recycled(*job); });
+  if (submitted) return;
+  job->status = submitted;
+  recycled(*job);
+}
+
+void Topic::recycled(Recycling& job) {
+  recycling_ = false;
+  if (job.status) {
+    if (!job.spare.path.empty()) spares_.push_back(std::move(job.spare));
+    publish();
+    return recycle_oldest();
+  }
+  diag::warn("retention failed",
+             {{"file", job.segment->path}, {"error", job.status.error().message}});
+  if (!job.gone) segments_.push_front(job.segment);
+  publish();
+}
+
+}  // namespace penstock::log

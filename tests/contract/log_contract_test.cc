@@ -1,0 +1,523 @@
+// Contract of log::Log, over every implementation: records in order at dense offsets, atomic
+// appends, duplicates told by their sequence, readers from anywhere, positions of groups, and for
+// durable engines restart, retention and a full disk. Method: the same cases against a fresh log of
+// each engine; the embedded one on the machine's disk and on a simulated one.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "log/embedded_log.h"
+#include "log/memory_log.h"
+#include "runtime/real_runtime.h"
+#include "runtime/sim_runtime.h"
+
+namespace penstock::log {
+namespace {
+
+constexpr char kLane[] = "lane";
+constexpr int32_t kPartitions = 3;
+
+/// What runs the log: real threads, or the simulator.
+class Machine {
+ public:
+  virtual ~Machine() = default;
+  virtual runtime::Runtime& runtime() = 0;
+  virtual runtime::Loop& home() = 0;   // the log's
+  virtual runtime::Loop& caller() = 0;  // where answers arrive
+  virtual void wait(std::atomic<bool>& ready) = 0;
+  virtual std::string directory() = 0;
+};
+
+class RealMachine : public Machine {
+ public:
+  RealMachine()
+      : runtime_(runtime::make_real_runtime()), home_("log"), caller_("caller"),
+        directory_(std::filesystem::temp_directory_path() /
+                   ("penstock-log-" + std::to_string(::getpid()))) {
+    std::filesystem::remove_all(directory_);
+    std::filesystem::create_directories(directory_);
+    home_.start();
+    caller_.start();
+  }
+  ~RealMachine() override { std::filesystem::remove_all(directory_); }
+  runtime::Runtime& runtime() override { return *runtime_; }
+  runtime::Loop& home() override { return home_.loop(); }
+  runtime::Loop& caller() override { return caller_.loop(); }
+  void wait(std::atomic<bool>& ready) override { ready.wait(false); }
+  std::string directory() override { return directory_ / "log"; }
+
+ private:
+  std::unique_ptr<runtime::Runtime> runtime_;
+  runtime::LoopThread home_, caller_;
+  std::filesystem::path directory_;
+};
+
+class SimMachine : public Machine {
+ public:
+  SimMachine() : runtime_(1), home_(runtime_.make_loop()), caller_(runtime_.make_loop()) {
+    EXPECT_TRUE(runtime_.files().create_directories("/data"));
+  }
+  runtime::Runtime& runtime() override { return runtime_; }
+  runtime::Loop& home() override { return home_; }
+  runtime::Loop& caller() override { return caller_; }
+  void wait(std::atomic<bool>& ready) override {
+    ASSERT_EQ(runtime_.run_until([&] { return ready.load(); }), runtime::SimEnd::kDone);
+  }
+  std::string directory() override { return "/data/log"; }
+  runtime::SimRuntime& sim() { return runtime_; }
+
+ private:
+  runtime::SimRuntime runtime_;
+  runtime::Loop& home_;
+  runtime::Loop& caller_;
+};
+
+/// An answer that arrives later.
+template <typename T>
+class Pending {
+ public:
+  explicit Pending(Machine& machine) : machine_(machine), slot_(std::make_shared<Slot>()) {}
+  auto callback() {
+    return [slot = slot_](Result<T> result) {
+      slot->value.emplace(std::move(result));
+      slot->ready = true;
+      slot->ready.notify_all();
+    };
+  }
+  bool ready() const { return slot_->ready; }
+  Result<T> get() {
+    machine_.wait(slot_->ready);
+    if (!slot_->value) return fail(Code::kBug, "no answer");
+    return std::move(*slot_->value);
+  }
+
+ private:
+  struct Slot {
+    std::atomic<bool> ready{false};
+    std::optional<Result<T>> value;
+  };
+  Machine& machine_;
+  std::shared_ptr<Slot> slot_;
+};
+
+Batch batch(int32_t partition, const std::vector<std::string>& records, uint64_t producer = 0,
+            int64_t sequence = 0) {
+  Batch b;
+  b.partition = {partition};
+  b.count = static_cast<uint32_t>(records.size());
+  for (const auto& r : records) encode_record(b.data, r);
+  b.producer = producer;
+  b.sequence = sequence;
+  return b;
+}
+
+class LogContract : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (engine() == "embedded") {
+      machine_ = std::make_unique<RealMachine>();
+    } else {
+      machine_ = std::make_unique<SimMachine>();
+    }
+    options_.segment_bytes = 1U << 20;
+    options_.free_reserve_bytes = 0;
+    options_.housekeeping_ms = 20;
+    options_.waiters_max = 4;
+    spec_.name = kLane;
+    spec_.partitions = kPartitions;
+    open();
+  }
+  void TearDown() override {
+    if (log_) log_->stop();
+    log_.reset();
+    machine_.reset();
+  }
+
+  std::string_view engine() const { return GetParam(); }
+  bool durable() const { return engine() != "memory"; }
+  runtime::SimRuntime* sim() {
+    auto* machine = dynamic_cast<SimMachine*>(machine_.get());
+    return machine == nullptr ? nullptr : &machine->sim();
+  }
+
+  void open() {
+    options_.directory = machine_->directory();
+    log_ = durable() ? open_embedded_log(machine_->runtime(), machine_->home(), options_)
+                     : make_memory_log(machine_->runtime());
+    TopicSpec other;
+    other.name = "other";
+    const Status started = log_->start({spec_, other});
+    ASSERT_TRUE(started) << started.error().message;
+  }
+  void restart() {
+    log_->stop();
+    log_.reset();
+    open();
+  }
+
+  Pending<std::vector<Appended>> begin_append(std::vector<Batch> batches,
+                                              const std::string& topic = kLane) {
+    Pending<std::vector<Appended>> out(*machine_);
+    log_->append(machine_->caller(), topic, std::move(batches), out.callback());
+    return out;
+  }
+  Result<std::vector<Appended>> append(std::vector<Batch> batches,
+                                       const std::string& topic = kLane) {
+    return begin_append(std::move(batches), topic).get();
+  }
+  Pending<FetchResult> begin_fetch(std::vector<Position> positions, int64_t wait_ms = 0,
+                                   size_t bytes_max = 4U << 20) {
+    Pending<FetchResult> out(*machine_);
+    log_->fetch(machine_->caller(), {kLane, std::move(positions), bytes_max, wait_ms},
+                out.callback());
+    return out;
+  }
+  Result<FetchResult> fetch(std::vector<Position> positions, int64_t wait_ms = 0,
+                            size_t bytes_max = 4U << 20) {
+    return begin_fetch(std::move(positions), wait_ms, bytes_max).get();
+  }
+
+  /// All records of a partition from an offset on, in several fetches.
+  std::vector<std::string> read(int32_t partition, int64_t from = 0, size_t bytes_max = 4U << 20) {
+    std::vector<std::string> out;
+    Position at{{partition}, {from}};
+    for (;;) {
+      const auto got = fetch({at}, 0, bytes_max);
+      EXPECT_TRUE(got) << (got ? "" : got.error().message);
+      if (!got || got->batches.empty()) return out;
+      for (const ReadBatch& b : got->batches) {
+        EXPECT_EQ(b.partition.value, partition);
+        for (size_t i = 0; i < b.records.size(); i++) {
+          const int64_t offset = b.base.value + static_cast<int64_t>(i);
+          if (offset < at.next.value) continue;
+          EXPECT_EQ(offset, at.next.value);
+          at.next.value = offset + 1;
+          out.emplace_back(b.records[i]);
+        }
+      }
+      EXPECT_EQ(got->next.front().next, at.next);
+    }
+  }
+  int64_t end(int32_t partition) { return (*log_->bounds(kLane))[partition].end.value; }
+  int64_t start(int32_t partition) { return (*log_->bounds(kLane))[partition].start.value; }
+
+  EmbeddedLogOptions options_;
+  TopicSpec spec_;
+  std::unique_ptr<Machine> machine_;
+  std::unique_ptr<Log> log_;
+};
+
+class DurableLogContract : public LogContract {};
+
+TEST_P(LogContract, records_come_back_in_order_at_dense_offsets) {
+  const auto first = append({batch(0, {"a", "b"}), batch(2, {"x"})});
+  ASSERT_TRUE(first);
+  ASSERT_EQ(first->size(), 2U);
+  EXPECT_EQ((*first)[0].base.value, 0);
+  EXPECT_EQ((*first)[1].partition.value, 2);
+  const auto second = append({batch(0, {std::string("c\0d", 3), ""})});
+  ASSERT_TRUE(second);
+  EXPECT_EQ((*second)[0].base.value, 2);
+  EXPECT_EQ(read(0), (std::vector<std::string>{"a", "b", std::string("c\0d", 3), ""}));
+  EXPECT_TRUE(read(1).empty());
+  EXPECT_EQ(read(2), std::vector<std::string>{"x"});
+  EXPECT_EQ(end(0), 4);
+  EXPECT_EQ(end(2), 1);
+}
+
+TEST_P(LogContract, appends_are_acknowledged_in_order_when_many_are_under_way) {
+  std::vector<Pending<std::vector<Appended>>> waiting;
+  for (int i = 0; i < 300; i++) {
+    waiting.push_back(begin_append({batch(i % kPartitions, {std::to_string(i)})}));
+  }
+  for (int i = 0; i < 300; i++) {
+    const auto got = waiting[static_cast<size_t>(i)].get();
+    ASSERT_TRUE(got);
+    EXPECT_EQ((*got)[0].base.value, i / kPartitions);
+  }
+  const auto records = read(1);
+  ASSERT_EQ(records.size(), 100U);
+  EXPECT_EQ(records[99], "298");
+}
+
+TEST_P(LogContract, an_append_is_stored_whole_or_not_at_all) {
+  Batch wrong = batch(1, {"y"});
+  wrong.count = 2;
+  EXPECT_EQ(append({batch(0, {"x"}), wrong}).error().code, Code::kInvalid);
+  EXPECT_EQ(append({batch(0, {"x"}), batch(kPartitions, {"y"})}).error().code, Code::kInvalid);
+  Batch empty = batch(0, {});
+  EXPECT_EQ(append({batch(0, {"x"}), empty}).error().code, Code::kInvalid);
+  Batch large = batch(0, {std::string(kBatchBytesMax, 'x')});
+  EXPECT_EQ(append({large}).error().code, Code::kInvalid);
+  EXPECT_EQ(append({batch(0, {"x"})}, "nowhere").error().code, Code::kNotFound);
+  EXPECT_TRUE(read(0).empty());
+  EXPECT_EQ(end(0), 0);
+}
+
+TEST_P(LogContract, the_largest_record_is_stored) {
+  const std::string large(kRecordBytesMax, 'r');
+  ASSERT_TRUE(append({batch(0, {large})}));
+  ASSERT_TRUE(append({batch(0, {"after"})}));
+  const auto records = read(0);
+  ASSERT_EQ(records.size(), 2U);
+  EXPECT_TRUE(records[0] == large);
+}
+
+TEST_P(LogContract, a_repeated_sequence_is_acknowledged_and_not_stored) {
+  ASSERT_TRUE(append({batch(0, {"a"}, 7, 10), batch(1, {"b"}, 7, 10)}));
+  const auto again = append({batch(0, {"a"}, 7, 10), batch(1, {"c"}, 7, 11)});
+  ASSERT_TRUE(again);
+  EXPECT_TRUE((*again)[0].duplicate);
+  EXPECT_FALSE((*again)[1].duplicate);
+  EXPECT_EQ((*again)[1].base.value, 1);
+  const auto all_old = append({batch(0, {"a"}, 7, 9)});
+  ASSERT_TRUE(all_old);
+  EXPECT_TRUE((*all_old)[0].duplicate);
+  EXPECT_FALSE((*append({batch(0, {"other producer"}, 8, 1)}))[0].duplicate);
+  EXPECT_EQ(log_->last_sequence(kLane, {0}, 7), 10);
+  EXPECT_EQ(log_->last_sequence(kLane, {1}, 7), 11);
+  EXPECT_EQ(log_->last_sequence(kLane, {2}, 7), -1);
+  EXPECT_EQ(read(0).size(), 2U);
+  EXPECT_EQ(read(1), (std::vector<std::string>{"b", "c"}));
+}
+
+TEST_P(LogContract, a_sequence_repeated_while_the_first_is_under_way_is_stored_once) {
+  auto first = begin_append({batch(0, {"a"}, 7, 1)});
+  auto second = begin_append({batch(0, {"a"}, 7, 1)});
+  ASSERT_TRUE(first.get());
+  const auto repeated = second.get();
+  ASSERT_TRUE(repeated);
+  EXPECT_TRUE((*repeated)[0].duplicate);
+  EXPECT_EQ(read(0), std::vector<std::string>{"a"});
+}
+
+TEST_P(LogContract, reading_begins_anywhere_and_a_small_bound_still_makes_progress) {
+  std::vector<std::string> all;
+  for (int i = 0; i < 40; i++) {
+    std::vector<std::string> records;
+    for (int j = 0; j < 5; j++) records.push_back(std::to_string(i * 5 + j) + std::string(200, '.'));
+    all.insert(all.end(), records.begin(), records.end());
+    ASSERT_TRUE(append({batch(0, records), batch(1, {"between"})}));
+  }
+  for (const int64_t from : {0, 1, 4, 5, 99, 199, 200}) {
+    EXPECT_EQ(read(0, from), std::vector<std::string>(all.begin() + from, all.end()));
+  }
+  EXPECT_EQ(read(0, 0, 1), all);
+}
+
+TEST_P(LogContract, several_partitions_are_read_at_once) {
+  ASSERT_TRUE(append({batch(0, {"a"}), batch(1, {"b", "c"}), batch(2, {"d"})}));
+  const auto got = fetch({{{0}, {0}}, {{1}, {1}}, {{2}, {1}}});
+  ASSERT_TRUE(got);
+  size_t records = 0;
+  for (const auto& b : got->batches) {
+    EXPECT_NE(b.partition.value, 2);
+    records += b.records.size();
+  }
+  EXPECT_EQ(records, 3U);  // a batch may begin before the asked position
+  ASSERT_EQ(got->next.size(), 3U);
+  EXPECT_EQ(got->next[0].next.value, 1);
+  EXPECT_EQ(got->next[1].next.value, 2);
+  EXPECT_EQ(got->next[2].next.value, 1);
+}
+
+TEST_P(LogContract, positions_outside_the_log_are_refused) {
+  ASSERT_TRUE(append({batch(0, {"a"})}));
+  EXPECT_EQ(fetch({{{0}, {-1}}}).error().code, Code::kNotFound);
+  EXPECT_EQ(fetch({{{0}, {2}}}).error().code, Code::kInvalid);
+  EXPECT_EQ(fetch({{{kPartitions}, {0}}}).error().code, Code::kInvalid);
+  EXPECT_EQ(log_->bounds("nowhere").error().code, Code::kNotFound);
+}
+
+TEST_P(LogContract, a_fetch_waits_for_the_first_record) {
+  auto waiting = begin_fetch({{{0}, {0}}, {{1}, {0}}}, 600'000);
+  auto elsewhere = begin_fetch({{{2}, {0}}}, 600'000);
+  ASSERT_TRUE(append({batch(1, {"late"})}));
+  const auto got = waiting.get();
+  ASSERT_TRUE(got);
+  ASSERT_EQ(got->batches.size(), 1U);
+  EXPECT_EQ(got->batches[0].records[0], "late");
+  EXPECT_FALSE(elsewhere.ready());
+  ASSERT_TRUE(append({batch(2, {"later"})}));
+  EXPECT_EQ(elsewhere.get()->batches.size(), 1U);
+}
+
+TEST_P(LogContract, patience_ends) {
+  const auto got = fetch({{{0}, {0}}}, 5);
+  ASSERT_TRUE(got);
+  EXPECT_TRUE(got->batches.empty());
+  EXPECT_EQ(got->next[0].next.value, 0);
+}
+
+TEST_P(LogContract, positions_of_groups_are_kept_apart) {
+  EXPECT_TRUE(log_->committed("g", kLane).empty());
+  ASSERT_TRUE(log_->commit("g", kLane, {{{0}, {3}}}));
+  ASSERT_TRUE(log_->commit("g", kLane, {{{2}, {5}}, {{0}, {4}}}));
+  ASSERT_TRUE(log_->commit("h", kLane, {{{0}, {1}}}));
+  const auto g = log_->committed("g", kLane);
+  ASSERT_EQ(g.size(), 2U);
+  EXPECT_EQ(g[0].next.value, 4);
+  EXPECT_EQ(g[1].partition.value, 2);
+  EXPECT_EQ(log_->committed("h", kLane)[0].next.value, 1);
+  EXPECT_TRUE(log_->committed("g", "other").empty());
+}
+
+TEST_P(LogContract, after_stop_everything_is_cancelled) {
+  ASSERT_TRUE(append({batch(0, {"a"})}));
+  auto waiting = begin_fetch({{{1}, {0}}}, 600'000);
+  // An answer from the same loops: the fetch has arrived before the log stops.
+  ASSERT_TRUE(append({batch(0, {"b"})}));
+  log_->stop();
+  EXPECT_EQ(waiting.get().error().code, Code::kCancelled);
+  EXPECT_EQ(append({batch(0, {"c"})}).error().code, Code::kCancelled);
+  EXPECT_EQ(fetch({{{0}, {0}}}).error().code, Code::kCancelled);
+}
+
+TEST_P(LogContract, stats_count_what_was_appended) {
+  ASSERT_TRUE(append({batch(0, {"a", "b"}), batch(1, {"c"})}));
+  const LogStats stats = log_->stats();
+  EXPECT_EQ(stats.appended_records, 3U);
+  EXPECT_GE(stats.commits, 1U);
+  EXPECT_FALSE(stats.disk_full);
+}
+
+TEST_P(DurableLogContract, a_restart_changes_nothing) {
+  std::vector<std::string> all;
+  for (int i = 0; i < 30; i++) {
+    all.push_back(std::to_string(i) + std::string(100'000, 'v'));  // several segments
+    ASSERT_TRUE(append({batch(0, {all.back()}, 5, i), batch(1, {"s"})}));
+  }
+  ASSERT_TRUE(log_->commit("g", kLane, {{{1}, {17}}}));
+  restart();
+  EXPECT_EQ(end(0), 30);
+  EXPECT_EQ(end(1), 30);
+  EXPECT_EQ(log_->last_sequence(kLane, {0}, 5), 29);
+  ASSERT_EQ(log_->committed("g", kLane).size(), 1U);
+  EXPECT_EQ(log_->committed("g", kLane)[0].next.value, 17);
+  EXPECT_TRUE(read(0) == all);
+  EXPECT_EQ(read(0, 12, 1).size(), 18U);
+  EXPECT_TRUE((*append({batch(0, {"again"}, 5, 29)}))[0].duplicate);
+  EXPECT_EQ((*append({batch(0, {"new"}, 5, 30)}))[0].base.value, 30);
+}
+
+TEST_P(DurableLogContract, what_was_accepted_before_stop_has_an_answer_and_holds) {
+  std::vector<Pending<std::vector<Appended>>> waiting;
+  for (int i = 0; i < 50; i++) {
+    waiting.push_back(begin_append({batch(0, {std::string(10'000, 'x')})}));
+  }
+  log_->stop();
+  int64_t acknowledged = 0;
+  for (auto& w : waiting) {
+    const auto got = w.get();
+    if (got) acknowledged++;
+    if (!got) {
+      EXPECT_EQ(got.error().code, Code::kCancelled);
+    }
+  }
+  log_.reset();
+  open();
+  EXPECT_GE(end(0), acknowledged);
+  // Where `stop` may wait, nothing that arrived before it is refused.
+  if (sim() == nullptr) {
+    EXPECT_EQ(acknowledged, 50);
+  }
+}
+
+TEST_P(DurableLogContract, too_much_waiting_is_refused_as_busy) {
+  log_->stop();
+  options_.pending_bytes_max = 300'000;
+  options_.block_bytes_max = 100'000;
+  open();
+  std::vector<Pending<std::vector<Appended>>> waiting;
+  for (int i = 0; i < 100; i++) {
+    waiting.push_back(begin_append({batch(0, {std::string(50'000, 'x')})}));
+  }
+  int busy = 0, stored = 0;
+  for (auto& w : waiting) {
+    const auto got = w.get();
+    if (got) stored++;
+    if (!got) {
+      EXPECT_EQ(got.error().code, Code::kBusy);
+      busy++;
+    }
+  }
+  EXPECT_GT(busy, 0);
+  EXPECT_GT(stored, 0);
+  EXPECT_EQ(end(0), stored);
+  EXPECT_TRUE(append({batch(0, {"later"})}));
+}
+
+TEST_P(DurableLogContract, retention_waits_for_the_groups_that_need_the_records) {
+  log_->stop();
+  spec_.retention_bytes = 3U << 20;
+  spec_.required_groups = {"reader"};
+  open();
+  const auto fill = [this] {
+    for (int i = 0; i < 80; i++) {
+      ASSERT_TRUE(append({batch(0, {std::to_string(end(0)) + std::string(100'000, 'x')})}));
+    }
+  };
+  fill();
+  EXPECT_EQ(start(0), 0);
+  EXPECT_EQ(read(0).size(), 80U);
+  ASSERT_TRUE(log_->commit("reader", kLane, {{{0}, {40}}, {{1}, {0}}, {{2}, {0}}}));
+  for (int i = 0; i < 10'000 && start(0) == 0; i++) fetch({{{1}, {0}}}, 5);
+  EXPECT_GT(start(0), 0);
+  EXPECT_LE(start(0), 40);
+  EXPECT_EQ(fetch({{{0}, {0}}}).error().code, Code::kNotFound);
+  ASSERT_TRUE(log_->commit("reader", kLane, {{{0}, {80}}}));
+  fill();  // goes into recycled files
+  ASSERT_TRUE(log_->commit("reader", kLane, {{{0}, {160}}}));
+  spec_.retention_bytes = 0;  // what is there now stays
+  restart();
+  EXPECT_EQ(end(0), 160);
+  const auto rest = read(0, start(0));
+  ASSERT_EQ(static_cast<int64_t>(rest.size()), 160 - start(0));
+  for (size_t i = 0; i < rest.size(); i++) {
+    const auto offset = static_cast<size_t>(start(0)) + i;
+    EXPECT_TRUE(rest[i].starts_with(std::to_string(offset) + "x")) << offset;
+  }
+}
+
+TEST_P(DurableLogContract, a_full_disk_refuses_and_recovers_by_itself) {
+  if (sim() == nullptr) GTEST_SKIP() << "needs a disk that can be made full";
+  runtime::SimDisk& disk = sim()->disk();
+  disk.set_faults({.capacity_bytes = 6U << 20});
+  int64_t stored = 0;
+  Result<std::vector<Appended>> got = std::vector<Appended>{};
+  for (int i = 0; i < 200 && got; i++) {
+    got = append({batch(0, {std::string(100'000, 'x')})});
+    stored += got ? 1 : 0;
+  }
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().code, Code::kExhausted);
+  EXPECT_GT(stored, 10);
+  EXPECT_TRUE(log_->stats().disk_full);
+  EXPECT_EQ(end(0), stored);
+  EXPECT_EQ(static_cast<int64_t>(read(0).size()), stored);
+  disk.set_faults({.capacity_bytes = 64U << 20});
+  sim()->run_for(std::chrono::seconds(1));
+  EXPECT_FALSE(log_->stats().disk_full);
+  EXPECT_EQ((*append({batch(0, {"room"})}))[0].base.value, stored);
+}
+
+TEST_P(DurableLogContract, below_the_reserve_appends_are_refused) {
+  log_->stop();
+  options_.free_reserve_bytes = uint64_t{1} << 60;
+  open();
+  EXPECT_EQ(append({batch(0, {"a"})}).error().code, Code::kExhausted);
+  EXPECT_EQ(end(0), 0);
+}
+
+constexpr auto kName = [](const auto& info) { return std::string(info.param); };
+INSTANTIATE_TEST_SUITE_P(Log, LogContract,
+                         testing::Values("memory", "embedded", "embedded_simulated"), kName);
+INSTANTIATE_TEST_SUITE_P(Log, DurableLogContract,
+                         testing::Values("embedded", "embedded_simulated"), kName);
+
+}  // namespace
+}  // namespace penstock::log
