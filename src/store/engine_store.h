@@ -21,6 +21,7 @@ struct EngineOptions {
   uint64_t memory_bytes_max = 1U << 30;
   int64_t restart_ms_min = 200, restart_ms_max = 10'000;
   int64_t stop_ms_max = 10'000;    // for the insert in progress when stopping
+  int64_t insert_ms_max = 300'000; // then the engine counts as hung and is restarted
   size_t requests_max = 256;       // inserts and queries under way; more: kBusy
 };
 

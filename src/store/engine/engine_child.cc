@@ -1,9 +1,8 @@
 // The engine child: loads the library, runs what the frames ask for, answers, dies with its parent.
 //
-// One thread reads frames; one runs inserts and set-up; a few run queries, each on a connection of
-// its own whose limits are set before the statement and cannot be changed by it (readonly). Compiled
-// without sanitizers, which the library does not survive.
-#include <dlfcn.h>
+// One thread reads frames; one runs inserts and set-up, one cancels and answers how it goes; a few
+// run queries, each on a connection of its own whose limits are set before the statement and cannot
+// be changed by it (readonly). Compiled without sanitizers, which the library does not survive.
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -13,92 +12,56 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <deque>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "base/codec.h"
 #include "base/result.h"
+#include "store/engine/error_code.h"
+#include "store/engine/library.h"
 #include "store/engine/protocol.h"
+#include "store/engine/sandbox.h"
 #include "store/engine_store.h"
 
 namespace penstock::store {
 namespace {
 
 constexpr size_t kQueryThreads = 3;
+constexpr size_t kCancelledMax = 256;
+// A query that was taken from the queue may not be in the engine's list yet: killing is repeated.
+constexpr int kKillTries = 20;
+constexpr std::chrono::milliseconds kKillPause{50};
 
-struct Library {
-  void** (*connect)(int, char**);
-  void (*close)(void**);
-  void* (*query)(void*, const char*, size_t, const char*, size_t);
-  void (*destroy)(void*);
-  char* (*buffer)(void*);
-  size_t (*length)(void*);
-  const char* (*error)(void*);
-  uint64_t (*rows_read)(void*);
-  uint64_t (*bytes_read)(void*);
-  void (*signals)(bool);
-};
-
-template <typename F>
-bool find(void* handle, const char* name, F& out) {
-  out = reinterpret_cast<F>(::dlsym(handle, name));
-  return out != nullptr;
-}
-
-bool load(const std::string& path, Library& l) {
-  void* h = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (h == nullptr) {
-    std::fprintf(stderr, "penstock: cannot load the engine: %s\n", ::dlerror());
-    return false;
-  }
-  return find(h, "chdb_connect", l.connect) && find(h, "chdb_close_conn", l.close) &&
-         find(h, "chdb_query_n", l.query) && find(h, "chdb_destroy_query_result", l.destroy) &&
-         find(h, "chdb_result_buffer", l.buffer) && find(h, "chdb_result_length", l.length) &&
-         find(h, "chdb_result_error", l.error) && find(h, "chdb_result_rows_read", l.rows_read) &&
-         find(h, "chdb_result_bytes_read", l.bytes_read) &&
-         find(h, "chdb_set_signal_handlers_enabled", l.signals);
-}
-
-Code code_of(std::string_view message) {
-  const auto has = [message](std::string_view s) { return message.find(s) != std::string_view::npos; };
-  if (has("(TIMEOUT_EXCEEDED)")) return Code::kTimeout;
-  if (has("(QUERY_WAS_CANCELLED)")) return Code::kCancelled;
-  if (has("(MEMORY_LIMIT_EXCEEDED)") || has("(TOO_MANY_ROWS_OR_BYTES)")) return Code::kExhausted;
-  if (has("(READONLY)") || has("(ACCESS_DENIED)")) return Code::kDenied;
-  if (has("(NOT_ENOUGH_SPACE)") || has("No space left")) return Code::kExhausted;
-  return Code::kInvalid;
-}
-
-struct Answer {
-  std::string error;
-  std::string body;
-  uint64_t rows = 0, bytes = 0;
-  int64_t elapsed_us = 0;
-};
+using Operands = std::shared_ptr<std::string>;  // a whole frame; ByteReader skips its head
 
 class Child {
  public:
-  Child(Library library, int fd, std::vector<std::string> arguments)
-      : l_(library), fd_(fd), arguments_(std::move(arguments)) {}
+  Child(EngineLibrary library, int fd, std::vector<std::string> arguments)
+      : library_(library), fd_(fd), arguments_(std::move(arguments)) {}
 
   int run() {
-    main_ = open();
-    killer_ = open();
-    if (main_ == nullptr || killer_ == nullptr) {
+    main_ = library_.open(arguments_);
+    control_ = main_ == nullptr ? nullptr : library_.open(arguments_);
+    if (control_ == nullptr) {
       std::fprintf(stderr, "penstock: the engine could not open its directory\n");
       return 1;
     }
     threads_.emplace_back([this] { work(inserts_); });
+    threads_.emplace_back([this] { work(controls_); });
     for (size_t i = 0; i < kQueryThreads; i++) threads_.emplace_back([this] { work(queries_); });
-    std::string frame;
-    while (read_frame(frame)) dispatch(std::move(frame));
+    for (;;) {
+      auto frame = std::make_shared<std::string>();
+      if (!read_frame(*frame)) break;
+      dispatch(std::move(frame));
+    }
     // The parent has gone or says goodbye: what is running ends with the process.
     std::fflush(nullptr);
     ::_exit(0);
@@ -106,29 +69,9 @@ class Child {
 
  private:
   struct Queue {
-    std::deque<std::function<void()>> jobs;
+    std::deque<std::function<void()>> jobs;  // bounded by the parent's requests_max
     std::condition_variable ready;
   };
-
-  void** open() {
-    std::vector<char*> argv;
-    for (std::string& a : arguments_) argv.push_back(a.data());
-    return l_.connect(static_cast<int>(argv.size()), argv.data());
-  }
-
-  Answer ask(void** connection, std::string_view sql, std::string_view format) {
-    const auto begin = std::chrono::steady_clock::now();
-    void* result = l_.query(*connection, sql.data(), sql.size(), format.data(), format.size());
-    Answer out;
-    if (const char* error = l_.error(result); error != nullptr && *error != '\0') out.error = error;
-    if (const size_t n = l_.length(result); n > 0) out.body.assign(l_.buffer(result), n);
-    out.rows = l_.rows_read(result);
-    out.bytes = l_.bytes_read(result);
-    l_.destroy(result);
-    out.elapsed_us = std::chrono::duration_cast<std::chrono::microseconds>(
-                         std::chrono::steady_clock::now() - begin).count();
-    return out;
-  }
 
   bool read_exact(char* out, size_t n) {
     while (n > 0) {
@@ -142,24 +85,29 @@ class Child {
 
   bool read_frame(std::string& frame) {
     uint32_t size = 0;
-    if (!read_exact(reinterpret_cast<char*>(&size), sizeof size) || size > kFrameBytesMax) return false;
+    if (!read_exact(reinterpret_cast<char*>(&size), sizeof size) || size > kFrameBytesMax) {
+      return false;
+    }
     frame.resize(size);
     return read_exact(frame.data(), size);
   }
 
+  void send(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (n <= 0) return;
+      bytes.remove_prefix(static_cast<size_t>(n));
+    }
+  }
+
   void reply(uint64_t id, const std::string& body) {
-    std::string frame;
-    ByteWriter w(frame);
+    std::string head;
+    ByteWriter w(head);
     w.u32(static_cast<uint32_t>(body.size() + 8));
     w.u64(id);
-    frame += body;
     const std::lock_guard lock(write_mutex_);
-    std::string_view left = frame;
-    while (!left.empty()) {
-      const ssize_t n = ::send(fd_, left.data(), left.size(), MSG_NOSIGNAL);
-      if (n <= 0) return;
-      left.remove_prefix(static_cast<size_t>(n));
-    }
+    send(head);
+    send(body);
   }
 
   void reply_error(uint64_t id, Code code, std::string_view message) {
@@ -171,8 +119,8 @@ class Child {
     reply(id, body);
   }
 
-  void reply_answer(uint64_t id, const Answer& a) {
-    if (!a.error.empty()) return reply_error(id, code_of(a.error), a.error);
+  void reply_answer(uint64_t id, const EngineAnswer& a, Code (*code_of)(std::string_view)) {
+    if (!a.error.empty()) return reply_error(id, code_of(a.error), readable_error(a.error));
     std::string body;
     ByteWriter w(body);
     w.u8(1);
@@ -204,91 +152,120 @@ class Child {
     }
   }
 
-  void dispatch(std::string frame) {
-    ByteReader in(frame);
+  void dispatch(Operands frame) {
+    ByteReader in(*frame);
     const uint64_t id = in.u64();
     const auto op = static_cast<EngineOp>(in.u8());
-    std::string rest(in.rest());
+    const std::string_view rest = in.rest();
+    // The frame travels with the job: `rest` points into it.
     switch (op) {
-      case EngineOp::kInsert: return push(inserts_, [this, id, rest] { insert(id, rest); });
-      case EngineOp::kRun: return push(inserts_, [this, id, rest] { run_sql(id, rest); });
-      case EngineOp::kQuery: return push(queries_, [this, id, rest] { query(id, rest); });
-      case EngineOp::kStats: return push(queries_, [this, id] { stats(id); });
+      case EngineOp::kInsert: return push(inserts_, [this, id, frame, rest] { insert(id, rest); });
+      case EngineOp::kRun: return push(inserts_, [this, id, frame, rest] { run_sql(id, rest); });
+      case EngineOp::kQuery: return push(queries_, [this, id, frame, rest] { query(id, rest); });
       case EngineOp::kCancel: return cancel(id, rest);
+      case EngineOp::kStats: return push(controls_, [this, id] { stats(id); });
     }
     reply_error(id, Code::kBug, "an unknown request");
   }
 
-  void insert(uint64_t id, const std::string& operands) {
+  void insert(uint64_t id, std::string_view operands) {
     ByteReader in(operands);
-    Answer last;
+    EngineAnswer last;
     for (uint64_t n = in.varint(); n > 0 && in.ok() && last.error.empty(); n--) {
-      std::string statement(in.bytes());
-      statement += '\n';
-      statement += in.bytes();
-      last = ask(main_, statement, "Null");
+      const std::string_view statement = in.bytes();
+      if (in.ok()) last = library_.ask(main_, statement, "Null");
     }
     if (!in.ok()) return reply_error(id, Code::kBug, "a malformed insert");
-    reply_answer(id, last);
+    reply_answer(id, last, insert_error_code);
   }
 
-  void run_sql(uint64_t id, const std::string& operands) {
+  void run_sql(uint64_t id, std::string_view operands) {
     ByteReader in(operands);
     const std::string_view sql = in.bytes(), format = in.bytes();
-    reply_answer(id, ask(main_, sql, format));
+    reply_answer(id, library_.ask(main_, sql, format), insert_error_code);
   }
 
-  void query(uint64_t id, const std::string& operands) {
-    ByteReader in(operands);
-    const std::string_view marker = in.bytes(), setup = in.bytes(), sql = in.bytes(),
-                           format = in.bytes();
-    {
-      const std::lock_guard lock(mutex_);
-      if (std::erase(cancelled_, std::string(marker)) > 0) {
-        return reply_error(id, Code::kCancelled, "the query was cancelled");
-      }
-    }
-    void** connection = open();
-    if (connection == nullptr) return reply_error(id, Code::kUnavailable, "no connection");
-    Answer answer = ask(connection, setup, "Null");
-    if (answer.error.empty()) {
-      answer = ask(connection, "/* " + std::string(marker) + " */ " + std::string(sql), format);
-    }
-    l_.close(connection);
-    reply_answer(id, answer);
-  }
-
-  void cancel(uint64_t id, const std::string& operands) {
+  void query(uint64_t id, std::string_view operands) {
     ByteReader in(operands);
     const std::string marker(in.bytes());
+    const std::string_view setup = in.bytes(), sql = in.bytes(), format = in.bytes();
+    if (!begin(marker)) return reply_error(id, Code::kCancelled, "the query was cancelled");
+    EngineAnswer answer;
+    if (const auto connection = library_.open(arguments_); connection != nullptr) {
+      answer = library_.ask(connection, setup, "Null");
+      if (answer.error.empty()) {
+        answer = library_.ask(connection, "/* " + marker + " */ " + std::string(sql), format);
+      }
+      library_.close(connection);
+    } else {
+      answer.error = "no connection (CANNOT_SCHEDULE_TASK)";
+    }
+    const bool cancelled = end(marker);
+    if (cancelled && !answer.error.empty()) {
+      return reply_error(id, Code::kCancelled, "the query was cancelled");
+    }
+    reply_answer(id, answer, query_error_code);
+  }
+
+  /// False: it was cancelled while it waited.
+  bool begin(const std::string& marker) {
+    const std::lock_guard lock(mutex_);
+    if (std::erase(cancelled_, marker) > 0) return false;
+    running_.insert(marker);
+    return true;
+  }
+
+  /// True: somebody asked for it to stop.
+  bool end(const std::string& marker) {
+    const std::lock_guard lock(mutex_);
+    running_.erase(marker);
+    return std::erase(cancelled_, marker) > 0;
+  }
+
+  bool is_running(const std::string& marker) {
+    const std::lock_guard lock(mutex_);
+    return running_.contains(marker);
+  }
+
+  void cancel(uint64_t id, std::string_view operands) {
+    ByteReader in(operands);
+    std::string marker(in.bytes());
     {
       const std::lock_guard lock(mutex_);
-      cancelled_.push_back(marker);  // for a query that waits for a thread
-      while (cancelled_.size() > 256) cancelled_.pop_front();
+      cancelled_.push_back(marker);
+      while (cancelled_.size() > kCancelledMax) cancelled_.pop_front();
     }
-    reply_answer(id, ask(killer_, "KILL QUERY WHERE query LIKE '/* " + marker + " */%' ASYNC", "Null"));
+    push(controls_, [this, id, marker = std::move(marker)] { kill_query(id, marker); });
+  }
+
+  void kill_query(uint64_t id, const std::string& marker) {
+    EngineAnswer answer;
+    for (int i = 0; i < kKillTries && is_running(marker); i++) {
+      if (i > 0) std::this_thread::sleep_for(kKillPause);
+      answer = library_.ask(control_, "KILL QUERY WHERE query LIKE '/* " + marker + " */%' ASYNC",
+                            "Null");
+    }
+    reply_answer(id, answer, query_error_code);
   }
 
   void stats(uint64_t id) {
     uint64_t total = 0, resident = 0;
     std::ifstream("/proc/self/statm") >> total >> resident;
-    void** connection = open();
-    Answer answer = ask(connection,
-                        "SELECT version(), (SELECT sum(bytes_on_disk) FROM system.parts WHERE active)",
-                        "TSV");
-    l_.close(connection);
-    answer.rows = resident * 4096;
-    reply_answer(id, answer);
+    EngineAnswer answer = library_.ask(
+        control_, "SELECT version(), (SELECT sum(bytes_on_disk) FROM system.parts WHERE active)",
+        "TSV");
+    answer.rows = resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+    reply_answer(id, answer, query_error_code);
   }
 
-  Library l_;
+  EngineLibrary library_;
   int fd_;
   std::vector<std::string> arguments_;
-  void** main_ = nullptr;
-  void** killer_ = nullptr;
+  EngineLibrary::Connection main_ = nullptr, control_ = nullptr;
   std::mutex mutex_, write_mutex_;
-  Queue inserts_, queries_;
-  std::deque<std::string> cancelled_;
+  Queue inserts_, queries_, controls_;
+  std::set<std::string> running_;
+  std::deque<std::string> cancelled_;  // asked to stop, running or still waiting
   std::vector<std::thread> threads_;
 };
 
@@ -299,13 +276,30 @@ std::string argument(int argc, char** argv, std::string_view name) {
   return {};
 }
 
+std::vector<std::string> engine_arguments(const std::string& path, const std::string& memory) {
+  // Caches and pools for a small machine; the engine's own sizes suit a server of its own.
+  return {"clickhouse",
+          "--path=" + path,
+          "--max_server_memory_usage=" + memory,
+          "--mark_cache_size=67108864",
+          "--primary_index_cache_size=67108864",
+          "--index_mark_cache_size=8388608",
+          "--uncompressed_cache_size=8388608",
+          "--query_condition_cache_size=8388608",
+          "--compiled_expression_cache_size=16777216",
+          "--background_pool_size=2",
+          "--background_schedule_pool_size=2",
+          "--background_schedule_pool_initial_size=2",
+          "--max_thread_pool_size=64"};
+}
+
 }  // namespace
 
 int engine_child_main(int argc, char** argv) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::prctl(PR_SET_NAME, "penstock-engine");
-  const std::string path = argument(argc, argv, "--path"), lib = argument(argc, argv, "--lib"),
-                    fd = argument(argc, argv, "--fd"), memory = argument(argc, argv, "--memory");
+  const std::string fd = argument(argc, argv, "--fd"), memory = argument(argc, argv, "--memory");
+  std::string path = argument(argc, argv, "--path"), lib = argument(argc, argv, "--lib");
   if (path.empty() || lib.empty() || fd.empty()) return 2;
   // A terminal's Ctrl-C is for the parent, which drains and then ends this process.
   ::signal(SIGINT, SIG_IGN);
@@ -313,16 +307,23 @@ int engine_child_main(int argc, char** argv) {
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  Library library{};
-  if (!load(lib, library)) return 1;
-  library.signals(false);
   std::error_code error;
+  // The engine joins a relative path to itself in some places.
+  path = std::filesystem::absolute(path, error).lexically_normal().string();
+  lib = std::filesystem::absolute(lib, error).string();
   std::filesystem::create_directories(path, error);
-  Child child(library, std::atoi(fd.c_str()),
-              {"clickhouse", "--path=" + path, "--max_server_memory_usage=" + memory,
-               "--mark_cache_size=67108864", "--uncompressed_cache_size=8388608",
-               "--background_pool_size=2", "--background_schedule_pool_size=2",
-               "--max_thread_pool_size=64"});
+  if (error || ::chdir(path.c_str()) != 0) {
+    std::fprintf(stderr, "penstock: the engine cannot use %s\n", path.c_str());
+    return 1;
+  }
+  const Cage cage = enter_cage(path, lib);
+  if (!cage.files || !cage.network) {
+    std::fprintf(stderr, "penstock: this kernel cannot cage the engine (files %d, network %d)\n",
+                 cage.files ? 1 : 0, cage.network ? 1 : 0);
+  }
+  EngineLibrary library;
+  if (!library.load(lib)) return 1;
+  Child child(library, std::atoi(fd.c_str()), engine_arguments(path, memory));
   return child.run();
 }
 

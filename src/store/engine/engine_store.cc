@@ -7,8 +7,11 @@
 #include <chrono>
 #include <climits>
 #include <filesystem>
+#include <future>
 #include <map>
 #include <mutex>
+#include <sstream>
+#include <utility>
 
 #include "base/codec.h"
 #include "base/diag.h"
@@ -27,6 +30,8 @@ LatencyHistogram insert_seconds{"penstock_store_insert_seconds", "One batch into
 LatencyHistogram query_seconds{"penstock_store_query_seconds", "One query."};
 
 constexpr int64_t kStatsMs = 5000;
+constexpr char kStarting[] = "the engine is starting";
+constexpr int kSilentPeriodsMax = 12;  // a minute
 
 std::string format_name(QueryFormat format) {
   switch (format) {
@@ -37,30 +42,18 @@ std::string format_name(QueryFormat format) {
   return "JSONCompact";
 }
 
-/// The engine's text without its prefixes, version and stack.
-std::string clean(std::string message) {
-  for (const char* mark : {"DB::Exception: ", "Code: "}) {
-    for (size_t at = message.find(mark); at != std::string::npos; at = message.find(mark)) {
-      size_t end = at + std::string_view(mark).size();
-      if (std::string_view(mark) == "Code: ") {
-        end = message.find(". ", at);
-        end = end == std::string::npos ? message.size() : end + 2;
-      }
-      message.erase(at, end - at);
-    }
-  }
-  const size_t version = message.find(" (version ");
-  if (version != std::string::npos) message.erase(version);
-  return message;
-}
-
 class EngineStore : public EventStore {
  public:
   EngineStore(runtime::Runtime& runtime, runtime::Loop& loop, runtime::Poller& poller,
               EngineOptions options)
       : runtime_(runtime), loop_(loop), options_(std::move(options)),
         link_(poller, options_, [this] { died(); }) {}
-  ~EngineStore() override { *alive_ = false; }
+
+  ~EngineStore() override {
+    *alive_ = false;
+    stopping_ = true;
+    link_.kill();  // answers what is under way while the members are still there
+  }
 
   Status start() override {
     begin();
@@ -68,43 +61,54 @@ class EngineStore : public EventStore {
   }
 
   void stop() override {
-    // Closing the pair would do; killing is as safe for what was acknowledged, and sure.
-    stopping_ = true;
-    if (loop_.on_this_thread()) return link_.kill();
+    if (loop_.on_this_thread()) {
+      stopping_ = true;
+      return link_.kill();
+    }
+    auto stopped = std::make_shared<std::promise<void>>();
+    loop_.post([this, alive = alive_, stopped] {
+      if (!*alive) return stopped->set_value();
+      stopping_ = true;
+      when_idle_ = [this, stopped] {
+        link_.kill();
+        stopped->set_value();
+      };
+      if (inserts_ == 0) std::exchange(when_idle_, nullptr)();
+    });
+    const auto future = stopped->get_future();
+    if (future.wait_for(std::chrono::milliseconds(options_.stop_ms_max)) ==
+        std::future_status::ready) {
+      return;
+    }
     loop_.post([this, alive = alive_] {
-      if (*alive) link_.kill();
+      if (*alive && when_idle_) std::exchange(when_idle_, nullptr)();
     });
   }
 
   void insert(std::shared_ptr<const InsertBatch> batch, InsertDone done) override {
-    if (!ready_) return done(fail(Code::kUnavailable, detail()));
-    std::string operands;
-    ByteWriter w(operands);
-    const auto tables = encode_inserts(*batch, runtime_.clock().wall_ms());
-    if (tables.empty()) return done(Status{});
-    w.varint(tables.size());
-    for (const TableInsert& t : tables) {
-      w.bytes(t.sql);
-      w.bytes(t.rows);
-    }
-    const int64_t begin = runtime_.clock().mono_ns();
-    const size_t rows = batch->events.size();
-    link_.request(EngineOp::kInsert, operands,
-                  [this, begin, rows, done = std::move(done)](Result<EngineReply> reply) mutable {
-                    if (!reply) {
-                      return done(fail(reply.error().code, clean(reply.error().message)));
-                    }
-                    insert_seconds.record_us((runtime_.clock().mono_ns() - begin) / 1000);
-                    inserted_rows.add(rows);
-                    done(Status{});
-                  });
+    if (!ready_ || stopping_) return done(fail(Code::kUnavailable, detail()));
+    // Encoding takes tens of milliseconds for a large batch: not on the loop.
+    auto encoded = std::make_shared<EncodedInserts>();
+    auto shared = std::make_shared<InsertDone>(std::move(done));
+    inserts_++;
+    const Status submitted = runtime_.pool().submit(
+        [encoded, batch, now_ms = runtime_.clock().wall_ms()] {
+          *encoded = encode_inserts(*batch, now_ms);
+        },
+        loop_, [this, alive = alive_, encoded, batch, shared] {
+          if (!*alive) return (*shared)(fail(Code::kCancelled, "the store has stopped"));
+          send(*encoded, batch->events.size(), [this, shared](Status s) {
+            inserted(std::move(s), *shared);
+          });
+        });
+    if (!submitted) inserted(submitted, *shared);
   }
 
   void query(Query query, QueryDone done) override {
     if (const Status allowed = check_query(query.sql, query.project.value == 0); !allowed) {
       return done(std::unexpected(allowed.error()));
     }
-    if (!ready_) return done(fail(Code::kUnavailable, detail()));
+    if (!ready_ || stopping_) return done(fail(Code::kUnavailable, detail()));
     const std::string marker = fmt::format("penstock-query-{}", next_marker_++);
     std::string operands;
     ByteWriter w(operands);
@@ -113,18 +117,20 @@ class EngineStore : public EventStore {
     w.bytes(query.sql);
     w.bytes(format_name(query.format));
     markers_[query.id] = marker;
-    link_.request(EngineOp::kQuery, operands,
-                  [this, id = query.id, done = std::move(done)](Result<EngineReply> reply) mutable {
-                    markers_.erase(id);
-                    if (!reply) {
-                      const Code code = reply.error().code == Code::kMaybe ? Code::kUnavailable
-                                                                           : reply.error().code;
-                      return done(fail(code, clean(reply.error().message)));
-                    }
-                    query_seconds.record_us(reply->elapsed_us);
-                    done(QueryResult{std::move(reply->body), reply->rows, reply->bytes,
-                                     reply->elapsed_us});
-                  });
+    auto answer = [this, id = query.id, marker, done = std::move(done)](
+                            Result<EngineReply> reply) mutable {
+      if (const auto it = markers_.find(id); it != markers_.end() && it->second == marker) {
+        markers_.erase(it);
+      }
+      if (!reply) {
+        const Code code = reply.error().code == Code::kMaybe ? Code::kUnavailable
+                                                             : reply.error().code;
+        return done(fail(code, std::move(reply.error().message)));
+      }
+      query_seconds.record_us(reply->elapsed_us);
+      done(QueryResult{std::move(reply->body), reply->rows, reply->bytes, reply->elapsed_us});
+    };
+    link_.request(EngineOp::kQuery, std::move(operands), std::move(answer));
   }
 
   void cancel(const std::string& query_id) override {
@@ -132,7 +138,7 @@ class EngineStore : public EventStore {
     if (it == markers_.end()) return;
     std::string operands;
     ByteWriter(operands).bytes(it->second);
-    link_.request(EngineOp::kCancel, operands, [](Result<EngineReply> reply) {
+    link_.request(EngineOp::kCancel, std::move(operands), [](Result<EngineReply> reply) {
       if (!reply) diag::warn("cancel failed", {{"error", reply.error().message}});
     });
   }
@@ -143,6 +149,40 @@ class EngineStore : public EventStore {
   }
 
  private:
+  // --- inserting --------------------------------------------------------------------------------
+
+  void send(EncodedInserts& encoded, size_t events, InsertDone done) {
+    if (encoded.rows == 0) return done(Status{});
+    const int64_t begin = runtime_.clock().mono_ns();
+    // An insert that never answers would hold everything back: its engine is ended instead.
+    const auto deadline = loop_.after(std::chrono::milliseconds(options_.insert_ms_max),
+                                      [this, alive = alive_] {
+                                        if (*alive) hung("an insert");
+                                      });
+    link_.request(EngineOp::kInsert, std::move(encoded.operands),
+                  [this, begin, events, deadline, done = std::move(done)](
+                      Result<EngineReply> reply) mutable {
+                    loop_.cancel(deadline);
+                    if (!reply) return done(std::unexpected(std::move(reply).error()));
+                    insert_seconds.record_us((runtime_.clock().mono_ns() - begin) / 1000);
+                    inserted_rows.add(events);
+                    done(Status{});
+                  });
+  }
+
+  void inserted(Status status, InsertDone& done) {
+    inserts_--;
+    done(std::move(status));
+    if (inserts_ == 0 && when_idle_) std::exchange(when_idle_, nullptr)();
+  }
+
+  void hung(std::string_view what) {
+    diag::error("engine does not answer and is ended", {{"request", what}});
+    link_.kill();
+  }
+
+  // --- start and restart ------------------------------------------------------------------------
+
   std::string detail() const {
     const std::lock_guard lock(mutex_);
     return health_.detail;
@@ -158,7 +198,7 @@ class EngineStore : public EventStore {
 
   void begin() {
     if (stopping_) return;
-    set_health(false, "the engine is starting");
+    set_health(false, kStarting);
     if (!std::filesystem::exists(options_.library)) {
       set_health(false, "the engine's library is missing (" + options_.library +
                             "): run tools/setup, or set store.library");
@@ -169,51 +209,72 @@ class EngineStore : public EventStore {
       set_health(false, spawned.error().message);
       return retry();
     }
-    run("CREATE TABLE IF NOT EXISTS penstock_migrations (version Int32, name String, at DateTime "
-        "DEFAULT now()) ENGINE = MergeTree ORDER BY version", [this](std::string) {
-      run("SELECT max(version) FROM penstock_migrations", [this](std::string answer) {
-        migrate(std::atoi(answer.c_str()), 0);
-      });
-    });
+    run("CREATE TABLE IF NOT EXISTS penstock_migrations (version Int32, name String, "
+        "checksum UInt64, at DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY version "
+        "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1",
+        [this](const std::string&) {
+          run("SELECT version, any(checksum) FROM penstock_migrations GROUP BY version "
+              "ORDER BY version",
+              [this](const std::string& answer) { compare(answer); });
+        });
   }
 
   /// Runs SQL with every right; a failure makes the engine start over after a pause.
-  void run(std::string_view sql, std::function<void(std::string)> next) {
+  void run(std::string_view sql, std::function<void(const std::string&)> next) {
     std::string operands;
     ByteWriter w(operands);
     w.bytes(sql);
     w.bytes("TSV");
-    link_.request(EngineOp::kRun, operands, [this, next](Result<EngineReply> reply) {
-      if (reply) return next(std::move(reply->body));
+    link_.request(EngineOp::kRun, std::move(operands), [this, next](Result<EngineReply> reply) {
+      if (reply) return next(reply->body);
       if (stopping_ || reply.error().code == Code::kMaybe) return;  // died() sees to it
-      diag::error("store set-up failed", {{"error", clean(reply.error().message)}});
-      set_health(false, "set-up failed: " + clean(reply.error().message));
+      refuse("set-up failed: " + reply.error().message);
       link_.kill();
     });
   }
 
-  void migrate(int done, size_t statement) {
-    const Migration* next = nullptr;
-    for (const Migration& m : migrations()) {
-      if (m.version == done + 1) next = &m;
+  /// `applied`: lines of version and checksum, in order.
+  void compare(const std::string& applied) {
+    std::istringstream in(applied);
+    int version = 0, last = 0;
+    uint64_t checksum = 0;
+    const auto known = static_cast<int>(migrations().size());
+    while (in >> version >> checksum) {
+      last = version;
+      if (version > known) continue;
+      if (migrations()[static_cast<size_t>(version) - 1].checksum() != checksum) {
+        return refuse(fmt::format("the store's tables were made by another Penstock: migration {} "
+                                  "has changed", version));
+      }
     }
-    if (next == nullptr) return came_up(done);
-    if (statement < next->statements.size()) {
-      return run(next->statements[statement],
-                 [this, done, statement](std::string) { migrate(done, statement + 1); });
+    if (last > known) {
+      return refuse(fmt::format("the store was made by a newer Penstock (schema {}, this one knows "
+                                "{})", last, known));
     }
-    run(fmt::format("INSERT INTO penstock_migrations (version, name) VALUES ({}, '{}')",
-                    next->version, next->name),
-        [this, done](std::string) { migrate(done + 1, 0); });
+    migrate(static_cast<size_t>(last), 0);
   }
 
-  void came_up(int version) {
-    const auto known = static_cast<int>(migrations().size());
-    if (version > known) {
-      set_health(false, fmt::format("the store was made by a newer Penstock (schema {}, this one "
-                                    "knows {})", version, known));
-      return;
+  /// `done` migrations are applied; runs the next one from `statement` on.
+  void migrate(size_t done, size_t statement) {
+    if (done == migrations().size()) return came_up();
+    const Migration& next = migrations()[done];
+    if (statement < next.statements.size()) {
+      return run(next.statements[statement], [this, done, statement](const std::string&) {
+        migrate(done, statement + 1);
+      });
     }
+    run(fmt::format("INSERT INTO penstock_migrations (version, name, checksum) SETTINGS "
+                    "async_insert=0 VALUES ({}, '{}', {})",
+                    next.version, next.name, next.checksum()),
+        [this, done](const std::string&) { migrate(done + 1, 0); });
+  }
+
+  void refuse(const std::string& why) {
+    diag::error("store cannot be used", {{"reason", why}});
+    set_health(false, why);
+  }
+
+  void came_up() {
     restart_ms_ = 0;
     set_health(true, "");
     look();
@@ -221,7 +282,9 @@ class EngineStore : public EventStore {
 
   void look() {
     if (!ready_ || stopping_) return;
+    looked_ = false;
     link_.request(EngineOp::kStats, "", [this](Result<EngineReply> reply) {
+      looked_ = true;
       if (!reply) return;
       const std::lock_guard lock(mutex_);
       health_.memory_bytes = reply->rows;
@@ -231,24 +294,39 @@ class EngineStore : public EventStore {
         health_.disk_bytes = std::strtoull(reply->body.c_str() + tab + 1, nullptr, 10);
       }
     });
-    loop_.after(std::chrono::milliseconds(kStatsMs), [this, alive = alive_] {
-      if (*alive) look();
-    });
+    look_again(1);
+  }
+
+  /// A child that lives and does not answer for several periods is ended.
+  void look_again(int periods) {
+    loop_.after(std::chrono::milliseconds(kStatsMs),
+                [this, alive = alive_, periods, life = restarts_] {
+                  if (!*alive || !ready_ || stopping_ || life != restarts_) return;
+                  if (looked_) return look();
+                  if (periods >= kSilentPeriodsMax) return hung("a question about its state");
+                  look_again(periods + 1);
+                });
   }
 
   void died() {
+    restarts_++;
     if (stopping_) return set_health(false, "the engine has stopped");
-    diag::warn("engine ended, starting it again", {{"restarts", restarts_ + 1}});
     restarts_total.add();
     {
       const std::lock_guard lock(mutex_);
-      health_.restarts = ++restarts_;
+      health_.restarts = restarts_;
     }
-    set_health(false, "the engine ended and is starting again");
+    diag::warn("engine ended, starting it again", {{"restarts", restarts_}});
+    if (ready_) {
+      set_health(false, "the engine ended and is starting again");
+    } else if (detail() == kStarting) {
+      set_health(false, "the engine ended while starting; its last words are in the log");
+    }
     retry();
   }
 
   void retry() {
+    ready_ = false;
     restart_ms_ = std::clamp(restart_ms_ * 2, options_.restart_ms_min, options_.restart_ms_max);
     loop_.after(std::chrono::milliseconds(restart_ms_), [this, alive = alive_] {
       if (*alive && !link_.running()) begin();
@@ -261,8 +339,10 @@ class EngineStore : public EventStore {
   EngineLink link_;
   std::map<std::string, std::string> markers_;  // running queries: id to what the engine sees
   uint64_t next_marker_ = 1, restarts_ = 0;
+  size_t inserts_ = 0;  // under way, encoding included
   int64_t restart_ms_ = 0;
-  bool ready_ = false, stopping_ = false;
+  bool ready_ = false, stopping_ = false, looked_ = true;
+  runtime::Task when_idle_;
   mutable std::mutex mutex_;
   StoreHealth health_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -21,6 +21,7 @@ namespace {
 
 constexpr int kChildFd = 3;
 constexpr size_t kReadBytes = 1U << 18;
+constexpr size_t kHeadBytes = 9;  // request id and op
 
 }  // namespace
 
@@ -90,18 +91,23 @@ void EngineLink::lost() {
   if (died_) died_();
 }
 
-void EngineLink::request(EngineOp op, std::string_view operands, ReplyDone done) {
+void EngineLink::request(EngineOp op, std::string operands, ReplyDone done) {
   if (pid_ <= 0) return done(fail(Code::kUnavailable, "the engine is starting"));
   if (waiting_.size() >= options_.requests_max) {
     return done(fail(Code::kBusy, "too many requests are under way"));
   }
+  if (operands.size() > kFrameBytesMax - kHeadBytes) {
+    return done(fail(Code::kInvalid, "the request is larger than the engine's frames"));
+  }
   const uint64_t id = next_id_++;
   waiting_.emplace(id, std::move(done));
-  ByteWriter w(out_);
-  w.u32(static_cast<uint32_t>(operands.size() + 9));
+  std::string head;
+  ByteWriter w(head);
+  w.u32(static_cast<uint32_t>(operands.size() + kHeadBytes));
   w.u64(id);
   w.u8(static_cast<uint8_t>(op));
-  out_ += operands;
+  out_.push_back(std::move(head));
+  if (!operands.empty()) out_.push_back(std::move(operands));
   write();
 }
 
@@ -111,14 +117,13 @@ void EngineLink::on_ready(bool readable, bool writable) {
 }
 
 void EngineLink::write() {
-  while (sent_ < out_.size()) {
-    const auto n = socket_.send(std::string_view(out_).substr(sent_));
+  while (!out_.empty()) {
+    const auto n = socket_.send(std::string_view(out_.front()).substr(sent_));
     if (!n) return lost();
     if (*n == 0) break;
     sent_ += *n;
-  }
-  if (sent_ == out_.size()) {
-    out_ = std::string();
+    if (sent_ < out_.front().size()) continue;
+    out_.pop_front();
     sent_ = 0;
   }
   const bool wants = !out_.empty();

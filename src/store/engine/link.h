@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <string>
 #include <unordered_map>
@@ -34,8 +35,9 @@ class EngineLink : public runtime::SocketHandler {
   int pid() const { return pid_; }
   size_t under_way() const { return waiting_.size(); }
 
-  /// `operands` follow the op in the frame. Answers kMaybe when the child dies before it replied.
-  void request(EngineOp op, std::string_view operands, ReplyDone done);
+  /// `operands` follow the op in the frame. Answers kMaybe when the child dies before it replied,
+  /// kUnavailable when there is none, kBusy when too much is under way.
+  void request(EngineOp op, std::string operands, ReplyDone done);
 
   void on_ready(bool readable, bool writable) override;
 
@@ -52,8 +54,9 @@ class EngineLink : public runtime::SocketHandler {
   int pid_ = 0;
   uint64_t next_id_ = 1;
   std::unordered_map<uint64_t, ReplyDone> waiting_;
-  std::string in_, out_;
-  size_t sent_ = 0;
+  std::string in_;
+  std::deque<std::string> out_;  // frames not sent yet, in pieces; bounded with waiting_
+  size_t sent_ = 0;              // of the first piece
   bool wants_write_ = false;
 };
 

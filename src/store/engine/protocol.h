@@ -10,13 +10,14 @@
 namespace penstock::store {
 
 enum class EngineOp : uint8_t {
-  kInsert = 1,  // varint n, n × (sql, bytes): all of them, in order → nothing
-  kQuery = 2,   // marker, set-up sql, sql, format → rows read, bytes read, elapsed µs, body
-  kCancel = 3,  // marker → nothing
+  kInsert = 1,  // varint n, n × statement with its rows: all, in order → as kQuery, empty
+  kQuery = 2,   // marker, set-up sql, sql, format → u64 rows read, u64 bytes read, i64 µs, body
+  kCancel = 3,  // marker → as kQuery, empty
   kRun = 4,     // sql, format, with every right → as kQuery
-  kStats = 5,   // → resident bytes, disk bytes, version
+  kStats = 5,   // → u64 resident bytes, u64 0, i64 µs, "version\tdisk bytes"
 };
 
+/// A longer frame is a broken peer.
 inline constexpr uint32_t kFrameBytesMax = 512U << 20;
 
 }  // namespace penstock::store

@@ -4,80 +4,114 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
-#include <vector>
 
 #include "store/engine/schema.h"
+#include "store/engine/sql_scan.h"
 
 namespace penstock::store {
 namespace {
 
-struct Token {
-  std::string text;    // lower case
-  bool quoted = false;
-};
-
-bool is_word(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$';
+bool among(const auto& list, std::string_view text) {
+  return std::find(list.begin(), list.end(), text) != list.end();
 }
 
-/// Identifiers and punctuation; string literals and comments left out. False: an open quote.
-bool tokens_of(std::string_view sql, std::vector<Token>& out) {
-  for (size_t i = 0; i < sql.size();) {
-    const char c = sql[i];
-    if (sql.substr(i).starts_with("--") || c == '#') {
-      i = std::min(sql.find('\n', i), sql.size());
-    } else if (sql.substr(i).starts_with("/*")) {
-      const size_t end = sql.find("*/", i + 2);
-      if (end == std::string_view::npos) return false;
-      i = end + 2;
-    } else if (c == '\'' || c == '"' || c == '`') {
-      std::string text;
-      size_t k = i + 1;
-      for (; k < sql.size() && sql[k] != c; k++) {
-        if (sql[k] == '\\' && k + 1 < sql.size()) k++;
-        text += static_cast<char>(std::tolower(static_cast<unsigned char>(sql[k])));
-      }
-      if (k >= sql.size()) return false;
-      if (c != '\'') out.push_back({text, true});
-      i = k + 1;
-    } else if (is_word(c)) {
-      std::string text;
-      for (; i < sql.size() && is_word(sql[i]); i++) {
-        text += static_cast<char>(std::tolower(static_cast<unsigned char>(sql[i])));
-      }
-      out.push_back({std::move(text), false});
-    } else {
-      if (std::isspace(static_cast<unsigned char>(c)) == 0) out.push_back({std::string(1, c), false});
-      i++;
+constexpr std::array<std::string_view, 8> kReads{"select", "with", "explain", "describe",
+                                                 "desc",   "exists", "from",   "("};
+
+// Refused wherever they stand, because a function can be called by its bare name too
+// (`* APPLY(file)`, `arrayMap(file, …)`): they read files, reach out, or name other sessions.
+constexpr std::array<std::string_view, 24> kDeniedNames{
+    "file",           "outfile",          "catboostevaluate", "aigenerate",
+    "aiclassify",     "aiextract",        "aiembed",          "aitranslate",
+    "evalmlmethod",   "getserversetting", "getmacro",         "showcertificate",
+    "addresstoline",  "addresstosymbol",  "addresstolinewithinlines",
+    "getclienthttpheader", "filesystemavailable", "filesystemcapacity", "filesystemunreserved",
+    "zookeepersessionuptime", "serveruuid", "logtrace", "generateserialid", "tcpport"};
+
+/// `t` is the database in `database.table`.
+bool names_database(const std::vector<SqlToken>& tokens, size_t i) {
+  return i + 1 < tokens.size() && !tokens[i + 1].word && tokens[i + 1].text == ".";
+}
+
+bool is_call(const std::vector<SqlToken>& tokens, size_t i) {
+  return i + 1 < tokens.size() && !tokens[i + 1].word && tokens[i + 1].text == "(";
+}
+
+Status check_shape(std::vector<SqlToken>& tokens, bool operator_query) {
+  while (!tokens.empty() && !tokens.back().word && tokens.back().text == ";") tokens.pop_back();
+  if (tokens.empty()) return fail(Code::kInvalid, "the query is empty");
+  const SqlToken& first = tokens.front();
+  const bool operator_only = first.text == "show" || first.text == "explain";
+  if (first.quoted || !(among(kReads, first.text) || (operator_query && operator_only)) ||
+      (operator_only && !operator_query)) {
+    return fail(Code::kDenied, "only queries that read are allowed: begin with SELECT or WITH");
+  }
+  for (const SqlToken& t : tokens) {
+    if (!t.word && t.text == ";") return fail(Code::kInvalid, "send one statement at a time");
+  }
+  const size_t n = tokens.size();
+  if (n >= 3 && tokens[n - 2].text == "format" && !tokens[n - 2].quoted && tokens[n - 1].word &&
+      tokens[n - 3].text != "as") {
+    return fail(Code::kInvalid, "the format is chosen beside the query, not in it");
+  }
+  return {};
+}
+
+Status check_names(const std::vector<SqlToken>& tokens, bool operator_query) {
+  for (size_t i = 0; i < tokens.size(); i++) {
+    const SqlToken& t = tokens[i];
+    if (!t.word) continue;
+    if (among(kDeniedNames, t.text)) {
+      return fail(Code::kDenied, fmt::format("'{}' is not allowed in a query", t.text));
+    }
+    if (is_call(tokens, i) && among(denied_table_functions(), t.text)) {
+      return fail(Code::kDenied, fmt::format("the table function '{}' is not allowed", t.text));
+    }
+    if (operator_query) continue;
+    const bool hidden = t.text == "system" || t.text == "information_schema";
+    if ((hidden && names_database(tokens, i)) || t.text.starts_with("penstock_")) {
+      return fail(Code::kDenied, fmt::format("'{}' is not part of a project", t.text));
     }
   }
-  return true;
+  return {};
 }
 
 }  // namespace
 
+const std::vector<std::string_view>& allowed_table_functions() {
+  // `format` is a plain function too; as a table function the engine refuses it to readers.
+  static const std::vector<std::string_view> all{
+      "numbers", "numbers_mt", "zeros", "zeros_mt", "generateseries", "generate_series", "primes",
+      "values",  "sqlstandardvalues", "generaterandom", "null", "format"};
+  return all;
+}
+
+const std::vector<std::string_view>& denied_table_functions() {
+  static const std::vector<std::string_view> all{
+      "ytsaurus", "hudicluster", "deltalakecluster", "paimonhdfscluster", "paimonazurecluster",
+      "paimons3cluster", "icebergazurecluster", "icebergs3cluster", "deltalakeazure", "paimonhdfs",
+      "paimon", "iceberglocal", "icebergcluster", "iceberglocalcluster", "icebergazure",
+      "deltalakeazurecluster", "icebergs3", "iceberg", "hdfscluster", "paimonlocal",
+      "azureblobstoragecluster", "iceberghdfscluster", "s3cluster", "hdfs", "oss", "gcs", "hudi",
+      "cosn", "s3", "azureblobstorage", "prometheusqueryrange", "prometheusquery",
+      "timeseriesselector", "timeseriesmetrics", "timeseriestags", "timeseriessamples",
+      "timeseriesdata", "mergetreeprojection", "paimonazure", "loop", "postgresql",
+      "clusterallreplicas", "viewifpermitted", "view", "jdbc", "mergetreetextindex",
+      "mergetreeanalyzeindexesuuid", "filesystem", "mergetreeindex", "paimons3", "dictionary",
+      "fuzzquery", "iceberghdfs", "merge", "url", "executable", "fuzzjson", "deltalakes3",
+      "urlcluster", "deltalakes3cluster", "deltalakelocal", "eval", "filecluster", "file", "redis",
+      "arrowstream", "mergetreeanalyzeindexes", "input", "mysql", "viewexplain", "odbc", "mongodb",
+      "deltalake", "sqlite", "cluster", "paimoncluster", "remotesecure", "remote"};
+  return all;
+}
+
 Status check_query(std::string_view sql, bool operator_query) {
-  std::vector<Token> tokens;
-  if (!tokens_of(sql, tokens)) return fail(Code::kInvalid, "a quote or comment is not closed");
-  while (!tokens.empty() && tokens.back().text == ";" && !tokens.back().quoted) tokens.pop_back();
-  if (tokens.empty()) return fail(Code::kInvalid, "the query is empty");
-  constexpr std::array<std::string_view, 8> kReads{"select", "with", "explain", "describe", "desc",
-                                                   "exists", "from", "("};
-  if (std::find(kReads.begin(), kReads.end(), tokens.front().text) == kReads.end()) {
-    return fail(Code::kDenied, "only queries that read are allowed: begin with SELECT or WITH");
+  if (sql.size() > kQueryBytesMax) {
+    return fail(Code::kInvalid, fmt::format("the query is longer than {} bytes", kQueryBytesMax));
   }
-  for (const Token& t : tokens) {
-    if (t.text == ";" && !t.quoted) return fail(Code::kInvalid, "send one statement at a time");
-    if (operator_query) continue;
-    if (t.text == "system" || t.text == "information_schema" || t.text.starts_with("penstock_")) {
-      return fail(Code::kDenied, fmt::format("'{}' is not part of a project", t.text));
-    }
-    if (!t.quoted && (t.text == "format" || t.text == "outfile")) {
-      if (t.text == "outfile") return fail(Code::kDenied, "INTO OUTFILE is not allowed");
-    }
-  }
-  return {};
+  PENSTOCK_TRY(std::vector<SqlToken> tokens, scan_sql(sql));
+  PENSTOCK_CHECK(check_shape(tokens, operator_query));
+  return check_names(tokens, operator_query);
 }
 
 std::string query_setup(const Query& q) {
@@ -91,7 +125,9 @@ std::string query_setup(const Query& q) {
   return fmt::format(
       "SET max_execution_time={}, timeout_overflow_mode='throw', max_memory_usage={}, "
       "max_result_rows={}, max_result_bytes={}, result_overflow_mode='throw', max_threads=2, "
-      "output_format_json_quote_64bit_integers=1, additional_table_filters={{{}}}, readonly=1",
+      "output_format_json_quote_64bit_integers=1, allow_introspection_functions=0, "
+      "http_max_tries=1, http_connection_timeout=2, http_receive_timeout=5, "
+      "additional_table_filters={{{}}}, readonly=1",
       static_cast<double>(q.limits.time_ms_max) / 1000.0, q.limits.memory_bytes_max,
       q.limits.result_rows_max, q.limits.result_bytes_max, filters);
 }

@@ -2,10 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "base/codec.h"
 
 namespace penstock::store {
 namespace {
+
+constexpr size_t kFixedBytesPerRow = 128;  // what an event's row takes beside its texts, generously
 
 void uuid(ByteWriter& w, const Uuid& u) {
   // The engine keeps a UUID as two little-endian halves.
@@ -14,29 +19,61 @@ void uuid(ByteWriter& w, const Uuid& u) {
   }
 }
 
-std::string statement(std::string_view table, std::string_view columns, std::string_view id) {
-  return fmt::format("INSERT INTO {} ({}) SETTINGS insert_deduplication_token='{}:{}' FORMAT RowBinary",
-                     table, columns, id, table);
+// What a DateTime64 of the engine can hold: years 0 to 9999.
+int64_t clamped(int64_t ms) {
+  return std::clamp<int64_t>(ms, -62'167'219'200'000, 253'402'300'799'999);
+}
+int64_t micros(int64_t ms) { return clamped(ms) * 1000; }
+
+std::string quoted(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\'' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out;
 }
 
-TableInsert events(const InsertBatch& batch, uint32_t now_s) {
-  TableInsert out;
-  out.sql = statement("events",
-                      "uuid,event,properties,timestamp,team_id,distinct_id,elements_chain,"
-                      "created_at,person_id,person_created_at,person_properties,person_mode,"
-                      "_timestamp", batch.id);
-  ByteWriter w(out.rows);
+/// A repeated token is not stored again. Synchronous: an answer means it is stored. However many
+/// months a batch spans, it is one insert.
+std::string statement(std::string_view table, std::string_view columns, std::string_view id) {
+  return fmt::format(
+      "INSERT INTO {} ({}) SETTINGS insert_deduplication_token='{}:{}', insert_deduplicate=1, "
+      "async_insert=0, throw_on_max_partitions_per_insert_block=0 FORMAT RowBinary\n",
+      table, columns, quoted(id), table);
+}
+
+struct Statement {
+  std::string text;
+  size_t rows = 0;
+};
+
+Statement events(const InsertBatch& batch, uint32_t now_s) {
+  Statement out;
+  out.text = statement("events",
+                       "uuid,event,properties,timestamp,team_id,distinct_id,elements_chain,"
+                       "created_at,person_id,person_created_at,person_properties,person_mode,"
+                       "_timestamp", batch.id);
+  size_t bytes = out.text.size();
+  for (const InsertBatch::EventEntry& e : batch.events) {
+    bytes += kFixedBytesPerRow + e.row.event.size() + e.row.properties.size() +
+             e.row.distinct_id.size() + e.row.elements_chain.size() +
+             e.row.person_properties.size();
+  }
+  out.text.reserve(bytes);
+  out.rows = batch.events.size();
+  ByteWriter w(out.text);
   for (const InsertBatch::EventEntry& e : batch.events) {
     uuid(w, e.uuid);
     w.bytes(e.row.event);
     w.bytes(e.row.properties);
-    w.i64(e.row.timestamp_ms * 1000);
+    w.i64(micros(e.row.timestamp_ms));
     w.i64(e.project.value);
     w.bytes(e.row.distinct_id);
     w.bytes(e.row.elements_chain);
-    w.i64(e.row.created_at_ms * 1000);
+    w.i64(micros(e.row.created_at_ms));
     uuid(w, e.row.person_id);
-    w.i64(e.row.person_created_at_ms);
+    w.i64(clamped(e.row.person_created_at_ms));
     w.bytes(e.row.person_properties);
     w.u8(static_cast<uint8_t>(e.row.person_mode));
     w.u32(now_s);
@@ -44,14 +81,15 @@ TableInsert events(const InsertBatch& batch, uint32_t now_s) {
   return out;
 }
 
-TableInsert persons(const InsertBatch& batch, uint32_t now_s) {
-  TableInsert out;
-  out.sql = statement("person", "id,created_at,team_id,properties,is_identified,is_deleted,version,"
-                                "_timestamp", batch.id);
-  ByteWriter w(out.rows);
+Statement persons(const InsertBatch& batch, uint32_t now_s) {
+  Statement out;
+  out.text = statement("person", "id,created_at,team_id,properties,is_identified,is_deleted,"
+                                 "version,_timestamp", batch.id);
+  out.rows = batch.persons.size();
+  ByteWriter w(out.text);
   for (const event::PersonChange& p : batch.persons) {
     uuid(w, p.id);
-    w.i64(p.created_at_ms);
+    w.i64(clamped(p.created_at_ms));
     w.i64(p.project.value);
     w.bytes(p.properties);
     w.u8(p.is_identified ? 1 : 0);
@@ -62,13 +100,14 @@ TableInsert persons(const InsertBatch& batch, uint32_t now_s) {
   return out;
 }
 
-TableInsert distinct_ids(const InsertBatch& batch, uint32_t now_s, bool overrides) {
-  TableInsert out;
-  out.sql = statement(overrides ? "person_distinct_id_overrides" : "person_distinct_id2",
-                      "team_id,distinct_id,person_id,is_deleted,version,_timestamp", batch.id);
-  ByteWriter w(out.rows);
+Statement distinct_ids(const InsertBatch& batch, uint32_t now_s, bool overrides) {
+  Statement out;
+  out.text = statement(overrides ? "person_distinct_id_overrides" : "person_distinct_id2",
+                       "team_id,distinct_id,person_id,is_deleted,version,_timestamp", batch.id);
+  ByteWriter w(out.text);
   for (const event::DistinctIdChange& d : batch.distinct_ids) {
     if (overrides && d.version <= 0) continue;
+    out.rows++;
     w.i64(d.project.value);
     w.bytes(d.distinct_id);
     uuid(w, d.person_id);
@@ -79,17 +118,18 @@ TableInsert distinct_ids(const InsertBatch& batch, uint32_t now_s, bool override
   return out;
 }
 
-TableInsert warnings(const InsertBatch& batch, uint32_t now_s) {
-  TableInsert out;
-  out.sql = statement("ingestion_warnings", "team_id,source,type,details,timestamp,_timestamp",
-                      batch.id);
-  ByteWriter w(out.rows);
+Statement warnings(const InsertBatch& batch, uint32_t now_s) {
+  Statement out;
+  out.text = statement("ingestion_warnings", "team_id,source,type,details,timestamp,_timestamp",
+                       batch.id);
+  out.rows = batch.warnings.size();
+  ByteWriter w(out.text);
   for (const event::IngestionWarning& i : batch.warnings) {
     w.i64(i.project.value);
     w.bytes(i.source);
     w.bytes(i.type);
     w.bytes(i.details);
-    w.i64(i.timestamp_ms * 1000);
+    w.i64(micros(i.timestamp_ms));
     w.u32(now_s);
   }
   return out;
@@ -97,13 +137,27 @@ TableInsert warnings(const InsertBatch& batch, uint32_t now_s) {
 
 }  // namespace
 
-std::vector<TableInsert> encode_inserts(const InsertBatch& batch, int64_t now_ms) {
+EncodedInserts encode_inserts(const InsertBatch& batch, int64_t now_ms) {
   const auto now_s = static_cast<uint32_t>(now_ms / 1000);
-  std::vector<TableInsert> out;
-  for (TableInsert& table : std::vector<TableInsert>{
-           events(batch, now_s), persons(batch, now_s), distinct_ids(batch, now_s, false),
-           distinct_ids(batch, now_s, true), warnings(batch, now_s)}) {
-    if (!table.rows.empty()) out.push_back(std::move(table));
+  std::array<Statement, 5> all{events(batch, now_s), persons(batch, now_s),
+                               distinct_ids(batch, now_s, false),
+                               distinct_ids(batch, now_s, true), warnings(batch, now_s)};
+  uint64_t statements = 0;
+  size_t bytes = 64;
+  for (const Statement& s : all) {
+    if (s.rows == 0) continue;
+    statements++;
+    bytes += s.text.size();
+  }
+  EncodedInserts out;
+  out.operands.reserve(bytes);
+  ByteWriter w(out.operands);
+  w.varint(statements);
+  for (Statement& s : all) {
+    if (s.rows == 0) continue;
+    w.bytes(s.text);
+    s.text = std::string();
+    out.rows += s.rows;
   }
   return out;
 }

@@ -2,19 +2,19 @@
 #pragma once
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "store/event_store.h"
 
 namespace penstock::store {
 
-struct TableInsert {
-  std::string sql;   // INSERT … SETTINGS insert_deduplication_token … FORMAT RowBinary
-  std::string rows;
+/// The statements to run in order, each INSERT … FORMAT RowBinary followed by its rows, as the
+/// engine child takes them: varint n, n × bytes. Tables without rows are left out; `rows` counts
+/// them all, and 0 means there is nothing to send.
+struct EncodedInserts {
+  std::string operands;
+  size_t rows = 0;
 };
-
-/// Tables without rows are left out.
-std::vector<TableInsert> encode_inserts(const InsertBatch& batch, int64_t now_ms);
+EncodedInserts encode_inserts(const InsertBatch& batch, int64_t now_ms);
 
 }  // namespace penstock::store

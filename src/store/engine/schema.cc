@@ -1,10 +1,19 @@
 #include "store/engine/schema.h"
 
+#include "base/hash.h"
+
 namespace penstock::store {
+
+uint64_t Migration::checksum() const {
+  uint64_t sum = hash64(name, static_cast<uint64_t>(version));
+  for (const std::string_view statement : statements) sum = hash64(statement, sum);
+  return sum;
+}
 
 // Columns, types and order keys are those of PostHog's tables (ingestion contract, section 14). What
 // is computed from properties there while inserting is an ALIAS here: the same name and value, paid
-// for by the query that asks (docs/decisions/0004-aliases.md).
+// for by the query that asks (docs/decisions/0004-aliases.md). Months before 2010 and after 2039 share
+// a partition each: a client with a broken clock can fill 362 partitions and no more.
 const std::vector<Migration>& migrations() {
   static const std::vector<Migration> all{
       {1, "posthog-shaped tables",
@@ -33,36 +42,46 @@ const std::vector<Migration>& migrations() {
   _timestamp DateTime, _offset UInt64,
   inserted_at Nullable(DateTime64(6,'UTC')) DEFAULT now64(),
   consumer_breadcrumbs Array(String), is_deleted Bool)
-ENGINE = ReplacingMergeTree(_timestamp) PARTITION BY toYYYYMM(timestamp)
+ENGINE = ReplacingMergeTree(_timestamp)
+PARTITION BY toYYYYMM(least(greatest(timestamp, toDateTime64('2009-12-01 00:00:00', 6, 'UTC')),
+                            toDateTime64('2040-01-01 00:00:00', 6, 'UTC')))
 ORDER BY (team_id, toDate(timestamp), event, cityHash64(distinct_id), cityHash64(uuid))
 SAMPLE BY cityHash64(distinct_id)
-SETTINGS non_replicated_deduplication_window = 10000)sql",
+SETTINGS non_replicated_deduplication_window = 10000,
+  fsync_after_insert = 1, fsync_part_directory = 1)sql",
         R"sql(CREATE TABLE IF NOT EXISTS person (
   id UUID, created_at DateTime64(3), team_id Int64, properties String CODEC(ZSTD(3)),
   is_identified Int8, is_deleted Int8, version UInt64, _timestamp DateTime, _offset UInt64)
 ENGINE = ReplacingMergeTree(version) ORDER BY (team_id, id)
-SETTINGS non_replicated_deduplication_window = 10000)sql",
+SETTINGS non_replicated_deduplication_window = 10000,
+  fsync_after_insert = 1, fsync_part_directory = 1)sql",
         R"sql(CREATE TABLE IF NOT EXISTS person_distinct_id2 (
   team_id Int64, distinct_id String, person_id UUID, is_deleted Int8, version Int64,
   _timestamp DateTime, _offset UInt64, _partition UInt64)
 ENGINE = ReplacingMergeTree(version) ORDER BY (team_id, distinct_id)
-SETTINGS index_granularity = 512, non_replicated_deduplication_window = 10000)sql",
+SETTINGS index_granularity = 512, non_replicated_deduplication_window = 10000,
+  fsync_after_insert = 1, fsync_part_directory = 1)sql",
         R"sql(CREATE TABLE IF NOT EXISTS person_distinct_id_overrides (
   team_id Int64, distinct_id String, person_id UUID, is_deleted Int8, version Int64,
   _timestamp DateTime, _offset UInt64, _partition UInt64)
 ENGINE = ReplacingMergeTree(version) ORDER BY (team_id, distinct_id)
-SETTINGS index_granularity = 512, non_replicated_deduplication_window = 10000)sql",
+SETTINGS index_granularity = 512, non_replicated_deduplication_window = 10000,
+  fsync_after_insert = 1, fsync_part_directory = 1)sql",
         R"sql(CREATE TABLE IF NOT EXISTS groups (
   group_type_index UInt8, group_key String, created_at DateTime64(3), team_id Int64,
   group_properties String, _timestamp DateTime, _offset UInt64, is_deleted Bool)
 ENGINE = ReplacingMergeTree(_timestamp) ORDER BY (team_id, group_type_index, group_key)
-SETTINGS non_replicated_deduplication_window = 10000)sql",
+SETTINGS non_replicated_deduplication_window = 10000,
+  fsync_after_insert = 1, fsync_part_directory = 1)sql",
         R"sql(CREATE TABLE IF NOT EXISTS ingestion_warnings (
   team_id Int64, source LowCardinality(String), type String, details String CODEC(ZSTD(3)),
   timestamp DateTime64(6,'UTC'), _timestamp DateTime, _offset UInt64, _partition UInt64)
-ENGINE = MergeTree PARTITION BY toYYYYMMDD(timestamp)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(least(greatest(timestamp, toDateTime64('2009-12-01 00:00:00', 6, 'UTC')),
+                            toDateTime64('2040-01-01 00:00:00', 6, 'UTC')))
 ORDER BY (team_id, toHour(timestamp), type, source, timestamp)
-SETTINGS non_replicated_deduplication_window = 10000)sql"}},
+SETTINGS non_replicated_deduplication_window = 10000,
+  fsync_after_insert = 1, fsync_part_directory = 1)sql"}},
   };
   return all;
 }

@@ -1,0 +1,281 @@
+// The contract of EventStore over every implementation: batches are stored once, whatever is
+// repeated; and for those with SQL: what a query sees, may do and may cost.
+//
+// The engine's suite runs the real engine in a child process without sanitizers (penstock-engine,
+// beside the tests); without the engine's library it is visibly skipped.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <future>
+#include <memory>
+#include <sstream>
+
+#include "store/engine/query_guard.h"
+#include "tests/contract/event_store_world.h"
+
+namespace penstock::store {
+namespace {
+
+using testing::Row;
+using testing::World;
+
+class EventStoreContract : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (std::string_view(GetParam()) == "engine" && !World::engine_available()) {
+      GTEST_SKIP() << "the engine's library is not there: run tools/setup";
+    }
+    world_ = std::make_unique<World>(GetParam());
+    ASSERT_TRUE(world_->wait_ready()) << world_->store().health().detail;
+  }
+
+  bool has_sql() const { return std::string_view(GetParam()) != "memory"; }
+  std::unique_ptr<World> world_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Stores, EventStoreContract, ::testing::Values("memory", "engine"),
+                         [](const auto& test) { return std::string(test.param); });
+
+TEST_P(EventStoreContract, KeepsABatchOnceHoweverOftenItIsRepeated) {
+  for (int i = 0; i < 3; i++) {
+    ASSERT_TRUE(world_->insert("a", {{1, 1}, {1, 2}, {2, 3}}).has_value());
+  }
+  ASSERT_TRUE(world_->insert("b", {{1, 4}}).has_value());
+  EXPECT_EQ(world_->stored_events(), 4U);
+}
+
+TEST_P(EventStoreContract, TheSameRowsUnderAnotherIdAreAnotherBatch) {
+  ASSERT_TRUE(world_->insert("a", {{1, 1}}).has_value());
+  ASSERT_TRUE(world_->insert("b", {{1, 1}}).has_value());
+  EXPECT_EQ(world_->stored_events(), 2U);
+}
+
+TEST_P(EventStoreContract, AnEmptyBatchIsStoredAtOnce) {
+  EXPECT_TRUE(world_->insert("empty", {}).has_value());
+  EXPECT_EQ(world_->stored_events(), 0U);
+}
+
+TEST_P(EventStoreContract, TextsOfEveryKindComeBackAsTheyWere) {
+  Row row{1, 1};
+  row.event = "it's \"quoted\" \\ \n\t";
+  row.distinct_id = std::string("z\0ero ü 😀", 12);
+  row.properties = R"({"a":"\u0000","deep":{"x":[1,2.5,null]}})";
+  ASSERT_TRUE(world_->insert("texts'\\", {row}).has_value());
+  if (!has_sql()) return;
+  EXPECT_EQ(world_->ask("SELECT hex(event), hex(distinct_id), hex(properties) FROM events"),
+            "\"" + World::hex(row.event) + "\",\"" + World::hex(row.distinct_id) + "\",\"" +
+                World::hex(row.properties) + "\"\n");
+}
+
+TEST_P(EventStoreContract, QueriesWithoutSqlSaySo) {
+  if (has_sql()) return;
+  const auto answer = world_->query("SELECT 1", 1);
+  ASSERT_FALSE(answer.has_value());
+  EXPECT_EQ(answer.error().code, Code::kUnavailable);
+}
+
+class EngineStoreTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    if (!World::engine_available()) return;
+    world_ = new World("engine");  // NOLINT: gtest's suites have no owner; ended below
+    ASSERT_TRUE(world_->wait_ready()) << world_->store().health().detail;
+    ASSERT_TRUE(world_->insert("one", {{1, 1}, {1, 2}, {2, 3}, {2, 4}, {2, 5}}).has_value());
+    ASSERT_TRUE(world_->insert_people("people", {1, 2, 2}).has_value());
+  }
+  static void TearDownTestSuite() {
+    delete world_;  // NOLINT
+    world_ = nullptr;
+  }
+  void SetUp() override {
+    if (world_ == nullptr) GTEST_SKIP() << "the engine's library is not there: run tools/setup";
+  }
+  static void expect_refused(const std::string& sql, int64_t project = 1) {
+    const auto answer = world_->query(sql, project);
+    EXPECT_FALSE(answer.has_value()) << sql << " answered " << answer->body;
+    if (answer) return;
+    EXPECT_TRUE(answer.error().code == Code::kDenied || answer.error().code == Code::kInvalid)
+        << sql << ": " << answer.error().message;
+    EXPECT_EQ(answer.error().message.find("DB::"), std::string::npos) << answer.error().message;
+    EXPECT_EQ(answer.error().message.find("(version"), std::string::npos);
+  }
+  static World* world_;
+};
+World* EngineStoreTest::world_ = nullptr;
+
+TEST_F(EngineStoreTest, AProjectSeesItsRowsAndTheOperatorAll) {
+  EXPECT_EQ(world_->ask("SELECT count() FROM events", 1), "2\n");
+  EXPECT_EQ(world_->ask("SELECT count() FROM events", 2), "3\n");
+  EXPECT_EQ(world_->ask("SELECT count() FROM events", 3), "0\n");
+  EXPECT_EQ(world_->ask("SELECT count() FROM events", 0), "5\n");
+  for (const char* table : {"person", "person_distinct_id2", "person_distinct_id_overrides"}) {
+    EXPECT_EQ(world_->ask(std::string("SELECT count() FROM ") + table, 1), "1\n") << table;
+  }
+}
+
+TEST_F(EngineStoreTest, NoFormOfQueryPassesTheFilter) {
+  for (const char* sql :
+       {"SELECT count() FROM default.events", "SELECT count() FROM `default`.\"events\" AS e",
+        "SELECT count() FROM events FINAL", "FROM events SELECT count()",
+        "SELECT count() FROM (SELECT * FROM events WHERE team_id = 2 OR 1)",
+        "WITH x AS (SELECT * FROM events) SELECT count() FROM x",
+        "WITH events AS (SELECT * FROM default.events) SELECT count() FROM events",
+        "SELECT (SELECT count() FROM events)", "SELECT count() FROM events SAMPLE 1",
+        "SELECT uniq(uuid) FROM events PREWHERE team_id IN (1, 2) WHERE 1",
+        "SELECT count() FROM person AS p, events AS e WHERE e.team_id != 7",
+        "SELECT length(groupArray(e.uuid)) FROM events e LEFT JOIN events f ON e.uuid = f.uuid",
+        "SELECT sum(c) FROM (SELECT 1 c FROM events UNION ALL SELECT 0 c FROM events)",
+        "SELECT countIf(team_id = 1) + 100 * countIf(team_id != 1) FROM events",
+        "SELECT count() FROM events WHERE uuid IN (SELECT uuid FROM events) /* x */ -- y"}) {
+    EXPECT_EQ(world_->ask(sql, 1), "2\n") << sql;
+  }
+  EXPECT_EQ(world_->ask("SELECT max(team_id), min(team_id) FROM events", 1), "1,1\n");
+  EXPECT_EQ(world_->ask("SELECT countIf(team_id = 2) FROM person p JOIN events e USING team_id", 1),
+            "0\n");
+}
+
+TEST_F(EngineStoreTest, WhatReadsPastTheFilterIsRefused) {
+  for (const char* sql :
+       {"SELECT count() FROM merge('default', 'events')", "SELECT * FROM mergeTreeIndex(default, events)",
+        "SELECT count() FROM MERGE /**/ ('default','events')", "SELECT * FROM `merge`('default','events')",
+        "SELECT count() FROM remote('127.0.0.1', default.events)",
+        "SELECT * FROM loop(default.events) LIMIT 9", "SELECT * FROM view(SELECT * FROM events)",
+        "SELECT count() FROM cluster('default', 'default', 'events')",
+        "SELECT * FROM system.parts", "SELECT * FROM \"system\" . \"tables\"",
+        "SELECT * FROM INFORMATION_SCHEMA.tables", "SELECT * FROM penstock_migrations",
+        "SELECT * FROM `penstock_migrations`", "SELECT 2 IN system.parts",
+        "EXPLAIN ESTIMATE SELECT * FROM events", "SHOW TABLES", "USE system",
+        "SELECT count() FROM events SETTINGS additional_table_filters = {}",
+        "SELECT count() FROM events SETTINGS readonly = 0", "SET readonly = 0",
+        "SET additional_table_filters = {}"}) {
+    expect_refused(sql);
+  }
+}
+
+TEST_F(EngineStoreTest, WhatTheEngineReadsDifferentlyIsRefused) {
+  for (const char* sql :
+       {"SELECT /* /* */ ' */ 1, * FROM system.parts -- '", "SELECT $$'$$, * FROM system.parts",
+        "SELECT $a$'$a$, name FROM system.parts", "SELECT ‘'’, name FROM system.parts",
+        "SELECT 1 // '\n, * FROM system.parts", "SELECT 1 #'\n", "SELECT \"\\x66ile\"('/etc/passwd')",
+        "SELECT * FROM `\\x73ystem`.parts", "SELECT 'open", "SELECT /* open", "SELECT 1; SELECT 2",
+        "SELECT 1;;; DROP TABLE events", "", " ; ", "-- nothing", "\\", "SELECT\x01"}) {
+    expect_refused(sql);
+  }
+}
+
+TEST_F(EngineStoreTest, TheMachineCannotBeReadOrReached) {
+  const std::string out = world_->directory() + "/out.txt";
+  for (const int64_t project : {1, 0}) {
+    for (const std::string sql :
+         {"SELECT file('/etc/passwd')", "SELECT \"file\"('/etc/passwd')",
+          "SELECT arrayMap(file, ['/etc/passwd'])", "SELECT * APPLY(file) FROM (SELECT '/etc/passwd')",
+          "SELECT * FROM file('/etc/passwd', 'LineAsString')", "SELECT * FROM '/etc/passwd'",
+          "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
+          "DESCRIBE TABLE url('http://127.0.0.1:1/x')", "SELECT * FROM s3('http://127.0.0.1:1/b/k')",
+          "SELECT * FROM executable('id', 'TSV', 'a String')",
+          "SELECT 1 INTO OUTFILE '/tmp/penstock_out'", "SELECT 1 FORMAT CSV",
+          "INSERT INTO events (team_id) VALUES (1)", "DROP TABLE events", "SYSTEM SHUTDOWN",
+          "ALTER TABLE events DELETE WHERE 1", "CREATE TABLE x (a Int8) ENGINE = Memory",
+          "KILL QUERY WHERE 1", "BACKUP TABLE events TO File('x')"}) {
+      expect_refused(sql, project);
+    }
+  }
+  EXPECT_FALSE(std::filesystem::exists("/tmp/penstock_out"));
+}
+
+TEST_F(EngineStoreTest, ReadingQueriesWorkInTheirFormats) {
+  EXPECT_EQ(world_->ask("SELECT number FROM numbers(2);", 1), "0\n1\n");
+  EXPECT_EQ(world_->ask("WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t WHERE "
+                        "n < 4) SELECT sum(n) FROM t", 1), "10\n");
+  EXPECT_EQ(world_->ask("SELECT 1 AS format, 'system.parts; DROP' AS system", 1),
+            "1,\"system.parts; DROP\"\n");
+  EXPECT_TRUE(world_->query("DESCRIBE events", 1).has_value());
+  const auto json = world_->query("SELECT 1 AS a", 1, QueryFormat::kJsonCompact);
+  ASSERT_TRUE(json.has_value());
+  EXPECT_NE(json->body.find("\"meta\""), std::string::npos);
+  EXPECT_NE(json->body.find("\"statistics\""), std::string::npos);
+  const auto pretty = world_->query("SELECT 1 AS a", 1, QueryFormat::kPretty);
+  ASSERT_TRUE(pretty.has_value());
+  EXPECT_NE(pretty->body.find('a'), std::string::npos);
+  EXPECT_EQ(world_->ask("SELECT `$session_id`, `$group_0`, elements_chain_href FROM events LIMIT 1",
+                        1), "\"s1\",\"acme\",\"/x\"\n");
+}
+
+TEST_F(EngineStoreTest, LimitsAnswerClearly) {
+  QueryLimits limits;
+  limits.time_ms_max = 300;
+  const auto slow = world_->query("SELECT sleepEachRow(0.2) FROM numbers(100) SETTINGS", 1,
+                                  QueryFormat::kCsvWithNames, limits);
+  EXPECT_FALSE(slow.has_value());
+  const auto late = world_->query("SELECT count() FROM numbers(1e13) WHERE number % 7 = 3", 1,
+                                  QueryFormat::kCsvWithNames, limits);
+  ASSERT_FALSE(late.has_value());
+  EXPECT_EQ(late.error().code, Code::kTimeout) << late.error().message;
+  limits = {};
+  limits.memory_bytes_max = 20U << 20;
+  const auto fat = world_->query("SELECT groupArray(toString(number)) FROM numbers(10000000)", 1,
+                                 QueryFormat::kCsvWithNames, limits);
+  ASSERT_FALSE(fat.has_value());
+  EXPECT_EQ(fat.error().code, Code::kExhausted) << fat.error().message;
+  limits = {};
+  limits.result_rows_max = 10;
+  const auto many = world_->query("SELECT number FROM numbers(1000000)", 1,
+                                  QueryFormat::kCsvWithNames, limits);
+  ASSERT_FALSE(many.has_value());
+  EXPECT_EQ(many.error().code, Code::kExhausted) << many.error().message;
+  const auto wrong = world_->query("SELECT nothing_there FROM events", 1);
+  ASSERT_FALSE(wrong.has_value());
+  EXPECT_EQ(wrong.error().code, Code::kInvalid);
+  EXPECT_NE(wrong.error().message.find("nothing_there"), std::string::npos);
+  EXPECT_EQ(wrong.error().message.find("Code:"), std::string::npos) << wrong.error().message;
+}
+
+TEST_F(EngineStoreTest, ARunningQueryIsCancelledWithinASecond) {
+  const auto begin = std::chrono::steady_clock::now();
+  auto running = world_->start_query("long", "SELECT count() FROM numbers(1e13) WHERE number % 7 = 3");
+  world_->cancel("long");
+  const auto answer = running.get();
+  ASSERT_FALSE(answer.has_value());
+  EXPECT_EQ(answer.error().code, Code::kCancelled) << answer.error().message;
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  world_->cancel("long");  // unknown by now: ignored
+  EXPECT_EQ(world_->ask("SELECT 1", 1), "1\n");
+}
+
+TEST_F(EngineStoreTest, QueriesWaitTheirTurnAndCanBeCancelledWhileTheyWait) {
+  std::vector<std::future<Result<QueryResult>>> all;
+  for (int i = 0; i < 8; i++) {
+    all.push_back(world_->start_query("q" + std::to_string(i),
+                                      "SELECT count() FROM numbers(1e13) WHERE number % 7 = 3"));
+  }
+  // Inserts go on beside them.
+  EXPECT_TRUE(world_->insert("beside", {{9, 1}}).has_value());
+  for (int i = 7; i >= 0; i--) world_->cancel("q" + std::to_string(i));
+  for (auto& one : all) {
+    const auto answer = one.get();
+    ASSERT_FALSE(answer.has_value());
+    EXPECT_EQ(answer.error().code, Code::kCancelled) << answer.error().message;
+  }
+}
+
+TEST_F(EngineStoreTest, EveryTableIsGuardedAndEveryTableFunctionKnown) {
+  EXPECT_EQ(world_->ask("SELECT name FROM system.tables WHERE database = 'default' AND name NOT IN "
+                        "('events', 'person', 'person_distinct_id2', 'person_distinct_id_overrides', "
+                        "'groups', 'ingestion_warnings', 'penstock_migrations')", 0), "");
+  EXPECT_EQ(world_->ask("SELECT count() FROM system.columns WHERE database = 'default' AND "
+                        "table NOT LIKE 'penstock_%' AND name = 'team_id' AND type = 'Int64'", 0),
+            "6\n");
+  std::istringstream names(world_->ask("SELECT lower(name) FROM system.table_functions", 0));
+  for (std::string name; std::getline(names, name);) {
+    name = name.substr(1, name.size() - 2);
+    const auto& allowed = allowed_table_functions();
+    const auto& denied = denied_table_functions();
+    EXPECT_TRUE(std::ranges::count(allowed, name) + std::ranges::count(denied, name) == 1)
+        << "decide whether a query may use " << name;
+  }
+}
+
+}  // namespace
+}  // namespace penstock::store

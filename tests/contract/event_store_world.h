@@ -1,0 +1,226 @@
+// World: one EventStore on a real loop, driven from a test's thread.
+#pragma once
+
+#include <unistd.h>
+
+#include <chrono>
+#include <climits>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/real_runtime.h"
+#include "store/engine_store.h"
+#include "store/memory_store.h"
+
+namespace penstock::store::testing {
+
+struct Row {
+  int64_t project = 1;
+  uint8_t number = 0;
+  std::string event = "seen", distinct_id = "u1";
+  std::string properties = R"({"$session_id":"s1","$group_0":"acme"})";
+  int64_t timestamp_ms = 1'785'585'600'000;
+};
+
+inline std::string own_directory() {
+  char self[PATH_MAX] = {};
+  const ssize_t n = ::readlink("/proc/self/exe", self, sizeof self - 1);
+  return n <= 0 ? std::string(".") : std::filesystem::path(self).parent_path().string();
+}
+
+/// Beside this program or above it, where the build puts it.
+inline std::string beside(const std::string& name) {
+  for (std::filesystem::path at = own_directory(); at.has_relative_path(); at = at.parent_path()) {
+    if (std::filesystem::exists(at / name)) return (at / name).string();
+  }
+  return {};
+}
+
+inline std::string fresh_directory() {
+  const char* base = std::getenv("TMPDIR");
+  std::string path = std::string(base == nullptr ? "/tmp" : base) + "/penstock-store-XXXXXX";
+  return ::mkdtemp(path.data()) == nullptr ? std::string() : path;
+}
+
+class World {
+ public:
+  explicit World(std::string_view kind, std::string directory = "")
+      : directory_(directory.empty() ? fresh_directory() : std::move(directory)) {
+    thread_.start();
+    if (kind == "memory") {
+      auto memory = std::make_unique<MemoryStore>();
+      memory_ = memory.get();
+      store_ = std::move(memory);
+    } else {
+      EngineOptions options;
+      options.directory = directory_ + "/engine";
+      options.binary = beside("penstock-engine");
+      options.library = beside("libchdb.so");
+      options.restart_ms_min = 10;
+      auto made = make_engine_store(*runtime_, thread_.loop(), thread_.poller(), options);
+      store_ = std::move(*made);
+    }
+    on_loop([this] { (void)store_->start(); });
+  }
+
+  ~World() {
+    store_->stop();
+    on_loop([this] { store_.reset(); });
+    thread_.stop();
+    thread_.join();
+    if (!keep_) std::filesystem::remove_all(directory_);
+  }
+
+  static bool engine_available() {
+    return !beside("libchdb.so").empty() && !beside("penstock-engine").empty();
+  }
+  static std::string hex(std::string_view text) {
+    constexpr char kDigits[] = "0123456789ABCDEF";
+    std::string out;
+    for (const char c : text) {
+      out += kDigits[(static_cast<unsigned char>(c) >> 4) & 15];
+      out += kDigits[static_cast<unsigned char>(c) & 15];
+    }
+    return out;
+  }
+
+  EventStore& store() { return *store_; }
+  MemoryStore* memory() { return memory_; }
+  const std::string& directory() const { return directory_; }
+  runtime::LoopThread& thread() { return thread_; }
+  /// The directory outlives this world.
+  void keep_directory() { keep_ = true; }
+
+  bool wait_ready(std::chrono::seconds limit = std::chrono::seconds(60)) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (!store_->health().ready) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      turn();
+    }
+    return true;
+  }
+
+  Status insert(std::string id, const std::vector<Row>& rows) {
+    auto batch = std::make_shared<InsertBatch>();
+    auto kept = std::make_shared<std::vector<Row>>(rows);
+    batch->id = std::move(id);
+    for (const Row& r : *kept) {
+      InsertBatch::EventEntry e;
+      e.project = {r.project};
+      e.uuid.bytes[15] = r.number;
+      e.row.event = r.event;
+      e.row.properties = r.properties;
+      e.row.timestamp_ms = r.timestamp_ms;
+      e.row.distinct_id = r.distinct_id;
+      e.row.elements_chain = R"(a:href="/x")";
+      e.row.created_at_ms = r.timestamp_ms;
+      e.row.person_properties = "{}";
+      batch->events.push_back(e);
+    }
+    batch->owner = kept;
+    return insert(std::move(batch));
+  }
+
+  Status insert_people(std::string id, const std::vector<int64_t>& projects) {
+    auto batch = std::make_shared<InsertBatch>();
+    batch->id = std::move(id);
+    uint8_t n = 0;
+    for (const int64_t p : projects) {
+      Uuid uuid;
+      uuid.bytes[0] = ++n;
+      batch->persons.push_back({.project = {p}, .id = uuid, .properties = "{}", .version = 1,
+                                .last_seen_at_ms = {}});
+      batch->distinct_ids.push_back({{p}, "u" , uuid, false, 1});
+      batch->distinct_ids.push_back({{p}, "u" , uuid, false, 0});
+    }
+    return insert(std::move(batch));
+  }
+
+  Status insert(std::shared_ptr<const InsertBatch> batch) {
+    auto promise = std::make_shared<std::promise<Status>>();
+    thread_.loop().post([this, batch, promise] {
+      store_->insert(batch, [promise](Status s) { promise->set_value(std::move(s)); });
+    });
+    return promise->get_future().get();
+  }
+
+  std::future<Result<QueryResult>> start_query(const std::string& id, const std::string& sql,
+                                               int64_t project = 1,
+                                               QueryFormat format = QueryFormat::kCsvWithNames,
+                                               QueryLimits limits = {}) {
+    auto promise = std::make_shared<std::promise<Result<QueryResult>>>();
+    Query q{id, sql, {project}, format, limits};
+    thread_.loop().post([this, q, promise] {
+      store_->query(q, [promise](Result<QueryResult> r) { promise->set_value(std::move(r)); });
+    });
+    return promise->get_future();
+  }
+
+  Result<QueryResult> query(const std::string& sql, int64_t project,
+                            QueryFormat format = QueryFormat::kCsvWithNames,
+                            QueryLimits limits = {}) {
+    return start_query("q" + std::to_string(next_query_++), sql, project, format, limits).get();
+  }
+
+  /// CSV without its header line, or the error's text.
+  std::string ask(const std::string& sql, int64_t project = 0) {
+    const auto answer = query(sql, project);
+    if (!answer) return "error: " + answer.error().message;
+    const size_t line = answer->body.find('\n');
+    return line == std::string::npos ? answer->body : answer->body.substr(line + 1);
+  }
+
+  void cancel(const std::string& id) {
+    on_loop([this, id] { store_->cancel(id); });
+  }
+
+  size_t stored_events() {
+    if (memory_ != nullptr) return memory_->events().size();
+    return std::strtoull(ask("SELECT count() FROM events").c_str(), nullptr, 10);
+  }
+
+  /// The engine's process, found among our children by its name; 0: there is none.
+  static int engine_pid() {
+    std::ifstream in("/proc/self/task/" + std::to_string(::getpid()) + "/children");
+    for (int pid = 0; in >> pid;) {
+      std::string name;
+      std::getline(std::ifstream("/proc/" + std::to_string(pid) + "/comm"), name);
+      if (name == "penstock-engine") return pid;
+    }
+    return 0;
+  }
+
+  void on_loop(std::function<void()> work) {
+    std::promise<void> done;
+    thread_.loop().post([&] {
+      work();
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+
+ private:
+  /// Lets the loop's timers and sockets have a turn.
+  void turn() {
+    std::promise<void> done;
+    thread_.loop().post([&] {
+      thread_.loop().after(std::chrono::milliseconds(5), [&] { done.set_value(); });
+    });
+    done.get_future().wait();
+  }
+
+  std::string directory_;
+  bool keep_ = false;
+  std::unique_ptr<runtime::Runtime> runtime_ = runtime::make_real_runtime();
+  runtime::LoopThread thread_{"store"};
+  std::unique_ptr<EventStore> store_;
+  MemoryStore* memory_ = nullptr;
+  int next_query_ = 0;
+};
+
+}  // namespace penstock::store::testing
