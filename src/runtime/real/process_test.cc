@@ -83,7 +83,7 @@ TEST(ChildProcess, its_end_is_an_event_of_the_loop) {
   LoopThread thread("test");
   std::vector<std::string> ends;
   std::vector<ChildProcess> children;
-  for (const char* script : {"exit 0", "exit 7", "kill -9 $$", "sleep 1000"}) {
+  for (const char* script : {"exit 0", "exit 7", "kill -9 $$", "exec sleep 1000"}) {
     auto child = shell(script);
     ASSERT_TRUE(child);
     children.push_back(std::move(*child));
@@ -126,7 +126,7 @@ void wait_until_gone(int pidfd) {
 TEST(ChildProcess, is_ended_with_its_owner) {
   Socket pidfd;
   {
-    const auto child = shell("sleep 1000");
+    const auto child = shell("exec sleep 1000");
     ASSERT_TRUE(child);
     pidfd = Socket(open_pidfd(child->pid()));
     ASSERT_TRUE(pidfd.is_open());
