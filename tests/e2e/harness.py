@@ -1,0 +1,139 @@
+"""A running Penstock for end-to-end tests: start, stop, kill, ask. Standard library only."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+BIN = os.environ.get("PENSTOCK_BIN") or str(
+    pathlib.Path(__file__).resolve().parents[2] / "build/release/penstock")
+KEY = "phc_e2e0000000000000000000000000000000000000000"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Penstock:
+    """One data directory; may be started many times on the same ports."""
+
+    def __init__(self, *flags):
+        self.data = tempfile.mkdtemp(prefix="penstock-e2e-")
+        self.capture = f"http://127.0.0.1:{free_port()}"
+        self.admin = f"http://127.0.0.1:{free_port()}"
+        self.flags = flags
+        self.process = None
+
+    def start(self, wait=30):
+        log = open(os.path.join(self.data, "output.txt"), "ab")
+        self.process = subprocess.Popen(
+            [BIN, "up", "--data", self.data, "--listen", self.capture[7:], "--admin",
+             self.admin[7:], "--project-key", KEY, *self.flags],
+            stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        deadline = time.monotonic() + wait
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise AssertionError("penstock ended: " + self.output()[-500:])
+            try:
+                if self.get("/_readiness")[0] == 200 and self.api("/api/me")[0] == 200:
+                    return self
+            except (OSError, FileNotFoundError):
+                pass
+            time.sleep(0.02)
+        raise AssertionError("penstock did not become ready: " + self.output()[-500:])
+
+    def output(self):
+        return pathlib.Path(self.data, "output.txt").read_text(errors="replace")
+
+    def stop(self, sig=signal.SIGTERM):
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.send_signal(sig)
+        self.process.wait(40)
+
+    def kill(self):
+        self.stop(signal.SIGKILL)
+
+    def close(self):
+        self.kill()
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.close()
+
+    # --- asking -------------------------------------------------------------------------------
+
+    def request(self, url, body=None, headers=None, method=None):
+        request = urllib.request.Request(url, data=body, headers=headers or {}, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.read(), dict(answer.headers)
+        except urllib.error.HTTPError as error:
+            return error.code, error.read(), dict(error.headers)
+
+    def get(self, path):
+        return self.request(self.capture + path)
+
+    def post(self, path, body, headers=None):
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.request(self.capture + path, data,
+                            {"Content-Type": "application/json", **(headers or {})})
+
+    def api(self, path, body=None, method=None):
+        key = pathlib.Path(self.data, "run/cli.key").read_text()
+        data = None if body is None else json.dumps(body).encode()
+        status, text, _ = self.request(self.admin + path, data,
+                                       {"Authorization": "Bearer " + key,
+                                        "Content-Type": "application/json"}, method)
+        return status, json.loads(text) if text.startswith(b"{") else text
+
+    def sql(self, query, project=1):
+        deadline = time.monotonic() + 30
+        while True:
+            status, answer = self.api(f"/api/projects/{project}/query", {"query": query})
+            if status == 200:
+                return answer["results"]
+            if status != 503 or time.monotonic() > deadline:
+                raise AssertionError(f"query: {status} {answer}")
+            time.sleep(0.1)
+
+    def cli(self, *words):
+        done = subprocess.run([BIN, words[0], *(["--data", self.data] if words[0] != "version" else []),
+                               *words[1:]], capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stdout, done.stderr
+
+    def ledger(self, project=1):
+        return self.api(f"/api/projects/{project}/ledger?step=total")[1]
+
+    def eventually(self, check, seconds=40):
+        """Waits until `check()` is true; its last value is the message otherwise."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                value = check()
+            except (AssertionError, OSError) as error:
+                value = None
+                last = error
+            else:
+                last = value
+            if value:
+                return value
+            if time.monotonic() > deadline:
+                raise AssertionError(f"did not happen: {last}; {self.output()[-400:]}")
+            time.sleep(0.1)
+
+    def engine_pid(self):
+        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)],
+                                  capture_output=True, text=True).stdout.split()
+        return int(children[0]) if children else 0
