@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <future>
 #include <memory>
@@ -44,12 +45,6 @@ TEST_P(EventStoreContract, KeepsABatchOnceHoweverOftenItIsRepeated) {
   }
   ASSERT_TRUE(world_->insert("b", {{1, 4}}).has_value());
   EXPECT_EQ(world_->stored_events(), 4U);
-}
-
-TEST_P(EventStoreContract, TheSameRowsUnderAnotherIdAreAnotherBatch) {
-  ASSERT_TRUE(world_->insert("a", {{1, 1}}).has_value());
-  ASSERT_TRUE(world_->insert("b", {{1, 1}}).has_value());
-  EXPECT_EQ(world_->stored_events(), 2U);
 }
 
 TEST_P(EventStoreContract, AnEmptyBatchIsStoredAtOnce) {
@@ -275,6 +270,105 @@ TEST_F(EngineStoreTest, EveryTableIsGuardedAndEveryTableFunctionKnown) {
     EXPECT_TRUE(std::ranges::count(allowed, name) + std::ranges::count(denied, name) == 1)
         << "decide whether a query may use " << name;
   }
+}
+
+/// The engine's process is killed at bad moments; what was acknowledged stays, once.
+class EngineStoreCrash : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!World::engine_available()) GTEST_SKIP() << "the engine's library is not there";
+    world_ = std::make_unique<World>("engine");
+    ASSERT_TRUE(world_->wait_ready()) << world_->store().health().detail;
+  }
+
+  static std::vector<Row> rows(size_t n, size_t bytes, uint32_t first = 0) {
+    Row row{1, 1};
+    row.properties = "{\"x\":\"" + std::string(bytes, 'x') + "\"}";
+    std::vector<Row> out(n, row);
+    for (size_t i = 0; i < n; i++) out[i].number = first + static_cast<uint32_t>(i);
+    return out;
+  }
+
+  std::unique_ptr<World> world_;
+};
+
+TEST_F(EngineStoreCrash, ARepeatedBatchIsKeptOnceAcrossKills) {
+  const auto batch = rows(2000, 100);
+  for (int i = 0; i < 3; i++) {
+    ASSERT_TRUE(world_->insert("same", batch).has_value());
+    EXPECT_EQ(world_->stored_events(), 2000U);
+    ASSERT_TRUE(World::kill_engine());
+    ASSERT_TRUE(world_->wait_restarts(static_cast<uint64_t>(i) + 1));
+  }
+  EXPECT_EQ(world_->stored_events(), 2000U);
+  EXPECT_EQ(world_->ask("SELECT count() FROM penstock_migrations"), "1\n");
+}
+
+TEST_F(EngineStoreCrash, KilledInTheMiddleOfInsertsEveryBatchIsKeptOnce) {
+  size_t expected = 0;
+  int maybe = 0;
+  for (int i = 0; i < 6; i++) {
+    // Rows of three months: three parts, so that a kill can fall between them.
+    auto batch = rows(6000, 500, static_cast<uint32_t>(i) * 6000);
+    for (size_t k = 0; k < batch.size(); k++) {
+      batch[k].timestamp_ms += static_cast<int64_t>(k % 3) * 31 * 86'400'000;
+    }
+    const uint64_t restarts = world_->store().health().restarts;
+    auto first = world_->start_insert("b" + std::to_string(i), batch);
+    first.wait_for(std::chrono::milliseconds(i * 12));
+    ASSERT_TRUE(World::kill_engine());
+    Status status = first.get();
+    if (!status) {
+      maybe++;
+      EXPECT_TRUE(status.error().code == Code::kMaybe || status.error().code == Code::kUnavailable)
+          << status.error().message;
+    }
+    ASSERT_TRUE(world_->wait_restarts(restarts + 1));
+    status = world_->insert("b" + std::to_string(i), batch);
+    ASSERT_TRUE(status.has_value()) << status.error().message;
+    expected += batch.size();
+    EXPECT_EQ(world_->stored_events(), expected) << "after round " << i;
+  }
+  EXPECT_GT(maybe, 0);
+}
+
+TEST_F(EngineStoreCrash, AQueryUnderWayIsAnsweredWhenTheEngineDies) {
+  auto running = world_->start_query("q", "SELECT count() FROM numbers(1e13) WHERE number % 7 = 3");
+  world_->ask("SELECT 1");
+  ASSERT_TRUE(World::kill_engine());
+  const auto answer = running.get();
+  ASSERT_FALSE(answer.has_value());
+  EXPECT_EQ(answer.error().code, Code::kUnavailable);
+  ASSERT_TRUE(world_->wait_restarts(1));
+  EXPECT_EQ(world_->ask("SELECT 1"), "1\n");
+}
+
+TEST_F(EngineStoreCrash, TheDirectoryOutlivesTheProcess) {
+  ASSERT_TRUE(world_->insert("kept", rows(10, 10)).has_value());
+  world_->keep_directory();
+  const std::string directory = world_->directory();
+  world_.reset();
+  world_ = std::make_unique<World>("engine", directory);
+  ASSERT_TRUE(world_->wait_ready()) << world_->store().health().detail;
+  EXPECT_EQ(world_->stored_events(), 10U);
+  ASSERT_TRUE(world_->insert("kept", rows(10, 10)).has_value());
+  EXPECT_EQ(world_->stored_events(), 10U);
+}
+
+TEST_F(EngineStoreCrash, ManyMonthsAreOneBatchAndFewPartitions) {
+  auto batch = rows(3000, 10);
+  for (size_t k = 0; k < batch.size(); k++) {
+    batch[k].timestamp_ms = -62'167'219'200'000 + static_cast<int64_t>(k) * 105'000'000'000;
+  }
+  batch[0].timestamp_ms = INT64_MIN;
+  batch[1].timestamp_ms = INT64_MAX;
+  for (int i = 0; i < 2; i++) {
+    const Status status = world_->insert("months", batch);
+    ASSERT_TRUE(status.has_value()) << status.error().message;
+  }
+  EXPECT_EQ(world_->stored_events(), batch.size());
+  EXPECT_LE(std::stoul(world_->ask("SELECT uniq(partition) FROM system.parts WHERE active AND "
+                                   "table = 'events'")), 362U);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // World: one EventStore on a real loop, driven from a test's thread.
 #pragma once
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -21,7 +22,7 @@ namespace penstock::store::testing {
 
 struct Row {
   int64_t project = 1;
-  uint8_t number = 0;
+  uint32_t number = 0;
   std::string event = "seen", distinct_id = "u1";
   std::string properties = R"({"$session_id":"s1","$group_0":"acme"})";
   int64_t timestamp_ms = 1'785'585'600'000;
@@ -105,14 +106,30 @@ class World {
     return true;
   }
 
+  /// The engine has been started again this often and is ready.
+  bool wait_restarts(uint64_t restarts) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (store_->health().restarts < restarts || !store_->health().ready) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      turn();
+    }
+    return true;
+  }
+
   Status insert(std::string id, const std::vector<Row>& rows) {
+    return start_insert(std::move(id), rows).get();
+  }
+
+  std::future<Status> start_insert(std::string id, const std::vector<Row>& rows) {
     auto batch = std::make_shared<InsertBatch>();
     auto kept = std::make_shared<std::vector<Row>>(rows);
     batch->id = std::move(id);
     for (const Row& r : *kept) {
       InsertBatch::EventEntry e;
       e.project = {r.project};
-      e.uuid.bytes[15] = r.number;
+      for (size_t i = 0; i < 4; i++) {
+        e.uuid.bytes[15 - i] = static_cast<uint8_t>(r.number >> (8 * i));
+      }
       e.row.event = r.event;
       e.row.properties = r.properties;
       e.row.timestamp_ms = r.timestamp_ms;
@@ -123,7 +140,7 @@ class World {
       batch->events.push_back(e);
     }
     batch->owner = kept;
-    return insert(std::move(batch));
+    return start_insert(std::move(batch));
   }
 
   Status insert_people(std::string id, const std::vector<int64_t>& projects) {
@@ -142,11 +159,15 @@ class World {
   }
 
   Status insert(std::shared_ptr<const InsertBatch> batch) {
+    return start_insert(std::move(batch)).get();
+  }
+
+  std::future<Status> start_insert(std::shared_ptr<const InsertBatch> batch) {
     auto promise = std::make_shared<std::promise<Status>>();
     thread_.loop().post([this, batch, promise] {
       store_->insert(batch, [promise](Status s) { promise->set_value(std::move(s)); });
     });
-    return promise->get_future().get();
+    return promise->get_future();
   }
 
   std::future<Result<QueryResult>> start_query(const std::string& id, const std::string& sql,
@@ -184,15 +205,18 @@ class World {
     return std::strtoull(ask("SELECT count() FROM events").c_str(), nullptr, 10);
   }
 
-  /// The engine's process, found among our children by its name; 0: there is none.
-  static int engine_pid() {
-    std::ifstream in("/proc/self/task/" + std::to_string(::getpid()) + "/children");
-    for (int pid = 0; in >> pid;) {
-      std::string name;
-      std::getline(std::ifstream("/proc/" + std::to_string(pid) + "/comm"), name);
-      if (name == "penstock-engine") return pid;
+  /// Kills the engine's process, found among this process's children by its name; false: none.
+  static bool kill_engine() {
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+      std::ifstream in(task.path() / "children");
+      for (int pid = 0; in >> pid;) {
+        std::string name;
+        std::ifstream comm("/proc/" + std::to_string(pid) + "/comm");
+        std::getline(comm, name);
+        if (name == "penstock-engine") return ::kill(pid, SIGKILL) == 0;
+      }
     }
-    return 0;
+    return false;
   }
 
   void on_loop(std::function<void()> work) {

@@ -172,8 +172,8 @@ class Child {
     ByteReader in(operands);
     EngineAnswer last;
     for (uint64_t n = in.varint(); n > 0 && in.ok() && last.error.empty(); n--) {
-      const std::string_view statement = in.bytes();
-      if (in.ok()) last = library_.ask(main_, statement, "Null");
+      const std::string_view statement = in.bytes(), rows = in.bytes();
+      if (in.ok()) last = library_.insert(main_, statement, rows);
     }
     if (!in.ok()) return reply_error(id, Code::kBug, "a malformed insert");
     reply_answer(id, last, insert_error_code);

@@ -312,15 +312,15 @@ class EngineStore : public EventStore {
     restarts_++;
     if (stopping_) return set_health(false, "the engine has stopped");
     restarts_total.add();
-    {
-      const std::lock_guard lock(mutex_);
-      health_.restarts = restarts_;
-    }
     diag::warn("engine ended, starting it again", {{"restarts", restarts_}});
     if (ready_) {
       set_health(false, "the engine ended and is starting again");
     } else if (detail() == kStarting) {
       set_health(false, "the engine ended while starting; its last words are in the log");
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      health_.restarts = restarts_;
     }
     retry();
   }

@@ -8,6 +8,8 @@
 namespace penstock::store {
 namespace {
 
+constexpr std::string_view kFormat = "RowBinary";
+
 template <typename F>
 bool find(void* handle, const char* name, F& out) {
   out = reinterpret_cast<F>(::dlsym(handle, name));
@@ -28,6 +30,10 @@ bool EngineLibrary::load(const std::string& path) {
       !find(h, "chdb_result_buffer", buffer_) || !find(h, "chdb_result_length", length_) ||
       !find(h, "chdb_result_error", error_) || !find(h, "chdb_result_rows_read", rows_read_) ||
       !find(h, "chdb_result_bytes_read", bytes_read_) ||
+      !find(h, "chdb_stream_insert_n", insert_) || !find(h, "chdb_stream_append", append_) ||
+      !find(h, "chdb_stream_insert_error", insert_error_) ||
+      !find(h, "chdb_stream_done", done_) ||
+      !find(h, "chdb_destroy_insert_stream", destroy_insert_) ||
       !find(h, "chdb_set_signal_handlers_enabled", signals_)) {
     return false;
   }
@@ -57,6 +63,28 @@ EngineAnswer EngineLibrary::ask(Connection connection, std::string_view sql,
   destroy_(result);
   out.elapsed_us = std::chrono::duration_cast<std::chrono::microseconds>(
                        std::chrono::steady_clock::now() - begin).count();
+  return out;
+}
+
+EngineAnswer EngineLibrary::insert(Connection connection, std::string_view sql,
+                                   std::string_view rows) const {
+  EngineAnswer out;
+  void* stream = insert_(*connection, sql.data(), sql.size(), kFormat.data(), kFormat.size());
+  const auto failed = [&] {
+    const char* error = insert_error_(stream);
+    if (error != nullptr && *error != '\0') out.error = error;
+    return !out.error.empty();
+  };
+  if (!failed() && append_(stream, rows.data(), rows.size()) != 0 && !failed()) {
+    out.error = "the engine did not take the rows";
+  }
+  if (out.error.empty()) {
+    void* result = done_(stream);
+    const char* error = result == nullptr ? "the engine gave no answer" : error_(result);
+    if (error != nullptr && *error != '\0') out.error = error;
+    if (result != nullptr) destroy_(result);
+  }
+  destroy_insert_(stream);
   return out;
 }
 

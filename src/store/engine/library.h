@@ -29,6 +29,9 @@ class EngineLibrary {
   void close(Connection connection) const { close_(connection); }
   /// Blocks. One statement at a time per connection; connections work side by side.
   EngineAnswer ask(Connection connection, std::string_view sql, std::string_view format) const;
+  /// INSERT without FORMAT, and its rows in RowBinary. Rows inside the statement's text would not
+  /// do: the engine ends them at the first empty line, which binary rows contain.
+  EngineAnswer insert(Connection connection, std::string_view sql, std::string_view rows) const;
 
  private:
   Connection (*connect_)(int, char**) = nullptr;
@@ -41,6 +44,11 @@ class EngineLibrary {
   uint64_t (*rows_read_)(void*) = nullptr;
   uint64_t (*bytes_read_)(void*) = nullptr;
   void (*signals_)(bool) = nullptr;
+  void* (*insert_)(void*, const char*, size_t, const char*, size_t) = nullptr;
+  const char* (*insert_error_)(void*) = nullptr;
+  int (*append_)(void*, const char*, size_t) = nullptr;
+  void* (*done_)(void*) = nullptr;
+  void (*destroy_insert_)(void*) = nullptr;
 };
 
 }  // namespace penstock::store

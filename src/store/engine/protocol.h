@@ -10,7 +10,7 @@
 namespace penstock::store {
 
 enum class EngineOp : uint8_t {
-  kInsert = 1,  // varint n, n × statement with its rows: all, in order → as kQuery, empty
+  kInsert = 1,  // varint n, n × (sql, rows in RowBinary): all, in order → as kQuery, empty
   kQuery = 2,   // marker, set-up sql, sql, format → u64 rows read, u64 bytes read, i64 µs, body
   kCancel = 3,  // marker → as kQuery, empty
   kRun = 4,     // sql, format, with every right → as kQuery

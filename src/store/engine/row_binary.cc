@@ -39,30 +39,30 @@ std::string quoted(std::string_view text) {
 std::string statement(std::string_view table, std::string_view columns, std::string_view id) {
   return fmt::format(
       "INSERT INTO {} ({}) SETTINGS insert_deduplication_token='{}:{}', insert_deduplicate=1, "
-      "async_insert=0, throw_on_max_partitions_per_insert_block=0 FORMAT RowBinary\n",
+      "async_insert=0, throw_on_max_partitions_per_insert_block=0",
       table, columns, quoted(id), table);
 }
 
-struct Statement {
-  std::string text;
+struct Insert {
+  std::string sql, data;
   size_t rows = 0;
 };
 
-Statement events(const InsertBatch& batch, uint32_t now_s) {
-  Statement out;
-  out.text = statement("events",
+Insert events(const InsertBatch& batch, uint32_t now_s) {
+  Insert out;
+  out.sql = statement("events",
                        "uuid,event,properties,timestamp,team_id,distinct_id,elements_chain,"
                        "created_at,person_id,person_created_at,person_properties,person_mode,"
                        "_timestamp", batch.id);
-  size_t bytes = out.text.size();
+  size_t bytes = 0;
   for (const InsertBatch::EventEntry& e : batch.events) {
     bytes += kFixedBytesPerRow + e.row.event.size() + e.row.properties.size() +
              e.row.distinct_id.size() + e.row.elements_chain.size() +
              e.row.person_properties.size();
   }
-  out.text.reserve(bytes);
+  out.data.reserve(bytes);
   out.rows = batch.events.size();
-  ByteWriter w(out.text);
+  ByteWriter w(out.data);
   for (const InsertBatch::EventEntry& e : batch.events) {
     uuid(w, e.uuid);
     w.bytes(e.row.event);
@@ -81,12 +81,12 @@ Statement events(const InsertBatch& batch, uint32_t now_s) {
   return out;
 }
 
-Statement persons(const InsertBatch& batch, uint32_t now_s) {
-  Statement out;
-  out.text = statement("person", "id,created_at,team_id,properties,is_identified,is_deleted,"
+Insert persons(const InsertBatch& batch, uint32_t now_s) {
+  Insert out;
+  out.sql = statement("person", "id,created_at,team_id,properties,is_identified,is_deleted,"
                                  "version,_timestamp", batch.id);
   out.rows = batch.persons.size();
-  ByteWriter w(out.text);
+  ByteWriter w(out.data);
   for (const event::PersonChange& p : batch.persons) {
     uuid(w, p.id);
     w.i64(clamped(p.created_at_ms));
@@ -100,11 +100,11 @@ Statement persons(const InsertBatch& batch, uint32_t now_s) {
   return out;
 }
 
-Statement distinct_ids(const InsertBatch& batch, uint32_t now_s, bool overrides) {
-  Statement out;
-  out.text = statement(overrides ? "person_distinct_id_overrides" : "person_distinct_id2",
+Insert distinct_ids(const InsertBatch& batch, uint32_t now_s, bool overrides) {
+  Insert out;
+  out.sql = statement(overrides ? "person_distinct_id_overrides" : "person_distinct_id2",
                        "team_id,distinct_id,person_id,is_deleted,version,_timestamp", batch.id);
-  ByteWriter w(out.text);
+  ByteWriter w(out.data);
   for (const event::DistinctIdChange& d : batch.distinct_ids) {
     if (overrides && d.version <= 0) continue;
     out.rows++;
@@ -118,12 +118,12 @@ Statement distinct_ids(const InsertBatch& batch, uint32_t now_s, bool overrides)
   return out;
 }
 
-Statement warnings(const InsertBatch& batch, uint32_t now_s) {
-  Statement out;
-  out.text = statement("ingestion_warnings", "team_id,source,type,details,timestamp,_timestamp",
+Insert warnings(const InsertBatch& batch, uint32_t now_s) {
+  Insert out;
+  out.sql = statement("ingestion_warnings", "team_id,source,type,details,timestamp,_timestamp",
                        batch.id);
   out.rows = batch.warnings.size();
-  ByteWriter w(out.text);
+  ByteWriter w(out.data);
   for (const event::IngestionWarning& i : batch.warnings) {
     w.i64(i.project.value);
     w.bytes(i.source);
@@ -139,24 +139,25 @@ Statement warnings(const InsertBatch& batch, uint32_t now_s) {
 
 EncodedInserts encode_inserts(const InsertBatch& batch, int64_t now_ms) {
   const auto now_s = static_cast<uint32_t>(now_ms / 1000);
-  std::array<Statement, 5> all{events(batch, now_s), persons(batch, now_s),
+  std::array<Insert, 5> all{events(batch, now_s), persons(batch, now_s),
                                distinct_ids(batch, now_s, false),
                                distinct_ids(batch, now_s, true), warnings(batch, now_s)};
   uint64_t statements = 0;
   size_t bytes = 64;
-  for (const Statement& s : all) {
+  for (const Insert& s : all) {
     if (s.rows == 0) continue;
     statements++;
-    bytes += s.text.size();
+    bytes += s.sql.size() + s.data.size() + 20;
   }
   EncodedInserts out;
   out.operands.reserve(bytes);
   ByteWriter w(out.operands);
   w.varint(statements);
-  for (Statement& s : all) {
+  for (Insert& s : all) {
     if (s.rows == 0) continue;
-    w.bytes(s.text);
-    s.text = std::string();
+    w.bytes(s.sql);
+    w.bytes(s.data);
+    s.data = std::string();
     out.rows += s.rows;
   }
   return out;

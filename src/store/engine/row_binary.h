@@ -8,9 +8,8 @@
 
 namespace penstock::store {
 
-/// The statements to run in order, each INSERT … FORMAT RowBinary followed by its rows, as the
-/// engine child takes them: varint n, n × bytes. Tables without rows are left out; `rows` counts
-/// them all, and 0 means there is nothing to send.
+/// The inserts to run in order, as the engine child takes them: varint n, n × (sql, rows). Tables
+/// without rows are left out; `rows` counts them all, and 0 means there is nothing to send.
 struct EncodedInserts {
   std::string operands;
   size_t rows = 0;
