@@ -140,14 +140,17 @@ size_t build_block(AlignedBuffer& out, BlockHeader header, const std::vector<Sub
   std::memcpy(at, head.data(), head.size());
   at += head.size();
   for (const SubBatch& s : subs) {
+    if (s.data.empty()) continue;  // a skip block's
     std::memcpy(at, s.data.data(), s.data.size());
     at += s.data.size();
   }
   std::memset(at, 0, total - header.bytes);
-  const uint32_t crc = crc32c({out.data() + kChecked, header.bytes - kChecked});
+  const uint32_t crc = block_checksum({out.data(), header.bytes});
   std::memcpy(out.data() + 4, &crc, sizeof crc);
   return total;
 }
+
+uint32_t block_checksum(std::string_view block) { return crc32c(block.substr(kChecked)); }
 
 std::optional<BlockHeader> peek_block(std::string_view bytes) {
   ByteReader in(bytes);
@@ -172,7 +175,7 @@ std::optional<std::vector<SubBatch>> parse_block(std::string_view bytes, const B
   if (bytes.size() < h.bytes) return std::nullopt;
   uint32_t crc = 0;
   std::memcpy(&crc, bytes.data() + 4, sizeof crc);
-  if (crc32c(bytes.substr(kChecked, h.bytes - kChecked)) != crc) return std::nullopt;
+  if (block_checksum(bytes.substr(0, h.bytes)) != crc) return std::nullopt;
   const size_t headers = size_t{h.sub_batches} * kSubBatchHeaderBytes;
   if (kBlockHeaderBytes + headers > h.bytes) return std::nullopt;
   ByteReader in(bytes.substr(kBlockHeaderBytes, headers));

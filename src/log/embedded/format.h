@@ -79,6 +79,8 @@ class AlignedBuffer {
 size_t block_bytes(const std::vector<SubBatch>& subs);
 /// Lays a block out in `out` (padding zeroed, checksum set); answers its padded size.
 size_t build_block(AlignedBuffer& out, BlockHeader header, const std::vector<SubBatch>& subs);
+/// Of a whole block without its padding.
+uint32_t block_checksum(std::string_view block);
 /// Header of a block if its first bytes are plausible (checksum not looked at).
 std::optional<BlockHeader> peek_block(std::string_view bytes);
 /// Sub-batches of a whole block; nullopt when the checksum or the layout is wrong, or when it names
