@@ -91,6 +91,7 @@ TEST(EpollLoop, posts_from_other_threads_all_arrive_each_thread_in_order) {
   bool ordered = true;
   std::latch all(kThreads * kPosts);
   std::vector<std::thread> posters;
+  posters.reserve(kThreads);
   for (int t = 0; t < kThreads; t++) {
     posters.emplace_back([&, t] {
       for (int i = 0; i < kPosts; i++) {

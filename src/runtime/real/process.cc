@@ -152,6 +152,7 @@ Result<ChildProcess> ChildProcess::spawn(const SpawnOptions& options) {
   const std::string& program = options.argv.front();
   std::vector<std::string> words = options.argv;
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   std::array<int, 2> report{};
