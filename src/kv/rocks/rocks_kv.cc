@@ -124,7 +124,8 @@ class RocksKv : public KeyValue {
     std::vector<const WriteBatch::Change*> sorted;
     sorted.reserve(batch.changes().size());
     for (const WriteBatch::Change& change : batch.changes()) sorted.push_back(&change);
-    std::ranges::stable_sort(sorted, {}, [](const auto* c) -> const std::string& { return c->key; });
+    std::ranges::stable_sort(sorted, {},
+                             [](const auto* c) -> const std::string& { return c->key; });
     rocksdb::WriteBatch changes;
     for (const WriteBatch::Change* change : sorted) {
       const rocksdb::Status s =
