@@ -77,6 +77,7 @@ void Topic::prepared(const Spare& spare, const Status& status) {
   preparing_ = false;
   if (status) {
     spares_.push_back(spare);
+    publish();
     return pump();
   }
   // A spare prepared ahead of need fails silently: there is still room in the segment.
