@@ -51,9 +51,9 @@ struct AdminSources {
 };
 
 struct AdminOptions {
-  size_t tails_max = 64;                    // open live views; more: 503
+  size_t tails_max = 64;                       // open live views; more: 503
   size_t tail_pending_bytes_max = 512U << 10;  // unread bytes of one view before it waits
-  size_t queries_max = 16;                  // running at once; more: 503
+  size_t queries_max = 16;                     // running at once; more: 503
   int64_t query_ms_max = 60'000;
   uint64_t query_memory_bytes_max = 1U << 30;
   uint64_t query_rows_max = 100'000;

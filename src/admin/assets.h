@@ -9,10 +9,10 @@
 namespace penstock::admin {
 
 struct Asset {
-  std::string_view path;          // "/assets/index-3f2a.js"
+  std::string_view path;  // "/assets/index-3f2a.js"
   std::string_view content_type;
   std::string_view bytes;
-  std::string_view gzip;          // empty when it would not be smaller
+  std::string_view gzip;  // empty when it would not be smaller
 };
 
 /// Null when there is none of that path.

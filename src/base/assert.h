@@ -9,6 +9,6 @@ namespace penstock {
 [[noreturn]] void assertion_failed(const char* expression, const char* file, int line);
 }  // namespace penstock
 
-#define PENSTOCK_ASSERT(expression)                                     \
-  (static_cast<bool>(expression) ? static_cast<void>(0)                 \
+#define PENSTOCK_ASSERT(expression)                     \
+  (static_cast<bool>(expression) ? static_cast<void>(0) \
                                  : ::penstock::assertion_failed(#expression, __FILE__, __LINE__))

@@ -19,8 +19,9 @@ TEST(Uuid, parses_what_rust_parses_and_prints_lower_case) {
   EXPECT_EQ(Uuid::parse("0190a3b17c2d7e3f8a4b5c6d7e8f9012"), u);
   EXPECT_EQ(Uuid::parse("{0190a3b1-7c2d-7e3f-8a4b-5c6d7e8f9012}"), u);
   EXPECT_EQ(Uuid::parse("urn:uuid:0190a3b1-7c2d-7e3f-8a4b-5c6d7e8f9012"), u);
-  for (const char* bad : {"", "x", "0190a3b1-7c2d-7e3f-8a4b-5c6d7e8f901", "0190a3b17c2d7e3f8a4b5c6d7e8f901g",
-                          "0190a3b1_7c2d_7e3f_8a4b_5c6d7e8f9012"}) {
+  for (const char* bad :
+       {"", "x", "0190a3b1-7c2d-7e3f-8a4b-5c6d7e8f901", "0190a3b17c2d7e3f8a4b5c6d7e8f901g",
+        "0190a3b1_7c2d_7e3f_8a4b_5c6d7e8f9012"}) {
     EXPECT_FALSE(Uuid::parse(bad)) << bad;
   }
 }
@@ -31,7 +32,8 @@ TEST(Uuid, v5_of_the_dns_namespace_matches_the_published_vector) {
 }
 
 TEST(Uuid, v7_carries_the_time) {
-  const Uuid u = Uuid::v7(0x0190a3b17c2d, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff});
+  const Uuid u =
+      Uuid::v7(0x0190a3b17c2d, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff});
   EXPECT_EQ(u.text(), "0190a3b1-7c2d-7fff-bfff-ffffffffffff");
 }
 

@@ -3,7 +3,8 @@
 //   JsonWriter w; w.begin_object().key("id").number(3).end_object(); send(w.take());
 //
 // Commas are its business; matching begin and end is the caller's (asserted in `take`). Strings are
-// escaped; bytes that are not UTF-8 become U+FFFD so that the result always parses. Not thread safe.
+// escaped; bytes that are not UTF-8 become U+FFFD so that the result always parses. Not thread
+// safe.
 #pragma once
 
 #include <cstdint>

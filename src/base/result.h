@@ -54,13 +54,13 @@ std::unexpected<Error> fail(const Error& cause, std::string_view context);
 
 #define PENSTOCK_CONCAT_INNER(a, b) a##b
 #define PENSTOCK_CONCAT(a, b) PENSTOCK_CONCAT_INNER(a, b)
-#define PENSTOCK_TRY_AS(name, declaration, expression)                 \
-  auto name = (expression);                                            \
+#define PENSTOCK_TRY_AS(name, declaration, expression)                           \
+  auto name = (expression);                                                      \
   if (!name) return std::unexpected<::penstock::Error>(std::move(name).error()); \
   declaration = std::move(*name)
-#define PENSTOCK_CHECK_AS(name, expression)                            \
-  do {                                                                 \
-    if (auto name = (expression); !name)                               \
+#define PENSTOCK_CHECK_AS(name, expression)                               \
+  do {                                                                    \
+    if (auto name = (expression); !name)                                  \
       return std::unexpected<::penstock::Error>(std::move(name).error()); \
   } while (false)
 

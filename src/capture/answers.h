@@ -22,8 +22,7 @@ void answer_text(wire::Responder& responder, const AnswerContext& context, int s
 void answer_json(wire::Responder& responder, const AnswerContext& context, int status,
                  std::string json, std::string_view content_type = "application/json");
 /// 503 with Retry-After.
-void answer_unavailable(wire::Responder& responder, const AnswerContext& context,
-                        std::string text);
+void answer_unavailable(wire::Responder& responder, const AnswerContext& context, std::string text);
 void answer_preflight(wire::Responder& responder, const wire::Request& request);
 
 }  // namespace penstock::capture

@@ -49,7 +49,8 @@ std::string flags_body(int version, bool decide, bool with_config, std::string_v
 std::optional<std::string> token_in(const event::JsonFields& fields) {
   for (const char* name : {"token", "$token", "api_key"}) {
     const auto raw = fields.find(name);
-    if (raw && event::json_type(*raw) == event::JsonType::kString) return event::decode_string(*raw);
+    if (raw && event::json_type(*raw) == event::JsonType::kString)
+      return event::decode_string(*raw);
   }
   return std::nullopt;
 }
@@ -67,7 +68,8 @@ void flags(wire::Request& request, wire::Responder& responder, const AnswerConte
   const bool with_config = decide || (asks_config ? wanted == "true" : !versioned);
   Uuid id;
   const std::string seed = std::to_string(request.received_us);
-  for (size_t i = 0; i < id.bytes.size(); i++) id.bytes[i] = static_cast<uint8_t>(seed[i % seed.size()]);
+  for (size_t i = 0; i < id.bytes.size(); i++)
+    id.bytes[i] = static_cast<uint8_t>(seed[i % seed.size()]);
   const std::string request_id = Uuid::v5(id, request.peer_ip).text();
   const int64_t now_ms = request.received_us / 1000;
   if (request.method != "POST") {
@@ -75,9 +77,9 @@ void flags(wire::Request& request, wire::Responder& responder, const AnswerConte
                        flags_body(version, decide, with_config, request_id, now_ms));
   }
   if (request.body_too_large) return answer_text(responder, context, 413, "the body is too large");
-  auto body = decoder.decode({request.query, request.find("content-type"),
-                              request.find("content-encoding"), request.body,
-                              options.decoded_bytes_max, true});
+  auto body =
+      decoder.decode({request.query, request.find("content-type"), request.find("content-encoding"),
+                      request.body, options.decoded_bytes_max, true});
   if (!body) return answer_text(responder, context, body.error().status, body.error().message);
   const auto fields = event::JsonFields::parse(body->text);
   if (!fields) return answer_text(responder, context, 400, "the body is not a JSON object");
@@ -106,8 +108,8 @@ void remote_config(const wire::Request& request, wire::Responder& responder,
   if (!script) return answer_json(responder, context, 200, config);
   answer_json(responder, context, 200,
               "(function(){window._POSTHOG_REMOTE_CONFIG=window._POSTHOG_REMOTE_CONFIG||{};"
-              "window._POSTHOG_REMOTE_CONFIG[" + quoted + "]={config:" + config +
-                  ",siteApps:[]}})();\n",
+              "window._POSTHOG_REMOTE_CONFIG[" +
+                  quoted + "]={config:" + config + ",siteApps:[]}})();\n",
               "application/javascript");
 }
 

@@ -9,18 +9,18 @@
 namespace penstock::capture {
 
 struct CaptureOptions {
-  size_t body_bytes_max = 20U << 20;          // as sent; more: 413
-  size_t decoded_bytes_max = 100U << 20;      // after decompression; more: 413
-  size_t message_bytes_max = 22U << 20;       // one event; more: 413
-  size_t events_per_request_max = 100'000;    // more: 413
-  size_t requests_waiting_max = 8192;         // for the log, per shard; more: 503
-  size_t bytes_waiting_max = 128U << 20;      // for the log, per shard; more: 503
+  size_t body_bytes_max = 20U << 20;        // as sent; more: 413
+  size_t decoded_bytes_max = 100U << 20;    // after decompression; more: 413
+  size_t message_bytes_max = 22U << 20;     // one event; more: 413
+  size_t events_per_request_max = 100'000;  // more: 413
+  size_t requests_waiting_max = 8192;       // for the log, per shard; more: 503
+  size_t bytes_waiting_max = 128U << 20;    // for the log, per shard; more: 503
   size_t distinct_id_chars_max = 200;
   size_t token_bytes_max = 64;
-  size_t refused_uuids_max = 100;             // recorded for `trace` per refused request
+  size_t refused_uuids_max = 100;  // recorded for `trace` per refused request
   size_t refused_records_per_second_max = 2000;
   event::SkewRule skew_rule = event::SkewRule::kExact;
-  int32_t historical_after_days = 0;          // 0: events are not rerouted by age
+  int32_t historical_after_days = 0;  // 0: events are not rerouted by age
 };
 
 }  // namespace penstock::capture

@@ -21,8 +21,17 @@ CaptureMetrics& metrics() {
 namespace {
 
 enum class Route : uint8_t {
-  kEvents, kLegacyEvents, kEngage, kBlackHole, kReadiness, kLiveness, kMetrics, kFlags, kDecide,
-  kConfig, kUnknown,
+  kEvents,
+  kLegacyEvents,
+  kEngage,
+  kBlackHole,
+  kReadiness,
+  kLiveness,
+  kMetrics,
+  kFlags,
+  kDecide,
+  kConfig,
+  kUnknown,
 };
 
 Route route_of(std::string_view path) {
@@ -61,10 +70,14 @@ std::string_view client_ip(const wire::Request& r) {
 
 class Service : public CaptureService {
  public:
-  Service(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log,
-          catalog::Catalog& catalog, ledger::Ledger* ledger, CaptureOptions options)
-      : loop_(loop), runtime_(runtime), options_(options), catalog_(catalog),
-        projects_(catalog.snapshot()), turn_(loop, runtime, log, ledger, options_) {
+  Service(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log, catalog::Catalog& catalog,
+          ledger::Ledger* ledger, CaptureOptions options)
+      : loop_(loop),
+        runtime_(runtime),
+        options_(options),
+        catalog_(catalog),
+        projects_(catalog.snapshot()),
+        turn_(loop, runtime, log, ledger, options_) {
     catalog.on_change([this, alive = alive_, &loop](std::shared_ptr<const catalog::Snapshot> s) {
       loop.post([this, alive, s = std::move(s)]() mutable {
         if (*alive) projects_ = std::move(s);
@@ -151,8 +164,7 @@ class Service : public CaptureService {
     auto waiting = std::make_shared<Waiting>();
     waiting->received_us = request.received_us;
     const std::string_view ip = client_ip(request);
-    if (batch.events.size() == 1 &&
-        batch.events.front().raw.size() > options_.message_bytes_max) {
+    if (batch.events.size() == 1 && batch.events.front().raw.size() > options_.message_bytes_max) {
       return refuse(request, responder, context,
                     {413, "event_too_large", "the event is larger than this server takes"},
                     batch.events.front().raw);
@@ -195,9 +207,9 @@ class Service : public CaptureService {
     record.data = e.raw;
     record.cookieless = e.cookieless;
     record.engage = e.engage;
-    const bool old = options_.historical_after_days > 0 &&
-                     record.timestamp_ms <=
-                         now_ms - int64_t{options_.historical_after_days} * 86'400'000;
+    const bool old =
+        options_.historical_after_days > 0 &&
+        record.timestamp_ms <= now_ms - int64_t{options_.historical_after_days} * 86'400'000;
     record.historical = batch.historical || old;
     return record;
   }
@@ -214,8 +226,8 @@ class Service : public CaptureService {
     metrics().refused.add();
     const int64_t now_ms = request.received_us / 1000;
     size_t found = 0;
-    for (size_t at = text.find("\"uuid\""); at != std::string_view::npos &&
-                                             found < options_.refused_uuids_max;
+    for (size_t at = text.find("\"uuid\"");
+         at != std::string_view::npos && found < options_.refused_uuids_max;
          at = text.find("\"uuid\"", at + 6)) {
       const size_t open = text.find('"', at + 6);
       if (open == std::string_view::npos || open > at + 16) continue;

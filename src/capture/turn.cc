@@ -164,7 +164,8 @@ void Turn::flush_refused() {
   log_.append(loop_, std::string(event::kTopicRefused), std::move(batches),
               [this, alive = alive_, owner](Result<std::vector<log::Appended>> result) {
                 if (!*alive || ledger_ == nullptr || !result || result->empty()) return;
-                log::ReadBatch read{result->front().partition, result->front().base, 0, 0, {}, owner};
+                log::ReadBatch read{
+                    result->front().partition, result->front().base, 0, 0, {}, owner};
                 for (const std::string& r : *owner) read.records.push_back(r);
                 if (const auto done = ledger_->apply_refused(read); !done) {
                   diag::warn("refusals not indexed", {{"error", done.error().message}});

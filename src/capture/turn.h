@@ -24,8 +24,8 @@ struct Waiting {
   wire::Responder responder;
   AnswerContext context;
   int64_t received_us = 0;
-  uint32_t appends = 0;   // not answered yet
-  bool closed = false;    // nothing more will be added
+  uint32_t appends = 0;  // not answered yet
+  bool closed = false;   // nothing more will be added
   Status status;
 };
 

@@ -10,8 +10,9 @@ const Project* Snapshot::find_token(std::string_view token) const {
 }
 
 const Project* Snapshot::find(ProjectId id) const {
-  const auto it = std::lower_bound(projects.begin(), projects.end(), id,
-                                   [](const Project& p, ProjectId wanted) { return p.id < wanted; });
+  const auto it =
+      std::lower_bound(projects.begin(), projects.end(), id,
+                       [](const Project& p, ProjectId wanted) { return p.id < wanted; });
   return it != projects.end() && it->id == id ? &*it : nullptr;
 }
 

@@ -24,8 +24,12 @@ class MemoryCatalog : public Catalog {
     if (publisher_.current()->find_token(token) != nullptr) {
       return fail(Code::kConflict, "another project has this token");
     }
-    Project fresh{ProjectId{static_cast<int64_t>(projects.size()) + 1}, std::move(name),
-                  std::move(token), runtime_.clock().wall_ms(), false, false};
+    Project fresh{ProjectId{static_cast<int64_t>(projects.size()) + 1},
+                  std::move(name),
+                  std::move(token),
+                  runtime_.clock().wall_ms(),
+                  false,
+                  false};
     projects.push_back(fresh);
     publisher_.publish(std::move(projects));
     return fresh;

@@ -39,10 +39,9 @@ std::string unhex(std::string_view text) {
 
 std::string scrypt(std::string_view password, std::string_view salt) {
   std::array<unsigned char, kKeyBytes> key{};
-  const int ok = EVP_PBE_scrypt(password.data(), password.size(),
-                                reinterpret_cast<const unsigned char*>(salt.data()), salt.size(),
-                                kScryptN, kScryptR, kScryptP, kScryptMemoryMax, key.data(),
-                                key.size());
+  const int ok = EVP_PBE_scrypt(
+      password.data(), password.size(), reinterpret_cast<const unsigned char*>(salt.data()),
+      salt.size(), kScryptN, kScryptR, kScryptP, kScryptMemoryMax, key.data(), key.size());
   if (ok != 1) return {};
   return {key.begin(), key.end()};
 }
@@ -66,8 +65,8 @@ std::string make_secret(runtime::Random& random, std::string_view prefix) {
 std::string hash_secret(std::string_view secret) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int size = 0;
-  PENSTOCK_ASSERT(EVP_Digest(secret.data(), secret.size(), digest.data(), &size, EVP_sha256(),
-                             nullptr) == 1);
+  PENSTOCK_ASSERT(
+      EVP_Digest(secret.data(), secret.size(), digest.data(), &size, EVP_sha256(), nullptr) == 1);
   return hex({reinterpret_cast<const char*>(digest.data()), size});
 }
 

@@ -52,14 +52,15 @@ std::string Statement::text(int column) const {
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& path) {
   sqlite3* handle = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &handle,
-                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-                                   nullptr);
+  const int code =
+      sqlite3_open_v2(path.c_str(), &handle,
+                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   auto database = std::make_unique<Database>(handle);
   if (code != SQLITE_OK) return fail(sqlite_fail(handle, code).error(), "open " + path);
   sqlite3_busy_timeout(handle, 5000);
-  PENSTOCK_CHECK(database->run("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
-                               "PRAGMA foreign_keys=ON;"));
+  PENSTOCK_CHECK(
+      database->run("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
+                    "PRAGMA foreign_keys=ON;"));
   return database;
 }
 
@@ -67,8 +68,8 @@ Database::~Database() { sqlite3_close_v2(handle_); }
 
 Result<Statement> Database::prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
-  const int code = sqlite3_prepare_v2(handle_, sql.data(), static_cast<int>(sql.size()), &statement,
-                                      nullptr);
+  const int code =
+      sqlite3_prepare_v2(handle_, sql.data(), static_cast<int>(sql.size()), &statement, nullptr);
   if (code != SQLITE_OK) return sqlite_fail(handle_, code);
   return Statement(statement);
 }

@@ -43,11 +43,12 @@ class SqliteCatalog : public Catalog {
     const auto known = static_cast<int64_t>(std::size(kMigrations));
     if (version > known) {
       return fail(Code::kInvalid, fmt::format("the catalog is of a newer Penstock (version {}, "
-                                              "this one knows {}): start that one", version, known));
+                                              "this one knows {}): start that one",
+                                              version, known));
     }
     for (int64_t v = version; v < known; v++) {
-      PENSTOCK_CHECK(database_->run(fmt::format("BEGIN IMMEDIATE; {} PRAGMA user_version={}; COMMIT;",
-                                                kMigrations[v], v + 1)));
+      PENSTOCK_CHECK(database_->run(fmt::format(
+          "BEGIN IMMEDIATE; {} PRAGMA user_version={}; COMMIT;", kMigrations[v], v + 1)));
     }
     return publish_locked();
   }
@@ -61,7 +62,8 @@ class SqliteCatalog : public Catalog {
                                  std::string token) override {
     if (token.empty()) token = make_secret(runtime_.random(), "phc_");
     if (!token_is_well_formed(token)) {
-      return fail(Code::kInvalid, "a token is 1 to 64 ASCII characters and does not begin with phx_");
+      return fail(Code::kInvalid,
+                  "a token is 1 to 64 ASCII characters and does not begin with phx_");
     }
     if (name.empty() || name.size() > kNameBytesMax) {
       return fail(Code::kInvalid, "a project's name has 1 to 200 characters");
@@ -69,8 +71,8 @@ class SqliteCatalog : public Catalog {
     const std::lock_guard lock(mutex_);
     Project project{ProjectId{}, std::move(name), std::move(token), now(), false, false};
     const Status done = transaction(by, "project.create", project.name, [&]() -> Status {
-      PENSTOCK_TRY(auto s, database_->prepare(
-                               "INSERT INTO projects(name,token,created_at) VALUES(?,?,?)"));
+      PENSTOCK_TRY(auto s,
+                   database_->prepare("INSERT INTO projects(name,token,created_at) VALUES(?,?,?)"));
       PENSTOCK_CHECK(s.bind(project.name).bind(project.token).bind(project.created_at_ms).step());
       project.id.value = database_->last_insert_id();
       return {};
@@ -109,12 +111,13 @@ class SqliteCatalog : public Catalog {
 
   Result<std::string> login_with_secret(std::string_view secret) override {
     const std::lock_guard lock(mutex_);
-    PENSTOCK_TRY(auto s, database_->prepare(
-                             "DELETE FROM login_secrets WHERE hash=? RETURNING expires_at"));
+    PENSTOCK_TRY(auto s,
+                 database_->prepare("DELETE FROM login_secrets WHERE hash=? RETURNING expires_at"));
     PENSTOCK_TRY(const bool found, s.bind(hash_secret(secret)).step());
     if (!found || s.integer(0) < now()) {
-      return fail(Code::kDenied, "this login link was used or has expired: "
-                                 "`penstock login` prints a new one");
+      return fail(Code::kDenied,
+                  "this login link was used or has expired: "
+                  "`penstock login` prints a new one");
     }
     PENSTOCK_CHECK(s.step());
     PENSTOCK_TRY(const int64_t user, admin_user());

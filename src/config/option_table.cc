@@ -18,10 +18,17 @@ struct Suffix {
   int64_t factor;
 };
 constexpr std::array<Suffix, 12> kSuffixes{{
-    {"bytes", "KiB", int64_t{1} << 10}, {"bytes", "MiB", int64_t{1} << 20},
-    {"bytes", "GiB", int64_t{1} << 30}, {"bytes", "TiB", int64_t{1} << 40},
-    {"bytes", "KB", 1000}, {"bytes", "MB", 1'000'000}, {"bytes", "GB", 1'000'000'000},
-    {"ms", "ms", 1}, {"ms", "s", 1000}, {"ms", "m", 60'000}, {"ms", "h", 3'600'000},
+    {"bytes", "KiB", int64_t{1} << 10},
+    {"bytes", "MiB", int64_t{1} << 20},
+    {"bytes", "GiB", int64_t{1} << 30},
+    {"bytes", "TiB", int64_t{1} << 40},
+    {"bytes", "KB", 1000},
+    {"bytes", "MB", 1'000'000},
+    {"bytes", "GB", 1'000'000'000},
+    {"ms", "ms", 1},
+    {"ms", "s", 1000},
+    {"ms", "m", 60'000},
+    {"ms", "h", 3'600'000},
     {"ms", "d", 86'400'000},
 }};
 
@@ -71,8 +78,14 @@ Result<int64_t> parse_quantity(std::string_view text, std::string_view unit) {
 void OptionTable::add_number(std::string name, std::string unit, std::string help, int64_t min,
                              int64_t max, int64_t now, std::function<void(int64_t)> store) {
   Option option;
-  option.info = {std::move(name), unit, std::move(help), fmt::to_string(now),
-                 fmt::format("{}..{}", min, max), fmt::to_string(now), "default", false};
+  option.info = {std::move(name),
+                 unit,
+                 std::move(help),
+                 fmt::to_string(now),
+                 fmt::format("{}..{}", min, max),
+                 fmt::to_string(now),
+                 "default",
+                 false};
   option.assign = [min, max, unit, store = std::move(store)](std::string_view text) -> Status {
     PENSTOCK_TRY(const int64_t value, parse_quantity(text, unit));
     if (value < min || value > max) {
@@ -101,8 +114,8 @@ void OptionTable::add(std::string name, bool& field, std::string help) {
 void OptionTable::add(std::string name, std::string& field, std::string unit, std::string help,
                       bool secret) {
   Option option;
-  option.info = {std::move(name), std::move(unit), std::move(help), field, "", field, "default",
-                 secret};
+  option.info = {std::move(name), std::move(unit), std::move(help), field, "",
+                 field,           "default",       secret};
   option.assign = [&field](std::string_view text) -> Status {
     field = text;
     return {};
@@ -125,9 +138,9 @@ Status OptionTable::set(std::string_view name, std::string_view value, std::stri
 Status OptionTable::load_toml(std::string_view text, const std::string& file_name) {
   const toml::parse_result parsed = toml::parse(text, file_name);
   if (!parsed) {
-    return fail(Code::kInvalid, fmt::format("{}:{}: {}", file_name,
-                                            parsed.error().source().begin.line,
-                                            parsed.error().description()));
+    return fail(Code::kInvalid,
+                fmt::format("{}:{}: {}", file_name, parsed.error().source().begin.line,
+                            parsed.error().description()));
   }
   for (const auto& [room, node] : parsed.table()) {
     const auto line = [&](const toml::node& at) {
@@ -173,7 +186,8 @@ std::string OptionTable::render_markdown() const {
       "from the defaults, `<data>/penstock.toml`, the environment and `--set name=value`. "
       "`penstock check-config` checks them without starting anything. Sizes take KiB, MiB, GiB; "
       "times take ms, s, m, h, d. Changes take effect at the next start.\n\n"
-      "| Option | Default | Unit | Range | What it does | Environment |\n|---|---|---|---|---|---|\n";
+      "| Option | Default | Unit | Range | What it does | Environment "
+      "|\n|---|---|---|---|---|---|\n";
   for (const Option& option : options_) {
     const OptionInfo& i = option.info;
     const std::string shown = i.default_value.empty() ? "" : fmt::format("`{}`", i.default_value);

@@ -22,11 +22,11 @@ namespace penstock::config {
 
 struct OptionInfo {
   std::string name;
-  std::string unit;           // "bytes", "ms", "count", "address", "path", …
-  std::string help;           // one line
-  std::string default_value;  // as text
-  std::string range;          // "1..100", empty when any
-  std::string value;          // now; "(set)" for secrets
+  std::string unit;                // "bytes", "ms", "count", "address", "path", …
+  std::string help;                // one line
+  std::string default_value;       // as text
+  std::string range;               // "1..100", empty when any
+  std::string value;               // now; "(set)" for secrets
   std::string source = "default";  // default | file | environment | command line
   bool secret = false;
 };

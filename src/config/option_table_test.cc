@@ -21,7 +21,8 @@ struct Fixture : testing::Test {
 };
 
 TEST_F(Fixture, file_then_environment_then_command_line) {
-  ASSERT_TRUE(table.load_toml("[capture]\nbody_bytes_max = \"4 MiB\"\n[log]\nlinger_ms = 7\n", "f"));
+  ASSERT_TRUE(
+      table.load_toml("[capture]\nbody_bytes_max = \"4 MiB\"\n[log]\nlinger_ms = 7\n", "f"));
   EXPECT_EQ(bytes, size_t{4} << 20);
   EXPECT_EQ(linger, 7);
   ASSERT_TRUE(table.load_environment([](const char* name) -> const char* {

@@ -29,8 +29,9 @@ TEST(Timestamp, every_format_the_contract_names) {
   EXPECT_EQ(parse_timestamp_ms("2026-08-01"), kNoon - 12 * 3'600'000);
   EXPECT_EQ(parse_timestamp_ms("2026-08-01T12:00:00.1239Z"), kNoon + 123);
   EXPECT_EQ(parse_timestamp_ms("0001-01-01T00:00:00Z"), -62'135'596'800'000);
-  for (const char* text : {"", "x", "tomorrow", "2026-13-01", "2026-02-30T00:00:00Z", "2026-08",
-                           "2026-08-01T25:00:00Z", "2026-08-01T12:00:00+2", "12", "1785585600000000000"}) {
+  for (const char* text :
+       {"", "x", "tomorrow", "2026-13-01", "2026-02-30T00:00:00Z", "2026-08",
+        "2026-08-01T25:00:00Z", "2026-08-01T12:00:00+2", "12", "1785585600000000000"}) {
     EXPECT_FALSE(parse_timestamp_ms(text)) << text;
   }
 }
@@ -67,14 +68,16 @@ TEST(Timestamp, correction_rules) {
 }
 
 TEST(Json, accepts_and_refuses) {
-  for (const char* good : {"{}", "[]", "1", "-0.5e+10", "1e999", "123456789012345678901234567890",
-                           "\"\\ud800\"", "\"\\u00e9\\n\"", " [1, {\"a\" : [] } ] ", "null",
-                           "{\"a\":1,\"a\":2}"}) {
+  for (const char* good :
+       {"{}", "[]", "1", "-0.5e+10", "1e999", "123456789012345678901234567890", "\"\\ud800\"",
+        "\"\\u00e9\\n\"", " [1, {\"a\" : [] } ] ", "null", "{\"a\":1,\"a\":2}"}) {
     EXPECT_TRUE(validate_json(good)) << good;
   }
-  for (const char* bad : {"", "{", "[1,]", "{\"a\":}", "{a:1}", "NaN", "Infinity", "tru", "01", "1.",
-                          "-", "\"\\x\"", "\"\\u12\"", "\"\n\"", "\"abc", "[1 2]", "{} {}", "{\"a\" 1}",
-                          "{\"a\":1,}", "\"\xff\"", "[}", "{]", "1e", ".5", "'a'"}) {
+  for (const char* bad :
+       {"",      "{",     "[1,]",  "{\"a\":}",  "{a:1}",      "NaN",       "Infinity",
+        "tru",   "01",    "1.",    "-",         "\"\\x\"",    "\"\\u12\"", "\"\n\"",
+        "\"abc", "[1 2]", "{} {}", "{\"a\" 1}", "{\"a\":1,}", "\"\xff\"",  "[}",
+        "{]",    "1e",    ".5",    "'a'"}) {
     EXPECT_FALSE(validate_json(bad)) << bad;
   }
   const std::string deep128 = std::string(128, '[') + std::string(128, ']');
@@ -86,7 +89,8 @@ TEST(Json, accepts_and_refuses) {
 
 /// Mutated documents: whatever a full parser of another make refuses, we refuse, and the reverse.
 TEST(Json, agrees_with_an_independent_parser_on_mutations) {
-  const std::string seed = R"({"event":"a","n":[1,2.5,-3e2,true,false,null],"s":"q\"\\\u00e9 é","o":{"k":{}}})";
+  const std::string seed =
+      R"({"event":"a","n":[1,2.5,-3e2,true,false,null],"s":"q\"\\\u00e9 é","o":{"k":{}}})";
   const std::string alphabet = "{}[]\",:\\u0123456789eE+-.truefalsn \n\x01\xc3\xa9";
   std::mt19937 random(7);
   simdjson::dom::parser parser;
@@ -127,7 +131,8 @@ TEST(JsonFields, edits_and_keeps_bytes) {
 
 TEST(JsonFields, many_keys_stay_usable) {
   std::string text = "{";
-  for (int i = 0; i < 20'000; i++) text += (i ? ",\"k" : "\"k") + std::to_string(i) + "\":" + std::to_string(i);
+  for (int i = 0; i < 20'000; i++)
+    text += (i ? ",\"k" : "\"k") + std::to_string(i) + "\":" + std::to_string(i);
   text += "}";
   auto fields = JsonFields::parse(text);
   ASSERT_TRUE(fields);
@@ -140,7 +145,8 @@ TEST(JsonFields, many_keys_stay_usable) {
 TEST(SplitArray, elements_and_errors) {
   EXPECT_EQ(split_array(" [1, \"a,b\" ,[2,3],{}]")->size(), 4U);
   EXPECT_TRUE(split_array("[]")->empty());
-  for (const char* bad : {"", "[", "[1", "[1,]", "{}", "[1]x"}) EXPECT_FALSE(split_array(bad)) << bad;
+  for (const char* bad : {"", "[", "[1", "[1,]", "{}", "[1]x"})
+    EXPECT_FALSE(split_array(bad)) << bad;
 }
 
 TEST(Records, round_trips_and_refuses_every_cut) {
@@ -190,7 +196,8 @@ TEST(Records, round_trips_and_refuses_every_cut) {
   EXPECT_EQ(decoded.source.offset.value, 77);
   EXPECT_EQ(decoded.row.captured_at_ms, kNoon);
   EXPECT_EQ(decoded.row.person_mode, PersonMode::kForceUpgrade);
-  for (size_t n = 0; n < processed.size(); n++) EXPECT_FALSE(decode_processed(processed.substr(0, n)));
+  for (size_t n = 0; n < processed.size(); n++)
+    EXPECT_FALSE(decode_processed(processed.substr(0, n)));
 
   PersonChange p;
   p.id = r.uuid;

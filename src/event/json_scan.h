@@ -64,9 +64,9 @@ inline bool JsonScanner::string(std::string_view& raw, bool& escaped) {
   for (;;) {
     while (end_ - p_ >= 16) {
       const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p_));
-      const __m128i hit = _mm_or_si128(
-          _mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, slash)),
-          _mm_cmpeq_epi8(_mm_min_epu8(block, control), block));
+      const __m128i hit =
+          _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, slash)),
+                       _mm_cmpeq_epi8(_mm_min_epu8(block, control), block));
       const auto mask = static_cast<uint32_t>(_mm_movemask_epi8(hit));
       if (mask != 0) {
         p_ += std::countr_zero(mask);

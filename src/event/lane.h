@@ -21,7 +21,7 @@ inline constexpr std::string_view kTopicProcessed = "processed";
 /// Refusals at the edge, so that `trace` can answer for them.
 inline constexpr std::string_view kTopicRefused = "capture_refused";
 
-std::string_view lane_name(Lane lane);   // "main", "historical", "overflow"
+std::string_view lane_name(Lane lane);  // "main", "historical", "overflow"
 std::string_view lane_topic(Lane lane);
 /// The producer under which ingest appends what became of a lane's records to `processed`; its
 /// sequence in a partition is the raw partition's next offset.
@@ -31,6 +31,6 @@ constexpr uint64_t ingest_producer(Lane lane) { return static_cast<uint64_t>(lan
 inline constexpr std::string_view kGroupIngest = "ingest";  // raw topics: outcome durable elsewhere
 inline constexpr std::string_view kGroupLedger = "ledger";  // raw, processed, refused
 inline constexpr std::string_view kGroupPersons = "persons";  // processed
-inline constexpr std::string_view kGroupLoad = "load";      // processed: stored
+inline constexpr std::string_view kGroupLoad = "load";        // processed: stored
 
 }  // namespace penstock::event

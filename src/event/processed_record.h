@@ -40,7 +40,7 @@ struct Source {
 /// The row of `events` (contract section 8); only for kAccepted.
 struct EventRow {
   std::string_view event;
-  std::string_view properties;         // JSON object text
+  std::string_view properties;  // JSON object text
   int64_t timestamp_ms = 0;
   std::string_view distinct_id;
   std::string_view elements_chain;
@@ -55,18 +55,18 @@ struct EventRow {
 
 struct Outcome {
   OutcomeKind kind = OutcomeKind::kAccepted;
-  ProjectId project;           // whose event it is; 0: unknown token
-  ProjectId received_for;      // RawRecord::project: the ledger counts under it
+  ProjectId project;       // whose event it is; 0: unknown token
+  ProjectId received_for;  // RawRecord::project: the ledger counts under it
   Uuid uuid;
   uint64_t identity_hash = 0;  // of (project, day, event, distinct_id): with uuid the dedup key
   int64_t received_ms = 0;     // capture's clock; its minute is the ledger's minute
   Source source;
-  bool redriven = false;       // the record came back from quarantine
-  std::string_view reason;     // for kDropped and kQuarantined: a tag such as "unknown_token"
-  std::string_view stage;      // for kQuarantined: the step that failed
-  std::string_view token;      // for kQuarantined
-  std::string_view raw;        // for kQuarantined: the raw record's bytes, unchanged
-  EventRow row;                // for kAccepted
+  bool redriven = false;    // the record came back from quarantine
+  std::string_view reason;  // for kDropped and kQuarantined: a tag such as "unknown_token"
+  std::string_view stage;   // for kQuarantined: the step that failed
+  std::string_view token;   // for kQuarantined
+  std::string_view raw;     // for kQuarantined: the raw record's bytes, unchanged
+  EventRow row;             // for kAccepted
 };
 
 /// Full new state of a person; the higher version wins. Message `clickhouse_person`.

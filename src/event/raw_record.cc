@@ -9,7 +9,12 @@ constexpr uint8_t kRawVersion = 1;
 constexpr uint8_t kRefusedVersion = 1;
 
 enum Flag : uint8_t {
-  kHistorical = 1, kCookieless = 2, kSkipPersons = 4, kRedriven = 8, kEngage = 16, kSentAt = 32,
+  kHistorical = 1,
+  kCookieless = 2,
+  kSkipPersons = 4,
+  kRedriven = 8,
+  kEngage = 16,
+  kSentAt = 32,
 };
 
 }  // namespace
@@ -47,11 +52,11 @@ Result<RawRecord> decode_raw(std::string_view bytes) {
   r.uuid = in.uuid();
   r.project.value = in.zigzag();
   r.now_ms = in.i64();
-  r.timestamp_ms = static_cast<int64_t>(static_cast<uint64_t>(in.zigzag()) +
-                                        static_cast<uint64_t>(r.now_ms));
+  r.timestamp_ms =
+      static_cast<int64_t>(static_cast<uint64_t>(in.zigzag()) + static_cast<uint64_t>(r.now_ms));
   if ((flags & kSentAt) != 0) {
-    r.sent_at_ms = static_cast<int64_t>(static_cast<uint64_t>(in.zigzag()) +
-                                        static_cast<uint64_t>(r.now_ms));
+    r.sent_at_ms =
+        static_cast<int64_t>(static_cast<uint64_t>(in.zigzag()) + static_cast<uint64_t>(r.now_ms));
   }
   r.token = in.bytes();
   r.distinct_id = in.bytes();

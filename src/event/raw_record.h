@@ -2,7 +2,8 @@
 //
 // The same fields as the JSON message of the capture contract (section 5), without escaping JSON
 // into JSON: `data` holds the event object's bytes as the client sent them. Layout and versions:
-// docs/formats/records.md. A decoded record is a view into the encoded bytes, which must outlive it.
+// docs/formats/records.md. A decoded record is a view into the encoded bytes, which must outlive
+// it.
 #pragma once
 
 #include <cstdint>
@@ -22,16 +23,16 @@ struct RawRecord {
   std::optional<int64_t> sent_at_ms;  // the client's clock when it sent the request
   int64_t timestamp_ms = 0;           // corrected for skew, offset and the future (contract 4)
   std::string_view token;
-  std::string_view distinct_id;       // already at most 200 characters, never empty
-  std::string_view event;             // decoded event name, never empty
+  std::string_view distinct_id;  // already at most 200 characters, never empty
+  std::string_view event;        // decoded event name, never empty
   std::string_view ip;
-  std::string_view session_id;        // properties.$session_id if a string, else empty
-  std::string_view data;              // the event object, JSON text, as received
-  bool historical = false;            // batch flag, or rerouted by age
+  std::string_view session_id;  // properties.$session_id if a string, else empty
+  std::string_view data;        // the event object, JSON text, as received
+  bool historical = false;      // batch flag, or rerouted by age
   bool cookieless = false;
-  bool skip_persons = false;          // header force_disable_person_processing
-  bool redriven = false;              // came back from quarantine (counted as received again)
-  bool engage = false;                // an /engage body: `data` has no `event` member
+  bool skip_persons = false;  // header force_disable_person_processing
+  bool redriven = false;      // came back from quarantine (counted as received again)
+  bool engage = false;        // an /engage body: `data` has no `event` member
 };
 
 /// Appends the encoded record to `out`.

@@ -63,7 +63,8 @@ class Cursor {
   bool digits(size_t min, size_t max, int64_t& out) {
     size_t n = 0;
     int64_t value = 0;
-    while (n < max && n < text_.size() && is_digit(text_[n])) value = value * 10 + (text_[n++] - '0');
+    while (n < max && n < text_.size() && is_digit(text_[n]))
+      value = value * 10 + (text_[n++] - '0');
     if (n < min) return false;
     text_.remove_prefix(n);
     out = value;
@@ -271,9 +272,9 @@ std::string format_with(int64_t ms, char separator, bool fraction, std::string_v
   const int64_t days = floor_div(ms, kDayMs);
   const int64_t in_day = ms - days * kDayMs;
   const Civil c = civil_of(days);
-  std::string out = fmt::format("{:04}-{:02}-{:02}{}{:02}:{:02}:{:02}", c.year, c.month, c.day,
-                                separator, in_day / 3'600'000, in_day / 60'000 % 60,
-                                in_day / 1000 % 60);
+  std::string out =
+      fmt::format("{:04}-{:02}-{:02}{}{:02}:{:02}:{:02}", c.year, c.month, c.day, separator,
+                  in_day / 3'600'000, in_day / 60'000 % 60, in_day / 1000 % 60);
   if (fraction) out += fmt::format(".{:03}", in_day % 1000);
   out += suffix;
   return out;

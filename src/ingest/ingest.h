@@ -38,10 +38,9 @@ struct IngestStats {
 
 class Ingest {
  public:
-  static std::unique_ptr<Ingest> make(runtime::Loop& loop, runtime::Runtime& runtime,
-                                      log::Log& log, catalog::Catalog& catalog,
-                                      persons::PersonStore& persons, ledger::Ledger& ledger,
-                                      IngestOptions options);
+  static std::unique_ptr<Ingest> make(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log,
+                                      catalog::Catalog& catalog, persons::PersonStore& persons,
+                                      ledger::Ledger& ledger, IngestOptions options);
   virtual ~Ingest() = default;
   /// Begins at the positions the processed topic implies. Loop thread.
   virtual Status start() = 0;

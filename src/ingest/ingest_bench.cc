@@ -148,10 +148,10 @@ int run(int argc, char** argv) {
   const double n = static_cast<double>(events) / 1e6;
   fmt::print("{} events ({} accepted, {} person changes), {} B in, {} B out per event\n", events,
              accepted, changes, in_bytes / events, out_bytes / events);
-  fmt::print("us per event: decide {:.2f}  encode {:.2f}  ledger {:.2f}  persons {:.2f}  "
-             "sum {:.2f}\n",
-             decide / n, encode / n, books / n, people / n,
-             (decide + encode + books + people) / n);
+  fmt::print(
+      "us per event: decide {:.2f}  encode {:.2f}  ledger {:.2f}  persons {:.2f}  "
+      "sum {:.2f}\n",
+      decide / n, encode / n, books / n, people / n, (decide + encode + books + people) / n);
   return 0;
 }
 

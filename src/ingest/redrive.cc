@@ -125,8 +125,7 @@ void Redrive::append(std::shared_ptr<Work> work) {
               });
 }
 
-void Redrive::appended(const std::shared_ptr<Work>& work,
-                       const std::vector<log::Appended>& where) {
+void Redrive::appended(const std::shared_ptr<Work>& work, const std::vector<log::Appended>& where) {
   std::vector<uint32_t> counts;
   for (const log::Batch& b : work->batches) counts.push_back(b.count);
   std::vector<ledger::Ledger::Received> received;

@@ -43,8 +43,8 @@ struct LedgerCounts {
   uint64_t accepted = 0;  // decided to become a row; stored or on its way
   uint64_t stored = 0;
   uint64_t deduplicated = 0;
-  uint64_t quarantined = 0;  // still there
-  uint64_t redriven = 0;     // left quarantine and was received again
+  uint64_t quarantined = 0;                 // still there
+  uint64_t redriven = 0;                    // left quarantine and was received again
   std::map<std::string, uint64_t> dropped;  // by reason
 
   uint64_t dropped_total() const;

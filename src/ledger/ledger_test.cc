@@ -173,9 +173,9 @@ TEST_F(LedgerTest, AnOutcomeMayComeBeforeCapturesReport) {
   EXPECT_EQ(all.in_flight(), 2U);
   // One report over several records, of which the middle one was decided already.
   apply(outcome_of(7, OutcomeKind::kAccepted, Lane::kMain, 3));
-  ledger_->received(Lane::kMain, {{{0}, {2}, false}}, {3},
-                    {{key_of(6, Lane::kMain), 1}, {key_of(7, Lane::kMain), 1},
-                     {key_of(8, Lane::kMain), 1}});
+  ledger_->received(
+      Lane::kMain, {{{0}, {2}, false}}, {3},
+      {{key_of(6, Lane::kMain), 1}, {key_of(7, Lane::kMain), 1}, {key_of(8, Lane::kMain), 1}});
   EXPECT_EQ(ledger_->totals(std::nullopt)->received, 5U);
   EXPECT_EQ((*ledger_->rows({1}, 2, 3, 1))[0].counts.received, 2U);
 }
@@ -256,12 +256,11 @@ TEST_F(LedgerTest, QuarantineListsAndGivesBack) {
 
 TEST_F(LedgerTest, AFailedWriteChangesNothingUntilItSucceeds) {
   bool broken = false;
-  auto kv = std::make_shared<kv::MemoryKv>(kv::MemoryKvOptions{
-      .crashable = false,
-      .gate = [&broken]() -> Status {
-        if (broken) return fail(Code::kExhausted, "the disk is full");
-        return {};
-      }});
+  auto kv = std::make_shared<kv::MemoryKv>(
+      kv::MemoryKvOptions{.crashable = false, .gate = [&broken]() -> Status {
+                            if (broken) return fail(Code::kExhausted, "the disk is full");
+                            return {};
+                          }});
   ledger_ = make_ledger(kv::make_view(kv), {});
   receive(1);
   broken = true;

@@ -105,7 +105,10 @@ TEST_F(RecoverTest, CountsWhatNobodyReportedAndNothingTwice) {
   EXPECT_EQ(totals().received, 3U);
   ASSERT_TRUE(ledger_->checkpoint(*log_).has_value());
   EXPECT_EQ(log_->committed(std::string(event::kGroupLedger), std::string(event::kTopicMain))
-                .at(0).next.value, 0) << "the log keeps what was not counted";
+                .at(0)
+                .next.value,
+            0)
+      << "the log keeps what was not counted";
   recover();
   EXPECT_EQ(totals().received, 6U);
   const LedgerBalance balance = ledger_->balance(*log_);

@@ -46,26 +46,27 @@ void search_lane(const std::shared_ptr<Search>& search) {
   std::vector<log::ScanRange> ranges;
   if (const auto bounds = search->log.bounds(topic)) {
     for (const log::PartitionBounds& b : *bounds) {
-      const int64_t decided = search->log.last_sequence(
-          std::string(event::kTopicProcessed), b.partition, event::ingest_producer(lane));
+      const int64_t decided = search->log.last_sequence(std::string(event::kTopicProcessed),
+                                                        b.partition, event::ingest_producer(lane));
       const int64_t from = std::max({decided, b.start.value, b.end.value - search->records_max});
       ranges.push_back({b.partition, {from}, b.end});
     }
   }
-  log::scan(search->log, search->loop, std::move(topic), std::move(ranges),
-            [search, lane](const log::ScanSlice& slice) { return visit(*search, lane, slice); },
-            [search](Status status) {
-              if (!status) return search->done(std::unexpected(std::move(status).error()));
-              search_lane(search);
-            });
+  log::scan(
+      search->log, search->loop, std::move(topic), std::move(ranges),
+      [search, lane](const log::ScanSlice& slice) { return visit(*search, lane, slice); },
+      [search](Status status) {
+        if (!status) return search->done(std::unexpected(std::move(status).error()));
+        search_lane(search);
+      });
 }
 
 }  // namespace
 
 void scan_undecided(log::Log& log, runtime::Loop& loop, const Uuid& uuid, UndecidedDone done,
                     int64_t records_max) {
-  auto search = std::make_shared<Search>(
-      Search{log, loop, uuid, std::move(done), records_max, {}, 0});
+  auto search =
+      std::make_shared<Search>(Search{log, loop, uuid, std::move(done), records_max, {}, 0});
   search_lane(search);
 }
 

@@ -43,7 +43,11 @@ class Service : public Loader {
  public:
   Service(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log, store::EventStore& store,
           ledger::Ledger& ledger, LoaderOptions options)
-      : loop_(loop), runtime_(runtime), log_(log), store_(store), ledger_(ledger),
+      : loop_(loop),
+        runtime_(runtime),
+        log_(log),
+        store_(store),
+        ledger_(ledger),
         options_(std::move(options)) {}
   ~Service() override { *alive_ = false; }
 
@@ -97,10 +101,9 @@ class Service : public Loader {
     }
     if (request.positions.empty()) return send();
     request.wait_ms = gathered_.records > 0 ? std::max<int64_t>(1, linger_left_ms()) : kFetchWaitMs;
-    log_.fetch(loop_, std::move(request),
-               [this, alive = alive_](Result<log::FetchResult> result) {
-                 if (*alive) fetched(std::move(result));
-               });
+    log_.fetch(loop_, std::move(request), [this, alive = alive_](Result<log::FetchResult> result) {
+      if (*alive) fetched(std::move(result));
+    });
   }
 
   int64_t linger_left_ms() const {
@@ -157,21 +160,22 @@ class Service : public Loader {
   void add(Partition partition, Offset at, std::string_view record) {
     if (gathered_.records++ == 0) gathered_.first_ns = runtime_.clock().mono_ns();
     gathered_.bytes += record.size();
-    Range& range = gathered_.ranges.try_emplace(partition.value, Range{partition, at, at}).first->second;
+    Range& range =
+        gathered_.ranges.try_emplace(partition.value, Range{partition, at, at}).first->second;
     range.to = Offset{at.value + 1};
     const auto decoded = event::decode_processed(record);
     if (!decoded) {
       // Ingest wrote it a moment ago and the log's checksum holds: a bug, not bad luck.
-      diag::error("processed record unreadable", {{"partition", partition.value},
-                                                  {"offset", at.value}});
+      diag::error("processed record unreadable",
+                  {{"partition", partition.value}, {"offset", at.value}});
       return;
     }
     store::InsertBatch& batch = *gathered_.batch;
     if (const auto* o = std::get_if<event::Outcome>(&*decoded)) {
       if (o->kind != event::OutcomeKind::kAccepted) return;
       batch.events.push_back({o->project, o->uuid, o->row});
-      gathered_.counts[partition.value][{o->received_for, o->received_ms / 60'000,
-                                         o->source.lane}]++;
+      gathered_
+          .counts[partition.value][{o->received_for, o->received_ms / 60'000, o->source.lane}]++;
     } else if (const auto* person = std::get_if<event::PersonChange>(&*decoded)) {
       batch.persons.push_back(*person);
     } else if (const auto* id = std::get_if<event::DistinctIdChange>(&*decoded)) {
@@ -206,7 +210,8 @@ class Service : public Loader {
         [this, alive = alive_, status, path = options_.state_path, intent] {
           *status = runtime::write_file_atomic(runtime_.files(), path, intent);
         },
-        loop_, [this, alive = alive_, status] {
+        loop_,
+        [this, alive = alive_, status] {
           if (*alive) *status ? insert() : again(status->error(), true);
         });
     if (!submitted) again(submitted.error(), true);
@@ -311,15 +316,15 @@ class Service : public Loader {
   ledger::Ledger& ledger_;
   LoaderOptions options_;
   const std::string topic_{event::kTopicProcessed};
-  std::vector<int64_t> next_;     // to be gathered, per partition
-  std::vector<Range> intent_;     // to be repeated exactly; empty: none
+  std::vector<int64_t> next_;  // to be gathered, per partition
+  std::vector<Range> intent_;  // to be repeated exactly; empty: none
   Gathered gathered_;
   bool sending_ = false, stopping_ = false, finished_ = false;
   int64_t retry_ms_ = 0;
   runtime::Task stopped_;
   mutable std::mutex mutex_;
   LoaderStats stats_;
-  std::vector<int64_t> stored_;   // for the lag
+  std::vector<int64_t> stored_;  // for the lag
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -19,19 +19,19 @@
 namespace penstock::load {
 
 struct LoaderOptions {
-  std::string state_path;             // the intent file
-  int32_t partitions = 8;             // of the processed topic
+  std::string state_path;  // the intent file
+  int32_t partitions = 8;  // of the processed topic
   size_t rows_per_batch_max = 50'000;
   size_t bytes_per_batch_max = 64U << 20;
-  int64_t linger_ms = 250;            // how long a batch gathers at low load
+  int64_t linger_ms = 250;  // how long a batch gathers at low load
   int64_t retry_ms_min = 100, retry_ms_max = 10'000;
 };
 
 struct LoaderStats {
   uint64_t batches = 0, rows = 0, retries = 0;
-  uint64_t lag_records = 0;   // in the processed topic, not yet stored
+  uint64_t lag_records = 0;  // in the processed topic, not yet stored
   int64_t last_insert_us = 0;
-  std::string last_error;     // empty while healthy
+  std::string last_error;  // empty while healthy
 };
 
 class Loader {

@@ -4,8 +4,6 @@
 
 namespace penstock::log {
 
-void encode_record(std::string& data, std::string_view record) {
-  ByteWriter(data).bytes(record);
-}
+void encode_record(std::string& data, std::string_view record) { ByteWriter(data).bytes(record); }
 
 }  // namespace penstock::log

@@ -28,8 +28,8 @@ namespace penstock::log {
 struct TopicSpec {
   std::string name;
   int32_t partitions = 1;
-  uint64_t retention_bytes = 0;   // 0: no limit
-  int64_t retention_ms = 0;       // 0: no limit; age counts from the segment's last append
+  uint64_t retention_bytes = 0;  // 0: no limit
+  int64_t retention_ms = 0;      // 0: no limit; age counts from the segment's last append
   std::vector<std::string> required_groups;  // nothing these have not committed past is deleted
   uint64_t segment_bytes = 0;  // of the embedded log's files, for small topics; 0: its option
 };
@@ -54,8 +54,8 @@ void encode_record(std::string& data, std::string_view record);
 
 struct Appended {
   Partition partition;
-  Offset base;               // offset of the batch's first record
-  bool duplicate = false;    // the sequence was already stored; base is then meaningless
+  Offset base;             // offset of the batch's first record
+  bool duplicate = false;  // the sequence was already stored; base is then meaningless
 };
 using AppendDone = std::move_only_function<void(Result<std::vector<Appended>>)>;
 

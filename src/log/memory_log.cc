@@ -141,8 +141,8 @@ class MemoryLog : public Log {
       if (b.data.size() > kBatchBytesMax) return fail(Code::kInvalid, "a batch is too large");
       auto bytes = std::make_shared<std::string>(std::move(b.data));
       ReadBatch stored{b.partition, Offset{}, b.producer, b.sequence, {}, bytes};
-      const bool sound = b.count > 0 && b.count <= bytes->size() &&
-                         split_records(*bytes, b.count, stored.records);
+      const bool sound =
+          b.count > 0 && b.count <= bytes->size() && split_records(*bytes, b.count, stored.records);
       if (!sound) return fail(Code::kInvalid, "a batch does not hold the records it claims");
       parsed.push_back(std::move(stored));
     }
@@ -191,11 +191,10 @@ class MemoryLog : public Log {
     for (const Position& position : request.positions) {
       const StoredPartition& p = it->second[static_cast<size_t>(position.partition.value)];
       Position next = position;
-      auto batch = std::upper_bound(p.batches.begin(), p.batches.end(), position.next,
-                                    [](Offset wanted, const ReadBatch& b) {
-                                      return wanted.value <
-                                             b.base.value + static_cast<int64_t>(b.records.size());
-                                    });
+      auto batch = std::upper_bound(
+          p.batches.begin(), p.batches.end(), position.next, [](Offset wanted, const ReadBatch& b) {
+            return wanted.value < b.base.value + static_cast<int64_t>(b.records.size());
+          });
       for (; batch != p.batches.end() && (bytes < request.bytes_max); ++batch) {
         for (const auto r : batch->records) bytes += r.size();
         next.next = Offset{batch->base.value + static_cast<int64_t>(batch->records.size())};

@@ -81,8 +81,8 @@ class Scan : public std::enable_shared_from_this<Scan> {
 
 void scan(Log& log, runtime::Loop& home, std::string topic, std::vector<ScanRange> ranges,
           ScanVisit visit, ScanDone done) {
-  auto scan = std::make_shared<Scan>(log, home, std::move(topic), std::move(visit),
-                                     std::move(done));
+  auto scan =
+      std::make_shared<Scan>(log, home, std::move(topic), std::move(visit), std::move(done));
   for (const ScanRange& range : ranges) scan->add(range);
   home.post([scan] { scan->step(); });
 }

@@ -1,7 +1,7 @@
 // HttpClient: what the command line uses to talk to a running instance.
 //
-// A thin owner of a libcurl handle; blocking; one thread. kUnavailable when the other side cannot be
-// reached. The key is sent as a bearer token and never printed.
+// A thin owner of a libcurl handle; blocking; one thread. kUnavailable when the other side cannot
+// be reached. The key is sent as a bearer token and never printed.
 #pragma once
 
 #include <functional>
@@ -21,9 +21,9 @@ struct HttpCall {
   std::string method = "GET";
   std::string url;
   std::string body;
-  std::string bearer;              // empty: none
-  std::string last_event_id;       // for streams
-  int64_t timeout_ms = 65'000;     // 0: none
+  std::string bearer;           // empty: none
+  std::string last_event_id;    // for streams
+  int64_t timeout_ms = 65'000;  // 0: none
   /// When set, body pieces go here instead of HttpReply::body; false stops.
   std::function<bool(std::string_view)> on_data;
 };

@@ -15,18 +15,20 @@ int complain(const std::string& message) {
 }
 
 void add_data_option(CLI::App& command, std::string& data_dir) {
-  command.add_option("--data", data_dir, "Data directory (default: $PENSTOCK_DATA, else penstock-data)");
+  command.add_option("--data", data_dir,
+                     "Data directory (default: $PENSTOCK_DATA, else penstock-data)");
 }
 
 namespace {
 
 int run_command_line(int argc, char** argv) {
-  CLI::App app("Penstock: product events, from PostHog's SDKs to SQL, in one program.\n\n"
-               "First minute:\n"
-               "  penstock up                      start; prints a key, a curl and a login link\n"
-               "  penstock send \"signed up\"        send an event\n"
-               "  penstock query \"SELECT …\"        ask about events in SQL\n"
-               "  penstock trace <uuid>            where is my event?");
+  CLI::App app(
+      "Penstock: product events, from PostHog's SDKs to SQL, in one program.\n\n"
+      "First minute:\n"
+      "  penstock up                      start; prints a key, a curl and a login link\n"
+      "  penstock send \"signed up\"        send an event\n"
+      "  penstock query \"SELECT …\"        ask about events in SQL\n"
+      "  penstock trace <uuid>            where is my event?");
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "Help of every command");
   Run run;

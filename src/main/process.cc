@@ -122,16 +122,17 @@ Status Process::Parts::open_directory() {
 
 std::vector<log::TopicSpec> Process::Parts::topics() const {
   std::vector<log::TopicSpec> out;
-  const auto add = [&](std::string_view name, int32_t partitions,
-                       std::vector<std::string> groups) {
+  const auto add = [&](std::string_view name, int32_t partitions, std::vector<std::string> groups) {
     out.push_back({std::string(name), partitions, settings.log_retention_bytes,
                    settings.log_retention_ms, std::move(groups)});
   };
   for (const event::Lane lane : event::kLanes) {
-    add(event::lane_topic(lane), settings.partitions, {std::string(event::kGroupIngest), std::string(event::kGroupLedger)});
+    add(event::lane_topic(lane), settings.partitions,
+        {std::string(event::kGroupIngest), std::string(event::kGroupLedger)});
   }
-  add(event::kTopicProcessed, settings.partitions, {std::string(event::kGroupLedger), std::string(event::kGroupPersons),
-                                                      std::string(event::kGroupLoad)});
+  add(event::kTopicProcessed, settings.partitions,
+      {std::string(event::kGroupLedger), std::string(event::kGroupPersons),
+       std::string(event::kGroupLoad)});
   add(event::kTopicRefused, 1, {});
   return out;
 }
@@ -158,16 +159,15 @@ Status Process::Parts::open_catalog() {
   PENSTOCK_TRY(catalog, catalog::open_sqlite_catalog(data_dir + "/catalog.db", *runtime));
   const catalog::Principal cli{std::nullopt, "penstock up", ProjectId{}};
   const auto snapshot = catalog->snapshot();
-  const bool missing = !settings.project_key.empty() &&
-                       snapshot->find_token(settings.project_key) == nullptr;
+  const bool missing =
+      !settings.project_key.empty() && snapshot->find_token(settings.project_key) == nullptr;
   if (snapshot->projects.empty() || missing) {
     const std::string name = snapshot->projects.empty() ? "Default project" : "Project";
     PENSTOCK_CHECK(catalog->create_project(cli, name, settings.project_key));
   }
   const auto now = catalog->snapshot();
-  const catalog::Project* chosen = settings.project_key.empty()
-                                       ? &now->projects.front()
-                                       : now->find_token(settings.project_key);
+  const catalog::Project* chosen =
+      settings.project_key.empty() ? &now->projects.front() : now->find_token(settings.project_key);
   instance.project_key = chosen->token;
   // The command line's key is made anew at every start; the ones before it end here.
   PENSTOCK_TRY(const auto keys, catalog->api_keys());
@@ -180,19 +180,17 @@ Status Process::Parts::open_catalog() {
 }
 
 Status Process::Parts::recover() {
-  PENSTOCK_CHECK(await(pipeline, [this](auto done) {
-    ledger->recover(*log, pipeline.loop(), std::move(done));
-  }));
-  return await(pipeline, [this](auto done) {
-    persons->recover(*log, pipeline.loop(), std::move(done));
-  });
+  PENSTOCK_CHECK(await(
+      pipeline, [this](auto done) { ledger->recover(*log, pipeline.loop(), std::move(done)); }));
+  return await(pipeline,
+               [this](auto done) { persons->recover(*log, pipeline.loop(), std::move(done)); });
 }
 
 Status Process::Parts::start_store() {
   store::EngineOptions options = settings.store;
   options.directory = data_dir + "/store";
-  PENSTOCK_TRY(store, store::make_engine_store(*runtime, pipeline.loop(), pipeline.poller(),
-                                               options));
+  PENSTOCK_TRY(store,
+               store::make_engine_store(*runtime, pipeline.loop(), pipeline.poller(), options));
   Status outcome;
   on_loop(pipeline, [&] { outcome = store->start(); });
   PENSTOCK_CHECK(outcome);
@@ -271,16 +269,17 @@ admin::AdminSources Process::Parts::admin_sources() {
   if (ingest) {
     out.ingest = [this] {
       const ingest::IngestStats i = ingest->stats();
-      const double per_event = i.events == 0 ? 0 : static_cast<double>(i.cpu_ns) / 1000.0 /
-                                                       static_cast<double>(i.events);
+      const double per_event =
+          i.events == 0 ? 0
+                        : static_cast<double>(i.cpu_ns) / 1000.0 / static_cast<double>(i.events);
       return admin::IngestStatus{i.events, i.lag_records, per_event, i.last_error};
     };
   }
   if (loader) {
     out.load = [this] {
       const load::LoaderStats l = loader->stats();
-      return admin::LoadStatus{l.rows, l.batches, l.lag_records, l.retries, l.last_insert_us,
-                               l.last_error};
+      return admin::LoadStatus{l.rows,    l.batches,        l.lag_records,
+                               l.retries, l.last_insert_us, l.last_error};
     };
   }
   return out;
@@ -290,9 +289,9 @@ Status Process::Parts::start_admin() {
   PENSTOCK_TRY(const auto address, runtime::Address::parse(settings.admin_listen));
   Status outcome;
   on_loop(admin_thread, [&] {
-    admin = admin::AdminService::make({admin_thread.loop(), *runtime, *log, *catalog, *ledger,
-                                       *store, pipeline.loop()},
-                                      admin_sources(), settings.admin);
+    admin = admin::AdminService::make(
+        {admin_thread.loop(), *runtime, *log, *catalog, *ledger, *store, pipeline.loop()},
+        admin_sources(), settings.admin);
     auto server = wire::Server::start(admin_thread.loop(), admin_thread.poller(), *runtime, address,
                                       false, settings.http, *admin);
     if (!server) {
@@ -315,9 +314,7 @@ void Process::Parts::stop() {
     runtime::LoopThread& thread = i == 0 ? log_thread : shard.thread;
     if (!shard.server) continue;
     std::promise<void> done;
-    thread.loop().post([&] {
-      shard.server->drain(settings.drain_ms, [&] { done.set_value(); });
-    });
+    thread.loop().post([&] { shard.server->drain(settings.drain_ms, [&] { done.set_value(); }); });
     done.get_future().wait();
     std::promise<void> idle;
     thread.loop().post([&] { shard.service->when_idle([&] { idle.set_value(); }); });

@@ -17,8 +17,7 @@ constexpr int64_t kDay = 86'400'000;
 void bind_process(config::OptionTable& t, Settings& s) {
   t.add("capture.listen", s.capture_listen, "address", "Where SDKs send events.");
   t.add("admin.listen", s.admin_listen, "address", "Where the admin API and the web UI listen.");
-  t.add("process.stages", s.stages, "list",
-        "Which stages run here: capture, ingest, load, admin.");
+  t.add("process.stages", s.stages, "list", "Which stages run here: capture, ingest, load, admin.");
   t.add("process.shards", s.shards, 1, 64, "count", "Capture threads, each with its own listener.");
   t.add("process.allow_public_bind", s.allow_public_bind,
         "Allow addresses other than loopback; put TLS in front.");
@@ -63,8 +62,7 @@ void bind_http(config::OptionTable& t, Settings& s) {
         "For a request's headers to arrive; then 408.");
   t.add("http.body_ms_max", h.body_ms_max, 10, 3'600'000, "ms",
         "For a request's body to arrive; then 408.");
-  t.add("http.idle_ms_max", h.idle_ms_max, 100, 3'600'000, "ms",
-        "Keep-alive without a request.");
+  t.add("http.idle_ms_max", h.idle_ms_max, 100, 3'600'000, "ms", "Keep-alive without a request.");
   t.add("http.send_ms_max", h.send_ms_max, 10, 3'600'000, "ms",
         "For a client to read its answer; then it is cut.");
   t.add("http.body_bytes_in_flight_max", h.body_bytes_in_flight_max, kMiB, 64 * kGiB, "bytes",
@@ -112,8 +110,7 @@ void bind_pipeline(config::OptionTable& t, Settings& s) {
 void bind_store(config::OptionTable& t, Settings& s) {
   t.add("store.memory_bytes_max", s.store.memory_bytes_max, 256 * kMiB, kTiB, "bytes",
         "Memory of the embedded engine.");
-  t.add("store.library", s.store.library, "path",
-        "libchdb.so; empty: beside the binary.");
+  t.add("store.library", s.store.library, "path", "libchdb.so; empty: beside the binary.");
   t.add("admin.query_ms_max", s.admin.query_ms_max, 1, 3'600'000, "ms", "Time limit of a query.");
   t.add("admin.query_memory_bytes_max", s.admin.query_memory_bytes_max, kMiB, kTiB, "bytes",
         "Memory limit of a query.");
@@ -161,7 +158,8 @@ Status validate(const Settings& s) {
     if (!address.is_loopback() && !s.allow_public_bind) {
       return fail(Code::kInvalid,
                   fmt::format("{} is not a loopback address; put TLS in front and set "
-                              "process.allow_public_bind = true to listen there", *text));
+                              "process.allow_public_bind = true to listen there",
+                              *text));
     }
   }
   std::string_view list = s.stages;
@@ -169,7 +167,8 @@ Status validate(const Settings& s) {
     const std::string_view name = list.substr(0, list.find(','));
     if (name != "capture" && name != "ingest" && name != "load" && name != "admin") {
       return fail(Code::kInvalid, fmt::format("there is no stage '{}'; the stages are capture, "
-                                              "ingest, load, admin", name));
+                                              "ingest, load, admin",
+                                              name));
     }
     list.remove_prefix(std::min(list.size(), name.size() + 1));
   }

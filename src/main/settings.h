@@ -22,7 +22,7 @@ namespace penstock::cli {
 struct Settings {
   std::string capture_listen = "127.0.0.1:8000";
   std::string admin_listen = "127.0.0.1:8001";
-  std::string project_key;        // of the default project; empty: made at the first start
+  std::string project_key;  // of the default project; empty: made at the first start
   std::string stages = "capture,ingest,load,admin";
   int64_t shards = 1;
   bool allow_public_bind = false;

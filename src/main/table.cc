@@ -39,8 +39,9 @@ void pad(std::string& out, const std::string& text, size_t width, bool right) {
 
 std::string render(const Table& table, size_t width) {
   const size_t columns = table.header.size();
-  const size_t cell_max = width == 0 ? std::string::npos
-                                     : std::max<size_t>(kCellMax, width / std::max<size_t>(1, columns));
+  const size_t cell_max = width == 0
+                              ? std::string::npos
+                              : std::max<size_t>(kCellMax, width / std::max<size_t>(1, columns));
   std::vector<std::vector<std::string>> rows;
   std::vector<size_t> widths(columns);
   for (size_t c = 0; c < columns; c++) widths[c] = columns_of(table.header[c]);

@@ -2,8 +2,8 @@
 //
 // Fetch many, apply many. State is derived from the processed topic: ingest appends PersonChange
 // and DistinctIdChange records first and applies them here once they are durable, with the
-// position, so that a restart replays what is missing. Merge rules live in ingest, not here. One implementation
-// over kv::KeyValue (memory or RocksDB); PostgreSQL later behind the same page.
+// position, so that a restart replays what is missing. Merge rules live in ingest, not here. One
+// implementation over kv::KeyValue (memory or RocksDB); PostgreSQL later behind the same page.
 //
 // Threads: writes and fetches from one loop; reads for the UI from any thread. Failure: KeyValue's.
 #pragma once
@@ -67,8 +67,7 @@ class PersonStore {
                                                 size_t ids_max) const = 0;
   /// Applies in order; a change whose version is not above the stored one is skipped. `applied` is
   /// recorded in the same atomic write.
-  virtual Status apply(const PersonUpdates& updates,
-                       const std::vector<log::Position>& applied) = 0;
+  virtual Status apply(const PersonUpdates& updates, const std::vector<log::Position>& applied) = 0;
   /// Positions of the processed topic up to which changes are in.
   virtual std::vector<log::Position> applied() const = 0;
   using Done = std::move_only_function<void(Status)>;

@@ -64,9 +64,9 @@ struct QueryResult {
 
 struct StoreHealth {
   bool ready = false;
-  std::string engine;   // "clickhouse (embedded)", "memory"
+  std::string engine;  // "clickhouse (embedded)", "memory"
   std::string version;
-  std::string detail;   // why it is not ready
+  std::string detail;  // why it is not ready
   uint64_t restarts = 0;
   uint64_t memory_bytes = 0, disk_bytes = 0;
 };

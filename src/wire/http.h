@@ -2,9 +2,10 @@
 //
 // One Server per shard. It owns its connections; a Handler gets a Request whose views and body are
 // valid only until `handle` returns, and a Responder that may answer later, from the same loop's
-// thread, once. If the client has gone the answer is dropped. Limits are enforced while reading; slow clients are
-// cut by total time, not idle time. Pipelined requests are answered in order. Malformed requests
-// get 400 and the connection is closed; nothing a client sends takes anything else down.
+// thread, once. If the client has gone the answer is dropped. Limits are enforced while reading;
+// slow clients are cut by total time, not idle time. Pipelined requests are answered in order.
+// Malformed requests get 400 and the connection is closed; nothing a client sends takes anything
+// else down.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +36,7 @@ struct Request {
   std::vector<Header> headers;
   PaddedBuffer* body = nullptr;  // whole body, chunking removed; the handler may change it
   std::string_view peer_ip;
-  int64_t received_us = 0;  // wall clock when the request was complete
+  int64_t received_us = 0;      // wall clock when the request was complete
   bool body_too_large = false;  // the body passed the route's limit and was not kept
 
   /// First header of that name (lower case), or empty.
@@ -108,13 +109,13 @@ class Handler {
 struct ServerLimits {
   size_t header_bytes_max = 32U << 10;  // request line and headers together; more: 431
   size_t headers_max = 100;
-  size_t connections_max = 16384;       // more: accepted and closed at once
-  size_t pipeline_max = 64;             // requests waiting for an answer on one connection
-  int64_t header_ms_max = 10'000;       // from the first byte to the end of the headers: 408
-  int64_t body_ms_max = 60'000;         // from the end of the headers to the end of the body: 408
-  int64_t idle_ms_max = 75'000;         // keep-alive without a request: closed
-  int64_t send_ms_max = 30'000;         // an answer the client does not read: closed
-  size_t send_bytes_max = 8U << 20;     // queued answer bytes on one connection (streams excepted)
+  size_t connections_max = 16384;    // more: accepted and closed at once
+  size_t pipeline_max = 64;          // requests waiting for an answer on one connection
+  int64_t header_ms_max = 10'000;    // from the first byte to the end of the headers: 408
+  int64_t body_ms_max = 60'000;      // from the end of the headers to the end of the body: 408
+  int64_t idle_ms_max = 75'000;      // keep-alive without a request: closed
+  int64_t send_ms_max = 30'000;      // an answer the client does not read: closed
+  size_t send_bytes_max = 8U << 20;  // queued answer bytes on one connection (streams excepted)
   size_t body_bytes_in_flight_max = 256U << 20;  // all bodies of this server together: 503 above
 };
 

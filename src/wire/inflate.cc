@@ -10,8 +10,8 @@
 namespace penstock::wire {
 namespace {
 
-constexpr size_t kGzipMin = 18;         // header and trailer of an empty member
-constexpr size_t kFirstGuess = 16384;   // output when the trailer's size cannot be believed
+constexpr size_t kGzipMin = 18;        // header and trailer of an empty member
+constexpr size_t kFirstGuess = 16384;  // output when the trailer's size cannot be believed
 
 uint32_t trailer_size(std::string_view in) {
   uint32_t size = 0;
@@ -106,7 +106,8 @@ Status base64_decode(std::string_view in, std::string& out) {
 
 namespace {
 
-// lz-string's base64 variant: a bit stream, six bits a character, of an LZ78 code over UTF-16 units.
+// lz-string's base64 variant: a bit stream, six bits a character, of an LZ78 code over UTF-16
+// units.
 class LzBits {
  public:
   explicit LzBits(std::string_view text) : text_(text) {}

@@ -104,7 +104,8 @@ TEST(Lz64, what_the_reference_library_compressed) {
     EXPECT_EQ(out.view(), text);
     if (text.size() > 20) {
       EXPECT_EQ(lz64_decode(packed, out, 10).error().code, Code::kExhausted);
-      EXPECT_FALSE(lz64_decode(std::string_view(packed).substr(0, packed.size() / 2), out, 1U << 20));
+      EXPECT_FALSE(
+          lz64_decode(std::string_view(packed).substr(0, packed.size() / 2), out, 1U << 20));
     }
     count++;
   }
@@ -281,7 +282,9 @@ TEST_F(ServerTest, a_request_is_understood_at_every_split) {
 TEST_F(ServerTest, pipelined_answers_come_in_order_even_when_later_ones_are_ready_first) {
   start();
   const int fd = connect();
-  write(fd, "GET /hold HTTP/1.1\r\n\r\nGET /two HTTP/1.1\r\n\r\nGET /three HTTP/1.1\r\nConnection: close\r\n\r\n");
+  write(fd,
+        "GET /hold HTTP/1.1\r\n\r\nGET /two HTTP/1.1\r\n\r\nGET /three HTTP/1.1\r\nConnection: "
+        "close\r\n\r\n");
   while (true) {
     size_t held = 0;
     run([&] { held = echo.held.size(); });
@@ -303,8 +306,9 @@ TEST_F(ServerTest, smuggling_and_malformed_requests_are_refused) {
   for (const char* bad :
        {"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
-        "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "GARBAGE\r\n\r\n", "GET / HTTP/9.9\r\n\r\n",
-        "GET /\n\n", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "GARBAGE\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n", "GET /\n\n",
+        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         "GET / HTTP/1.1\r\nBad Header: x\r\n\r\n", "\x16\x03\x01\x02\r\n\r\n"}) {
     EXPECT_TRUE(once(bad).starts_with("HTTP/1.1 400")) << bad;
   }
@@ -328,12 +332,15 @@ TEST_F(ServerTest, body_limits_hold_and_the_connection_survives_a_modest_excess)
   EXPECT_TRUE(read(fd, "too large").starts_with("HTTP/1.1 413"));
   write(fd, kPost);
   EXPECT_NE(read(fd, "hello").find("200 OK"), std::string::npos);
-  write(fd, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3a98\r\n" + body + "\r\n0\r\n\r\n");
+  write(fd,
+        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3a98\r\n" + body + "\r\n0\r\n\r\n");
   EXPECT_TRUE(read(fd, "too large").starts_with("HTTP/1.1 413"));
   ::close(fd);
-  EXPECT_TRUE(once("POST / HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n").starts_with("HTTP/1.1 413"));
+  EXPECT_TRUE(
+      once("POST / HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n").starts_with("HTTP/1.1 413"));
   EXPECT_TRUE(once("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffff\r\n" +
-                   std::string(30'000, 'y')).starts_with("HTTP/1.1 413"));
+                   std::string(30'000, 'y'))
+                  .starts_with("HTTP/1.1 413"));
 }
 
 TEST_F(ServerTest, slow_clients_are_cut_by_total_time_and_others_do_not_notice) {
@@ -376,7 +383,8 @@ TEST_F(ServerTest, ten_thousand_requests_on_one_connection_and_streams_and_lost_
   }
   write(fd, "GET /stream HTTP/1.1\r\n\r\n");
   const std::string stream = read(fd, "0\r\n\r\n");
-  EXPECT_NE(stream.find("7\r\npiece0;\r\n7\r\npiece1;\r\n7\r\npiece2;\r\n0\r\n\r\n"), std::string::npos);
+  EXPECT_NE(stream.find("7\r\npiece0;\r\n7\r\npiece1;\r\n7\r\npiece2;\r\n0\r\n\r\n"),
+            std::string::npos);
   write(fd, "GET /drop HTTP/1.1\r\n\r\n");
   EXPECT_TRUE(read(fd, "answered").starts_with("HTTP/1.1 500"));
   write(fd, "HEAD /x HTTP/1.1\r\n\r\n");

@@ -132,19 +132,27 @@ TEST_F(EngineStoreTest, NoFormOfQueryPassesTheFilter) {
 }
 
 TEST_F(EngineStoreTest, WhatReadsPastTheFilterIsRefused) {
-  for (const char* sql :
-       {"SELECT count() FROM merge('default', 'events')", "SELECT * FROM mergeTreeIndex(default, events)",
-        "SELECT count() FROM MERGE /**/ ('default','events')", "SELECT * FROM `merge`('default','events')",
-        "SELECT count() FROM remote('127.0.0.1', default.events)",
-        "SELECT * FROM loop(default.events) LIMIT 9", "SELECT * FROM view(SELECT * FROM events)",
-        "SELECT count() FROM cluster('default', 'default', 'events')",
-        "SELECT * FROM system.parts", "SELECT * FROM \"system\" . \"tables\"",
-        "SELECT * FROM INFORMATION_SCHEMA.tables", "SELECT * FROM penstock_migrations",
-        "SELECT * FROM `penstock_migrations`", "SELECT 2 IN system.parts",
-        "EXPLAIN ESTIMATE SELECT * FROM events", "SHOW TABLES", "USE system",
-        "SELECT count() FROM events SETTINGS additional_table_filters = {}",
-        "SELECT count() FROM events SETTINGS readonly = 0", "SET readonly = 0",
-        "SET additional_table_filters = {}"}) {
+  for (const char* sql : {"SELECT count() FROM merge('default', 'events')",
+                          "SELECT * FROM mergeTreeIndex(default, events)",
+                          "SELECT count() FROM MERGE /**/ ('default','events')",
+                          "SELECT * FROM `merge`('default','events')",
+                          "SELECT count() FROM remote('127.0.0.1', default.events)",
+                          "SELECT * FROM loop(default.events) LIMIT 9",
+                          "SELECT * FROM view(SELECT * FROM events)",
+                          "SELECT count() FROM cluster('default', 'default', 'events')",
+                          "SELECT * FROM system.parts",
+                          "SELECT * FROM \"system\" . \"tables\"",
+                          "SELECT * FROM INFORMATION_SCHEMA.tables",
+                          "SELECT * FROM penstock_migrations",
+                          "SELECT * FROM `penstock_migrations`",
+                          "SELECT 2 IN system.parts",
+                          "EXPLAIN ESTIMATE SELECT * FROM events",
+                          "SHOW TABLES",
+                          "USE system",
+                          "SELECT count() FROM events SETTINGS additional_table_filters = {}",
+                          "SELECT count() FROM events SETTINGS readonly = 0",
+                          "SET readonly = 0",
+                          "SET additional_table_filters = {}"}) {
     expect_refused(sql);
   }
 }
@@ -153,9 +161,10 @@ TEST_F(EngineStoreTest, WhatTheEngineReadsDifferentlyIsRefused) {
   for (const char* sql :
        {"SELECT /* /* */ ' */ 1, * FROM system.parts -- '", "SELECT $$'$$, * FROM system.parts",
         "SELECT $a$'$a$, name FROM system.parts", "SELECT ‘'’, name FROM system.parts",
-        "SELECT 1 // '\n, * FROM system.parts", "SELECT 1 #'\n", "SELECT \"\\x66ile\"('/etc/passwd')",
-        "SELECT * FROM `\\x73ystem`.parts", "SELECT 'open", "SELECT /* open", "SELECT 1; SELECT 2",
-        "SELECT 1;;; DROP TABLE events", "", " ; ", "-- nothing", "\\", "SELECT\x01"}) {
+        "SELECT 1 // '\n, * FROM system.parts", "SELECT 1 #'\n",
+        "SELECT \"\\x66ile\"('/etc/passwd')", "SELECT * FROM `\\x73ystem`.parts", "SELECT 'open",
+        "SELECT /* open", "SELECT 1; SELECT 2", "SELECT 1;;; DROP TABLE events", "", " ; ",
+        "-- nothing", "\\", "SELECT\x01"}) {
     expect_refused(sql);
   }
 }
@@ -165,10 +174,12 @@ TEST_F(EngineStoreTest, TheMachineCannotBeReadOrReached) {
   for (const int64_t project : {1, 0}) {
     for (const std::string sql :
          {"SELECT file('/etc/passwd')", "SELECT \"file\"('/etc/passwd')",
-          "SELECT arrayMap(file, ['/etc/passwd'])", "SELECT * APPLY(file) FROM (SELECT '/etc/passwd')",
+          "SELECT arrayMap(file, ['/etc/passwd'])",
+          "SELECT * APPLY(file) FROM (SELECT '/etc/passwd')",
           "SELECT * FROM file('/etc/passwd', 'LineAsString')", "SELECT * FROM '/etc/passwd'",
           "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
-          "DESCRIBE TABLE url('http://127.0.0.1:1/x')", "SELECT * FROM s3('http://127.0.0.1:1/b/k')",
+          "DESCRIBE TABLE url('http://127.0.0.1:1/x')",
+          "SELECT * FROM s3('http://127.0.0.1:1/b/k')",
           "SELECT * FROM executable('id', 'TSV', 'a String')",
           "SELECT 1 INTO OUTFILE '/tmp/penstock_out'", "SELECT 1 FORMAT CSV",
           "INSERT INTO events (team_id) VALUES (1)", "DROP TABLE events", "SYSTEM SHUTDOWN",
@@ -183,7 +194,9 @@ TEST_F(EngineStoreTest, TheMachineCannotBeReadOrReached) {
 TEST_F(EngineStoreTest, ReadingQueriesWorkInTheirFormats) {
   EXPECT_EQ(world_->ask("SELECT number FROM numbers(2);", 1), "0\n1\n");
   EXPECT_EQ(world_->ask("WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t WHERE "
-                        "n < 4) SELECT sum(n) FROM t", 1), "10\n");
+                        "n < 4) SELECT sum(n) FROM t",
+                        1),
+            "10\n");
   EXPECT_EQ(world_->ask("SELECT 1 AS format, 'system.parts; DROP' AS system", 1),
             "1,\"system.parts; DROP\"\n");
   EXPECT_TRUE(world_->query("DESCRIBE events", 1).has_value());
@@ -194,8 +207,9 @@ TEST_F(EngineStoreTest, ReadingQueriesWorkInTheirFormats) {
   const auto pretty = world_->query("SELECT 1 AS a", 1, QueryFormat::kPretty);
   ASSERT_TRUE(pretty.has_value());
   EXPECT_NE(pretty->body.find('a'), std::string::npos);
-  EXPECT_EQ(world_->ask("SELECT `$session_id`, `$group_0`, elements_chain_href FROM events LIMIT 1",
-                        1), "\"s1\",\"acme\",\"/x\"\n");
+  EXPECT_EQ(
+      world_->ask("SELECT `$session_id`, `$group_0`, elements_chain_href FROM events LIMIT 1", 1),
+      "\"s1\",\"acme\",\"/x\"\n");
 }
 
 TEST_F(EngineStoreTest, LimitsAnswerClearly) {
@@ -216,8 +230,8 @@ TEST_F(EngineStoreTest, LimitsAnswerClearly) {
   EXPECT_EQ(fat.error().code, Code::kExhausted) << fat.error().message;
   limits = {};
   limits.result_rows_max = 10;
-  const auto many = world_->query("SELECT number FROM numbers(1000000)", 1,
-                                  QueryFormat::kCsvWithNames, limits);
+  const auto many =
+      world_->query("SELECT number FROM numbers(1000000)", 1, QueryFormat::kCsvWithNames, limits);
   ASSERT_FALSE(many.has_value());
   EXPECT_EQ(many.error().code, Code::kExhausted) << many.error().message;
   const auto wrong = world_->query("SELECT nothing_there FROM events", 1);
@@ -229,7 +243,8 @@ TEST_F(EngineStoreTest, LimitsAnswerClearly) {
 
 TEST_F(EngineStoreTest, ARunningQueryIsCancelledWithinASecond) {
   const auto begin = std::chrono::steady_clock::now();
-  auto running = world_->start_query("long", "SELECT count() FROM numbers(1e13) WHERE number % 7 = 3");
+  auto running =
+      world_->start_query("long", "SELECT count() FROM numbers(1e13) WHERE number % 7 = 3");
   world_->cancel("long");
   const auto answer = running.get();
   ASSERT_FALSE(answer.has_value());
@@ -256,11 +271,15 @@ TEST_F(EngineStoreTest, QueriesWaitTheirTurnAndCanBeCancelledWhileTheyWait) {
 }
 
 TEST_F(EngineStoreTest, EveryTableIsGuardedAndEveryTableFunctionKnown) {
-  EXPECT_EQ(world_->ask("SELECT name FROM system.tables WHERE database = 'default' AND name NOT IN "
-                        "('events', 'person', 'person_distinct_id2', 'person_distinct_id_overrides', "
-                        "'groups', 'ingestion_warnings', 'penstock_migrations')", 0), "");
+  EXPECT_EQ(
+      world_->ask("SELECT name FROM system.tables WHERE database = 'default' AND name NOT IN "
+                  "('events', 'person', 'person_distinct_id2', 'person_distinct_id_overrides', "
+                  "'groups', 'ingestion_warnings', 'penstock_migrations')",
+                  0),
+      "");
   EXPECT_EQ(world_->ask("SELECT count() FROM system.columns WHERE database = 'default' AND "
-                        "table NOT LIKE 'penstock_%' AND name = 'team_id' AND type = 'Int64'", 0),
+                        "table NOT LIKE 'penstock_%' AND name = 'team_id' AND type = 'Int64'",
+                        0),
             "6\n");
   std::istringstream names(world_->ask("SELECT lower(name) FROM system.table_functions", 0));
   for (std::string name; std::getline(names, name);) {
@@ -368,7 +387,8 @@ TEST_F(EngineStoreCrash, ManyMonthsAreOneBatchAndFewPartitions) {
   }
   EXPECT_EQ(world_->stored_events(), batch.size());
   EXPECT_LE(std::stoul(world_->ask("SELECT uniq(partition) FROM system.parts WHERE active AND "
-                                   "table = 'events'")), 362U);
+                                   "table = 'events'")),
+            362U);
 }
 
 }  // namespace

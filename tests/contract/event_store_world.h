@@ -150,10 +150,10 @@ class World {
     for (const int64_t p : projects) {
       Uuid uuid;
       uuid.bytes[0] = ++n;
-      batch->persons.push_back({.project = {p}, .id = uuid, .properties = "{}", .version = 1,
-                                .last_seen_at_ms = {}});
-      batch->distinct_ids.push_back({{p}, "u" , uuid, false, 1});
-      batch->distinct_ids.push_back({{p}, "u" , uuid, false, 0});
+      batch->persons.push_back(
+          {.project = {p}, .id = uuid, .properties = "{}", .version = 1, .last_seen_at_ms = {}});
+      batch->distinct_ids.push_back({{p}, "u", uuid, false, 1});
+      batch->distinct_ids.push_back({{p}, "u", uuid, false, 0});
     }
     return insert(std::move(batch));
   }
@@ -232,9 +232,8 @@ class World {
   /// Lets the loop's timers and sockets have a turn.
   void turn() {
     std::promise<void> done;
-    thread_.loop().post([&] {
-      thread_.loop().after(std::chrono::milliseconds(5), [&] { done.set_value(); });
-    });
+    thread_.loop().post(
+        [&] { thread_.loop().after(std::chrono::milliseconds(5), [&] { done.set_value(); }); });
     done.get_future().wait();
   }
 

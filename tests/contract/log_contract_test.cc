@@ -3,78 +3,20 @@
 // durable engines restart, retention and a full disk. Method: the same cases against a fresh log of
 // each engine; the embedded one on the machine's disk and on a simulated one.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <filesystem>
 #include <optional>
 #include <string>
 
 #include "log/embedded_log.h"
 #include "log/memory_log.h"
-#include "runtime/real_runtime.h"
-#include "runtime/sim_runtime.h"
+#include "tests/contract/log_machines.h"
 
 namespace penstock::log {
 namespace {
 
 constexpr char kLane[] = "lane";
 constexpr int32_t kPartitions = 3;
-
-/// What runs the log: real threads, or the simulator.
-class Machine {
- public:
-  virtual ~Machine() = default;
-  virtual runtime::Runtime& runtime() = 0;
-  virtual runtime::Loop& home() = 0;   // the log's
-  virtual runtime::Loop& caller() = 0;  // where answers arrive
-  virtual void wait(std::atomic<bool>& ready) = 0;
-  virtual std::string directory() = 0;
-};
-
-class RealMachine : public Machine {
- public:
-  RealMachine()
-      : runtime_(runtime::make_real_runtime()), home_("log"), caller_("caller"),
-        directory_(std::filesystem::temp_directory_path() /
-                   ("penstock-log-" + std::to_string(::getpid()))) {
-    std::filesystem::remove_all(directory_);
-    std::filesystem::create_directories(directory_);
-    home_.start();
-    caller_.start();
-  }
-  ~RealMachine() override { std::filesystem::remove_all(directory_); }
-  runtime::Runtime& runtime() override { return *runtime_; }
-  runtime::Loop& home() override { return home_.loop(); }
-  runtime::Loop& caller() override { return caller_.loop(); }
-  void wait(std::atomic<bool>& ready) override { ready.wait(false); }
-  std::string directory() override { return directory_ / "log"; }
-
- private:
-  std::unique_ptr<runtime::Runtime> runtime_;
-  runtime::LoopThread home_, caller_;
-  std::filesystem::path directory_;
-};
-
-class SimMachine : public Machine {
- public:
-  SimMachine() : runtime_(1), home_(runtime_.make_loop()), caller_(runtime_.make_loop()) {
-    EXPECT_TRUE(runtime_.files().create_directories("/data"));
-  }
-  runtime::Runtime& runtime() override { return runtime_; }
-  runtime::Loop& home() override { return home_; }
-  runtime::Loop& caller() override { return caller_; }
-  void wait(std::atomic<bool>& ready) override {
-    ASSERT_EQ(runtime_.run_until([&] { return ready.load(); }), runtime::SimEnd::kDone);
-  }
-  std::string directory() override { return "/data/log"; }
-  runtime::SimRuntime& sim() { return runtime_; }
-
- private:
-  runtime::SimRuntime runtime_;
-  runtime::Loop& home_;
-  runtime::Loop& caller_;
-};
 
 /// An answer that arrives later.
 template <typename T>
@@ -299,7 +241,8 @@ TEST_P(LogContract, reading_begins_anywhere_and_a_small_bound_still_makes_progre
   std::vector<std::string> all;
   for (int i = 0; i < 40; i++) {
     std::vector<std::string> records;
-    for (int j = 0; j < 5; j++) records.push_back(std::to_string(i * 5 + j) + std::string(200, '.'));
+    for (int j = 0; j < 5; j++)
+      records.push_back(std::to_string(i * 5 + j) + std::string(200, '.'));
     all.insert(all.end(), records.begin(), records.end());
     ASSERT_TRUE(append({batch(0, records), batch(1, {"between"})}));
   }
@@ -516,8 +459,8 @@ TEST_P(DurableLogContract, below_the_reserve_appends_are_refused) {
 constexpr auto kName = [](const auto& info) { return std::string(info.param); };
 INSTANTIATE_TEST_SUITE_P(Log, LogContract,
                          testing::Values("memory", "embedded", "embedded_simulated"), kName);
-INSTANTIATE_TEST_SUITE_P(Log, DurableLogContract,
-                         testing::Values("embedded", "embedded_simulated"), kName);
+INSTANTIATE_TEST_SUITE_P(Log, DurableLogContract, testing::Values("embedded", "embedded_simulated"),
+                         kName);
 
 }  // namespace
 }  // namespace penstock::log

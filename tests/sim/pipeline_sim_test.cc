@@ -37,8 +37,7 @@ constexpr char kKnown[] = "phc_known", kUnknown[] = "phc_unknown";
 
 /// What outlives a crash: the disk, the stores' durable part, and what clients remember.
 struct Machine {
-  explicit Machine(uint64_t s)
-      : seed(s), random(s), disk(std::make_shared<runtime::SimDisk>(s)) {
+  explicit Machine(uint64_t s) : seed(s), random(s), disk(std::make_shared<runtime::SimDisk>(s)) {
     const auto gate = [d = disk] { return d->foreign_io(); };
     ledger_kv = std::make_shared<kv::MemoryKv>(kv::MemoryKvOptions{true, gate});
     persons_kv = std::make_shared<kv::MemoryKv>(kv::MemoryKvOptions{true, gate});
@@ -145,16 +144,17 @@ class Life {
     std::vector<log::ScanRange> ranges;
     for (const auto& b : *bounds) ranges.push_back({b.partition, b.start, b.end});
     bool finished = false;
-    log::scan(*log_, loop_, std::string(topic), std::move(ranges),
-              [&](const log::ScanSlice& slice) -> Status {
-                auto& list = out[static_cast<size_t>(slice.partition.value)];
-                for (std::string_view r : slice.records) list.emplace_back(r);
-                return {};
-              },
-              [&](const Status& s) {
-                EXPECT_TRUE(s.has_value()) << s.error().message;
-                finished = true;
-              });
+    log::scan(
+        *log_, loop_, std::string(topic), std::move(ranges),
+        [&](const log::ScanSlice& slice) -> Status {
+          auto& list = out[static_cast<size_t>(slice.partition.value)];
+          for (std::string_view r : slice.records) list.emplace_back(r);
+          return {};
+        },
+        [&](const Status& s) {
+          EXPECT_TRUE(s.has_value()) << s.error().message;
+          finished = true;
+        });
     EXPECT_EQ(runtime_.run_until([&] { return finished; }), runtime::SimEnd::kDone);
     return out;
   }
@@ -235,8 +235,8 @@ class Life {
     batches.push_back(std::move(batch));
     const ledger::LedgerKey book{raw.project, raw.now_ms / 60'000, lane};
     log_->append(loop_, std::string(event::lane_topic(lane)), std::move(batches),
-                 [this, alive = alive_, i, number, lane, book](
-                     const Result<std::vector<log::Appended>>& appended) {
+                 [this, alive = alive_, i, number, lane,
+                  book](const Result<std::vector<log::Appended>>& appended) {
                    if (!*alive) return;
                    m_.clients[i].waiting = false;
                    if (!appended) return;  // the client tries again

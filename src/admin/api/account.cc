@@ -34,9 +34,9 @@ void Service::login(const event::JsonFields& body, wire::Responder& r) {
   if (!secret || !email || !password) {
     return reply_error(r, {Code::kInvalid, "secret, email and password are strings"});
   }
-  const auto session = *secret ? parts_.catalog.login_with_secret(**secret)
-                               : parts_.catalog.login_with_password(email->value_or(""),
-                                                                    password->value_or(""));
+  const auto session =
+      *secret ? parts_.catalog.login_with_secret(**secret)
+              : parts_.catalog.login_with_password(email->value_or(""), password->value_or(""));
   if (!session) {
     login_failures_++;
     return reply_error(r, session.error());
@@ -45,7 +45,8 @@ void Service::login(const event::JsonFields& body, wire::Responder& r) {
   response.body = "{\"name\":\"admin\"}";
   response.headers.emplace_back(
       "Set-Cookie", fmt::format("penstock_session={}; Path=/; HttpOnly; SameSite=Strict; "
-                                "Max-Age=2592000", *session));
+                                "Max-Age=2592000",
+                                *session));
   response.headers.emplace_back("Cache-Control", "no-store");
   r.send(std::move(response));
 }
@@ -111,8 +112,8 @@ void Service::create_project(Call& call, wire::Responder& r) {
   const auto name = body_string(call.body, "name");
   const auto token = body_string(call.body, "token");
   if (!name || !token) return reply_error(r, {Code::kInvalid, "name and token are strings"});
-  const auto project = parts_.catalog.create_project(call.principal, name->value_or(""),
-                                                     token->value_or(""));
+  const auto project =
+      parts_.catalog.create_project(call.principal, name->value_or(""), token->value_or(""));
   if (!project) return reply_error(r, project.error());
   JsonWriter w;
   write_project(w, *project);

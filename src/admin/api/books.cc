@@ -138,8 +138,8 @@ void Service::quarantine(Call& call, wire::Responder& r) {
   wire::query_param(call.request.query, "after", after);
   wire::query_param(call.request.query, "limit", limit);
   const auto wanted = config::parse_quantity(limit, "count");
-  const size_t page = wanted && *wanted > 0
-                          ? std::min(static_cast<size_t>(*wanted), kQuarantinePageMax) : 100;
+  const size_t page =
+      wanted && *wanted > 0 ? std::min(static_cast<size_t>(*wanted), kQuarantinePageMax) : 100;
   const std::string token = call.principal.project.value == 0 ? "" : project->token;
   const auto entries = parts_.ledger.quarantined(token, after, page);
   if (!entries) return reply_error(r, entries.error());
@@ -173,8 +173,8 @@ void Service::status(Call& call, wire::Responder& r) {
   (void)call;
   JsonWriter w;
   w.begin_object().field("version", PENSTOCK_VERSION).field("data_dir", sources_.data_dir);
-  w.key("uptime_s").real(
-      static_cast<double>(parts_.runtime.clock().wall_ms() - started_ms_) / 1000.0, 1);
+  w.key("uptime_s")
+      .real(static_cast<double>(parts_.runtime.clock().wall_ms() - started_ms_) / 1000.0, 1);
   w.field("ready", parts_.ledger.healthy()).key("stages").begin_array();
   for (const std::string& stage : sources_.stages) w.string(stage);
   w.end_array();

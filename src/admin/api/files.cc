@@ -23,8 +23,8 @@ void Service::file(const wire::Request& request, wire::Responder& r) const {
   response.body = gzip ? asset->gzip : asset->bytes;
   if (gzip) response.headers.emplace_back("Content-Encoding", "gzip");
   response.headers.emplace_back("Vary", "Accept-Encoding");
-  response.headers.emplace_back("Cache-Control", hashed ? "public, max-age=31536000, immutable"
-                                                        : "no-cache");
+  response.headers.emplace_back("Cache-Control",
+                                hashed ? "public, max-age=31536000, immutable" : "no-cache");
   response.headers.emplace_back("X-Content-Type-Options", "nosniff");
   response.headers.emplace_back("X-Frame-Options", "DENY");
   response.headers.emplace_back("Referrer-Policy", "no-referrer");

@@ -9,8 +9,12 @@ void History::sample(int64_t at_ms, uint64_t events, uint64_t stored, uint64_t r
     const auto rate = [seconds](uint64_t now, uint64_t before) {
       return now > before ? static_cast<double>(now - before) / seconds : 0.0;
     };
-    points_[next_] = {at_ms, rate(events, events_), rate(stored, stored_),
-                      rate(requests, requests_), ingest_lag, load_lag};
+    points_[next_] = {at_ms,
+                      rate(events, events_),
+                      rate(stored, stored_),
+                      rate(requests, requests_),
+                      ingest_lag,
+                      load_lag};
     next_ = (next_ + 1) % kPoints;
     if (count_ < kPoints) count_++;
   }

@@ -96,9 +96,12 @@ void Service::query(Call& call, wire::Responder& r) {
   if (queries_.contains(asked->id)) {
     return reply_error(r, {Code::kConflict, "a query with this id is running"});
   }
-  store::Query query{asked->id, std::move(asked->sql), call.project,
-                     asked->format == "csv" ? store::QueryFormat::kCsvWithNames
-                                            : store::QueryFormat::kJsonCompact, {}};
+  store::Query query{
+      asked->id,
+      std::move(asked->sql),
+      call.project,
+      asked->format == "csv" ? store::QueryFormat::kCsvWithNames : store::QueryFormat::kJsonCompact,
+      {}};
   query.limits.time_ms_max = asked->timeout_ms;
   query.limits.memory_bytes_max = options_.query_memory_bytes_max;
   query.limits.result_rows_max = options_.query_rows_max;
@@ -111,7 +114,9 @@ void Service::schema(Call& call, wire::Responder& r) {
                      "SELECT table, name, type FROM system.columns WHERE database = "
                      "currentDatabase() AND table NOT LIKE 'penstock_%' AND table NOT LIKE '.%' "
                      "ORDER BY table, position",
-                     ProjectId{}, store::QueryFormat::kJsonCompact, {}};
+                     ProjectId{},
+                     store::QueryFormat::kJsonCompact,
+                     {}};
   (void)call;
   run_query(std::move(query), std::make_shared<wire::Responder>(std::move(r)), true);
 }

@@ -44,7 +44,9 @@ bool is_write(std::string_view method) { return method != "GET" && method != "HE
 }  // namespace
 
 Service::Service(Parts parts, AdminSources sources, AdminOptions options)
-    : parts_(parts), sources_(std::move(sources)), options_(options),
+    : parts_(parts),
+      sources_(std::move(sources)),
+      options_(options),
       started_ms_(parts.runtime.clock().wall_ms()) {
   parts_.loop.post([this, alive = alive_] {
     if (*alive) sample();
@@ -105,8 +107,8 @@ void Service::route(Call& call, wire::Responder& r) {
   if (what == "status" && call.path.size() == 2) return status(call, r);
   if (what == "projects" && call.path.size() >= 3) return route_project(call, r);
   if (route_account(call, r)) return;
-  reply_error(r, {Code::kNotFound, fmt::format("there is no {} {}", call.request.method,
-                                               call.request.path)});
+  reply_error(r, {Code::kNotFound,
+                  fmt::format("there is no {} {}", call.request.method, call.request.path)});
 }
 
 bool Service::route_account(Call& call, wire::Responder& r) {

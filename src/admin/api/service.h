@@ -25,7 +25,7 @@ struct Call {
   event::JsonFields body;
   catalog::Principal principal;
   bool by_cookie = false;
-  ProjectId project;                   // of /api/projects/{id}/…, checked
+  ProjectId project;  // of /api/projects/{id}/…, checked
 };
 
 class Service : public AdminService {

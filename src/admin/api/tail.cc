@@ -38,7 +38,10 @@ void write_row(JsonWriter& w, const event::EventRow& row) {
 
 Tail::Tail(AdminService::Parts& parts, const AdminOptions& options, TailFilter filter,
            std::vector<log::Position> from, std::shared_ptr<wire::BodyStream> stream)
-    : parts_(parts), options_(options), filter_(std::move(filter)), positions_(std::move(from)),
+    : parts_(parts),
+      options_(options),
+      filter_(std::move(filter)),
+      positions_(std::move(from)),
       stream_(std::move(stream)) {}
 
 void Tail::start() {

@@ -16,11 +16,11 @@
 namespace penstock::admin {
 
 struct TailFilter {
-  ProjectId project;       // 0: all
-  std::string event;       // exact name; empty: all
+  ProjectId project;  // 0: all
+  std::string event;  // exact name; empty: all
   std::string distinct_id;
-  std::string outcome;     // "accepted", …; empty: all
-  int64_t since_ms = 0;    // received at or after
+  std::string outcome;   // "accepted", …; empty: all
+  int64_t since_ms = 0;  // received at or after
 };
 
 class Tail : public std::enable_shared_from_this<Tail> {

@@ -31,7 +31,8 @@ bool is_form_like(std::string_view raw) {
   for (const std::string_view s : kInside) {
     const size_t at = head.find(s);
     // Inside JSON text the same letters are only text.
-    if (at != std::string_view::npos && (brace == std::string_view::npos || at < brace)) return true;
+    if (at != std::string_view::npos && (brace == std::string_view::npos || at < brace))
+      return true;
   }
   return false;
 }
@@ -74,8 +75,8 @@ std::optional<BodyDecoder::Compression> BodyDecoder::compression_named(std::stri
 std::expected<std::string_view, Refusal> BodyDecoder::unwrap_form(
     std::string_view raw, std::optional<Compression>& hint) {
   if (!is_form_like(raw)) {
-    return std::unexpected(refuse(400, "invalid_form",
-                                  "a form body needs a data field: data=<JSON or base64>"));
+    return std::unexpected(
+        refuse(400, "invalid_form", "a form body needs a data field: data=<JSON or base64>"));
   }
   std::string value;
   if (wire::query_param(raw, "compression", value)) {
@@ -97,12 +98,12 @@ std::expected<std::string_view, Refusal> BodyDecoder::decompress(std::string_vie
   };
   const bool gzip = raw.starts_with("\x1f\x8b\x08") || hint == Compression::kGzip;
   if (gzip || hint == Compression::kLz64) {
-    const Status done = gzip ? inflater_.gunzip(raw, plain_, bytes_max)
-                             : wire::lz64_decode(raw, plain_, bytes_max);
+    const Status done =
+        gzip ? inflater_.gunzip(raw, plain_, bytes_max) : wire::lz64_decode(raw, plain_, bytes_max);
     if (!done && done.error().code == Code::kExhausted) return std::unexpected(too_large());
     if (!done) {
-      return std::unexpected(refuse(400, gzip ? "invalid_gzip" : "invalid_lz64",
-                                    done.error().message));
+      return std::unexpected(
+          refuse(400, gzip ? "invalid_gzip" : "invalid_lz64", done.error().message));
     }
     return plain_.view();
   }

@@ -49,8 +49,8 @@ std::string canonical(std::string_view raw) {
 }  // namespace
 
 std::string normal_distinct_id(std::string_view raw, size_t chars_max) {
-  const std::string text = event::json_type(raw) == JsonType::kString ? event::decode_string(raw)
-                                                                      : canonical(raw);
+  const std::string text =
+      event::json_type(raw) == JsonType::kString ? event::decode_string(raw) : canonical(raw);
   std::string out;
   size_t chars = 0;
   for (const char c : text) {

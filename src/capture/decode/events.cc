@@ -22,8 +22,15 @@ Refusal refuse(int status, std::string_view tag, std::string message) {
 
 /// Known members of an event; aliases share a bit, so that both together are a duplicate.
 enum Member : uint32_t {
-  kToken = 1, kDistinctId = 2, kUuid = 4, kEvent = 8, kProperties = 16, kTimestamp = 32,
-  kOffset = 64, kSet = 128, kSetOnce = 256,
+  kToken = 1,
+  kDistinctId = 2,
+  kUuid = 4,
+  kEvent = 8,
+  kProperties = 16,
+  kTimestamp = 32,
+  kOffset = 64,
+  kSet = 128,
+  kSetOnce = 256,
 };
 
 uint32_t member_named(std::string_view key) {
@@ -89,9 +96,7 @@ EventParser::Typed EventParser::property(JsonScanner& in, std::string_view key, 
   std::string_view raw;
   if (!in.value(raw, kPropertyDepth - 1)) return Typed::kNotJson;
   const JsonType type = json_type(raw);
-  const auto text = [&] {
-    return decoded(raw, raw.find('\\') != std::string_view::npos);
-  };
+  const auto text = [&] { return decoded(raw, raw.find('\\') != std::string_view::npos); };
   if (key == "distinct_id") {
     out.properties_distinct_id_raw = raw;
   } else if (key == "token") {
@@ -170,7 +175,8 @@ EventParser::Typed EventParser::member(JsonScanner& in, std::string_view key, Pa
   if (!in.value(raw, kPropertyDepth)) return Typed::kNotJson;
   const JsonType type = json_type(raw);
   if (which == kDistinctId) out.distinct_id_raw = raw;
-  if ((which == kSet || which == kSetOnce) && type != JsonType::kObject && type != JsonType::kNull) {
+  if ((which == kSet || which == kSetOnce) && type != JsonType::kObject &&
+      type != JsonType::kNull) {
     return wrong(" is not an object");
   }
   if (which == kOffset && type != JsonType::kNull) {
@@ -268,15 +274,14 @@ EventParser::Typed EventParser::parse_top_object(std::string_view text, bool& is
 }
 
 std::optional<Refusal> EventParser::parse_shape(std::string_view text) {
-  const auto not_json = [] {
-    return refuse(400, "invalid_json", "the body is not valid JSON");
-  };
+  const auto not_json = [] { return refuse(400, "invalid_json", "the body is not valid JSON"); };
   const auto too_many = [] {
     return refuse(413, "too_many_events", "the request holds too many events");
   };
   const auto wrong = [this] {
-    return refuse(400, "invalid_payload",
-                  problem_.empty() ? "the body is neither an event, a batch nor an array" : problem_);
+    return refuse(
+        400, "invalid_payload",
+        problem_.empty() ? "the body is neither an event, a batch nor an array" : problem_);
   };
   JsonScanner in(text);
   const char first = in.peek();
@@ -312,9 +317,10 @@ std::optional<Refusal> EventParser::parse_shape(std::string_view text) {
     single.event = "$identify";
     return std::nullopt;
   }
-  problem_ = had_batch ? (batch_problem.empty() ? "a batch needs its key: the member api_key is missing"
-                                                : batch_problem)
-                       : "the event has no name: the member event is missing";
+  problem_ = had_batch
+                 ? (batch_problem.empty() ? "a batch needs its key: the member api_key is missing"
+                                          : batch_problem)
+                 : "the event has no name: the member event is missing";
   return wrong();
 }
 
@@ -332,8 +338,8 @@ std::optional<Refusal> EventParser::choose_token() {
       token = mine;
     }
   }
-  while (!token.empty() && (token.front() == ' ' || token.front() == '\t' || token.front() == '\n' ||
-                            token.front() == '\r')) {
+  while (!token.empty() && (token.front() == ' ' || token.front() == '\t' ||
+                            token.front() == '\n' || token.front() == '\r')) {
     token.remove_prefix(1);
   }
   while (!token.empty() && (token.back() == ' ' || token.back() == '\t' || token.back() == '\n' ||
@@ -369,8 +375,8 @@ std::string_view EventParser::distinct_id_text(std::string_view raw) {
 std::optional<Refusal> EventParser::finish(ParsedEvent& e) {
   if (e.event.empty()) return refuse(400, "missing_event_name", "an event's name is empty");
   e.distinct_id = distinct_id_text(e.distinct_id_raw);
-  if (e.distinct_id.empty() && (e.distinct_id_raw.data() == nullptr ||
-                                json_type(e.distinct_id_raw) == JsonType::kNull)) {
+  if (e.distinct_id.empty() &&
+      (e.distinct_id_raw.data() == nullptr || json_type(e.distinct_id_raw) == JsonType::kNull)) {
     e.distinct_id = distinct_id_text(e.properties_distinct_id_raw);
   }
   if (e.distinct_id.empty()) {
@@ -392,12 +398,13 @@ std::expected<ParsedBatch*, Refusal> EventParser::parse(std::string_view text,
   if (batch_.events.empty()) {
     return std::unexpected(refuse(400, "no_events", "the request holds no events"));
   }
-  std::erase_if(batch_.events, [](const ParsedEvent& e) { return e.event == "$performance_event"; });
+  std::erase_if(batch_.events,
+                [](const ParsedEvent& e) { return e.event == "$performance_event"; });
   if (batch_.events.empty()) return &batch_;
   if (auto refusal = choose_token()) return std::unexpected(std::move(*refusal));
   if (bad_cookieless_) {
-    return std::unexpected(refuse(400, "invalid_cookieless_mode",
-                                  "$cookieless_mode must be true or false"));
+    return std::unexpected(
+        refuse(400, "invalid_cookieless_mode", "$cookieless_mode must be true or false"));
   }
   for (ParsedEvent& e : batch_.events) {
     if (auto refusal = finish(e)) return std::unexpected(std::move(*refusal));

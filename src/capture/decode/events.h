@@ -20,9 +20,9 @@
 namespace penstock::capture {
 
 struct ParsedEvent {
-  std::string_view raw;                  // the event object as the client wrote it
+  std::string_view raw;  // the event object as the client wrote it
   std::string_view event, token, session_id;
-  std::string_view distinct_id;          // final: text, at most so many characters
+  std::string_view distinct_id;  // final: text, at most so many characters
   std::optional<Uuid> uuid;
   std::optional<std::string_view> timestamp;
   std::optional<int64_t> offset_ms;
@@ -34,8 +34,8 @@ struct ParsedEvent {
 };
 
 struct ParsedBatch {
-  std::vector<ParsedEvent> events;       // without $performance_event
-  std::string_view token;                // trimmed, well formed
+  std::vector<ParsedEvent> events;  // without $performance_event
+  std::string_view token;           // trimmed, well formed
   std::optional<std::string_view> sent_at;
   bool historical = false;
 };

@@ -51,9 +51,9 @@ struct Decider::Cycle {
   PersonOverlay overlay;
   Warnings warnings;
   PersonStep person_step{overlay, warnings};
-  std::unordered_set<Identity, IdentityHash> accepted;  // in this batch
+  std::unordered_set<Identity, IdentityHash> accepted;   // in this batch
   std::map<std::string_view, size_t> quarantined_bytes;  // in this batch, by token
-  std::array<uint64_t, 5> counts{};  // by OutcomeKind
+  std::array<uint64_t, 5> counts{};                      // by OutcomeKind
   int64_t now_ms;
   std::string properties;
 };
@@ -182,8 +182,8 @@ Status Decider::decide_one(Cycle& cycle, const Head& head, Output& output) {
   outcome.redriven = item.raw.redriven;
 
   const bool duplicate =
-      !item.verdict.decided() && (head.accepted_before ||
-                                  cycle.accepted.contains({item.raw.uuid, item.identity_hash}));
+      !item.verdict.decided() &&
+      (head.accepted_before || cycle.accepted.contains({item.raw.uuid, item.identity_hash}));
   if (duplicate) {
     outcome.kind = event::OutcomeKind::kDuplicate;
     cycle.counts[static_cast<size_t>(outcome.kind)]++;

@@ -35,8 +35,8 @@ struct InputSlice {
 /// What goes to one partition of the processed topic.
 struct Output {
   Partition partition;
-  Offset next;       // of the input, after the records decided
-  std::string arena; // the records, one behind the other
+  Offset next;        // of the input, after the records decided
+  std::string arena;  // the records, one behind the other
   std::vector<size_t> ends;
   size_t persons_from = 0;  // index of the first person or distinct id change
 

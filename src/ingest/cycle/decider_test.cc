@@ -66,8 +66,7 @@ TEST(Poison, DeepAndMalformedDataIsContained) {
     Fixture f;
     f.add({.data = data});
     f.add({});
-    EXPECT_EQ(kinds(f.decide()),
-              (std::vector{OutcomeKind::kQuarantined, OutcomeKind::kAccepted}));
+    EXPECT_EQ(kinds(f.decide()), (std::vector{OutcomeKind::kQuarantined, OutcomeKind::kAccepted}));
   }
 }
 
@@ -112,7 +111,8 @@ TEST(Decider, DecidingAgainGivesTheSame) {
   const auto add = [&] {
     for (uint64_t i = 1; i <= 20; i++) {
       f.add({.data = R"({"properties":{"$set":{"n":)" + std::to_string(i) + "}}}",
-             .distinct_id = "u" + std::to_string(i % 3), .uuid = i});
+             .distinct_id = "u" + std::to_string(i % 3),
+             .uuid = i});
     }
   };
   add();

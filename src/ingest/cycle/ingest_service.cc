@@ -134,8 +134,8 @@ void IngestService::run(LaneReader& from, size_t events_max) {
   cycle->reader = &from;
   cycle->began_ns = runtime_.clock().mono_ns();
   const std::vector<InputSlice> slices = from.peek(events_max, options_.bytes_per_cycle_max);
-  auto decided = decider_.decide(from.lane(), slices, *catalog_.snapshot(),
-                                 runtime_.clock().wall_ms());
+  auto decided =
+      decider_.decide(from.lane(), slices, *catalog_.snapshot(), runtime_.clock().wall_ms());
   if (!decided) {
     return retry(decided.error(), [this, &from, events_max] { run(from, events_max); });
   }
@@ -248,17 +248,18 @@ void IngestService::catch_up(std::shared_ptr<Cycle> cycle) {
     ranges.push_back({b.partition, {applied_[b.partition.value]}, b.end});
   }
   const std::weak_ptr<int> guard = alive();
-  log::scan(log_, loop_, std::string(event::kTopicProcessed), std::move(ranges),
-            [this, guard](const log::ScanSlice& slice) -> Status {
-              if (guard.expired()) return fail(Code::kCancelled, "ingest is gone");
-              return apply_slice(slice.partition, slice.base, slice.records, 0);
-            },
-            [this, guard, cycle, again](const Status& status) {
-              if (guard.expired()) return;
-              if (!status) return retry(status.error(), again);
-              advance_to_log(*cycle->reader);
-              finish(*cycle);
-            });
+  log::scan(
+      log_, loop_, std::string(event::kTopicProcessed), std::move(ranges),
+      [this, guard](const log::ScanSlice& slice) -> Status {
+        if (guard.expired()) return fail(Code::kCancelled, "ingest is gone");
+        return apply_slice(slice.partition, slice.base, slice.records, 0);
+      },
+      [this, guard, cycle, again](const Status& status) {
+        if (guard.expired()) return;
+        if (!status) return retry(status.error(), again);
+        advance_to_log(*cycle->reader);
+        finish(*cycle);
+      });
 }
 
 /// An earlier attempt whose outcome was unknown may have decided more than the last one did.
@@ -275,9 +276,9 @@ void IngestService::finish(Cycle& cycle) {
   for (const Output& output : d.outputs) cycle.reader->advance(output.partition, output.next);
   const double share = static_cast<double>(std::min<size_t>(options_.historical_share_percent, 90));
   if (cycle.reader->lane() != event::Lane::kHistorical) {
-    historical_credit_ = std::min(
-        historical_credit_ + static_cast<double>(d.events) * share / (100 - share),
-        static_cast<double>(options_.events_per_cycle_max));
+    historical_credit_ =
+        std::min(historical_credit_ + static_cast<double>(d.events) * share / (100 - share),
+                 static_cast<double>(options_.events_per_cycle_max));
   }
   events_metric.add(d.events);
   accepted_metric.add(d.accepted);
@@ -335,26 +336,25 @@ void IngestService::retry(const Error& error, runtime::Task again) {
   }
   retry_ms_ = std::clamp(retry_ms_ * 2, options_.retry_ms_min, options_.retry_ms_max);
   const std::weak_ptr<int> guard = alive();
-  loop_.after(std::chrono::milliseconds(retry_ms_), [this, guard,
-                                                     again = std::move(again)]() mutable {
-    if (guard.expired()) return;
-    if (stopping_) {
-      busy_ = false;
-      return stop_when_quiet();
-    }
-    again();
-  });
+  loop_.after(std::chrono::milliseconds(retry_ms_),
+              [this, guard, again = std::move(again)]() mutable {
+                if (guard.expired()) return;
+                if (stopping_) {
+                  busy_ = false;
+                  return stop_when_quiet();
+                }
+                again();
+              });
 }
 
 void IngestService::schedule_checkpoint() {
   const std::weak_ptr<int> guard = alive();
-  checkpoint_timer_ =
-      loop_.after(std::chrono::milliseconds(options_.checkpoint_ms), [this, guard] {
-        if (guard.expired() || stopping_) return;
-        checkpoint([this] {
-          if (!stopping_) schedule_checkpoint();
-        });
-      });
+  checkpoint_timer_ = loop_.after(std::chrono::milliseconds(options_.checkpoint_ms), [this, guard] {
+    if (guard.expired() || stopping_) return;
+    checkpoint([this] {
+      if (!stopping_) schedule_checkpoint();
+    });
+  });
 }
 
 void IngestService::checkpoint(runtime::Task done) {
@@ -366,8 +366,8 @@ void IngestService::checkpoint(runtime::Task done) {
     if (status) status = persons.checkpoint(log);
     for (const auto& [lane, at] : positions) {
       if (!status || at.empty()) continue;
-      status = log.commit(std::string(event::kGroupIngest), std::string(event::lane_topic(lane)),
-                          at);
+      status =
+          log.commit(std::string(event::kGroupIngest), std::string(event::lane_topic(lane)), at);
     }
     if (!status) diag::warn("a checkpoint failed", {{"error", status.error().message}});
   };

@@ -43,8 +43,8 @@ class IngestService final : public Ingest {
   Status apply_outputs(const Cycle& cycle);
   /// Applies what the processed topic holds beyond what was applied, reading it back.
   void catch_up(std::shared_ptr<Cycle> cycle);
-  Status apply_slice(Partition partition, Offset base,
-                     const std::vector<std::string_view>& records, size_t persons_from);
+  Status apply_slice(Partition partition, Offset base, const std::vector<std::string_view>& records,
+                     size_t persons_from);
   void advance_to_log(LaneReader& from);
   void finish(Cycle& cycle);
   void note_positions();

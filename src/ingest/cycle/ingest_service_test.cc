@@ -220,8 +220,7 @@ TEST(Ingest, CrashesAnywhereLoseAndDoubleNothing) {
           events.push_back(event_of(sent, event::kLanes[random() % 3]));
         }
         // Sometimes capture dies between the append and its report.
-        w.send(events, R"({"properties":{"$set":{"n":)" + std::to_string(sent) + "}}}",
-               round != 4);
+        w.send(events, R"({"properties":{"$set":{"n":)" + std::to_string(sent) + "}}}", round != 4);
         w.run_ms(static_cast<int64_t>(random() % 12));
       }
       w.crash(random());

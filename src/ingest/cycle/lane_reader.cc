@@ -8,11 +8,7 @@ namespace penstock::ingest {
 
 LaneReader::LaneReader(runtime::Loop& loop, log::Log& log, event::Lane lane,
                        LaneReaderOptions options, runtime::Task on_records)
-    : loop_(loop),
-      log_(log),
-      lane_(lane),
-      options_(options),
-      on_records_(std::move(on_records)) {}
+    : loop_(loop), log_(log), lane_(lane), options_(options), on_records_(std::move(on_records)) {}
 
 LaneReader::~LaneReader() = default;
 
@@ -111,8 +107,8 @@ void LaneReader::advance(Partition partition, Offset next) {
   decided = next.value;
   for (Piece& piece : buffer_) {
     if (piece.partition != partition || piece.base >= next) continue;
-    const auto n = std::min(piece.records.size(),
-                            static_cast<size_t>(next.value - piece.base.value));
+    const auto n =
+        std::min(piece.records.size(), static_cast<size_t>(next.value - piece.base.value));
     for (size_t i = 0; i < n; i++) {
       piece.bytes -= piece.records[i].size();
       buffered_bytes_ -= piece.records[i].size();

@@ -59,11 +59,11 @@ struct Item {
   Verdict verdict;
 
   event::JsonFields properties;
-  event::JsonFields set, set_once;   // of the person, top level and properties folded together
+  event::JsonFields set, set_once;  // of the person, top level and properties folded together
   bool has_set = false, has_set_once = false;
   std::vector<std::string> unset;
   PersonProcessing processing = PersonProcessing::kFull;
-  bool opted_out = false;            // the project does no person processing at all
+  bool opted_out = false;                 // the project does no person processing at all
   std::optional<std::string> merge_with;  // the other distinct id of an identify or alias
   int64_t timestamp_ms = 0;
   std::string elements_chain;

@@ -14,14 +14,23 @@ constexpr std::array<std::string_view, 44> kLifted{
     "$viewport_width", "$raw_user_agent",
     // campaign parameters
     "utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_name", "utm_term", "gclid",
-    "gad_source", "gclsrc", "dclid", "gbraid", "wbraid", "fbclid", "msclkid", "twclid",
-    "li_fat_id", "mc_cid", "igshid", "ttclid", "rdt_cid", "irclid", "_kx", "epik", "qclid",
-    "sccid"};
+    "gad_source", "gclsrc", "dclid", "gbraid", "wbraid", "fbclid", "msclkid", "twclid", "li_fat_id",
+    "mc_cid", "igshid", "ttclid", "rdt_cid", "irclid", "_kx", "epik", "qclid", "sccid"};
 
-constexpr std::array<std::string_view, 14> kSuppressed{
-    "$current_url", "$pathname", "$referring_domain", "$referrer", "$screen_height",
-    "$screen_width", "$viewport_height", "$viewport_width", "$browser", "$browser_version",
-    "$device_type", "$raw_user_agent", "$os", "$os_version"};
+constexpr std::array<std::string_view, 14> kSuppressed{"$current_url",
+                                                       "$pathname",
+                                                       "$referring_domain",
+                                                       "$referrer",
+                                                       "$screen_height",
+                                                       "$screen_width",
+                                                       "$viewport_height",
+                                                       "$viewport_width",
+                                                       "$browser",
+                                                       "$browser_version",
+                                                       "$device_type",
+                                                       "$raw_user_agent",
+                                                       "$os",
+                                                       "$os_version"};
 
 std::unordered_map<std::string_view, LiftedKey> make_lifted() {
   std::unordered_map<std::string_view, LiftedKey> out;

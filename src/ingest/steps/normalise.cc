@@ -25,15 +25,15 @@ void derive_fbc(Item& item, std::string_view fbclid_raw, int64_t now_ms) {
   if (event::json_type(fbclid_raw) != event::JsonType::kString) return;
   const std::string fbclid = event::decode_string(fbclid_raw);
   const auto allowed = [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-           c == '_' || c == '-';
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
   };
   if (fbclid.empty() || fbclid.size() > kFbclidMax || !std::ranges::all_of(fbclid, allowed)) return;
   if (item.set.contains("$fbc")) return;
   const int64_t click = std::min(now_ms, item.timestamp_ms);
   item.has_set = true;
-  item.set.set_string("$fbc", "fb.1." + std::to_string(event::day_of(click) * kDayMs) + "." +
-                                  fbclid);
+  item.set.set_string("$fbc",
+                      "fb.1." + std::to_string(event::day_of(click) * kDayMs) + "." + fbclid);
 }
 
 struct Lift {

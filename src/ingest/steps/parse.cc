@@ -62,8 +62,8 @@ Verdict check_distinct_id(const Item& item, Warnings& warnings) {
       .field("category", "event")
       .field("severity", "error")
       .end_object();
-  warnings.push_back({item.project->id, "skipping_event_invalid_distinct_id", w.take(),
-                      item.raw.now_ms});
+  warnings.push_back(
+      {item.project->id, "skipping_event_invalid_distinct_id", w.take(), item.raw.now_ms});
   return Verdict::drop("invalid_distinct_id");
 }
 

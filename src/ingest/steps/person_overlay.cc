@@ -163,9 +163,9 @@ PersonOverlay::Changes PersonOverlay::changes() const {
     change.created_at_ms = p->created_at_ms;
     change.is_identified = p->is_identified;
     change.is_deleted = p->deleted;
-    change.version = static_cast<uint64_t>(
-        p->deleted ? std::max<int64_t>(p->version_floor, 0) + kDeletedVersionStep
-                   : p->version_floor + 1);
+    change.version = static_cast<uint64_t>(p->deleted ? std::max<int64_t>(p->version_floor, 0) +
+                                                            kDeletedVersionStep
+                                                      : p->version_floor + 1);
     change.last_seen_at_ms = p->last_seen_at_ms;
     out.persons.push_back({p->partition, change});
   }

@@ -32,11 +32,11 @@ class PersonState {
   bool is_identified;
   std::optional<int64_t> last_seen_at_ms;
   bool deleted = false;
-  bool write = false;       // has a change that must be written
-  Partition partition;      // of the event that touched it last
+  bool write = false;   // has a change that must be written
+  Partition partition;  // of the event that touched it last
   /// The version the next change must exceed; -1: never written.
   int64_t version_floor;
-  bool stored;              // known to the store
+  bool stored;                     // known to the store
   std::vector<MappingState*> ids;  // known in this overlay
 
   const event::JsonFields& fields() const { return fields_; }
@@ -47,7 +47,7 @@ class PersonState {
   const std::string& text() const;
 
  private:
-  std::string loaded_;          // what fields_ borrows
+  std::string loaded_;  // what fields_ borrows
   event::JsonFields fields_;
   mutable std::string text_;
   mutable bool text_valid_ = true;

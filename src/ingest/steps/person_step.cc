@@ -18,8 +18,8 @@ constexpr size_t kPersonBytesMax = 655'360;
 constexpr size_t kMovedIdsMax = 10'000;
 
 constexpr std::array<std::string_view, 10> kIllegalAnyCase{
-    "anonymous", "guest", "distinctid", "distinct_id", "id",
-    "not_authenticated", "email", "undefined", "true", "false"};
+    "anonymous",         "guest", "distinctid", "distinct_id", "id",
+    "not_authenticated", "email", "undefined",  "true",        "false"};
 constexpr std::array<std::string_view, 7> kIllegalExact{
     "[object Object]", "NaN", "None", "none", "null", "0", "undefined"};
 
@@ -55,8 +55,7 @@ Result<RowPerson> PersonStep::run_personless(const Item& item) {
   RowPerson row;
   row.mode = event::PersonMode::kPropertyless;
   if (item.processing == PersonProcessing::kPersonless) {
-    PENSTOCK_TRY(MappingState * mapping,
-                 overlay_.mapping(item.project->id, item.raw.distinct_id));
+    PENSTOCK_TRY(MappingState * mapping, overlay_.mapping(item.project->id, item.raw.distinct_id));
     if (mapping->person != nullptr) {
       row.id = mapping->person->id;
       row.created_at_ms = mapping->person->created_at_ms;
@@ -91,8 +90,7 @@ Result<RowPerson> PersonStep::run_full(const Item& item) {
 }
 
 void PersonStep::warn(const Item& item, std::string_view type, std::string_view key_a,
-                      std::string_view value_a, std::string_view key_b,
-                      std::string_view value_b) {
+                      std::string_view value_a, std::string_view key_b, std::string_view value_b) {
   JsonWriter w;
   w.begin_object()
       .field(key_a, value_a)
@@ -189,8 +187,8 @@ bool PersonStep::update(const Item& item, PersonState& person, bool fresh) {
         .field("category", "size")
         .field("severity", "error")
         .end_object();
-    warnings_.push_back({item.project->id, "person_properties_size_violation", w.take(),
-                         item.raw.now_ms});
+    warnings_.push_back(
+        {item.project->id, "person_properties_size_violation", w.take(), item.raw.now_ms});
     return false;
   }
   bool changed = false, worth_writing = false;

@@ -23,8 +23,7 @@ struct RowPerson {
 
 class PersonStep {
  public:
-  PersonStep(PersonOverlay& overlay, Warnings& warnings)
-      : overlay_(overlay), warnings_(warnings) {}
+  PersonStep(PersonOverlay& overlay, Warnings& warnings) : overlay_(overlay), warnings_(warnings) {}
 
   Result<RowPerson> run(const Item& item);
 

@@ -23,16 +23,16 @@ persons::Person person_of(Fixture& f, const std::string& distinct_id) {
 
 TEST(Person, IsCreatedWithItsDeterministicId) {
   Fixture f;
-  const Seens seen = f.run({.data = R"({"properties":{"$set":{"a":1},"$set_once":{"a":2,"b":3}}})",
-                            .uuid = 5});
+  const Seens seen =
+      f.run({.data = R"({"properties":{"$set":{"a":1},"$set_once":{"a":2,"b":3}}})", .uuid = 5});
   const Uuid id = persons::person_uuid({1}, "u1");
   ASSERT_EQ(seen.persons.size(), 1U);
   EXPECT_EQ(seen.persons[0].id, id);
   EXPECT_EQ(seen.persons[0].version, 0U);
   EXPECT_EQ(seen.persons[0].created_at_ms, 1'785'585'600'000);
   EXPECT_FALSE(seen.persons[0].is_identified);
-  const Fields expected{{"a", "1"}, {"b", "3"},
-                        {"$creator_event_uuid", "\"" + f.uuid_of(5).text() + "\""}};
+  const Fields expected{
+      {"a", "1"}, {"b", "3"}, {"$creator_event_uuid", "\"" + f.uuid_of(5).text() + "\""}};
   EXPECT_EQ(fields_of(seen.persons[0].properties), expected);
   EXPECT_EQ(fields_of(seen.outcomes[0].person_properties), expected);
   ASSERT_EQ(seen.mappings.size(), 1U);
@@ -172,7 +172,8 @@ TEST(Merge, OneExists) {
 
 TEST(Merge, BothExistAndBecomeOne) {
   Fixture f;
-  f.run({.data = set(R"({"a":"anon","b":"anon"})"), .distinct_id = "anon",
+  f.run({.data = set(R"({"a":"anon","b":"anon"})"),
+         .distinct_id = "anon",
          .timestamp_ms = 1'785'585'000'000});
   f.run({.data = set(R"({"a":"me"})"), .distinct_id = "me"});
   f.run({.data = set(R"({"v":2})"), .distinct_id = "me"});
@@ -229,7 +230,8 @@ TEST(Merge, ChainsMoveEveryId) {
   Fixture f;
   f.run(identify("a", "b"));
   f.run({.distinct_id = "x"});
-  f.run({.data = R"({"properties":{"alias":"b"}})", .distinct_id = "x",
+  f.run({.data = R"({"properties":{"alias":"b"}})",
+         .distinct_id = "x",
          .event = "$merge_dangerously"});
   for (const char* id : {"a", "b", "x"}) {
     EXPECT_EQ(person_of(f, id).id, persons::person_uuid({1}, "x")) << id;
@@ -265,24 +267,42 @@ TEST(Merge, RulesOfTheIds) {
        "cannot_merge_with_illegal_distinct_id", false},
       {"illegal target", identify("a", "undefined"), OutcomeKind::kAccepted,
        "cannot_merge_with_illegal_distinct_id", false},
-      {"no anonymous id", {.distinct_id = "me", .event = "$identify"}, OutcomeKind::kAccepted, "",
+      {"no anonymous id",
+       {.distinct_id = "me", .event = "$identify"},
+       OutcomeKind::kAccepted,
+       "",
        false},
       {"null anonymous id",
-       {.data = R"({"properties":{"$anon_distinct_id":null}})", .distinct_id = "me",
+       {.data = R"({"properties":{"$anon_distinct_id":null}})",
+        .distinct_id = "me",
         .event = "$identify"},
-       OutcomeKind::kAccepted, "cannot_merge_with_illegal_distinct_id", false},
-      {"number", {.data = R"({"properties":{"$anon_distinct_id":5}})", .distinct_id = "me",
-                  .event = "$identify"},
-       OutcomeKind::kDropped, "invalid_anon_distinct_id", false},
-      {"alias of wrong type", {.data = R"({"properties":{"alias":{}}})", .distinct_id = "me",
-                               .event = "$create_alias"},
-       OutcomeKind::kDropped, "invalid_alias", false},
-      {"empty alias", {.data = R"({"properties":{"alias":""}})", .distinct_id = "me",
-                       .event = "$create_alias"},
-       OutcomeKind::kAccepted, "", false},
-      {"alias", {.data = R"({"properties":{"alias":"other"}})", .distinct_id = "me",
-                 .event = "$create_alias"},
-       OutcomeKind::kAccepted, "", true},
+       OutcomeKind::kAccepted,
+       "cannot_merge_with_illegal_distinct_id",
+       false},
+      {"number",
+       {.data = R"({"properties":{"$anon_distinct_id":5}})",
+        .distinct_id = "me",
+        .event = "$identify"},
+       OutcomeKind::kDropped,
+       "invalid_anon_distinct_id",
+       false},
+      {"alias of wrong type",
+       {.data = R"({"properties":{"alias":{}}})", .distinct_id = "me", .event = "$create_alias"},
+       OutcomeKind::kDropped,
+       "invalid_alias",
+       false},
+      {"empty alias",
+       {.data = R"({"properties":{"alias":""}})", .distinct_id = "me", .event = "$create_alias"},
+       OutcomeKind::kAccepted,
+       "",
+       false},
+      {"alias",
+       {.data = R"({"properties":{"alias":"other"}})",
+        .distinct_id = "me",
+        .event = "$create_alias"},
+       OutcomeKind::kAccepted,
+       "",
+       true},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.name);

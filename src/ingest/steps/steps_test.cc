@@ -42,16 +42,20 @@ TEST(Sanitise, FoldsTopLevelAndAddsWhatCaptureKnows) {
       {"no properties at all", {.data = R"({"event":"x"})"}, {}},
       {"null properties", {.data = R"({"properties":null})"}, {}},
       {"ip", {.data = R"({"properties":{}})", .ip = "1.2.3.4"}, {{"$ip", R"("1.2.3.4")"}}},
-      {"own ip stays", {.data = R"({"properties":{"$ip":"9.9.9.9"}})", .ip = "1.2.3.4"},
+      {"own ip stays",
+       {.data = R"({"properties":{"$ip":"9.9.9.9"}})", .ip = "1.2.3.4"},
        {{"$ip", R"("9.9.9.9")"}}},
-      {"sent_at", {.data = "{}", .sent_at_ms = 1'785'585'600'123},
+      {"sent_at",
+       {.data = "{}", .sent_at_ms = 1'785'585'600'123},
        {{"$sent_at", R"("2026-08-01T12:00:00.123Z")"}}},
       {"top level $set wins",
        {.data = R"({"$set":{"a":1},"properties":{"$set":{"a":2,"b":3}}})"},
        {{"$set", R"({"a":1,"b":3})"}}},
-      {"$set_once alone at the top", {.data = R"({"$set_once":{"a":1},"properties":{}})"},
+      {"$set_once alone at the top",
+       {.data = R"({"$set_once":{"a":1},"properties":{}})"},
        {{"$set_once", R"({"a":1})"}}},
-      {"$set that is no object", {.data = R"({"properties":{"$set":"x","$set_once":[1]}})"},
+      {"$set that is no object",
+       {.data = R"({"properties":{"$set":"x","$set_once":[1]}})"},
        {{"$set", "{}"}, {"$set_once", "{}"}}},
       {"session id lower-cased",
        {.data = R"({"properties":{"$session_id":"0190A5B2-7C3D-7E4F-8A9B-0C1D2E3F4A5B"}})",
@@ -60,7 +64,8 @@ TEST(Sanitise, FoldsTopLevelAndAddsWhatCaptureKnows) {
       {"other session ids stay",
        {.data = R"({"properties":{"$session_id":"ABC"}})", .session_id = "ABC"},
        {{"$session_id", R"("ABC")"}}},
-      {"unknown top-level keys go", {.data = R"({"foo":1,"token":"t","properties":{"a":1}})"},
+      {"unknown top-level keys go",
+       {.data = R"({"foo":1,"token":"t","properties":{"a":1}})"},
        {{"a", "1"}}},
   };
   for (const Row& row : rows) {
@@ -121,28 +126,46 @@ struct NormaliseRow {
 TEST(Normalise, LiftsListedKeysToThePerson) {
   const std::vector<NormaliseRow> rows{
       {"nothing listed", R"({"a":1})", {}, {}},
-      {"browser", R"({"$browser":"Firefox"})", {{"$browser", R"("Firefox")"}},
+      {"browser",
+       R"({"$browser":"Firefox"})",
+       {{"$browser", R"("Firefox")"}},
        {{"$initial_browser", R"("Firefox")"}}},
-      {"campaign", R"({"utm_source":"x"})", {{"utm_source", R"("x")"}},
+      {"campaign",
+       R"({"utm_source":"x"})",
+       {{"utm_source", R"("x")"}},
        {{"$initial_utm_source", R"("x")"}}},
-      {"given $set wins", R"({"$browser":"F","$set":{"$browser":"mine"}})",
-       {{"$browser", R"("mine")"}}, {{"$initial_browser", R"("F")"}}},
-      {"given $set_once wins", R"({"$browser":"F","$set_once":{"$initial_browser":"mine"}})",
-       {{"$browser", R"("F")"}}, {{"$initial_browser", R"("mine")"}}},
+      {"given $set wins",
+       R"({"$browser":"F","$set":{"$browser":"mine"}})",
+       {{"$browser", R"("mine")"}},
+       {{"$initial_browser", R"("F")"}}},
+      {"given $set_once wins",
+       R"({"$browser":"F","$set_once":{"$initial_browser":"mine"}})",
+       {{"$browser", R"("F")"}},
+       {{"$initial_browser", R"("mine")"}}},
       {"null is not an initial value", R"({"gclid":null})", {{"gclid", "null"}}, {}},
       {"server's own system",
        R"({"$is_server":true,"$os":"Linux","$os_version":"6","$browser":"B"})",
-       {{"$browser", R"("B")"}}, {{"$initial_browser", R"("B")"}}},
-      {"only true is a server", R"({"$is_server":"true","$os":"Linux"})", {{"$os", R"("Linux")"}},
+       {{"$browser", R"("B")"}},
+       {{"$initial_browser", R"("B")"}}},
+      {"only true is a server",
+       R"({"$is_server":"true","$os":"Linux"})",
+       {{"$os", R"("Linux")"}},
        {{"$initial_os", R"("Linux")"}}},
-      {"$os_name is $os", R"({"$os_name":"iOS"})", {{"$os", R"("iOS")"}},
+      {"$os_name is $os",
+       R"({"$os_name":"iOS"})",
+       {{"$os", R"("iOS")"}},
        {{"$initial_os", R"("iOS")"}}},
-      {"$os_name of a server", R"({"$is_server":true,"$os_name":"Linux"})",
-       {{"$os_name", R"("Linux")"}}, {{"$initial_os_name", R"("Linux")"}}},
-      {"fbc", R"({"fbclid":"Ab_-9"})",
+      {"$os_name of a server",
+       R"({"$is_server":true,"$os_name":"Linux"})",
+       {{"$os_name", R"("Linux")"}},
+       {{"$initial_os_name", R"("Linux")"}}},
+      {"fbc",
+       R"({"fbclid":"Ab_-9"})",
        {{"fbclid", R"("Ab_-9")"}, {"$fbc", R"("fb.1.1785542400000.Ab_-9")"}},
        {{"$initial_fbclid", R"("Ab_-9")"}}},
-      {"no fbc from rubbish", R"({"fbclid":"a b"})", {{"fbclid", R"("a b")"}},
+      {"no fbc from rubbish",
+       R"({"fbclid":"a b"})",
+       {{"fbclid", R"("a b")"}},
        {{"$initial_fbclid", R"("a b")"}}},
   };
   for (const NormaliseRow& row : rows) {
@@ -243,8 +266,8 @@ TEST(Profile, OptOutOverridesTrueAndCaptureCanForceIt) {
   EXPECT_EQ(on.outcomes[0].mode, event::PersonMode::kPropertyless);
   f.project().person_processing_opt_out = false;
   // Forced: not even an identify is dropped, nobody is looked up, nothing warns.
-  const Seens forced = f.run({.data = R"({"$set":{"a":1}})", .event = "$identify",
-                              .skip_persons = true});
+  const Seens forced =
+      f.run({.data = R"({"$set":{"a":1}})", .event = "$identify", .skip_persons = true});
   EXPECT_EQ(forced.outcomes[0].kind, event::OutcomeKind::kAccepted);
   EXPECT_EQ(forced.outcomes[0].mode, event::PersonMode::kPropertyless);
   EXPECT_TRUE(forced.persons.empty());
@@ -300,8 +323,8 @@ TEST(Elements, ChainsFollowTheContract) {
 
 TEST(Elements, AttributeOrderIsIcus) {
   const std::vector<std::string_view> ordered{"attr__a", "attr__A", "attr__b", "attr__Z",
-                                              "attr_id", "data_x", "data-x", "data1", "datab",
-                                              "dataB", "href"};
+                                              "attr_id", "data_x",  "data-x",  "data1",
+                                              "datab",   "dataB",   "href"};
   for (size_t i = 0; i + 1 < ordered.size(); i++) {
     EXPECT_LT(compare_attribute_names(ordered[i], ordered[i + 1]), 0)
         << ordered[i] << " " << ordered[i + 1];
@@ -311,8 +334,8 @@ TEST(Elements, AttributeOrderIsIcus) {
 
 TEST(Elements, MoveOutOfTheProperties) {
   Fixture f;
-  Seens seen = f.run(
-      {.data = R"({"properties":{"$elements_chain":"given","$elements":[],"a":1}})"});
+  Seens seen =
+      f.run({.data = R"({"properties":{"$elements_chain":"given","$elements":[],"a":1}})"});
   EXPECT_EQ(seen.outcomes[0].elements_chain, "given");
   EXPECT_EQ(fields_of(seen.outcomes[0].properties), (Fields{{"a", "1"}}));
   seen = f.run({.data = R"({"properties":{"$elements":[{"tag_name":"b"}]}})"});

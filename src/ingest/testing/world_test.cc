@@ -36,17 +36,19 @@ World::World(uint64_t seed, IngestOptions options)
       options_(options),
       log_(std::make_unique<FaultyLog>(log::make_memory_log(runtime_), seed)),
       catalog_(catalog::make_memory_catalog(runtime_)),
-      ledger_kv_(std::make_shared<kv::MemoryKv>(
-          kv::MemoryKvOptions{.crashable = true, .gate = nullptr})),
-      persons_kv_(std::make_shared<kv::MemoryKv>(
-          kv::MemoryKvOptions{.crashable = true, .gate = nullptr})) {
+      ledger_kv_(
+          std::make_shared<kv::MemoryKv>(kv::MemoryKvOptions{.crashable = true, .gate = nullptr})),
+      persons_kv_(
+          std::make_shared<kv::MemoryKv>(kv::MemoryKvOptions{.crashable = true, .gate = nullptr})) {
   options_.partitions = kPartitions;
   std::vector<log::TopicSpec> topics;
   for (event::Lane lane : event::kLanes) {
-    topics.push_back({.name = std::string(event::lane_topic(lane)), .partitions = kPartitions,
+    topics.push_back({.name = std::string(event::lane_topic(lane)),
+                      .partitions = kPartitions,
                       .required_groups = {}});
   }
-  topics.push_back({.name = std::string(event::kTopicProcessed), .partitions = kPartitions,
+  topics.push_back({.name = std::string(event::kTopicProcessed),
+                    .partitions = kPartitions,
                     .required_groups = {}});
   topics.push_back({.name = std::string(event::kTopicRefused), .required_groups = {}});
   EXPECT_TRUE(log_->start(std::move(topics)).has_value());
@@ -158,16 +160,17 @@ std::vector<std::vector<std::string>> World::read(const std::string& topic) {
   std::vector<log::ScanRange> ranges;
   for (const auto& b : *bounds) ranges.push_back({b.partition, b.start, b.end});
   bool finished = false;
-  log::scan(*log_, loop_, topic, std::move(ranges),
-            [&](const log::ScanSlice& slice) -> Status {
-              auto& list = out[static_cast<size_t>(slice.partition.value)];
-              for (std::string_view r : slice.records) list.emplace_back(r);
-              return {};
-            },
-            [&](const Status& status) {
-              EXPECT_TRUE(status.has_value());
-              finished = true;
-            });
+  log::scan(
+      *log_, loop_, topic, std::move(ranges),
+      [&](const log::ScanSlice& slice) -> Status {
+        auto& list = out[static_cast<size_t>(slice.partition.value)];
+        for (std::string_view r : slice.records) list.emplace_back(r);
+        return {};
+      },
+      [&](const Status& status) {
+        EXPECT_TRUE(status.has_value());
+        finished = true;
+      });
   EXPECT_EQ(runtime_.run_until([&] { return finished; }), runtime::SimEnd::kDone);
   return out;
 }

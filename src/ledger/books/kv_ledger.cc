@@ -153,8 +153,11 @@ Status KvLedger::add_duplicate(Staged& staged, const event::Outcome& outcome) {
     AcceptedEntry entry;
     // Without its first copy (the index was rebuilt from a shorter log) it stands for itself.
     if (!found || !decode_accepted(*found, entry)) {
-      entry = {.project = outcome.project, .received_ms = outcome.received_ms,
-               .source = outcome.source, .event = {}, .distinct_id = {}};
+      entry = {.project = outcome.project,
+               .received_ms = outcome.received_ms,
+               .source = outcome.source,
+               .event = {},
+               .distinct_id = {}};
     }
     it = staged.accepted.emplace(std::move(key), std::move(entry)).first;
   }
@@ -172,15 +175,15 @@ QuarantineUsage KvLedger::usage_of(const Staged& staged, std::string_view token)
 void KvLedger::add_quarantined(Staged& staged, Partition partition, Offset at,
                                const event::Outcome& outcome) {
   const QuarantineId id{outcome.received_ms, partition, at};
-  QuarantineData data{.key = {outcome.received_for, minute_of(outcome.received_ms),
-                              outcome.source.lane},
-                      .source = outcome.source,
-                      .uuid = outcome.uuid,
-                      .received_ms = outcome.received_ms,
-                      .token = std::string(outcome.token),
-                      .reason = std::string(outcome.reason),
-                      .stage = std::string(outcome.stage),
-                      .raw = std::string(outcome.raw)};
+  QuarantineData data{
+      .key = {outcome.received_for, minute_of(outcome.received_ms), outcome.source.lane},
+      .source = outcome.source,
+      .uuid = outcome.uuid,
+      .received_ms = outcome.received_ms,
+      .token = std::string(outcome.token),
+      .reason = std::string(outcome.reason),
+      .stage = std::string(outcome.stage),
+      .raw = std::string(outcome.raw)};
   OtherEntry entry{.state = "quarantined",
                    .project = outcome.project,
                    .received_ms = outcome.received_ms,

@@ -64,11 +64,11 @@ class KvLedger final : public Ledger {
   /// A change being put together; see the class comment.
   struct Staged {
     kv::WriteBatch batch;
-    std::map<LedgerKey, LedgerCounts> counts;            // to add
-    std::map<LedgerKey, uint64_t> taken;                 // quarantined → redriven
-    Positions positions;                                 // as they will be
+    std::map<LedgerKey, LedgerCounts> counts;  // to add
+    std::map<LedgerKey, uint64_t> taken;       // quarantined → redriven
+    Positions positions;                       // as they will be
     std::vector<std::pair<LanePartition, std::pair<int64_t, LedgerKey>>> counted_early;
-    std::unordered_map<std::string, AcceptedEntry> accepted;  // by key, written in this change
+    std::unordered_map<std::string, AcceptedEntry> accepted;    // by key, written in this change
     std::map<std::string, QuarantineUsage, std::less<>> usage;  // new values
   };
   struct Step {
@@ -86,8 +86,7 @@ class KvLedger final : public Ledger {
   void run_steps(std::shared_ptr<std::vector<Step>> steps, size_t at, std::shared_ptr<Done> done);
   Status count_received(event::Lane lane, const log::ScanSlice& slice);
   Staged stage() const;
-  Status add_outcome(Staged& staged, Partition partition, Offset at,
-                     const event::Outcome& outcome);
+  Status add_outcome(Staged& staged, Partition partition, Offset at, const event::Outcome& outcome);
   Status add_duplicate(Staged& staged, const event::Outcome& outcome);
   void add_quarantined(Staged& staged, Partition partition, Offset at,
                        const event::Outcome& outcome);

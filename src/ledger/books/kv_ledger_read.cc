@@ -150,12 +150,12 @@ Result<std::vector<TraceEntry>> KvLedger::trace(const Uuid& uuid) const {
   constexpr size_t kEntriesMax = 1000;
   std::vector<TraceEntry> out;
   const std::string accepted = accepted_prefix(uuid);
-  Status s = kv_->scan(accepted, kv::prefix_end(accepted),
-                       [&](std::string_view, std::string_view value) {
-                         AcceptedEntry e;
-                         if (decode_accepted(value, e)) out.push_back(trace_accepted(e));
-                         return out.size() < kEntriesMax;
-                       });
+  Status s =
+      kv_->scan(accepted, kv::prefix_end(accepted), [&](std::string_view, std::string_view value) {
+        AcceptedEntry e;
+        if (decode_accepted(value, e)) out.push_back(trace_accepted(e));
+        return out.size() < kEntriesMax;
+      });
   if (!s) return std::unexpected(std::move(s).error());
   const std::string other = other_prefix(uuid);
   s = kv_->scan(other, kv::prefix_end(other), [&](std::string_view, std::string_view value) {
@@ -190,8 +190,8 @@ Result<std::vector<QuarantineEntry>> KvLedger::quarantined(std::string_view toke
     if (!id) return fail(Code::kInvalid, "this is not the id of a quarantined event");
     after = id->bytes();
   }
-  const std::string prefix = token.empty() ? std::string(1, kQuarantineData)
-                                           : quarantine_token_prefix(token);
+  const std::string prefix =
+      token.empty() ? std::string(1, kQuarantineData) : quarantine_token_prefix(token);
   // The first key after `after` itself.
   const std::string from = after.empty() ? prefix : prefix + after + '\0';
   std::vector<std::string> keys;

@@ -54,17 +54,17 @@ Status KvLedger::load() {
   if (Status s = load_positions(); !s) return s;
   Status bad;
   const std::string totals(1, kTotalsPrefix);
-  Status s = kv_->scan(totals, kv::prefix_end(totals), [&](std::string_view key,
-                                                           std::string_view value) {
-    // The key has the counts key's shape without its minute and lane.
-    std::string as_counts(key);
-    as_counts.append(9, '\0');
-    if (!decode_counts(value, totals_[parse_counts_key(as_counts).project])) {
-      bad = fail(Code::kCorrupt, "the ledger's totals of a project cannot be read");
-      return false;
-    }
-    return true;
-  });
+  Status s =
+      kv_->scan(totals, kv::prefix_end(totals), [&](std::string_view key, std::string_view value) {
+        // The key has the counts key's shape without its minute and lane.
+        std::string as_counts(key);
+        as_counts.append(9, '\0');
+        if (!decode_counts(value, totals_[parse_counts_key(as_counts).project])) {
+          bad = fail(Code::kCorrupt, "the ledger's totals of a project cannot be read");
+          return false;
+        }
+        return true;
+      });
   if (!s) return s;
   if (!bad) return bad;
   const std::string usage(1, kQuarantineUsage);
@@ -156,16 +156,17 @@ Status KvLedger::count_stored(const log::ScanSlice& slice, bool add_range) {
 void KvLedger::catch_up_stored(Partition partition, Offset from, Offset to) {
   if (log_ == nullptr || home_ == nullptr) return;
   const std::weak_ptr<int> alive = alive_;
-  log::scan(*log_, *home_, std::string(event::kTopicProcessed), {{partition, from, to}},
-            [this, alive](const log::ScanSlice& slice) -> Status {
-              if (alive.expired()) return fail(Code::kCancelled, "the ledger is gone");
-              return count_stored(slice, true);
-            },
-            [](const Status& status) {
-              if (status || status.error().code == Code::kCancelled) return;
-              diag::warn("stored events were not counted; a restart counts them",
-                         {{"error", status.error().message}});
-            });
+  log::scan(
+      *log_, *home_, std::string(event::kTopicProcessed), {{partition, from, to}},
+      [this, alive](const log::ScanSlice& slice) -> Status {
+        if (alive.expired()) return fail(Code::kCancelled, "the ledger is gone");
+        return count_stored(slice, true);
+      },
+      [](const Status& status) {
+        if (status || status.error().code == Code::kCancelled) return;
+        diag::warn("stored events were not counted; a restart counts them",
+                   {{"error", status.error().message}});
+      });
 }
 
 KvLedger::Step KvLedger::refused_step(log::Log& log) {

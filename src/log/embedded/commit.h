@@ -20,17 +20,17 @@ struct Topic::Commit {
     size_t owner;  // index of what keeps it
   };
   std::vector<std::shared_ptr<std::vector<PendingBatch>>> owners;  // one per append
-  std::vector<Stored> stored;            // beside `subs`
+  std::vector<Stored> stored;                                      // beside `subs`
   std::vector<SubBatch> subs;
   std::vector<Waiting> waiting;
-  std::vector<int64_t> end;              // of every partition, once it is durable
+  std::vector<int64_t> end;  // of every partition, once it is durable
   std::map<ProducerKey, int64_t> sequences;
   uint64_t records = 0, bytes = 0;
 
   BlockHeader header;
-  uint64_t at = 0, size = 0;             // on disk, padding included
+  uint64_t at = 0, size = 0;  // on disk, padding included
   std::shared_ptr<Segment> segment;
-  Spare spare;                           // of a segment that begins with this block
+  Spare spare;  // of a segment that begins with this block
   bool begins = false;
   std::shared_ptr<runtime::File> writer;
   std::shared_ptr<AlignedBuffer> buffer;

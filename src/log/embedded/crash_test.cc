@@ -58,7 +58,9 @@ bool repeats(size_t client) { return client != 0; }
 class Life {
  public:
   explicit Life(World& w)
-      : w_(w), runtime_(w.plan.seed * 1000 + ++w.life, w.disk), loop_(runtime_.make_loop()),
+      : w_(w),
+        runtime_(w.plan.seed * 1000 + ++w.life, w.disk),
+        loop_(runtime_.make_loop()),
         log_(open_embedded_log(runtime_, loop_, options())) {}
   ~Life() {
     *alive_ = false;
@@ -91,8 +93,8 @@ class Life {
       send(c);
     }
     read_along();
-    const auto end = runtime_.run_until([this] { return done_ == kClients; },
-                                        std::chrono::minutes(10));
+    const auto end =
+        runtime_.run_until([this] { return done_ == kClients; }, std::chrono::minutes(10));
     if (end == runtime::SimEnd::kKilled) return false;
     EXPECT_EQ(end, runtime::SimEnd::kDone) << w_.where();
     return verify();
@@ -337,7 +339,8 @@ TEST(EmbeddedLogCrash, killed_at_every_io_by_power_failure) {
 }
 
 TEST(EmbeddedLogCrash, killed_at_every_io_by_process_death) {
-  for (uint64_t i = 0; i < whole_runs(); i++) kill_at_every_io({.seed = 11 + i, .appends = 8}, false);
+  for (uint64_t i = 0; i < whole_runs(); i++)
+    kill_at_every_io({.seed = 11 + i, .appends = 8}, false);
 }
 
 TEST(EmbeddedLogCrash, killed_at_every_io_while_segments_are_recycled) {

@@ -98,9 +98,8 @@ class EmbeddedLog : public Log {
     }
     PendingFetch pending{&home, std::move(request), std::move(done), 0, 0};
     if (loop_.on_this_thread()) return it->second->fetch(std::move(pending));
-    loop_.post([t = it->second, pending = std::move(pending)]() mutable {
-      t->fetch(std::move(pending));
-    });
+    loop_.post(
+        [t = it->second, pending = std::move(pending)]() mutable { t->fetch(std::move(pending)); });
   }
 
   Result<std::vector<PartitionBounds>> bounds(const std::string& topic) const override {
@@ -168,7 +167,8 @@ class EmbeddedLog : public Log {
           round->saved = offsets->save(files);
           round->free = files.free_bytes(directory);
         },
-        loop_, [this, alive = alive_, round] {
+        loop_,
+        [this, alive = alive_, round] {
           if (*alive) housekept(*round);
         });
     if (submitted) return;

@@ -60,7 +60,8 @@ class LogFaults : public testing::Test {
   std::vector<std::string> read() {
     std::vector<std::string> out;
     std::optional<Result<FetchResult>> got;
-    log->fetch(*loop, {kLane, {{{0}, {0}}}, 1U << 20, 0}, [&](auto r) { got.emplace(std::move(r)); });
+    log->fetch(*loop, {kLane, {{{0}, {0}}}, 1U << 20, 0},
+               [&](auto r) { got.emplace(std::move(r)); });
     EXPECT_EQ(runtime->run_until([&] { return got.has_value(); }), runtime::SimEnd::kDone);
     EXPECT_TRUE(*got) << (*got ? "" : got->error().message);
     if (!*got) return out;

@@ -179,8 +179,8 @@ std::optional<std::vector<SubBatch>> parse_block(std::string_view bytes, const B
   const size_t headers = size_t{h.sub_batches} * kSubBatchHeaderBytes;
   if (kBlockHeaderBytes + headers > h.bytes) return std::nullopt;
   ByteReader in(bytes.substr(kBlockHeaderBytes, headers));
-  std::string_view data = bytes.substr(kBlockHeaderBytes + headers,
-                                       h.bytes - kBlockHeaderBytes - headers);
+  std::string_view data =
+      bytes.substr(kBlockHeaderBytes + headers, h.bytes - kBlockHeaderBytes - headers);
   std::vector<SubBatch> out;
   out.reserve(h.sub_batches);
   for (uint32_t i = 0; i < h.sub_batches; i++) {

@@ -70,8 +70,7 @@ Status look_at(const StoredSegment& s, SegmentReport& report) {
 Result<std::vector<SegmentReport>> inspect_topic(runtime::Runtime& runtime,
                                                  const std::string& directory,
                                                  const std::string& topic) {
-  PENSTOCK_TRY(const auto segments,
-               open_stored_segments(runtime.files(), directory + "/" + topic));
+  PENSTOCK_TRY(const auto segments, open_stored_segments(runtime.files(), directory + "/" + topic));
   std::vector<SegmentReport> out;
   for (const StoredSegment& s : segments) {
     SegmentReport report;

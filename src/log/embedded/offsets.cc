@@ -25,11 +25,13 @@ Status Offsets::load(runtime::FileSystem& files) {
   if (!files.exists(path_)) return {};
   PENSTOCK_TRY(const std::string text, runtime::read_file(files, path_, kFileBytesMax));
   const size_t end = text.rfind(kEnd);
-  const bool sound = end != std::string::npos &&
-                     text.substr(end) == fmt::format("{}{:08x}\n", kEnd, crc32c(text.substr(0, end)));
+  const bool sound =
+      end != std::string::npos &&
+      text.substr(end) == fmt::format("{}{:08x}\n", kEnd, crc32c(text.substr(0, end)));
   if (!sound) {
-    return fail(Code::kCorrupt, path_ + " is not what was written; put a backup in its place, or "
-                                        "remove it and every consumer begins at the oldest record");
+    return fail(Code::kCorrupt, path_ +
+                                    " is not what was written; put a backup in its place, or "
+                                    "remove it and every consumer begins at the oldest record");
   }
   std::istringstream in(text.substr(0, end));
   std::string group, topic;
@@ -84,8 +86,7 @@ Status Offsets::commit(const std::string& group, const std::string& topic,
   return {};
 }
 
-std::vector<Position> Offsets::committed(const std::string& group,
-                                         const std::string& topic) const {
+std::vector<Position> Offsets::committed(const std::string& group, const std::string& topic) const {
   const std::lock_guard lock(mutex_);
   std::vector<Position> out;
   const auto it = positions_.find({group, topic});

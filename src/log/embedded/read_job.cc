@@ -46,9 +46,11 @@ Status Topic::ReadJob::read(runtime::FileSystem& files, Piece& piece, bool direc
   // A retry goes on behind what was good.
   piece.walk.at = walked.at;
   piece.walk.number = walked.next_number;
-  return fail(Code::kCorrupt, fmt::format(
-      "{} is damaged at byte {}; stop, then run: penstock log repair --data DIR --topic {}",
-      piece.path, walked.at, topic));
+  return fail(
+      Code::kCorrupt,
+      fmt::format(
+          "{} is damaged at byte {}; stop, then run: penstock log repair --data DIR --topic {}",
+          piece.path, walked.at, topic));
 }
 
 void Topic::ReadJob::run(runtime::FileSystem& files) {

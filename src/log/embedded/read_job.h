@@ -16,16 +16,16 @@ struct Topic::ReadJob {
     std::shared_ptr<Segment> segment;  // only `index` and `readers` change, on the loop
     std::string path;
     Walk walk;
-    uint64_t number_limit = 0;         // blocks from this number on are void
-    std::vector<int64_t> base;         // offsets where the walk begins
-    std::vector<int64_t> end;          // and where the piece ends
+    uint64_t number_limit = 0;  // blocks from this number on are void
+    std::vector<int64_t> base;  // offsets where the walk begins
+    std::vector<int64_t> end;   // and where the piece ends
     std::vector<IndexEntry> learnt;
   };
   std::string topic;
   size_t bytes_max = 0;
   std::vector<Position> asked;
   std::vector<Piece> pieces;
-  std::vector<int64_t> wanted;         // next offset per partition; kNotAsked: none
+  std::vector<int64_t> wanted;  // next offset per partition; kNotAsked: none
   std::vector<ReadBatch> batches;
   size_t bytes = 0;
   Status status;

@@ -76,8 +76,8 @@ class Repair {
     PENSTOCK_TRY(const size_t got, s.file->pread(is, 0));
     if (got == is.size() && is == should) return {};
     // One copy after the other: a sound one is there at any moment.
-    PENSTOCK_CHECK(s.file->pwrite(std::string_view(should).substr(kHeaderCopyBytes),
-                                  kHeaderCopyBytes));
+    PENSTOCK_CHECK(
+        s.file->pwrite(std::string_view(should).substr(kHeaderCopyBytes), kHeaderCopyBytes));
     PENSTOCK_CHECK(s.file->sync());
     PENSTOCK_CHECK(s.file->pwrite(std::string_view(should).substr(0, kHeaderCopyBytes), 0));
     report_.actions.push_back(s.path + ": header written anew");

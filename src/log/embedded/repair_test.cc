@@ -1,5 +1,5 @@
-// Damage: a torn tail is cut silently; anything else stops the start with the file, the byte and the
-// command, and repair brings back everything that can still be read. Method: fill a topic on a
+// Damage: a torn tail is cut silently; anything else stops the start with the file, the byte and
+// the command, and repair brings back everything that can still be read. Method: fill a topic on a
 // simulated disk, flip bits or move files, start, repair, start again and read.
 #include <gtest/gtest.h>
 
@@ -62,7 +62,8 @@ class LogDamage : public testing::Test {
     Offset at = bounds->front().start;
     while (at < bounds->front().end) {
       std::optional<Result<FetchResult>> got;
-      log->fetch(*loop, {kLane, {{{0}, at}}, 20'000, 0}, [&](auto r) { got.emplace(std::move(r)); });
+      log->fetch(*loop, {kLane, {{{0}, at}}, 20'000, 0},
+                 [&](auto r) { got.emplace(std::move(r)); });
       EXPECT_EQ(runtime->run_until([&] { return got.has_value(); }), runtime::SimEnd::kDone);
       if (!*got) {
         if (ended != nullptr) *ended = std::unexpected((*got).error());
@@ -180,8 +181,8 @@ TEST_F(LogDamage, a_flipped_bit_in_an_older_segment_stops_the_reader) {
   Status ended;
   const auto before = read(&ended);
   expect_named(ended, file, std::to_string(kSegmentHeaderBytes + 3 * 3 * kPage));
-  EXPECT_EQ(inspect()[1].problem, "damaged at byte " +
-                                      std::to_string(kSegmentHeaderBytes + 3 * 3 * kPage));
+  EXPECT_EQ(inspect()[1].problem,
+            "damaged at byte " + std::to_string(kSegmentHeaderBytes + 3 * 3 * kPage));
   const RepairReport report = repair();
   EXPECT_EQ(report.records_lost, 1U);
   ASSERT_TRUE(open());

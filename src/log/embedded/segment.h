@@ -40,7 +40,7 @@ constexpr uint64_t index_every(size_t partitions) {
 struct WalkedBlock {
   uint64_t at = 0;
   BlockHeader header;
-  std::vector<SubBatch> subs;         // views into what `owner` keeps
+  std::vector<SubBatch> subs;  // views into what `owner` keeps
   std::shared_ptr<const void> owner;
 };
 

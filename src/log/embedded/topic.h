@@ -154,7 +154,7 @@ class Topic : public std::enable_shared_from_this<Topic> {
 
   std::deque<PendingAppend> pending_;
   uint64_t pending_bytes_ = 0, pending_records_ = 0;
-  uint64_t worth_records_ = 0;    // so many are expected soon after the last commit
+  uint64_t worth_records_ = 0;  // so many are expected soon after the last commit
   int64_t committed_ns_ = 0;
   bool delay_armed_ = false;
 

@@ -80,9 +80,8 @@ void Topic::append(PendingAppend append) {
 void Topic::refuse_pending(Code code, const std::string& message) {
   Answers answers;
   for (PendingAppend& a : pending_) {
-    answers.add(a.home, [done = std::move(a.done), code, message]() mutable {
-      done(fail(code, message));
-    });
+    answers.add(a.home,
+                [done = std::move(a.done), code, message]() mutable { done(fail(code, message)); });
   }
   pending_.clear();
   pending_bytes_ = pending_records_ = 0;
@@ -190,8 +189,7 @@ void Topic::cache(Commit& commit) {
     const SubBatch& s = commit.subs[i];
     PendingBatch& p = *commit.stored[i].batch;
     // The records move out of their owner, which keeps the data they point into.
-    block.batches.push_back({s.partition, s.base, s.producer, s.sequence,
-                             std::move(p.records),
+    block.batches.push_back({s.partition, s.base, s.producer, s.sequence, std::move(p.records),
                              commit.owners[commit.stored[i].owner]});
     block.bytes += sizeof(ReadBatch) + p.batch.data.capacity() + s.count * sizeof s.data;
   }

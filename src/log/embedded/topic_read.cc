@@ -49,8 +49,9 @@ Status Topic::check(const FetchRequest& request) const {
     }
     const auto i = static_cast<size_t>(p.partition.value);
     if (p.next.value < start[i]) {
-      return fail(Code::kNotFound, fmt::format("{} partition {}: offset {} is gone, the oldest is {}",
-                                               spec_.name, i, p.next.value, start[i]));
+      return fail(Code::kNotFound,
+                  fmt::format("{} partition {}: offset {} is gone, the oldest is {}", spec_.name, i,
+                              p.next.value, start[i]));
     }
     if (p.next.value > end_[i]) {
       return fail(Code::kInvalid, fmt::format("{} partition {}: offset {} lies beyond the end, {}",
@@ -76,12 +77,13 @@ void Topic::wait(PendingFetch fetch) {
   fetch.id = next_waiter_++;
   fetch.timer = loop_.after(std::chrono::milliseconds(fetch.request.wait_ms),
                             [this, self = shared_from_this(), id = fetch.id] {
-    const auto it = std::find_if(waiters_.begin(), waiters_.end(),
-                                 [id](const PendingFetch& w) { return w.id == id; });
-    if (it == waiters_.end()) return;
-    answer(*it, FetchResult{{}, it->request.positions});
-    waiters_.erase(it);
-  });
+                              const auto it =
+                                  std::find_if(waiters_.begin(), waiters_.end(),
+                                               [id](const PendingFetch& w) { return w.id == id; });
+                              if (it == waiters_.end()) return;
+                              answer(*it, FetchResult{{}, it->request.positions});
+                              waiters_.erase(it);
+                            });
   waiters_.push_back(std::move(fetch));
 }
 
@@ -174,9 +176,9 @@ void Topic::has_read(ReadJob& job, PendingFetch& fetch) {
     Segment& segment = *piece.segment;
     segment.readers--;
     for (IndexEntry& e : piece.learnt) {
-      const auto after = std::upper_bound(
-          segment.index.begin(), segment.index.end(), e.at,
-          [](uint64_t at, const IndexEntry& other) { return at < other.at; });
+      const auto after =
+          std::upper_bound(segment.index.begin(), segment.index.end(), e.at,
+                           [](uint64_t at, const IndexEntry& other) { return at < other.at; });
       const uint64_t before_at = after == segment.index.begin() ? 0 : std::prev(after)->at;
       if (e.at >= before_at + index_every(end_.size())) segment.index.insert(after, std::move(e));
     }
@@ -185,7 +187,8 @@ void Topic::has_read(ReadJob& job, PendingFetch& fetch) {
   FetchResult result;
   result.batches = std::move(job.batches);
   for (const Position& p : job.asked) {
-    result.next.push_back({p.partition, Offset{job.wanted[static_cast<size_t>(p.partition.value)]}});
+    result.next.push_back(
+        {p.partition, Offset{job.wanted[static_cast<size_t>(p.partition.value)]}});
   }
   answer(fetch, std::move(result));
 }

@@ -13,8 +13,8 @@
 namespace penstock::log {
 
 std::unexpected<Error> Topic::damaged(const std::string& what) const {
-  return fail(Code::kCorrupt, fmt::format("{}; run: penstock log repair --data DIR --topic {}",
-                                          what, spec_.name));
+  return fail(Code::kCorrupt,
+              fmt::format("{}; run: penstock log repair --data DIR --topic {}", what, spec_.name));
 }
 
 Status Topic::recover() {
@@ -69,9 +69,11 @@ Status Topic::open_segments(const std::vector<std::string>& names) {
       return damaged(segment->path + " is damaged at byte 0 (it is another segment's file)");
     }
     if (segment->header.base.size() != end_.size()) {
-      return fail(Code::kInvalid, fmt::format(
-          "{} was made with {} partitions and is asked to have {}: the number cannot change",
-          segment->path, segment->header.base.size(), end_.size()));
+      return fail(
+          Code::kInvalid,
+          fmt::format(
+              "{} was made with {} partitions and is asked to have {}: the number cannot change",
+              segment->path, segment->header.base.size(), end_.size()));
     }
     segments_.push_back(std::move(segment));
   }
@@ -85,8 +87,8 @@ Status Topic::check_chain() {
   while (!segments_.empty()) {
     std::shared_ptr<Segment> segment = std::move(segments_.back());
     segments_.pop_back();
-    const uint64_t expected = chain.empty() ? segment->header.first_block
-                                            : chain.front()->header.previous;
+    const uint64_t expected =
+        chain.empty() ? segment->header.first_block : chain.front()->header.previous;
     if (segment->header.first_block < expected) {
       return damaged(fmt::format("{} is missing", path_of(segment_name(expected))));
     }

@@ -20,8 +20,7 @@ uint64_t Topic::segment_bytes_total() const {
 }
 
 bool Topic::may_recycle(const Segment& oldest, const Segment& after) const {
-  const bool too_large =
-      spec_.retention_bytes > 0 && segment_bytes_total() > spec_.retention_bytes;
+  const bool too_large = spec_.retention_bytes > 0 && segment_bytes_total() > spec_.retention_bytes;
   const int64_t age_ms = runtime_.clock().wall_ms() - after.header.created_ms;
   const bool too_old = spec_.retention_ms > 0 && age_ms > spec_.retention_ms;
   if ((!too_large && !too_old) || oldest.readers > 0) return false;

@@ -160,7 +160,8 @@ void Topic::write(const std::shared_ptr<Commit>& commit) {
           diag::warn("unfinished segment not removed", {{"file", c.spare.path}});
         }
       },
-      loop_, [this, self = shared_from_this(), commit] {
+      loop_,
+      [this, self = shared_from_this(), commit] {
         writing_ = false;
         next_number_++;
         commit->status ? written(commit) : failed(*commit);

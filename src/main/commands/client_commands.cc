@@ -80,8 +80,9 @@ int run_send(const SendArgs& args) {
   const auto reply = http(call);
   if (!reply) return complain(reply.error().message);
   if (reply->status != 200) return complain(fmt::format("HTTP {}: {}", reply->status, reply->body));
-  fmt::print("accepted and on stable storage. See it: penstock query \"SELECT event, distinct_id, "
-             "timestamp FROM events ORDER BY timestamp DESC LIMIT 10\"\n");
+  fmt::print(
+      "accepted and on stable storage. See it: penstock query \"SELECT event, distinct_id, "
+      "timestamp FROM events ORDER BY timestamp DESC LIMIT 10\"\n");
   return 0;
 }
 
@@ -125,8 +126,8 @@ int run_query(const QueryArgs& args) {
   JsonWriter w;
   w.begin_object().field("query", args.sql).field("timeout_ms", args.timeout_ms);
   w.field("format", args.csv ? "csv" : "json").end_object();
-  const auto body = call_admin(*instance, "POST",
-                               fmt::format("/api/projects/{}/query", args.project), w.take());
+  const auto body =
+      call_admin(*instance, "POST", fmt::format("/api/projects/{}/query", args.project), w.take());
   if (!body) return complain(body.error().message);
   if (!args.json && !args.csv) return print_table(*body);
   std::fputs(body->c_str(), stdout);
@@ -144,8 +145,10 @@ void print_entry(const event::JsonFields& e) {
   const std::string state = text_of(e, "state"), reason = text_of(e, "reason");
   fmt::print("{}{}\n", state, reason.empty() ? "" : fmt::format(" ({})", reason));
   if (state == "refused") {
-    fmt::print("  refused at   {} with HTTP {}: it was never accepted; fix the request and send it "
-               "again\n", text_of(e, "received_at"), text_of(e, "status"));
+    fmt::print(
+        "  refused at   {} with HTTP {}: it was never accepted; fix the request and send it "
+        "again\n",
+        text_of(e, "received_at"), text_of(e, "status"));
     return;
   }
   fmt::print("  received at  {}, lane {}, partition {}, offset {}\n", text_of(e, "received_at"),
@@ -175,8 +178,9 @@ int run_trace(const TraceArgs& args) {
   const auto entries = event::split_array(fields ? fields->find("entries").value_or("[]") : "[]");
   if (!fields || !entries) return complain("the answer could not be read");
   if (entries->empty()) {
-    return complain(args.uuid + " was never seen here: no request with it was accepted or refused. "
-                                "Check the SDK's host and key.");
+    return complain(args.uuid +
+                    " was never seen here: no request with it was accepted or refused. "
+                    "Check the SDK's host and key.");
   }
   for (const auto entry : *entries) {
     if (const auto e = event::JsonFields::parse(entry)) print_entry(*e);
@@ -223,8 +227,8 @@ int run_list_projects(const ProjectArgs& args) {
   for (const auto raw : *projects) {
     const auto p = event::JsonFields::parse(raw);
     if (!p) continue;
-    table.rows.push_back({text_of(*p, "id"), text_of(*p, "name"), text_of(*p, "token"),
-                          text_of(*p, "created_at")});
+    table.rows.push_back(
+        {text_of(*p, "id"), text_of(*p, "name"), text_of(*p, "token"), text_of(*p, "created_at")});
   }
   std::fputs(render(table, terminal_width()).c_str(), stdout);
   return 0;
@@ -235,8 +239,9 @@ int run_list_projects(const ProjectArgs& args) {
 void add_send(CLI::App& app, Run& run) {
   auto args = std::make_shared<SendArgs>();
   CLI::App* c = app.add_subcommand("send", "Send events to the running instance");
-  c->footer("Examples:\n  penstock send \"signed up\" --distinct-id u1 --properties "
-            "'{\"plan\":\"pro\"}'\n  penstock send --file events.jsonl");
+  c->footer(
+      "Examples:\n  penstock send \"signed up\" --distinct-id u1 --properties "
+      "'{\"plan\":\"pro\"}'\n  penstock send --file events.jsonl");
   add_data_option(*c, args->data);
   c->add_option("event", args->event, "Event name");
   c->add_option("--distinct-id", args->distinct_id, "Who did it")->capture_default_str();
@@ -249,8 +254,9 @@ void add_send(CLI::App& app, Run& run) {
 void add_query(CLI::App& app, Run& run) {
   auto args = std::make_shared<QueryArgs>();
   CLI::App* c = app.add_subcommand("query", "Run one read-only SQL statement");
-  c->footer("Examples:\n  penstock query \"SELECT event, count() AS n FROM events GROUP BY event "
-            "ORDER BY n DESC\"\n  penstock query --csv \"SELECT * FROM events\" > events.csv");
+  c->footer(
+      "Examples:\n  penstock query \"SELECT event, count() AS n FROM events GROUP BY event "
+      "ORDER BY n DESC\"\n  penstock query --csv \"SELECT * FROM events\" > events.csv");
   add_data_option(*c, args->data);
   c->add_option("sql", args->sql, "ClickHouse SQL")->required();
   auto* json = c->add_flag("--json", args->json, "JSON for machines");

@@ -20,9 +20,9 @@ void add_tail(CLI::App& app, Run& run);
 void add_query(CLI::App& app, Run& run);
 void add_trace(CLI::App& app, Run& run);
 void add_doctor(CLI::App& app, Run& run);
-void add_config(CLI::App& app, Run& run);    // config, check-config, metrics
-void add_account(CLI::App& app, Run& run);   // login, projects
-void add_log(CLI::App& app, Run& run);       // log inspect, log repair
+void add_config(CLI::App& app, Run& run);   // config, check-config, metrics
+void add_account(CLI::App& app, Run& run);  // login, projects
+void add_log(CLI::App& app, Run& run);      // log inspect, log repair
 void add_version(CLI::App& app, Run& run);
 
 /// Prints "penstock: <message>" to stderr and answers 1.

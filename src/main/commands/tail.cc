@@ -23,7 +23,8 @@ struct TailArgs {
 std::string url_encode(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.';
+    const bool plain =
+        std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.';
     out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }
   return out;
@@ -59,11 +60,13 @@ class Printer {
     } else if (const auto f = event::JsonFields::parse(data)) {
       const auto text = [&f](std::string_view key) {
         const auto raw = f->find(key);
-        return raw && raw->starts_with('"') ? event::decode_string(*raw) : std::string(raw.value_or(""));
+        return raw && raw->starts_with('"') ? event::decode_string(*raw)
+                                            : std::string(raw.value_or(""));
       };
       const std::string reason = text("reason");
-      fmt::print("{}  {:<11} {:<28} {:<24} {}{}\n", text("received_at"), text("outcome"), text("event"),
-                 text("distinct_id"), text("uuid"), reason.empty() ? "" : "  " + reason);
+      fmt::print("{}  {:<11} {:<28} {:<24} {}{}\n", text("received_at"), text("outcome"),
+                 text("event"), text("distinct_id"), text("uuid"),
+                 reason.empty() ? "" : "  " + reason);
     }
     std::fflush(stdout);
   }
@@ -102,13 +105,15 @@ int run_tail(const TailArgs& args) {
 void add_tail(CLI::App& app, Run& run) {
   auto args = std::make_shared<TailArgs>();
   CLI::App* c = app.add_subcommand("tail", "Watch events as they are decided; none is skipped");
-  c->footer("Examples:\n  penstock tail\n  penstock tail --event '$pageview' --since -5m\n"
-            "  penstock tail --outcome quarantined --json");
+  c->footer(
+      "Examples:\n  penstock tail\n  penstock tail --event '$pageview' --since -5m\n"
+      "  penstock tail --outcome quarantined --json");
   add_data_option(*c, args->data);
   c->add_option("--event", args->event, "Only this event name");
   c->add_option("--distinct-id", args->distinct_id, "Only this distinct id");
   c->add_option("--outcome", args->outcome, "accepted, dropped, duplicate or quarantined");
-  c->add_option("--since", args->since, "now, start, or back in time: -5m, -1h")->capture_default_str();
+  c->add_option("--since", args->since, "now, start, or back in time: -5m, -1h")
+      ->capture_default_str();
   c->add_option("--limit", args->limit, "Stop after so many");
   c->add_option("--project", args->project, "Project id")->capture_default_str();
   c->add_flag("--json", args->json, "One JSON object per line");

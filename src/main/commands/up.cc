@@ -41,15 +41,16 @@ void print_banner(const Instance& i, const std::string& data, const std::string&
   }
   if (!i.admin_url.empty()) fmt::print("  Web UI       {}\n", link);
   if (!i.capture_url.empty()) {
-    fmt::print("\nIn the browser SDK:\n"
-               "  posthog.init('{1}', {{ api_host: '{0}' }})\n"
-               "In Python:\n"
-               "  Posthog('{1}', host='{0}')\n"
-               "Or now:\n"
-               "  curl {0}/i/v0/e/ -H 'Content-Type: application/json' \\\n"
-               "    -d '{{\"api_key\":\"{1}\",\"event\":\"hello\",\"distinct_id\":\"me\"}}'\n"
-               "  penstock query --data {2} \"SELECT event, distinct_id, timestamp FROM events\"\n",
-               i.capture_url, i.project_key, data);
+    fmt::print(
+        "\nIn the browser SDK:\n"
+        "  posthog.init('{1}', {{ api_host: '{0}' }})\n"
+        "In Python:\n"
+        "  Posthog('{1}', host='{0}')\n"
+        "Or now:\n"
+        "  curl {0}/i/v0/e/ -H 'Content-Type: application/json' \\\n"
+        "    -d '{{\"api_key\":\"{1}\",\"event\":\"hello\",\"distinct_id\":\"me\"}}'\n"
+        "  penstock query --data {2} \"SELECT event, distinct_id, timestamp FROM events\"\n",
+        i.capture_url, i.project_key, data);
   }
   fmt::print("\nCtrl-C stops it; what was acknowledged is kept.\n");
   std::fflush(stdout);
@@ -80,14 +81,17 @@ int run_up(const UpArgs& args) {
 void add_up(CLI::App& app, Run& run) {
   auto args = std::make_shared<UpArgs>();
   CLI::App* c = app.add_subcommand("up", "Start Penstock on a data directory");
-  c->footer("Everything lives in the data directory; a second start goes on where the first "
-            "stopped.\nOptions beyond these: docs/CONFIG.md, or `penstock config`.");
+  c->footer(
+      "Everything lives in the data directory; a second start goes on where the first "
+      "stopped.\nOptions beyond these: docs/CONFIG.md, or `penstock config`.");
   add_data_option(*c, args->data);
   c->add_option("--listen", args->listen, "Where SDKs send events (default 127.0.0.1:8000)");
   c->add_option("--admin", args->admin, "Admin API and web UI (default 127.0.0.1:8001)");
-  c->add_option("--project-key", args->key, "Key of the default project (default: a fresh phc_ key)");
+  c->add_option("--project-key", args->key,
+                "Key of the default project (default: a fresh phc_ key)");
   c->add_option("--shards", args->shards, "Capture threads (default 1)")->check(CLI::Range(1, 64));
-  c->add_option("--stages", args->stages, "Comma-separated: capture,ingest,load,admin (default all)");
+  c->add_option("--stages", args->stages,
+                "Comma-separated: capture,ingest,load,admin (default all)");
   c->add_option("--set", args->set, "Any option: name=value (repeatable)");
   c->callback([args, &run] { run = [args] { return run_up(*args); }; });
 }

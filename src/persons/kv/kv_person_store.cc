@@ -88,13 +88,12 @@ Result<std::vector<Mapping>> KvPersonStore::mappings(ProjectId project, const Uu
                                                      size_t ids_max) const {
   std::vector<Mapping> out;
   const std::string prefix = reverse_prefix(project, id);
-  Status s = kv_->scan(prefix, kv::prefix_end(prefix),
-                       [&](std::string_view key, std::string_view value) {
-                         if (out.size() >= ids_max) return false;
-                         out.push_back({std::string(key.substr(prefix.size())),
-                                        decode_number(value)});
-                         return true;
-                       });
+  Status s =
+      kv_->scan(prefix, kv::prefix_end(prefix), [&](std::string_view key, std::string_view value) {
+        if (out.size() >= ids_max) return false;
+        out.push_back({std::string(key.substr(prefix.size())), decode_number(value)});
+        return true;
+      });
   if (!s) return std::unexpected(std::move(s).error());
   return out;
 }
@@ -208,13 +207,13 @@ Status KvPersonStore::load() {
   const std::lock_guard lock(mutex_);
   if (loaded_) return {};
   const std::string prefix(1, kAppliedPrefix);
-  Status s = kv_->scan(prefix, kv::prefix_end(prefix), [&](std::string_view key,
-                                                           std::string_view value) {
-    uint32_t partition = 0;
-    for (char c : key.substr(1)) partition = (partition << 8) | static_cast<uint8_t>(c);
-    applied_[static_cast<int32_t>(partition)] = decode_number(value);
-    return true;
-  });
+  Status s =
+      kv_->scan(prefix, kv::prefix_end(prefix), [&](std::string_view key, std::string_view value) {
+        uint32_t partition = 0;
+        for (char c : key.substr(1)) partition = (partition << 8) | static_cast<uint8_t>(c);
+        applied_[static_cast<int32_t>(partition)] = decode_number(value);
+        return true;
+      });
   loaded_ = s.has_value();
   return s;
 }

@@ -12,11 +12,11 @@
 
 namespace penstock::persons {
 
-inline constexpr char kPersonPrefix = 'p';    // project, uuid → PersonValue
-inline constexpr char kMappingPrefix = 'd';   // project, distinct id → MappingValue
-inline constexpr char kReversePrefix = 'i';   // project, uuid, distinct id → mapping version
-inline constexpr char kCountPrefix = 'n';     // project → number of persons
-inline constexpr char kAppliedPrefix = 'a';   // partition → next offset
+inline constexpr char kPersonPrefix = 'p';   // project, uuid → PersonValue
+inline constexpr char kMappingPrefix = 'd';  // project, distinct id → MappingValue
+inline constexpr char kReversePrefix = 'i';  // project, uuid, distinct id → mapping version
+inline constexpr char kCountPrefix = 'n';    // project → number of persons
+inline constexpr char kAppliedPrefix = 'a';  // partition → next offset
 
 std::string person_key(ProjectId project, const Uuid& id);
 std::string mapping_key(ProjectId project, std::string_view distinct_id);

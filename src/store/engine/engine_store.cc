@@ -24,8 +24,10 @@
 namespace penstock::store {
 namespace {
 
-Counter inserted_rows{"penstock_store_inserted_rows_total", "Event rows the store has acknowledged."};
-Counter restarts_total{"penstock_store_engine_restarts_total", "Times the engine was started again."};
+Counter inserted_rows{"penstock_store_inserted_rows_total",
+                      "Event rows the store has acknowledged."};
+Counter restarts_total{"penstock_store_engine_restarts_total",
+                       "Times the engine was started again."};
 LatencyHistogram insert_seconds{"penstock_store_insert_seconds", "One batch into the store."};
 LatencyHistogram query_seconds{"penstock_store_query_seconds", "One query."};
 
@@ -46,7 +48,9 @@ class EngineStore : public EventStore {
  public:
   EngineStore(runtime::Runtime& runtime, runtime::Loop& loop, runtime::Poller& poller,
               EngineOptions options)
-      : runtime_(runtime), loop_(loop), options_(std::move(options)),
+      : runtime_(runtime),
+        loop_(loop),
+        options_(std::move(options)),
         link_(poller, options_, [this] { died(); }) {}
 
   ~EngineStore() override {
@@ -95,11 +99,11 @@ class EngineStore : public EventStore {
         [encoded, batch, now_ms = runtime_.clock().wall_ms()] {
           *encoded = encode_inserts(*batch, now_ms);
         },
-        loop_, [this, alive = alive_, encoded, batch, shared] {
+        loop_,
+        [this, alive = alive_, encoded, batch, shared] {
           if (!*alive) return (*shared)(fail(Code::kCancelled, "the store has stopped"));
-          send(*encoded, batch->events.size(), [this, shared](Status s) {
-            inserted(std::move(s), *shared);
-          });
+          send(*encoded, batch->events.size(),
+               [this, shared](Status s) { inserted(std::move(s), *shared); });
         });
     if (!submitted) inserted(submitted, *shared);
   }
@@ -117,14 +121,14 @@ class EngineStore : public EventStore {
     w.bytes(query.sql);
     w.bytes(format_name(query.format));
     markers_[query.id] = marker;
-    auto answer = [this, id = query.id, marker, done = std::move(done)](
-                            Result<EngineReply> reply) mutable {
+    auto answer = [this, id = query.id, marker,
+                   done = std::move(done)](Result<EngineReply> reply) mutable {
       if (const auto it = markers_.find(id); it != markers_.end() && it->second == marker) {
         markers_.erase(it);
       }
       if (!reply) {
-        const Code code = reply.error().code == Code::kMaybe ? Code::kUnavailable
-                                                             : reply.error().code;
+        const Code code =
+            reply.error().code == Code::kMaybe ? Code::kUnavailable : reply.error().code;
         return done(fail(code, std::move(reply.error().message)));
       }
       query_seconds.record_us(reply->elapsed_us);
@@ -155,19 +159,19 @@ class EngineStore : public EventStore {
     if (encoded.rows == 0) return done(Status{});
     const int64_t begin = runtime_.clock().mono_ns();
     // An insert that never answers would hold everything back: its engine is ended instead.
-    const auto deadline = loop_.after(std::chrono::milliseconds(options_.insert_ms_max),
-                                      [this, alive = alive_] {
-                                        if (*alive) hung("an insert");
-                                      });
-    link_.request(EngineOp::kInsert, std::move(encoded.operands),
-                  [this, begin, events, deadline, done = std::move(done)](
-                      Result<EngineReply> reply) mutable {
-                    loop_.cancel(deadline);
-                    if (!reply) return done(std::unexpected(std::move(reply).error()));
-                    insert_seconds.record_us((runtime_.clock().mono_ns() - begin) / 1000);
-                    inserted_rows.add(events);
-                    done(Status{});
-                  });
+    const auto deadline =
+        loop_.after(std::chrono::milliseconds(options_.insert_ms_max), [this, alive = alive_] {
+          if (*alive) hung("an insert");
+        });
+    link_.request(
+        EngineOp::kInsert, std::move(encoded.operands),
+        [this, begin, events, deadline, done = std::move(done)](Result<EngineReply> reply) mutable {
+          loop_.cancel(deadline);
+          if (!reply) return done(std::unexpected(std::move(reply).error()));
+          insert_seconds.record_us((runtime_.clock().mono_ns() - begin) / 1000);
+          inserted_rows.add(events);
+          done(Status{});
+        });
   }
 
   void inserted(Status status, InsertDone& done) {
@@ -243,13 +247,17 @@ class EngineStore : public EventStore {
       last = version;
       if (version > known) continue;
       if (migrations()[static_cast<size_t>(version) - 1].checksum() != checksum) {
-        return refuse(fmt::format("the store's tables were made by another Penstock: migration {} "
-                                  "has changed", version));
+        return refuse(
+            fmt::format("the store's tables were made by another Penstock: migration {} "
+                        "has changed",
+                        version));
       }
     }
     if (last > known) {
-      return refuse(fmt::format("the store was made by a newer Penstock (schema {}, this one knows "
-                                "{})", last, known));
+      return refuse(
+          fmt::format("the store was made by a newer Penstock (schema {}, this one knows "
+                      "{})",
+                      last, known));
     }
     migrate(static_cast<size_t>(last), 0);
   }
@@ -259,9 +267,8 @@ class EngineStore : public EventStore {
     if (done == migrations().size()) return came_up();
     const Migration& next = migrations()[done];
     if (statement < next.statements.size()) {
-      return run(next.statements[statement], [this, done, statement](const std::string&) {
-        migrate(done, statement + 1);
-      });
+      return run(next.statements[statement],
+                 [this, done, statement](const std::string&) { migrate(done, statement + 1); });
     }
     run(fmt::format("INSERT INTO penstock_migrations (version, name, checksum) SETTINGS "
                     "async_insert=0 VALUES ({}, '{}', {})",
@@ -351,8 +358,7 @@ class EngineStore : public EventStore {
 }  // namespace
 
 Result<std::unique_ptr<EventStore>> make_engine_store(runtime::Runtime& runtime,
-                                                      runtime::Loop& home,
-                                                      runtime::Poller& poller,
+                                                      runtime::Loop& home, runtime::Poller& poller,
                                                       EngineOptions options) {
   char self[PATH_MAX] = {};
   if (::readlink("/proc/self/exe", self, sizeof self - 1) <= 0) {

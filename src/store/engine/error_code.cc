@@ -26,7 +26,8 @@ bool is_exhausted(std::string_view m) {
 
 Code query_error_code(std::string_view m) {
   if (names_any(m, {"TIMEOUT_EXCEEDED", "SOCKET_TIMEOUT"})) return Code::kTimeout;
-  if (names_any(m, {"QUERY_WAS_CANCELLED", "QUERY_WAS_CANCELLED_BY_CLIENT"})) return Code::kCancelled;
+  if (names_any(m, {"QUERY_WAS_CANCELLED", "QUERY_WAS_CANCELLED_BY_CLIENT"}))
+    return Code::kCancelled;
   if (is_exhausted(m)) return Code::kExhausted;
   if (names_any(m, {"READONLY", "ACCESS_DENIED"})) return Code::kDenied;
   if (names_any(m, {"CANNOT_OPEN_FILE", "CANNOT_READ_FROM_FILE_DESCRIPTOR", "CHECKSUM_DOESNT_MATCH",

@@ -31,8 +31,7 @@ bool EngineLibrary::load(const std::string& path) {
       !find(h, "chdb_result_error", error_) || !find(h, "chdb_result_rows_read", rows_read_) ||
       !find(h, "chdb_result_bytes_read", bytes_read_) ||
       !find(h, "chdb_stream_insert_n", insert_) || !find(h, "chdb_stream_append", append_) ||
-      !find(h, "chdb_stream_insert_error", insert_error_) ||
-      !find(h, "chdb_stream_done", done_) ||
+      !find(h, "chdb_stream_insert_error", insert_error_) || !find(h, "chdb_stream_done", done_) ||
       !find(h, "chdb_destroy_insert_stream", destroy_insert_) ||
       !find(h, "chdb_set_signal_handlers_enabled", signals_)) {
     return false;
@@ -62,7 +61,8 @@ EngineAnswer EngineLibrary::ask(Connection connection, std::string_view sql,
   out.bytes = bytes_read_(result);
   destroy_(result);
   out.elapsed_us = std::chrono::duration_cast<std::chrono::microseconds>(
-                       std::chrono::steady_clock::now() - begin).count();
+                       std::chrono::steady_clock::now() - begin)
+                       .count();
   return out;
 }
 

@@ -40,9 +40,11 @@ Status EngineLink::spawn() {
     return fail(Code::kUnavailable, std::string("socket pair: ") + std::strerror(errno));
   }
   ::fcntl(pair[0], F_SETFL, O_NONBLOCK);
-  std::vector<std::string> words{options_.binary, "engine-child", "--path", options_.directory,
-                                 "--lib", options_.library, "--fd", std::to_string(kChildFd),
-                                 "--memory", std::to_string(options_.memory_bytes_max)};
+  std::vector<std::string> words{options_.binary, "engine-child",
+                                 "--path",        options_.directory,
+                                 "--lib",         options_.library,
+                                 "--fd",          std::to_string(kChildFd),
+                                 "--memory",      std::to_string(options_.memory_bytes_max)};
   std::vector<char*> argv;
   for (std::string& w : words) argv.push_back(w.data());
   argv.push_back(nullptr);
@@ -53,8 +55,8 @@ Status EngineLink::spawn() {
   const int from = pair[1] == kChildFd ? ::fcntl(pair[1], F_DUPFD_CLOEXEC, 10) : pair[1];
   posix_spawn_file_actions_adddup2(&actions, from, kChildFd);
   pid_t pid = 0;
-  const int error = ::posix_spawn(&pid, options_.binary.c_str(), &actions, nullptr, argv.data(),
-                                  environ);
+  const int error =
+      ::posix_spawn(&pid, options_.binary.c_str(), &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   ::close(pair[1]);
   if (from != pair[1]) ::close(from);

@@ -109,8 +109,9 @@ TEST_F(EngineLinkTest, TheCageKeepsTheEngineInItsDirectory) {
   const std::string out = directory_ + "/out.txt";
   run("SELECT 1 INTO OUTFILE '" + out + "'");
   EXPECT_FALSE(std::filesystem::exists(out));
-  EXPECT_TRUE(run("SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString') SETTINGS http_max_tries=1")
-                  .starts_with("error:"));
+  EXPECT_TRUE(
+      run("SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString') SETTINGS http_max_tries=1")
+          .starts_with("error:"));
   EXPECT_TRUE(run("SELECT * FROM executable('/bin/id', 'TSV', 'a String')").starts_with("error:"));
   EXPECT_EQ(run("SELECT 2"), "2\n");
 }

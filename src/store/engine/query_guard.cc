@@ -15,18 +15,35 @@ bool among(const auto& list, std::string_view text) {
   return std::find(list.begin(), list.end(), text) != list.end();
 }
 
-constexpr std::array<std::string_view, 8> kReads{"select", "with", "explain", "describe",
-                                                 "desc",   "exists", "from",   "("};
+constexpr std::array<std::string_view, 8> kReads{"select", "with",   "explain", "describe",
+                                                 "desc",   "exists", "from",    "("};
 
 // Refused wherever they stand, because a function can be called by its bare name too
 // (`* APPLY(file)`, `arrayMap(file, …)`): they read files, reach out, or name other sessions.
-constexpr std::array<std::string_view, 24> kDeniedNames{
-    "file",           "outfile",          "catboostevaluate", "aigenerate",
-    "aiclassify",     "aiextract",        "aiembed",          "aitranslate",
-    "evalmlmethod",   "getserversetting", "getmacro",         "showcertificate",
-    "addresstoline",  "addresstosymbol",  "addresstolinewithinlines",
-    "getclienthttpheader", "filesystemavailable", "filesystemcapacity", "filesystemunreserved",
-    "zookeepersessionuptime", "serveruuid", "logtrace", "generateserialid", "tcpport"};
+constexpr std::array<std::string_view, 24> kDeniedNames{"file",
+                                                        "outfile",
+                                                        "catboostevaluate",
+                                                        "aigenerate",
+                                                        "aiclassify",
+                                                        "aiextract",
+                                                        "aiembed",
+                                                        "aitranslate",
+                                                        "evalmlmethod",
+                                                        "getserversetting",
+                                                        "getmacro",
+                                                        "showcertificate",
+                                                        "addresstoline",
+                                                        "addresstosymbol",
+                                                        "addresstolinewithinlines",
+                                                        "getclienthttpheader",
+                                                        "filesystemavailable",
+                                                        "filesystemcapacity",
+                                                        "filesystemunreserved",
+                                                        "zookeepersessionuptime",
+                                                        "serveruuid",
+                                                        "logtrace",
+                                                        "generateserialid",
+                                                        "tcpport"};
 
 /// `t` is the database in `database.table`.
 bool names_database(const std::vector<SqlToken>& tokens, size_t i) {
@@ -81,27 +98,91 @@ Status check_names(const std::vector<SqlToken>& tokens, bool operator_query) {
 const std::vector<std::string_view>& allowed_table_functions() {
   // `format` is a plain function too; as a table function the engine refuses it to readers.
   static const std::vector<std::string_view> all{
-      "numbers", "numbers_mt", "zeros", "zeros_mt", "generateseries", "generate_series", "primes",
-      "values",  "sqlstandardvalues", "generaterandom", "null", "format"};
+      "numbers",           "numbers_mt",      "zeros",  "zeros_mt",
+      "generateseries",    "generate_series", "primes", "values",
+      "sqlstandardvalues", "generaterandom",  "null",   "format"};
   return all;
 }
 
 const std::vector<std::string_view>& denied_table_functions() {
-  static const std::vector<std::string_view> all{
-      "ytsaurus", "hudicluster", "deltalakecluster", "paimonhdfscluster", "paimonazurecluster",
-      "paimons3cluster", "icebergazurecluster", "icebergs3cluster", "deltalakeazure", "paimonhdfs",
-      "paimon", "iceberglocal", "icebergcluster", "iceberglocalcluster", "icebergazure",
-      "deltalakeazurecluster", "icebergs3", "iceberg", "hdfscluster", "paimonlocal",
-      "azureblobstoragecluster", "iceberghdfscluster", "s3cluster", "hdfs", "oss", "gcs", "hudi",
-      "cosn", "s3", "azureblobstorage", "prometheusqueryrange", "prometheusquery",
-      "timeseriesselector", "timeseriesmetrics", "timeseriestags", "timeseriessamples",
-      "timeseriesdata", "mergetreeprojection", "paimonazure", "loop", "postgresql",
-      "clusterallreplicas", "viewifpermitted", "view", "jdbc", "mergetreetextindex",
-      "mergetreeanalyzeindexesuuid", "filesystem", "mergetreeindex", "paimons3", "dictionary",
-      "fuzzquery", "iceberghdfs", "merge", "url", "executable", "fuzzjson", "deltalakes3",
-      "urlcluster", "deltalakes3cluster", "deltalakelocal", "eval", "filecluster", "file", "redis",
-      "arrowstream", "mergetreeanalyzeindexes", "input", "mysql", "viewexplain", "odbc", "mongodb",
-      "deltalake", "sqlite", "cluster", "paimoncluster", "remotesecure", "remote"};
+  static const std::vector<std::string_view> all{"ytsaurus",
+                                                 "hudicluster",
+                                                 "deltalakecluster",
+                                                 "paimonhdfscluster",
+                                                 "paimonazurecluster",
+                                                 "paimons3cluster",
+                                                 "icebergazurecluster",
+                                                 "icebergs3cluster",
+                                                 "deltalakeazure",
+                                                 "paimonhdfs",
+                                                 "paimon",
+                                                 "iceberglocal",
+                                                 "icebergcluster",
+                                                 "iceberglocalcluster",
+                                                 "icebergazure",
+                                                 "deltalakeazurecluster",
+                                                 "icebergs3",
+                                                 "iceberg",
+                                                 "hdfscluster",
+                                                 "paimonlocal",
+                                                 "azureblobstoragecluster",
+                                                 "iceberghdfscluster",
+                                                 "s3cluster",
+                                                 "hdfs",
+                                                 "oss",
+                                                 "gcs",
+                                                 "hudi",
+                                                 "cosn",
+                                                 "s3",
+                                                 "azureblobstorage",
+                                                 "prometheusqueryrange",
+                                                 "prometheusquery",
+                                                 "timeseriesselector",
+                                                 "timeseriesmetrics",
+                                                 "timeseriestags",
+                                                 "timeseriessamples",
+                                                 "timeseriesdata",
+                                                 "mergetreeprojection",
+                                                 "paimonazure",
+                                                 "loop",
+                                                 "postgresql",
+                                                 "clusterallreplicas",
+                                                 "viewifpermitted",
+                                                 "view",
+                                                 "jdbc",
+                                                 "mergetreetextindex",
+                                                 "mergetreeanalyzeindexesuuid",
+                                                 "filesystem",
+                                                 "mergetreeindex",
+                                                 "paimons3",
+                                                 "dictionary",
+                                                 "fuzzquery",
+                                                 "iceberghdfs",
+                                                 "merge",
+                                                 "url",
+                                                 "executable",
+                                                 "fuzzjson",
+                                                 "deltalakes3",
+                                                 "urlcluster",
+                                                 "deltalakes3cluster",
+                                                 "deltalakelocal",
+                                                 "eval",
+                                                 "filecluster",
+                                                 "file",
+                                                 "redis",
+                                                 "arrowstream",
+                                                 "mergetreeanalyzeindexes",
+                                                 "input",
+                                                 "mysql",
+                                                 "viewexplain",
+                                                 "odbc",
+                                                 "mongodb",
+                                                 "deltalake",
+                                                 "sqlite",
+                                                 "cluster",
+                                                 "paimoncluster",
+                                                 "remotesecure",
+                                                 "remote"};
   return all;
 }
 
@@ -118,8 +199,8 @@ std::string query_setup(const Query& q) {
   std::string filters;
   if (q.project.value != 0) {
     for (const std::string_view table : project_tables()) {
-      filters += fmt::format("{}'{}':'team_id = {}'", filters.empty() ? "" : ",", table,
-                             q.project.value);
+      filters +=
+          fmt::format("{}'{}':'team_id = {}'", filters.empty() ? "" : ",", table, q.project.value);
     }
   }
   return fmt::format(

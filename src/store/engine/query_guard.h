@@ -1,10 +1,10 @@
 // What a query may be, before the engine sees it: one statement that reads, and for a project no
 // look at the engine's own tables.
 //
-// The engine itself enforces readonly, the row filters and the limits; what it leaves open is closed
-// here: functions that read the machine's files, table functions that read a table past its filter,
-// output clauses, statements after the first. The scanner is stricter than the engine's, so that
-// both see the same names: what they might read differently is refused. Pure functions.
+// The engine itself enforces readonly, the row filters and the limits; what it leaves open is
+// closed here: functions that read the machine's files, table functions that read a table past its
+// filter, output clauses, statements after the first. The scanner is stricter than the engine's, so
+// that both see the same names: what they might read differently is refused. Pure functions.
 #pragma once
 
 #include <string>

@@ -51,9 +51,10 @@ struct Insert {
 Insert events(const InsertBatch& batch, uint32_t now_s) {
   Insert out;
   out.sql = statement("events",
-                       "uuid,event,properties,timestamp,team_id,distinct_id,elements_chain,"
-                       "created_at,person_id,person_created_at,person_properties,person_mode,"
-                       "_timestamp", batch.id);
+                      "uuid,event,properties,timestamp,team_id,distinct_id,elements_chain,"
+                      "created_at,person_id,person_created_at,person_properties,person_mode,"
+                      "_timestamp",
+                      batch.id);
   size_t bytes = 0;
   for (const InsertBatch::EventEntry& e : batch.events) {
     bytes += kFixedBytesPerRow + e.row.event.size() + e.row.properties.size() +
@@ -83,8 +84,10 @@ Insert events(const InsertBatch& batch, uint32_t now_s) {
 
 Insert persons(const InsertBatch& batch, uint32_t now_s) {
   Insert out;
-  out.sql = statement("person", "id,created_at,team_id,properties,is_identified,is_deleted,"
-                                 "version,_timestamp", batch.id);
+  out.sql = statement("person",
+                      "id,created_at,team_id,properties,is_identified,is_deleted,"
+                      "version,_timestamp",
+                      batch.id);
   out.rows = batch.persons.size();
   ByteWriter w(out.data);
   for (const event::PersonChange& p : batch.persons) {
@@ -103,7 +106,7 @@ Insert persons(const InsertBatch& batch, uint32_t now_s) {
 Insert distinct_ids(const InsertBatch& batch, uint32_t now_s, bool overrides) {
   Insert out;
   out.sql = statement(overrides ? "person_distinct_id_overrides" : "person_distinct_id2",
-                       "team_id,distinct_id,person_id,is_deleted,version,_timestamp", batch.id);
+                      "team_id,distinct_id,person_id,is_deleted,version,_timestamp", batch.id);
   ByteWriter w(out.data);
   for (const event::DistinctIdChange& d : batch.distinct_ids) {
     if (overrides && d.version <= 0) continue;
@@ -120,8 +123,8 @@ Insert distinct_ids(const InsertBatch& batch, uint32_t now_s, bool overrides) {
 
 Insert warnings(const InsertBatch& batch, uint32_t now_s) {
   Insert out;
-  out.sql = statement("ingestion_warnings", "team_id,source,type,details,timestamp,_timestamp",
-                       batch.id);
+  out.sql =
+      statement("ingestion_warnings", "team_id,source,type,details,timestamp,_timestamp", batch.id);
   out.rows = batch.warnings.size();
   ByteWriter w(out.data);
   for (const event::IngestionWarning& i : batch.warnings) {
@@ -140,8 +143,8 @@ Insert warnings(const InsertBatch& batch, uint32_t now_s) {
 EncodedInserts encode_inserts(const InsertBatch& batch, int64_t now_ms) {
   const auto now_s = static_cast<uint32_t>(now_ms / 1000);
   std::array<Insert, 5> all{events(batch, now_s), persons(batch, now_s),
-                               distinct_ids(batch, now_s, false),
-                               distinct_ids(batch, now_s, true), warnings(batch, now_s)};
+                            distinct_ids(batch, now_s, false), distinct_ids(batch, now_s, true),
+                            warnings(batch, now_s)};
   uint64_t statements = 0;
   size_t bytes = 64;
   for (const Insert& s : all) {

@@ -18,13 +18,13 @@
 namespace penstock::store {
 namespace {
 
-constexpr uint64_t kRead = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR |
-                           LANDLOCK_ACCESS_FS_EXECUTE;
-constexpr uint64_t kWrite =
-    LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
-    LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |
-    LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
-    LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM;
+constexpr uint64_t kRead =
+    LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_EXECUTE;
+constexpr uint64_t kWrite = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
+                            LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR |
+                            LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
+                            LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
+                            LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM;
 constexpr uint64_t kMove = 1ULL << 13;  // LANDLOCK_ACCESS_FS_REFER, from version 2 on
 
 bool allow(int rules, const std::string& path, uint64_t access) {
@@ -34,7 +34,8 @@ bool allow(int rules, const std::string& path, uint64_t access) {
   landlock_path_beneath_attr beneath{};
   beneath.allowed_access = access;
   beneath.parent_fd = fd;
-  const long done = ::syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0);
+  const long done =
+      ::syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0);
   ::close(fd);
   return done == 0;
 }
@@ -47,18 +48,19 @@ bool cage_files(const std::string& directory, const std::string& library) {
   // In version 1 a file may never change its directory, which the engine does inside its own.
   if (version < 2) return false;
   attr.handled_access_fs = kRead | kWrite | kMove;
-  const auto rules = static_cast<int>(
-      ::syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0));
+  const auto rules =
+      static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0));
   if (rules < 0) return false;
   bool held = allow(rules, directory, kRead | kWrite | kMove);
   std::error_code error;
   const auto real = std::filesystem::canonical(library, error);
-  held = held && allow(rules, real.string(), LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_EXECUTE);
+  held = held &&
+         allow(rules, real.string(), LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_EXECUTE);
   // Libraries, time zones, the kernel's figures about this process and machine.
-  for (const char* path : {"/lib", "/lib64", "/usr/lib", "/usr/share/zoneinfo", "/proc/self",
-                           "/proc/meminfo", "/proc/stat", "/proc/cpuinfo", "/proc/loadavg",
-                           "/proc/sys/vm", "/proc/sys/kernel", "/sys/fs/cgroup",
-                           "/sys/devices/system/cpu", "/sys/kernel/mm", "/dev/urandom"}) {
+  for (const char* path :
+       {"/lib", "/lib64", "/usr/lib", "/usr/share/zoneinfo", "/proc/self", "/proc/meminfo",
+        "/proc/stat", "/proc/cpuinfo", "/proc/loadavg", "/proc/sys/vm", "/proc/sys/kernel",
+        "/sys/fs/cgroup", "/sys/devices/system/cpu", "/sys/kernel/mm", "/dev/urandom"}) {
     allow(rules, path, kRead);
   }
   allow(rules, "/dev/null", LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE);

@@ -10,13 +10,14 @@ uint64_t Migration::checksum() const {
   return sum;
 }
 
-// Columns, types and order keys are those of PostHog's tables (ingestion contract, section 14). What
-// is computed from properties there while inserting is an ALIAS here: the same name and value, paid
-// for by the query that asks (docs/decisions/0004-aliases.md). Months before 2010 and after 2039 share
-// a partition each: a client with a broken clock can fill 362 partitions and no more.
+// Columns, types and order keys are those of PostHog's tables (ingestion contract, section 14).
+// What is computed from properties there while inserting is an ALIAS here: the same name and value,
+// paid for by the query that asks (docs/decisions/0004-aliases.md). Months before 2010 and after
+// 2039 share a partition each: a client with a broken clock can fill 362 partitions and no more.
 const std::vector<Migration>& migrations() {
   static const std::vector<Migration> all{
-      {1, "posthog-shaped tables",
+      {1,
+       "posthog-shaped tables",
        {R"sql(CREATE TABLE IF NOT EXISTS events (
   uuid UUID, event String, properties String CODEC(ZSTD(3)), timestamp DateTime64(6,'UTC'),
   team_id Int64, distinct_id String, elements_chain String, created_at DateTime64(6,'UTC'),
@@ -87,8 +88,11 @@ SETTINGS non_replicated_deduplication_window = 10000,
 }
 
 const std::vector<std::string_view>& project_tables() {
-  static const std::vector<std::string_view> all{"events", "person", "person_distinct_id2",
-                                                 "person_distinct_id_overrides", "groups",
+  static const std::vector<std::string_view> all{"events",
+                                                 "person",
+                                                 "person_distinct_id2",
+                                                 "person_distinct_id_overrides",
+                                                 "groups",
                                                  "ingestion_warnings"};
   return all;
 }

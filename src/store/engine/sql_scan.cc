@@ -53,7 +53,8 @@ class Scanner {
     SqlToken token{{}, true, true};
     for (at_++; at_ < sql_.size() && sql_[at_] != quote; at_++) {
       if (sql_[at_] == '\\') {
-        if (quote != '\'') return fail(Code::kInvalid, "a quoted name must not contain a backslash");
+        if (quote != '\'')
+          return fail(Code::kInvalid, "a quoted name must not contain a backslash");
         at_++;
       } else {
         token.text += lower(sql_[at_]);

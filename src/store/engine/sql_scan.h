@@ -1,4 +1,5 @@
-// A strict scanner for ClickHouse SQL: names, numbers and punctuation, without literals and comments.
+// A strict scanner for ClickHouse SQL: names, numbers and punctuation, without literals and
+// comments.
 //
 // Where the engine's own scanner has a second way of reading the same bytes (nested comments,
 // heredocs, typographic quotes, escapes inside quoted names), the text is refused, because a guard
@@ -14,7 +15,7 @@
 namespace penstock::store {
 
 struct SqlToken {
-  std::string text;  // lower case
+  std::string text;     // lower case
   bool quoted = false;  // "name" or `name`
   bool word = false;    // a name or keyword; otherwise one character of punctuation
 };

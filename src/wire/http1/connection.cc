@@ -11,7 +11,7 @@ namespace {
 
 constexpr size_t kKeptBodyBytes = 64U << 10;  // a body buffer larger than this is given back
 constexpr size_t kReadsPerTurn = 4;
-constexpr int64_t kLingerMs = 2000;           // for the client to read its answer and stop sending
+constexpr int64_t kLingerMs = 2000;  // for the client to read its answer and stop sending
 
 /// End of the head (one past its empty line), or npos. Bare line feeds are found too, so that the
 /// parser refuses them at once instead of the deadline later.
@@ -211,8 +211,8 @@ void Connection::process(std::string_view data) {
     data = joined;
   }
   while (!data.empty() && !closed_ && !closing_) {
-    const bool going = phase_ == Phase::kBody || phase_ == Phase::kSkip ? take_body(data)
-                                                                         : take_head(data);
+    const bool going =
+        phase_ == Phase::kBody || phase_ == Phase::kSkip ? take_body(data) : take_head(data);
     if (!going) break;
     if (exchanges_.size() >= server_.limits().pipeline_max) {
       // The rest waits here until answers have gone; nothing more is read meanwhile.

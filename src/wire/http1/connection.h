@@ -25,7 +25,7 @@ class Exchange : public Responder::Target, public std::enable_shared_from_this<E
   std::shared_ptr<BodyStream> stream(Response head) override;
   void abandon() override;
 
-  bool done() const { return done_; }          // everything of it is in `bytes_`
+  bool done() const { return done_; }  // everything of it is in `bytes_`
   bool streaming() const { return streaming_; }
   bool closes() const { return close_ || !keep_alive_; }
   std::string& bytes() { return bytes_; }

@@ -1,8 +1,8 @@
 // HeadParser: llhttp over one connection, request by request.
 //
-// `parse_head` is given a whole request head (it ends with an empty line); `parse_body` what follows,
-// in any pieces. Strict mode: both smuggling forms (Content-Length with Transfer-Encoding, two
-// Content-Lengths) are errors. Views in `head` point into the text given to `parse_head`.
+// `parse_head` is given a whole request head (it ends with an empty line); `parse_body` what
+// follows, in any pieces. Strict mode: both smuggling forms (Content-Length with Transfer-Encoding,
+// two Content-Lengths) are errors. Views in `head` point into the text given to `parse_head`.
 #pragma once
 
 #include <llhttp.h>

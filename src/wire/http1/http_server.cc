@@ -13,8 +13,13 @@ constexpr int kAcceptsPerTurn = 256;
 
 HttpServer::HttpServer(runtime::Loop& loop, runtime::Poller& poller, runtime::Runtime& runtime,
                        runtime::Listener listener, ServerLimits limits, Handler& handler)
-    : loop_(loop), poller_(poller), runtime_(runtime), listener_(std::move(listener)),
-      limits_(limits), handler_(handler), receive_buffer_(kReceiveBytes) {}
+    : loop_(loop),
+      poller_(poller),
+      runtime_(runtime),
+      listener_(std::move(listener)),
+      limits_(limits),
+      handler_(handler),
+      receive_buffer_(kReceiveBytes) {}
 
 HttpServer::~HttpServer() {
   loop_.cancel(sweep_timer_);
@@ -102,8 +107,8 @@ Result<std::unique_ptr<Server>> Server::start(runtime::Loop& loop, runtime::Poll
                                               ServerLimits limits, Handler& handler) {
   constexpr int kBacklog = 4096;
   PENSTOCK_TRY(auto listener, runtime::Listener::bind(address, kBacklog, reuse_port));
-  auto server = std::make_unique<HttpServer>(loop, poller, runtime, std::move(listener), limits,
-                                             handler);
+  auto server =
+      std::make_unique<HttpServer>(loop, poller, runtime, std::move(listener), limits, handler);
   PENSTOCK_CHECK(server->listen());
   return server;
 }
