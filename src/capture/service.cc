@@ -19,6 +19,8 @@ CaptureMetrics& metrics() {
 }
 
 namespace {
+// Registered when the program starts, so that pages of metrics are whole from the first request.
+[[maybe_unused]] const auto& registered = metrics();
 
 enum class Route : uint8_t {
   kEvents,

@@ -21,6 +21,11 @@ LogMetrics& metrics() {
   return instance;
 }
 
+namespace {
+// Registered when the program starts, so that pages of metrics are whole from the first request.
+[[maybe_unused]] const auto& registered = metrics();
+}  // namespace
+
 void Topic::answer(PendingFetch& fetch, Result<FetchResult> result) {
   fetch.home->post([done = std::move(fetch.done), result = std::move(result)]() mutable {
     done(std::move(result));
