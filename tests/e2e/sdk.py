@@ -1,0 +1,132 @@
+"""Drives released PostHog SDKs with a plan, and compares what SQL answers with it.
+
+A plan is JSON: host, key, batch (events per request), gzip, historical, retries, pace_ms (pause
+after every event), events [{event, distinct_id, uuid, timestamp, properties, groups}] and identifies
+[{distinct_id, set}]. A driver sends all of it with its SDK, waits until the SDK says that it is
+delivered, and prints {"errors": […]}.
+"""
+import datetime
+import json
+import os
+import pathlib
+import subprocess
+import uuid
+
+HERE = pathlib.Path(__file__).resolve().parent
+# A request's sent_at moves its events by what the client's clock seems to be off, and the time on the
+# way is part of that (capture contract, section 4); a repeated request keeps its first sent_at.
+SKEW_MS_MAX = 30_000
+SENDS_NO_SENT_AT = {"posthog-go"}
+LIBRARIES = {"node": "posthog-node", "python": "posthog-python", "go": "posthog-go"}
+DRIVER_SECONDS = 120
+
+# Values that pipelines tend to bend.
+ODD_PROPERTIES = {
+    "text": "plain", "empty": "", "emoji": "naïve café 👩‍🚀 \u2028 end", "quotes": "a \"b\" \\ c / d",
+    "controls": "tab\tnewline\nreturn\r", "html": "<script>alert('x')</script>", "zero": 0,
+    "negative": -17, "big": 9007199254740991, "small": 1e-7, "float": 3.141592653589793,
+    "yes": True, "no": False, "nothing": None, "list": [1, "two", [3.5, None], {"four": 4}],
+    "nested": {"a": {"b": {"c": ["deep"]}}, "ключ": "значение"}, "spaced key": "kept",
+    "$special_looking": "kept too",
+}
+
+
+def command(sdk):
+    if sdk == "node":
+        return ["node", HERE / "node/drive.mjs"]
+    if sdk == "python":
+        return [os.environ["PENSTOCK_E2E_PYTHON"], HERE / "python/drive.py"]
+    binary = HERE.parents[1] / "build/e2e-go"
+    binary.parent.mkdir(exist_ok=True)
+    subprocess.run(["go", "build", "-o", binary, "."], cwd=HERE / "go", check=True,
+                   env={**os.environ, "GOFLAGS": "-mod=readonly"})
+    return [binary]
+
+
+def make_event(n, name="order placed", properties=None, groups=None, when=None):
+    when = when or datetime.datetime(2026, 11, 20, 9, 30, 15, 123000, datetime.timezone.utc)
+    when += datetime.timedelta(milliseconds=37 * n)
+    return {"event": name, "distinct_id": f"user-{n % 7}", "uuid": str(uuid.uuid4()),
+            "timestamp": when.isoformat(timespec="milliseconds"),
+            "properties": {"n": n, **(properties or {})}, "groups": groups or {}}
+
+
+def make_plan(penstock, key, events, **options):
+    return {"host": penstock.capture, "key": key, "batch": 20, "gzip": False, "historical": False,
+            "retries": 3, "pace_ms": 0, "identifies": [], "events": events, **options}
+
+
+def start(sdk, plan):
+    process = subprocess.Popen(command(sdk), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    process.stdin.write(json.dumps(plan))
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def finish(process):
+    try:
+        out, err = process.communicate(timeout=DRIVER_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise AssertionError("the SDK did not finish in time")
+    assert process.returncode == 0, f"the driver failed: {err[-800:]}"
+    errors = json.loads(out.strip().splitlines()[-1])["errors"]
+    assert not errors, f"the SDK gave up on events: {errors[:3]}"
+
+
+def send(sdk, plan):
+    finish(start(sdk, plan))
+
+
+COLUMNS = ("toString(uuid), event, distinct_id, toUnixTimestamp64Milli(toDateTime64(timestamp, 3, "
+           "'UTC')), properties, toString(team_id), person_mode, toString(person_id)")
+
+
+def rows_by_uuid(penstock, wanted):
+    """Every wanted uuid exactly once; waits until they are there."""
+    penstock.eventually(lambda: int(penstock.sql("SELECT count() FROM events")[0][0]) >= wanted)
+    rows = {}
+    for row in penstock.sql(f"SELECT {COLUMNS} FROM events"):
+        assert row[0] not in rows, f"{row[0]} was stored twice"
+        rows[row[0]] = row
+    return rows
+
+
+def millis(text):
+    return round(datetime.datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def compare(event, row, library):
+    """One planned event against its row, field by field."""
+    assert row is not None, f"{event['uuid']} is not stored"
+    assert row[1] == event["event"], row
+    assert row[2] == event["distinct_id"], row
+    late = int(row[3]) - millis(event["timestamp"])
+    assert 0 <= late <= (0 if library in SENDS_NO_SENT_AT else SKEW_MS_MAX), (library, late)
+    assert row[5] == "1", row
+    properties = json.loads(row[4])
+    for key, value in event["properties"].items():
+        assert key in properties, f"{key} is missing in {row[4]}"
+        same = properties[key] == value and type(properties[key]) is type(value)
+        assert same, f"{key}: sent {value!r}, stored {properties[key]!r}"
+    assert properties["$lib"] == library, properties["$lib"]
+    assert properties["$lib_version"], properties
+    if event["groups"]:
+        assert properties["$groups"] == event["groups"], properties
+
+
+def balanced(penstock, received=None):
+    """The ledger's equation holds and everything has arrived; returns the totals."""
+    def settled():
+        ledger = penstock.ledger()
+        return ledger if ledger["balance"]["balanced"] and ledger["total"]["in_flight"] == 0 else None
+    total = penstock.eventually(settled)["total"]
+    if received is not None:
+        assert int(total["received"]) == received, total
+    assert int(total["received"]) == (
+        int(total["stored"]) + int(total["deduplicated"]) + int(total["quarantined"])
+        + int(total["redriven"]) + sum(int(n) for n in total["dropped"].values())), total
+    return total
