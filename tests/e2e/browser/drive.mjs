@@ -1,0 +1,66 @@
+// A visitor with posthog-js in a real Chromium: serves a small shop page, does what the plan says, and
+// prints as JSON what the page was told to send and what the browser complained about.
+//
+// Plan, on standard input: host, key, options (of posthog.init), events [{event, uuid, timestamp,
+// properties}], pace_ms (pause after every event), settle_ms (how long to stay after the last one).
+import { chromium } from 'playwright-core'
+import { createServer } from 'node:http'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const plan = JSON.parse(readFileSync(0, 'utf8'))
+const sdk = readFileSync(fileURLToPath(import.meta.resolve('posthog-js/dist/module.no-external.js')))
+const page_text = `<!doctype html><title>Shop</title><main id="shop">
+<button class="buy primary" id="buy" data-attr="buy-now">Buy now</button>
+<a href="#terms" class="quiet">Terms</a></main>`
+
+const server = createServer((request, response) => {
+  const script = request.url === '/posthog.js'
+  response.setHeader('Content-Type', script ? 'text/javascript' : 'text/html; charset=utf-8')
+  response.end(script ? sdk : page_text)
+})
+await new Promise((done) => server.listen(0, '127.0.0.1', done))
+const origin = `http://127.0.0.1:${server.address().port}`
+
+const browser = await chromium.launch({
+  executablePath: process.env.PENSTOCK_CHROMIUM,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
+})
+const context = await browser.newContext({ userAgent: plan.user_agent, locale: 'en-GB' })
+const page = await context.newPage()
+const failed = []
+const captured = []
+page.on('response', (r) => {
+  if (r.url().startsWith(plan.host)) captured.push([new URL(r.url()).pathname, r.status()])
+})
+page.on('pageerror', (error) => failed.push(String(error)))
+
+await page.goto(origin + '/shop?utm_source=test')
+const told = await page.evaluate(async (plan) => {
+  const { posthog } = await import('/posthog.js')
+  window.posthog = posthog
+  posthog.init(plan.key, { api_host: plan.host, ...plan.options })
+  const pause = (ms) => new Promise((done) => setTimeout(done, ms))
+  const anonymous = posthog.get_distinct_id()
+  for (const e of plan.events) {
+    posthog.capture(e.event, e.properties, { uuid: e.uuid, timestamp: new Date(e.timestamp) })
+    if (plan.pace_ms) await pause(plan.pace_ms)
+  }
+  return { anonymous, version: posthog.version || posthog.LIB_VERSION, url: location.href }
+}, plan)
+
+if (plan.visit) {
+  await page.click('#buy')
+  await page.evaluate(async () => {
+    posthog.identify('eve@example.com', { plan: 'pro' }, { first_seen: 'shop' })
+    posthog.group('company', 'acme', { seats: 5 })
+    posthog.capture('after identify', { step: 2 })
+  })
+}
+// What is still queued must leave by itself when the visitor goes: posthog-js uses sendBeacon then.
+await page.waitForTimeout(plan.settle_ms)
+await page.goto('about:blank')
+await page.waitForTimeout(500)
+await browser.close()
+server.close()
+console.log(JSON.stringify({ ...told, captured, errors: failed }))

@@ -1,0 +1,134 @@
+"""posthog-js, unmodified, in a real Chromium page."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+from harness import KEY, Penstock
+import sdk
+
+# posthog-js keeps the events of automated browsers to itself unless told otherwise.
+USER_AGENT = ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+              "Chrome/140.0.0.0 Safari/537.36")
+OPTIONS = {"opt_out_useragent_filter": True, "person_profiles": "always",
+           "capture_pageview": True, "capture_pageleave": True,
+           "autocapture": True, "disable_session_recording": True}
+
+
+def visit(penstock, events, **plan):
+    options = {**OPTIONS, **plan.pop("options", {})}
+    process = subprocess.Popen(["node", sdk.HERE / "browser/drive.mjs"], text=True,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    plan = {"host": penstock.capture, "key": KEY, "user_agent": USER_AGENT, "options": options,
+            "events": events, "settle_ms": 4000, **plan}
+    process.stdin.write(json.dumps(plan))
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def left(process):
+    try:
+        out, err = process.communicate(timeout=sdk.DRIVER_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise AssertionError("the visitor did not leave")
+    assert process.returncode == 0, err[-800:]
+    told = json.loads(out.strip().splitlines()[-1])
+    assert not told["errors"], told["errors"]
+    return told
+
+
+def version():
+    package = sdk.HERE / "browser/node_modules/posthog-js/package.json"
+    return json.loads(package.read_text())["version"]
+
+
+def by_name(rows):
+    out = {}
+    for row in rows.values():
+        out.setdefault(row[1], []).append((row, json.loads(row[4])))
+    return out
+
+
+def test_a_visit():
+    events = [sdk.make_event(n, name="item viewed", properties=sdk.ODD_PROPERTIES) for n in range(3)]
+    with Penstock() as penstock:
+        told = left(visit(penstock, events, visit=True))
+        # $pageview, 3 events, $autocapture, $identify, $groupidentify, after identify, $pageleave
+        rows = sdk.rows_by_uuid(penstock, 9)
+        names = by_name(rows)
+        assert len(rows) == 9, sorted(names)
+        for event in events:
+            row = rows[event["uuid"]]
+            sdk.compare({**event, "distinct_id": told["anonymous"]}, row, "web")
+        for event_rows in names.values():
+            for row, properties in event_rows:
+                assert properties["$lib_version"] == version(), properties["$lib_version"]
+                assert properties["$session_id"] and properties["$window_id"], row[1]
+                assert properties["token"] == KEY
+        view = names["$pageview"][0][1]
+        assert view["$current_url"] == told["url"] and view["utm_source"] == "test", view
+        click = penstock.sql("SELECT elements_chain FROM events WHERE event = '$autocapture'")[0][0]
+        assert click.startswith("button.buy.primary"), click
+        for part in ('text="Buy now"', 'attr__data-attr="buy-now"', 'attr_id="buy"', ";main:"):
+            assert part in click, (part, click)
+        identify = names["$identify"][0]
+        assert identify[0][2] == "eve@example.com"
+        assert identify[1]["$anon_distinct_id"] == told["anonymous"]
+        # Before and after identify it is one person, with what the page said about them.
+        people = {row[2]: row[7] for event_rows in names.values() for row, _ in event_rows}
+        assert set(people) == {told["anonymous"], "eve@example.com"}, people
+        owners = penstock.eventually(lambda: penstock.sql(
+            "SELECT uniq(person_id), count() FROM person_distinct_id2 FINAL WHERE is_deleted = 0 "
+            f"AND distinct_id IN ('{told['anonymous']}', 'eve@example.com') HAVING count() = 2"))
+        assert [str(n) for n in owners[0]] == ["1", "2"], owners
+        person = json.loads(penstock.sql(
+            "SELECT properties FROM person FINAL WHERE is_deleted = 0 "
+            f"AND toString(id) = '{people['eve@example.com']}'")[0][0])
+        assert person["plan"] == "pro" and person["first_seen"] == "shop", person
+        assert person["$initial_utm_source"] == "test", person
+        group = names["$groupidentify"][0][1]
+        assert group["$group_type"] == "company" and group["$group_key"] == "acme"
+        assert names["after identify"][0][1]["$groups"] == {"company": "acme"}
+        leave = names["$pageleave"][0][1]
+        assert leave["$prev_pageview_pathname"] == "/shop", leave
+        refused = [(path, status) for path, status in told["captured"] if status >= 400]
+        assert not refused, refused
+        sdk.balanced(penstock, 9)
+
+
+def test_without_compression_and_without_batching():
+    events = [sdk.make_event(n, name="plain", properties=sdk.ODD_PROPERTIES) for n in range(4)]
+    quiet = {"disable_compression": True, "request_batching": False, "capture_pageview": False,
+             "capture_pageleave": False, "autocapture": False}
+    with Penstock() as penstock:
+        told = left(visit(penstock, events, options=quiet, settle_ms=1000))
+        rows = sdk.rows_by_uuid(penstock, len(events))
+        for event in events:
+            sdk.compare({**event, "distinct_id": told["anonymous"]}, rows.get(event["uuid"]), "web")
+        sent = [path for path, _ in told["captured"] if path.startswith(("/e", "/i/v0/e"))]
+        assert len(sent) == len(events), told["captured"]
+        sdk.balanced(penstock, len(events))
+
+
+def test_retries_across_a_restart():
+    events = [sdk.make_event(n, name="during the outage") for n in range(40)]
+    quiet = {"capture_pageview": False, "capture_pageleave": False, "autocapture": False}
+    with Penstock() as penstock:
+        # posthog-js tries again 3 to 6 seconds after a failure.
+        visitor = visit(penstock, events, options=quiet, pace_ms=150, settle_ms=12_000)
+        penstock.eventually(lambda: int(penstock.ledger()["total"]["received"]) >= 5)
+        penstock.stop(signal.SIGKILL)
+        time.sleep(1.0)  # an outage the page must notice
+        penstock.start()
+        told = left(visitor)
+        rows = sdk.rows_by_uuid(penstock, len(events))
+        for event in events:
+            sdk.compare({**event, "distinct_id": told["anonymous"]}, rows.get(event["uuid"]), "web")
+        sdk.balanced(penstock)
+
+
+assert os.environ.get("PENSTOCK_CHROMIUM"), "run this as: tools/env tests/e2e/run"
