@@ -1,12 +1,10 @@
 #include "main/process.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <future>
 
@@ -15,13 +13,16 @@
 #include "catalog/catalog.h"
 #include "event/lane.h"
 #include "persons/person_store.h"
+#include "runtime/lock_file.h"
 #include "runtime/real_runtime.h"
+#include "runtime/signals.h"
 
 namespace penstock::cli {
 namespace {
 
 constexpr int64_t kLoginLinkMs = 3'600'000;
 constexpr int64_t kAdminDrainMs = 2000;
+constexpr int kEndedBySecondSignal = 130;
 
 /// Runs a task on a loop and waits for it.
 template <typename Work>
@@ -42,25 +43,6 @@ Status await(runtime::LoopThread& thread, Start start) {
   return promise.get_future().get();
 }
 
-/// One process per data directory, for as long as this lives.
-class DirectoryLock {
- public:
-  ~DirectoryLock() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Status take(const std::string& data_dir) {
-    fd_ = ::open((data_dir + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd_ < 0) return fail(Code::kDenied, "cannot write in " + data_dir);
-    if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
-      return fail(Code::kConflict, "another Penstock is running on " + data_dir);
-    }
-    return {};
-  }
-
- private:
-  int fd_ = -1;
-};
-
 struct Shard {
   explicit Shard(size_t index) : thread(fmt::format("capture-{}", index)) {}
   runtime::LoopThread thread;
@@ -75,7 +57,7 @@ struct Process::Parts {
   const config::OptionTable& table;
   std::string data_dir;
   Instance instance;
-  DirectoryLock lock;
+  runtime::LockFile lock;
   std::unique_ptr<runtime::Runtime> runtime;
   runtime::LoopThread log_thread{"log"}, pipeline{"pipeline"}, admin_thread{"admin"};
   std::unique_ptr<log::Log> log;
@@ -88,11 +70,15 @@ struct Process::Parts {
   std::vector<std::unique_ptr<Shard>> shards;
   std::unique_ptr<admin::AdminService> admin;
   std::unique_ptr<wire::Server> admin_server;
+  std::promise<void> asked_to_stop;
+  int signals_seen = 0;  // admin loop only
+  std::unique_ptr<runtime::SignalWatch> signals;
   bool started = false;
 
   Parts(Settings s, const config::OptionTable& t, std::string d)
       : settings(std::move(s)), table(t), data_dir(std::move(d)) {}
 
+  Status watch_signals();
   Status open_directory();
   Status open_log();
   Status open_state();
@@ -106,12 +92,30 @@ struct Process::Parts {
   void stop();
 };
 
+/// The first signal asks for a drain; the second, from somebody who will not wait for it, ends the
+/// process at once, which the log makes as safe as a power failure.
+Status Process::Parts::watch_signals() {
+  Status outcome;
+  on_loop(admin_thread, [&] {
+    auto watch = runtime::SignalWatch::install(admin_thread.poller(), [this](int) {
+      if (++signals_seen == 1) return asked_to_stop.set_value();
+      std::_Exit(kEndedBySecondSignal);
+    });
+    if (!watch) {
+      outcome = fail(watch.error(), "cannot watch for signals");
+      return;
+    }
+    signals = std::move(*watch);
+  });
+  return outcome;
+}
+
 Status Process::Parts::open_directory() {
   std::error_code error;
   std::filesystem::create_directories(data_dir, error);
   if (error) return fail(Code::kDenied, "cannot create " + data_dir + ": " + error.message());
   data_dir = std::filesystem::absolute(data_dir).lexically_normal().string();
-  PENSTOCK_CHECK(lock.take(data_dir));
+  PENSTOCK_TRY(lock, runtime::LockFile::take(data_dir + "/lock"));
   for (const char* sub : {"/log", "/state", "/store"}) {
     std::filesystem::create_directories(data_dir + sub, error);
     if (error) return fail(Code::kDenied, "cannot write in " + data_dir + ": " + error.message());
@@ -353,6 +357,7 @@ Process::~Process() {
   Parts& p = *parts_;
   // Objects that live on a loop end there; then the loops themselves.
   on_loop(p.admin_thread, [&] {
+    p.signals.reset();
     p.admin_server.reset();
     p.admin.reset();
   });
@@ -376,14 +381,10 @@ Process::~Process() {
 
 Status Process::start() {
   Parts& p = *parts_;
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // every thread made from here on inherits it
   p.log_thread.start();
   p.pipeline.start();
   p.admin_thread.start();
+  PENSTOCK_CHECK(p.watch_signals());
   PENSTOCK_CHECK(p.open_directory());
   PENSTOCK_CHECK(p.open_log());
   p.started = true;
@@ -405,14 +406,7 @@ Result<std::string> Process::login_link() {
   return parts_->instance.admin_url + "/login#secret=" + secret;
 }
 
-void Process::wait_for_signal() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  int which = 0;
-  sigwait(&signals, &which);
-}
+void Process::wait_for_signal() { parts_->asked_to_stop.get_future().wait(); }
 
 void Process::stop() { parts_->stop(); }
 

@@ -25,7 +25,7 @@ class Process {
   const Instance& instance() const;
   /// Valid for an hour, once.
   Result<std::string> login_link();
-  /// Blocks until SIGINT or SIGTERM.
+  /// Blocks until SIGINT or SIGTERM, once. A second signal ends the process without a drain.
   void wait_for_signal();
   /// Drains and stops; blocks.
   void stop();

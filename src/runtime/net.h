@@ -53,6 +53,9 @@ class Socket {
   int fd_ = -1;
 };
 
+/// Two ends of a local stream: `first` never blocks and stays here, `second` is for a child.
+Result<std::pair<Socket, Socket>> socket_pair();
+
 /// Called on the loop's thread when a watched socket is ready.
 class SocketHandler {
  public:

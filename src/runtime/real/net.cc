@@ -1,11 +1,13 @@
 #include "runtime/net.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -121,6 +123,18 @@ std::string Socket::peer_ip() const {
   std::string ip = from_sockaddr(peer).host;
   if (ip.starts_with("::ffff:")) ip = ip.substr(7);
   return ip;
+}
+
+Result<std::pair<Socket, Socket>> socket_pair() {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    return fail(Code::kExhausted, std::string("socket pair: ") + std::strerror(errno));
+  }
+  std::pair<Socket, Socket> out{Socket(ends[0]), Socket(ends[1])};
+  if (::fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0) {
+    return fail(Code::kUnavailable, std::string("socket pair: ") + std::strerror(errno));
+  }
+  return out;
 }
 
 Result<Listener> Listener::bind(const Address& address, int backlog, bool reuse_port) {

@@ -1,25 +1,15 @@
 #include "store/engine/link.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstring>
 #include <vector>
 
 #include "base/codec.h"
 #include "base/diag.h"
 
-extern char** environ;
-
 namespace penstock::store {
 namespace {
 
-constexpr int kChildFd = 3;
+constexpr int kChildFd = 3;  // where a child finds its first descriptor
 constexpr size_t kReadBytes = 1U << 18;
 constexpr size_t kHeadBytes = 9;  // request id and op
 
@@ -35,37 +25,14 @@ EngineLink::~EngineLink() {
 }
 
 Status EngineLink::spawn() {
-  int pair[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-    return fail(Code::kUnavailable, std::string("socket pair: ") + std::strerror(errno));
-  }
-  ::fcntl(pair[0], F_SETFL, O_NONBLOCK);
-  std::vector<std::string> words{options_.binary, "engine-child",
-                                 "--path",        options_.directory,
-                                 "--lib",         options_.library,
-                                 "--fd",          std::to_string(kChildFd),
-                                 "--memory",      std::to_string(options_.memory_bytes_max)};
-  std::vector<char*> argv;
-  for (std::string& w : words) argv.push_back(w.data());
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  // dup2 to the same number would keep close-on-exec; the pair never lands on 3 in practice, but if
-  // it does, a copy is made first.
-  const int from = pair[1] == kChildFd ? ::fcntl(pair[1], F_DUPFD_CLOEXEC, 10) : pair[1];
-  posix_spawn_file_actions_adddup2(&actions, from, kChildFd);
-  pid_t pid = 0;
-  const int error =
-      ::posix_spawn(&pid, options_.binary.c_str(), &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  ::close(pair[1]);
-  if (from != pair[1]) ::close(from);
-  if (error != 0) {
-    ::close(pair[0]);
-    return fail(Code::kUnavailable, "start " + options_.binary + ": " + std::strerror(error));
-  }
-  pid_ = pid;
-  socket_ = runtime::Socket(pair[0]);
+  PENSTOCK_TRY(auto pair, runtime::socket_pair());
+  PENSTOCK_TRY(auto child, runtime::ChildProcess::spawn(
+                               {{options_.binary, "engine-child", "--path", options_.directory,
+                                 "--lib", options_.library, "--fd", std::to_string(kChildFd),
+                                 "--memory", std::to_string(options_.memory_bytes_max)},
+                                {pair.second.fd()}}));
+  child_ = std::move(child);
+  socket_ = std::move(pair.first);
   in_.clear();
   out_.clear();
   sent_ = 0;
@@ -74,19 +41,14 @@ Status EngineLink::spawn() {
 }
 
 void EngineLink::kill() {
-  if (pid_ <= 0) return;
-  ::kill(pid_, SIGKILL);
-  lost();
+  if (running()) lost();
 }
 
 void EngineLink::lost() {
-  if (pid_ <= 0) return;
+  if (!running()) return;
   poller_.unwatch(socket_);
   socket_.close();
-  ::kill(pid_, SIGKILL);
-  int status = 0;
-  ::waitpid(pid_, &status, 0);
-  pid_ = 0;
+  child_.reset();  // kills it if it still runs, and reaps it
   auto waiting = std::move(waiting_);
   waiting_.clear();
   for (auto& [id, done] : waiting) done(fail(Code::kMaybe, "the engine ended before it answered"));
@@ -94,7 +56,7 @@ void EngineLink::lost() {
 }
 
 void EngineLink::request(EngineOp op, std::string operands, ReplyDone done) {
-  if (pid_ <= 0) return done(fail(Code::kUnavailable, "the engine is starting"));
+  if (!running()) return done(fail(Code::kUnavailable, "the engine is starting"));
   if (waiting_.size() >= options_.requests_max) {
     return done(fail(Code::kBusy, "too many requests are under way"));
   }
@@ -115,7 +77,7 @@ void EngineLink::request(EngineOp op, std::string operands, ReplyDone done) {
 
 void EngineLink::on_ready(bool readable, bool writable) {
   if (writable) write();
-  if (readable && pid_ > 0) read();
+  if (readable && running()) read();
 }
 
 void EngineLink::write() {
@@ -149,7 +111,7 @@ void EngineLink::read() {
     if (size > kFrameBytesMax) return lost();
     if (in_.size() - at - sizeof size < size) break;
     take_reply(std::string_view(in_).substr(at + sizeof size, size));
-    if (pid_ <= 0) return;
+    if (!running()) return;
     at += sizeof size + size;
   }
   in_.erase(0, at);

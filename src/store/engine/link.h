@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
 #include "base/result.h"
 #include "runtime/net.h"
+#include "runtime/process.h"
 #include "store/engine/protocol.h"
 #include "store/engine_store.h"
 
@@ -29,10 +31,10 @@ class EngineLink : public runtime::SocketHandler {
 
   /// Starts a child; the former one must be gone.
   Status spawn();
-  bool running() const { return pid_ > 0; }
+  bool running() const { return child_.has_value(); }
   /// Ends the child now. Requests under way are answered as by its death.
   void kill();
-  int pid() const { return pid_; }
+  int pid() const { return child_ ? child_->pid() : 0; }
   size_t under_way() const { return waiting_.size(); }
 
   /// `operands` follow the op in the frame. Answers kMaybe when the child dies before it replied,
@@ -51,7 +53,7 @@ class EngineLink : public runtime::SocketHandler {
   const EngineOptions& options_;
   std::function<void()> died_;
   runtime::Socket socket_;
-  int pid_ = 0;
+  std::optional<runtime::ChildProcess> child_;
   uint64_t next_id_ = 1;
   std::unordered_map<uint64_t, ReplyDone> waiting_;
   std::string in_;
