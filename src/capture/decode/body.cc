@@ -138,7 +138,9 @@ std::expected<DecodedBody, Refusal> BodyDecoder::decode(const BodyInput& in) {
   std::string_view raw = query_data_.empty() ? in.body->view() : std::string_view(query_data_);
   if (raw.empty()) return std::unexpected(refuse(400, "empty_body", "the request has no body"));
   last_text_ = raw;
-  if (!is_form_like(raw) && looks_base64(raw, false) && wire::base64_decode(raw, unbased_)) {
+  // lz64 is base64 text itself, of another meaning.
+  if (hint != Compression::kLz64 && !is_form_like(raw) && looks_base64(raw, false) &&
+      wire::base64_decode(raw, unbased_)) {
     raw = unbased_;
   }
   if (in.content_type == "application/x-www-form-urlencoded") {
@@ -147,7 +149,10 @@ std::expected<DecodedBody, Refusal> BodyDecoder::decode(const BodyInput& in) {
     if (!data) return std::unexpected(data.error());
     raw = *data;
     if (!hint) hint = from_form;
-    if (looks_base64(raw, false) && wire::base64_decode(raw, unbased_)) raw = unbased_;
+    if (hint != Compression::kLz64 && looks_base64(raw, false) &&
+        wire::base64_decode(raw, unbased_)) {
+      raw = unbased_;
+    }
   }
   if (!hint) hint = compression_named(in.content_encoding, false);
   last_text_ = raw;
