@@ -67,6 +67,20 @@ export function useLedger(project: number, step: LedgerStep, hours: number) {
   });
 }
 
+/** How many events the project received lately; asked again and again only while it is none. */
+export function useReceived(project: number, enabled: boolean) {
+  return useQuery({
+    queryKey: ["received", project],
+    queryFn: async () => {
+      const from = new Date(Date.now() - 30 * 86_400_000).toISOString();
+      const path = `/projects/${project}/ledger?step=total&from=${encodeURIComponent(from)}`;
+      return (await api<Ledger>(path)).total.received;
+    },
+    enabled,
+    refetchInterval: (query) => (query.state.data === 0 ? 2_000 : false),
+  });
+}
+
 export function useQuarantine(project: number, enabled: boolean) {
   return useQuery({
     queryKey: ["quarantine", project],

@@ -19,10 +19,24 @@ const petrol: MantineColorsTuple = [
   "#06424b",
 ];
 
+// Mantine's own greys have no hue; these are the dark surfaces of tokens.css, light to dark.
+const dark: MantineColorsTuple = [
+  "#e3ecea",
+  "#c3d1ce",
+  "#94a8a5",
+  "#566a68",
+  "#364747",
+  "#243131",
+  "#1a2424",
+  "#151e1e",
+  "#101818",
+  "#0b1111",
+];
+
 export const theme = createTheme({
   primaryColor: "petrol",
   primaryShade: { light: 7, dark: 6 },
-  colors: { petrol },
+  colors: { petrol, dark },
   defaultRadius: "md",
   fontFamily: '"Inter Variable", system-ui, -apple-system, "Segoe UI", sans-serif',
   fontFamilyMonospace: '"JetBrains Mono Variable", ui-monospace, Menlo, Consolas, monospace',

@@ -37,6 +37,19 @@ describe("TailBuffer", () => {
     expect(buffer.waiting).toBe(0);
   });
 
+  it("says when it is full, so that the reader can stop before anything is forgotten", () => {
+    const buffer = new TailBuffer(3);
+    buffer.pause();
+    for (let i = 1; i <= 3; i++) {
+      expect(buffer.full).toBe(false);
+      buffer.push(event(i));
+    }
+    expect(buffer.full).toBe(true);
+    buffer.resume();
+    expect(buffer.full).toBe(false);
+    expect(buffer.rows()).toHaveLength(3);
+  });
+
   it("counts every event of a long pause though it keeps only the newest", () => {
     const buffer = new TailBuffer(10);
     buffer.push(event(0));

@@ -4,7 +4,7 @@
 // little. While paused, what is shown stays as it is and new events wait; every event counts.
 import type { TailEvent } from "../api/types";
 
-export const kRowsKept = 2_000;
+export const kRowsKept = 10_000;
 export const kRateSeconds = 60;
 
 export class TailRow {
@@ -79,6 +79,11 @@ export class TailBuffer {
     this.per_second.clear();
     this.arrived = 0;
     this.waiting = 0;
+  }
+
+  /** As many wait as are kept: whoever reads should stop, so that none is forgotten. */
+  get full(): boolean {
+    return this.held.length >= this.rows_kept;
   }
 
   /** Newest first, at most `rows_kept`. */

@@ -128,4 +128,19 @@ describe("TailStream", () => {
     expect(t.opened).toHaveLength(1);
     expect(t.states).toEqual(["connecting"]);
   });
+
+  it("reads nothing while suspended and goes on behind the last event", () => {
+    const t = make();
+    t.stream.start();
+    const first = t.last();
+    first.source.send("outcome", "a", "0-1");
+    t.stream.suspend();
+    expect(first.source.closed).toBe(true);
+    first.source.send("outcome", "late", "0-2");
+    expect(t.events).toEqual(["a"]);
+    t.stream.go_on();
+    t.stream.go_on();
+    expect(t.opened).toHaveLength(2);
+    expect(t.last().url).toBe("/tail?cursor=0-1");
+  });
 });

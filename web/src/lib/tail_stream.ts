@@ -47,6 +47,19 @@ export class TailStream {
     this.connect();
   }
 
+  /** Reads no further; what is not read waits in the server's log. */
+  suspend(): void {
+    this.drop();
+    this.clear(this.retry);
+  }
+
+  /** Goes on behind the last event that was read. */
+  go_on(): void {
+    if (this.stopped || this.source !== null) return;
+    this.clear(this.retry);
+    this.connect();
+  }
+
   stop(): void {
     this.stopped = true;
     this.drop();
