@@ -1,11 +1,9 @@
 import "./app/fonts.css";
 import "@mantine/core/styles.css";
-import "@mantine/notifications/styles.css";
 import "./app/tokens.css";
 import "./app/base.css";
 
 import { MantineProvider } from "@mantine/core";
-import { Notifications } from "@mantine/notifications";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { lazy } from "react";
 import { createRoot } from "react-dom/client";
@@ -32,7 +30,6 @@ createRoot(root).render(
     colorSchemeManager={scheme_manager}
     defaultColorScheme="auto"
   >
-    <Notifications position="top-right" />
     <QueryClientProvider client={query_client}>
       <BrowserRouter>
         <Routes>
