@@ -120,7 +120,7 @@ export function Chart(props: ChartProps) {
   const { kind, points, x, series, time } = props;
   const { ref, width, height } = useElementSize();
   const [at, set_at] = useState<number | null>(null);
-  const frame: Frame = { width, height, left: 46, right: 12, top: 10, bottom: 26 };
+  const frame: Frame = { width, height, left: 46, right: 24, top: 10, bottom: 26 };
   const { axis, y } = useMemo(() => {
     const keys = series.map((s) => s.key);
     const x_axis =

@@ -30,23 +30,23 @@ const kParts: { key: PartKey; label: string; help: string }[] = [
   {
     key: "in_flight",
     label: "in flight",
-    help: "Durable in the log and on their way to the store. Goes to 0 when traffic rests.",
+    help: "Durable in the log, on the way to the store.",
   },
   {
     key: "deduplicated",
     label: "deduplicated",
-    help: "Copies of events that were already accepted, such as an SDK's retries.",
+    help: "Copies of accepted events, such as retries.",
   },
-  { key: "dropped", label: "dropped", help: "Turned away by a rule, each with its reason." },
+  { key: "dropped", label: "dropped", help: "Turned away by a rule, with a reason." },
   {
     key: "quarantined",
     label: "quarantined",
-    help: "Could not be processed. Kept with their bytes until they can be.",
+    help: "Kept with their bytes until they can be processed.",
   },
   {
     key: "redriven",
     label: "re-driven",
-    help: "Left quarantine and were received again; they count once more as received.",
+    help: "Left quarantine and were received again.",
   },
 ];
 

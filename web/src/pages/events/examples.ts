@@ -12,7 +12,7 @@ export const kExamples: Example[] = [
 FROM events
 WHERE timestamp > now() - INTERVAL 1 HOUR
 GROUP BY minute
-ORDER BY minute`,
+ORDER BY minute WITH FILL STEP toIntervalMinute(1)`,
   },
   {
     title: "Newest events",
@@ -42,7 +42,7 @@ ORDER BY minute`,
     sql: `SELECT toDate(timestamp) AS day, uniqExact(distinct_id) AS people
 FROM events
 GROUP BY day
-ORDER BY day`,
+ORDER BY day WITH FILL`,
   },
   {
     title: "By a property: browser",

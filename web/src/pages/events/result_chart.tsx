@@ -6,6 +6,7 @@ import type { ChartPlan } from "../../lib/chart_pick";
 import { plural } from "../../lib/format";
 import styles from "./events.module.css";
 
+const kNumber = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 });
 const kTime = /^(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d(?:\.\d{1,3})?)\d*)?$/;
 
 /** The engine answers times in UTC, without saying so. */
@@ -18,6 +19,26 @@ function utc_ms(value: unknown): number {
 function short_time(value: unknown): string {
   const text = String(value);
   return kTime.test(text) ? text.slice(5, 16).replace(" 00:00", "") : text;
+}
+
+/** Names with one number each: lying bars, so that every name can be read. */
+function BarList({ plan }: { plan: ChartPlan }) {
+  const key = plan.series[0] ?? "";
+  const values = plan.points.map((p) => Number(p[key] ?? 0));
+  const most = Math.max(...values.map(Math.abs), 1);
+  return (
+    <ol className={styles.bars} aria-label={`${key} by ${plan.x.trim()}`} tabIndex={0}>
+      {plan.points.map((p, i) => (
+        <li key={`${i}-${p[plan.x]}`}>
+          <span className="clip" title={String(p[plan.x])}>
+            {p[plan.x]}
+          </span>
+          <i style={{ width: `${(Math.abs(values[i] ?? 0) / most) * 100}%` }} aria-hidden />
+          <b className="num">{kNumber.format(values[i] ?? 0)}</b>
+        </li>
+      ))}
+    </ol>
+  );
 }
 
 export function ResultChart({ plan, kind }: { plan: ChartPlan; kind: "line" | "bar" }) {
@@ -33,6 +54,9 @@ export function ResultChart({ plan, kind }: { plan: ChartPlan; kind: "line" | "b
   ].filter(Boolean);
   return (
     <div className={styles.chart} data-testid="result-chart" data-kind={kind}>
+      {kind === "bar" && plan.kind === "bar" && plan.series.length === 1 ? (
+        <BarList plan={plan} />
+      ) : (
       <Chart
         kind={kind}
         points={on_time ? timed : plan.points}
@@ -43,6 +67,7 @@ export function ResultChart({ plan, kind }: { plan: ChartPlan; kind: "line" | "b
         height="100%"
         label={`${kind} chart of ${plan.series.join(", ")} by ${plan.x.trim()}`}
       />
+      )}
       {left_out.length > 0 && <p>Not drawn: {left_out.join(" and ")}. The table has all of them.</p>}
     </div>
   );
