@@ -1,5 +1,5 @@
 import "./app/fonts.css";
-import "@mantine/core/styles.css";
+import "./app/mantine.css";
 import "./app/tokens.css";
 import "./app/base.css";
 

@@ -11,7 +11,7 @@ function Verdict({ words, children }: { words: Explanation; children?: React.Rea
       <p>{words.happened}</p>
       {words.todo && (
         <p className={styles.todo}>
-          <b>To do</b> {words.todo}
+          {!words.todo.startsWith("Nothing") && <b>To do</b>} {words.todo}
         </p>
       )}
       {children}

@@ -37,11 +37,11 @@ const kReasons: Record<string, ReasonWords> = {
   },
   client_ingestion_warning: {
     happened: "It is a warning an SDK sends about itself, not an event of your product.",
-    todo: "Nothing.",
+    todo: "Nothing to do.",
   },
   heatmap: {
     happened: "It carries heat map data, which this version does not store.",
-    todo: "Nothing. To save traffic, switch heat maps off in the SDK.",
+    todo: "Nothing to do. To save traffic, switch heat maps off in the SDK.",
   },
   missing_distinct_id: {
     happened: "It has no distinct_id.",
@@ -156,7 +156,7 @@ const kExplain: Record<TraceState, (entry: TraceEntry) => Explanation> = {
       e.duplicates > 0
         ? `The event is a row in SQL. ${plural(e.duplicates, "later copy", "later copies")} of it arrived and did not become ${e.duplicates === 1 ? "a second row" : "further rows"}.`
         : "The event is a row in SQL.",
-    todo: "Nothing. It is exactly where it should be.",
+    todo: "Nothing to do: it is where it should be.",
   }),
   dropped: (e) => ({
     title: "Dropped by a rule",
@@ -169,7 +169,7 @@ const kExplain: Record<TraceState, (entry: TraceEntry) => Explanation> = {
     tone: "neutral",
     happened:
       "The same uuid with the same event, day and distinct_id was accepted before, so this copy did not become a second row. SDKs send such copies when an answer got lost.",
-    todo: "Nothing. If you see many, look at the sender's network.",
+    todo: "Nothing to do. If you see many, look at the sender's network.",
   }),
   quarantined: (e) => ({
     title: "In quarantine",
