@@ -20,7 +20,7 @@ function listen(page, complaints) {
   page.on("pageerror", (error) => complaints.push(`script: ${error.message}`));
   page.on("console", (message) => {
     if (message.type() !== "error" && message.type() !== "warning") return;
-    if (!kExpected.test(message.text())) complaints.push(`console: ${message.text()}`);
+    if (!kExpected.test(message.text())) complaints.push(`${message.text()} ${message.location().url}`);
   });
 }
 

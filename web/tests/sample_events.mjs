@@ -36,6 +36,18 @@ function properties_of(event) {
   return common;
 }
 
+const kMinutes = 55;
+
+/** Some minute of the last hour; traffic comes in waves. */
+function some_time() {
+  for (;;) {
+    const minute = random(kMinutes);
+    if (random(100) < 55 + 40 * Math.sin(minute / 6)) {
+      return new Date(Date.now() - minute * 60_000 - random(60_000)).toISOString();
+    }
+  }
+}
+
 export function sample_events(count) {
   return Array.from({ length: count }, () => {
     const event = one_of(kNames);
@@ -43,6 +55,7 @@ export function sample_events(count) {
       event,
       distinct_id: `user-${1 + random(60)}`,
       uuid: randomUUID(),
+      timestamp: some_time(),
       properties: properties_of(event),
     };
   });

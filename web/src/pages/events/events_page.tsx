@@ -97,7 +97,8 @@ export default function EventsPage() {
       )}
       <div className={`panel ${styles.result}`} aria-busy={query.running}>
         {query.answer ? (
-          <Result answer={query.answer} />
+          // Keyed by its columns: a view that was chosen stays while one query is refined.
+          <Result key={JSON.stringify(query.answer.columns)} answer={query.answer} />
         ) : (
           <div className={styles.none}>{query.running ? <Loader type="dots" /> : "No result yet."}</div>
         )}

@@ -3,6 +3,7 @@ import {
   autocompletion,
   closeBrackets,
   closeBracketsKeymap,
+  closeCompletion,
   completeFromList,
   completionKeymap,
 } from "@codemirror/autocomplete";
@@ -108,7 +109,8 @@ export function SqlEditor(props: SqlEditorProps) {
 
   useEffect(() => {
     if (!host.current) return undefined;
-    const run = (): boolean => {
+    const run = (view: EditorView): boolean => {
+      closeCompletion(view);
       now.current.on_run();
       return true;
     };

@@ -68,8 +68,9 @@ export default function TracePage() {
     e.preventDefault();
     const uuid = find_uuid(text);
     set_wrong(uuid === null);
+    if (uuid === null) return;
     if (uuid === asked) void trace.refetch();
-    else if (uuid) navigate(`/trace/${uuid}`);
+    else navigate(`/trace/${uuid}`);
   };
   return (
     <div className={`${page.page} ${styles.page}`}>
