@@ -9,7 +9,7 @@ function forget_session(error: Error): void {
 
 export const query_client: QueryClient = new QueryClient({
   queryCache: new QueryCache({ onError: forget_session }),
-  mutationCache: new MutationCache(),
+  mutationCache: new MutationCache({ onError: forget_session }),
   defaultOptions: {
     queries: {
       // A request that was understood and refused gets the same answer again.

@@ -12,6 +12,8 @@ import { Suspense } from "react";
 import { NavLink, Navigate, Outlet, useLocation } from "react-router";
 
 import { useMe } from "../api/queries";
+import { is_status } from "../api/client";
+import { ErrorNote } from "../components/error_note";
 import { FullLoader } from "../components/full_loader";
 import { Mark } from "../components/mark";
 import { AccountMenu } from "./account_menu";
@@ -62,10 +64,21 @@ function ProjectChoice() {
   );
 }
 
+/** Begins anew with every project: nothing of one may be seen under the name of another. */
+function Page() {
+  const { project } = useProject();
+  return (
+    <Suspense key={project.id} fallback={<FullLoader />}>
+      <Outlet />
+    </Suspense>
+  );
+}
+
 export function Shell() {
   const me = useMe();
   const location = useLocation();
   if (me.isPending) return <FullLoader />;
+  if (me.error && !me.data && !is_status(me.error, 401)) return <ErrorNote error={me.error} m="xl" />;
   if (!me.data) return <Navigate to="/login" replace state={{ from: location.pathname }} />;
   return (
     <ProjectProvider>
@@ -92,9 +105,7 @@ export function Shell() {
           <AccountMenu me={me.data} compact />
         </header>
         <main id="content" className={styles.main} tabIndex={-1}>
-          <Suspense fallback={<FullLoader />}>
-            <Outlet />
-          </Suspense>
+          <Page />
         </main>
         <PageLinks className={styles.bottom} />
       </div>

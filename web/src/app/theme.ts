@@ -44,7 +44,13 @@ export const theme = createTheme({
   cursorType: "pointer",
   components: {
     Tooltip: { defaultProps: { openDelay: 300, withArrow: true } },
-    Drawer: { defaultProps: { closeButtonProps: { "aria-label": "Close" } } },
+    Drawer: {
+      defaultProps: {
+        closeButtonProps: { "aria-label": "Close" },
+        // What lies behind goes on living; it is only put back a little.
+        overlayProps: { backgroundOpacity: 0.28 },
+      },
+    },
     Modal: { defaultProps: { closeButtonProps: { "aria-label": "Close" }, centered: true } },
   },
 });

@@ -5,13 +5,16 @@ import { explain, kNotFound, timeline, type Explanation } from "../lib/trace_wor
 import styles from "./trace_story.module.css";
 
 function Verdict({ words, children }: { words: Explanation; children?: React.ReactNode }) {
+  const idle = words.todo.startsWith("Nothing to do");
   return (
     <div className={styles.verdict} data-tone={words.tone} data-testid="trace-verdict">
       <h3>{words.title}</h3>
-      <p>{words.happened}</p>
-      {words.todo && (
+      <p>
+        {words.happened} {idle && <span className="muted">{words.todo}</span>}
+      </p>
+      {words.todo && !idle && (
         <p className={styles.todo}>
-          {!words.todo.startsWith("Nothing") && <b>To do</b>} {words.todo}
+          <b>To do</b> {words.todo}
         </p>
       )}
       {children}

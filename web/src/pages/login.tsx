@@ -76,13 +76,14 @@ export function LoginPage() {
         </div>
         {error && <ErrorNote error={error} mb="md" />}
         <form onSubmit={submit}>
-          <TextInput name="email" type="email" label="Email" autoComplete="username" required />
+          <TextInput name="email" type="email" label="Email" autoComplete="username" required withAsterisk={false} />
           <PasswordInput
             name="password"
             label="Password"
             mt="sm"
             autoComplete="current-password"
             required
+            withAsterisk={false}
           />
           <Button type="submit" fullWidth mt="lg" loading={busy}>
             Log in

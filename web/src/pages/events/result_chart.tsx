@@ -58,7 +58,8 @@ export function ResultChart({ plan, kind }: { plan: ChartPlan; kind: "line" | "b
         <BarList plan={plan} />
       ) : (
       <Chart
-        kind={kind}
+        // One line over time stands on zero: the area below it says so.
+        kind={on_time && series.length === 1 ? "area" : kind}
         points={on_time ? timed : plan.points}
         x={on_time ? "\u0000ms" : plan.x}
         time={on_time ? "utc" : undefined}

@@ -5,11 +5,13 @@ import type { HistoryPoint } from "../../api/types";
 import { Chart } from "../../components/chart";
 import type { Point } from "../../components/chart_scales";
 import { clock } from "../../lib/format";
+import { in_steps } from "../../lib/history_steps";
 import styles from "./health.module.css";
 
+const kStepMs = 5_000;
 const kRates = [
-  { key: "events_per_s", label: "received per second", colour: "var(--p-flight)" },
   { key: "stored_per_s", label: "stored per second", colour: "var(--p-accepted)" },
+  { key: "events_per_s", label: "received per second", colour: "var(--p-flight)" },
 ];
 const kLag = [
   { key: "ingest_lag", label: "wait for ingest", colour: "var(--p-duplicate)" },
@@ -20,7 +22,7 @@ const title = (point: Point): string => clock(new Date(Number(point.ms)).toISOSt
 
 export function HistoryCharts({ points }: { points: HistoryPoint[] }) {
   const timed = useMemo(
-    () => points.map((p): Point => ({ ...p, ms: Date.parse(p.at) })),
+    () => in_steps(points, kStepMs).map((p): Point => ({ ...p })),
     [points],
   );
   if (timed.length < 2) return null;

@@ -25,7 +25,7 @@ function state_words(tail: Tail, paused: boolean): string {
   if (tail.state === "connecting") return "Connecting…";
   if (tail.state === "reconnecting") return "Connection lost. It goes on where it was.";
   if (paused) return "Paused. New events wait.";
-  return tail.behind > 0 ? `Catching up: ${whole(tail.behind)} ahead` : "Live";
+  return tail.behind > 0 ? `Catching up: ${whole(tail.behind)} ahead` : "Up to date. Nothing is skipped.";
 }
 
 export function LivePage() {

@@ -1,6 +1,6 @@
 // Trace: where is my event? Any text that holds a uuid is enough.
 import { Button, TextInput } from "@mantine/core";
-import { IconSearch } from "@tabler/icons-react";
+import { IconSearch, IconTable } from "@tabler/icons-react";
 import { useEffect, useState, type FormEvent } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 
@@ -22,6 +22,11 @@ import styles from "./trace.module.css";
 const kPastMax = 8;
 
 function Found({ uuid, entries }: { uuid: string; entries: TraceEntry[] }) {
+  const navigate = useNavigate();
+  const show_row = (): void => {
+    save("sql", `SELECT *\nFROM events\nWHERE uuid = '${uuid}'`);
+    navigate("/events");
+  };
   const known = entries.find((e) => e.event) ?? entries[0];
   const facts: Fact[] = [
     {
@@ -41,6 +46,11 @@ function Found({ uuid, entries }: { uuid: string; entries: TraceEntry[] }) {
     <section className={`panel ${styles.found}`} data-testid="trace">
       <Facts facts={facts} />
       <TraceStory entries={entries} />
+      {entries.some((e) => e.state === "stored") && (
+        <Button variant="default" leftSection={<IconTable size={16} />} onClick={show_row}>
+          Show its row in SQL
+        </Button>
+      )}
     </section>
   );
 }
