@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -66,5 +67,8 @@ class ChildProcess {
   std::optional<ExitStatus> ended_;
   std::unique_ptr<Watch> watch_;
 };
+
+/// Resident memory of this process, in bytes. Any thread.
+uint64_t resident_bytes();
 
 }  // namespace penstock::runtime

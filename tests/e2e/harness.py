@@ -75,12 +75,16 @@ class Penstock:
     # --- asking -------------------------------------------------------------------------------
 
     def request(self, url, body=None, headers=None, method=None):
-        request = urllib.request.Request(url, data=body, headers=headers or {}, method=method)
+        """(status, body, headers); a body without a Content-Type goes as text/plain."""
+        headers = headers or {}
+        if body is not None and "Content-Type" not in headers:
+            headers = {"Content-Type": "text/plain", **headers}
+        request = urllib.request.Request(url, data=body, headers=headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, answer.read(), dict(answer.headers)
+                return answer.status, answer.read(), answer.headers
         except urllib.error.HTTPError as error:
-            return error.code, error.read(), dict(error.headers)
+            return error.code, error.read(), error.headers
 
     def get(self, path):
         return self.request(self.capture + path)

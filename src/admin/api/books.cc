@@ -2,11 +2,11 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <fstream>
 
 #include "admin/api/service.h"
 #include "event/timestamp.h"
 #include "ledger/undecided.h"
+#include "runtime/process.h"
 
 namespace penstock::admin {
 namespace {
@@ -53,13 +53,6 @@ void write_entry(JsonWriter& w, const ledger::TraceEntry& e) {
   e.duplicates > 0 ? w.string(iso_time(e.last_duplicate_ms)) : w.null();
   write_steps(w, e);
   w.end_object();
-}
-
-uint64_t resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  uint64_t total = 0, resident = 0;
-  statm >> total >> resident;
-  return resident * 4096;
 }
 
 }  // namespace
@@ -217,7 +210,7 @@ void Service::status(Call& call, wire::Responder& r) {
   const ledger::QuarantineUsage q = parts_.ledger.quarantine_usage();
   w.end_object().end_object().key("quarantine").begin_object().field("entries", q.entries);
   w.field("bytes", q.bytes).end_object();
-  w.key("memory").begin_object().field("rss_bytes", resident_bytes()).end_object();
+  w.key("memory").begin_object().field("rss_bytes", runtime::resident_bytes()).end_object();
   w.key("history").begin_object().field("step_s", 1).key("points").begin_array();
   history_.each([&w](const HistoryPoint& p) {
     w.begin_object().field("at", iso_time(p.at_ms)).key("events_per_s").real(p.events_per_s, 1);

@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 #include "base/assert.h"
 
@@ -229,6 +230,13 @@ Status ChildProcess::on_exit(Poller& poller, std::function<void(ExitStatus)> don
   PENSTOCK_ASSERT(watch_ == nullptr);
   watch_ = std::make_unique<Watch>(poller, pidfd_, this, std::move(done));
   return watch_->start();
+}
+
+uint64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  uint64_t total_pages = 0, resident_pages = 0;
+  statm >> total_pages >> resident_pages;
+  return resident_pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace penstock::runtime

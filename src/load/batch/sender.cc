@@ -1,0 +1,139 @@
+#include "load/batch/sender.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/diag.h"
+#include "base/metrics.h"
+#include "load/batch/pieces.h"
+
+namespace penstock::load {
+namespace {
+
+Counter retries_total{"penstock_load_retries_total", "Batches sent again after a failure."};
+Counter refused_rows_total{"penstock_load_refused_rows_total",
+                           "Rows the store refused; each became an ingestion warning."};
+
+}  // namespace
+
+Sender::Sender(runtime::Loop& loop, runtime::Runtime& runtime, store::EventStore& store,
+               SenderOptions options, std::function<void(const std::string&)> report)
+    : loop_(loop),
+      runtime_(runtime),
+      store_(store),
+      options_(std::move(options)),
+      report_(std::move(report)) {}
+
+Sender::~Sender() { *alive_ = false; }
+
+void Sender::send(Intent intent, std::shared_ptr<const store::InsertBatch> batch,
+                  runtime::Task done) {
+  intent_ = std::move(intent);
+  batch_ = std::move(batch);
+  done_ = std::move(done);
+  write_intent();
+}
+
+void Sender::stop() {
+  generation_++;
+  batch_ = nullptr;
+  done_ = nullptr;
+}
+
+void Sender::write_intent() {
+  auto status = std::make_shared<Status>();
+  const Status submitted = runtime_.pool().submit(
+      [status, &files = runtime_.files(), path = options_.state_path, bytes = intent_.encode()] {
+        *status = runtime::write_file_atomic(files, path, bytes);
+      },
+      loop_,
+      [this, alive = alive_, generation = generation_, status] {
+        if (!*alive || generation != generation_) return;
+        if (!*status) return again(status->error(), &Sender::write_intent);
+        attempt();
+      });
+  if (!submitted) again(submitted.error(), &Sender::write_intent);
+}
+
+void Sender::attempt() {
+  if (!intent_.split.active) {
+    return insert(batch_, [this](const Status& s) { answered(s); });
+  }
+  insert(piece_of(batch_, intent_.split), [this](const Status& s) { answered(s); });
+}
+
+void Sender::insert(std::shared_ptr<const store::InsertBatch> rows,
+                    std::move_only_function<void(Status)> next) {
+  const int64_t begin = runtime_.clock().mono_ns();
+  store_.insert(std::move(rows), [this, alive = alive_, generation = generation_, begin,
+                                  next = std::move(next)](Status status) mutable {
+    if (!*alive || generation != generation_) return;
+    last_insert_us_ = (runtime_.clock().mono_ns() - begin) / 1000;
+    next(std::move(status));
+  });
+}
+
+void Sender::answered(const Status& status) {
+  if (status) return advance();
+  // kInvalid is the store's word that these rows will never do; all else may pass.
+  if (status.error().code == Code::kInvalid) return refused(status.error());
+  again(status.error(), &Sender::attempt);
+}
+
+void Sender::advance() {
+  retry_ms_ = 0;
+  if (std::exchange(failing_, false)) report_("");
+  if (!intent_.split.active) return finished();
+  intent_.split = after_stored(*batch_, intent_.split);
+  if (!intent_.split.active) return finished();
+  write_intent();
+}
+
+void Sender::refused(const Error& error) {
+  if (!intent_.split.active) {
+    diag::error("store refused a batch, which is taken apart", {{"error", error.message}});
+    intent_.split = {true, 0, 0, 0};
+    while (intent_.split.table < kTables && rows_of_table(*batch_, intent_.split.table) == 0) {
+      intent_.split.table++;
+    }
+    if (intent_.split.table == kTables) return finished();
+    return write_intent();
+  }
+  if (is_single_row(*batch_, intent_.split)) return set_row_aside(error);
+  intent_.split = after_refused(*batch_, intent_.split);
+  write_intent();
+}
+
+void Sender::set_row_aside(const Error& error) {
+  auto warning = warning_for(batch_, intent_.split, error.message, runtime_.clock().wall_ms());
+  insert(std::move(warning), [this, error](const Status& status) {
+    if (!status && status.error().code != Code::kInvalid) {
+      // The row is tried again first: it is the same answer under the same id.
+      return again(status.error(), &Sender::attempt);
+    }
+    diag::error("store refused a row, which became an ingestion warning",
+                {{"error", error.message}, {"table", intent_.split.table}});
+    refused_rows_total.add();
+    advance();
+  });
+}
+
+void Sender::again(const Error& error, void (Sender::*step)()) {
+  retries_total.add();
+  failing_ = true;
+  report_(error.message);
+  retry_ms_ = std::clamp(retry_ms_ * 2, options_.retry_ms_min, options_.retry_ms_max);
+  loop_.after(std::chrono::milliseconds(retry_ms_),
+              [this, alive = alive_, generation = generation_, step] {
+                if (*alive && generation == generation_) (this->*step)();
+              });
+}
+
+void Sender::finished() {
+  generation_++;
+  batch_ = nullptr;
+  if (done_) std::exchange(done_, nullptr)();
+}
+
+}  // namespace penstock::load

@@ -1,0 +1,234 @@
+// What every Catalog promises, over the one in memory (projects only) and the one in SQLite.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "catalog/catalog.h"
+#include "runtime/sim_runtime.h"
+
+namespace penstock::catalog {
+namespace {
+
+using ::testing::StartsWith;
+
+constexpr Principal kBy{std::nullopt, "a test", ProjectId{}};
+
+template <typename T>
+Code code_of(const Result<T>& r) {
+  return r ? Code::kBug : r.error().code;
+}
+
+/// A catalog on a directory and a clock of its own.
+class World {
+ public:
+  explicit World(std::string engine) : engine_(std::move(engine)) {
+    std::string name =
+        (std::filesystem::temp_directory_path() / "penstock-catalog-XXXXXX").string();
+    directory_ = ::mkdtemp(name.data());
+    open();
+  }
+  ~World() {
+    catalog.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  void open() {
+    catalog.reset();
+    if (engine_ == "memory") {
+      catalog = make_memory_catalog(runtime_);
+      return;
+    }
+    auto opened = open_sqlite_catalog(file(), runtime_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    catalog = std::move(*opened);
+  }
+  std::string file() const { return directory_ + "/catalog.db"; }
+  void pass(runtime::Duration time) { runtime_.jump_wall(time); }
+
+  std::unique_ptr<Catalog> catalog;
+
+ private:
+  std::string engine_;
+  std::string directory_;
+  runtime::SimRuntime runtime_{1};  // its random bytes are seeded: no test depends on luck
+};
+
+class CatalogContract : public ::testing::TestWithParam<const char*> {
+ protected:
+  World world_{GetParam()};
+  Catalog& catalog() { return *world_.catalog; }
+};
+
+TEST_P(CatalogContract, AProjectGetsAFreshTokenAndIsFoundByIt) {
+  const auto first = catalog().create_project(kBy, "Shop", "");
+  const auto second = catalog().create_project(kBy, "Blog", "");
+  ASSERT_TRUE(first && second);
+  EXPECT_THAT(first->token, StartsWith("phc_"));
+  EXPECT_NE(first->token, second->token);
+  EXPECT_NE(first->id, second->id);
+  const auto now = catalog().snapshot();
+  ASSERT_EQ(now->projects.size(), 2U);
+  EXPECT_EQ(now->find_token(first->token)->name, "Shop");
+  EXPECT_EQ(now->find(second->id)->token, second->token);
+  EXPECT_EQ(now->find_token("phc_unknown"), nullptr);
+  EXPECT_EQ(now->find(ProjectId{99}), nullptr);
+}
+
+TEST_P(CatalogContract, ATokenBelongsToOneProject) {
+  ASSERT_TRUE(catalog().create_project(kBy, "Shop", "phc_shop"));
+  EXPECT_EQ(code_of(catalog().create_project(kBy, "Other", "phc_shop")), Code::kConflict);
+  EXPECT_EQ(catalog().snapshot()->projects.size(), 1U);
+}
+
+TEST_P(CatalogContract, MalformedTokensAreRefused) {
+  for (const std::string& token : {std::string("phx_personal"), std::string(65, 'p'),
+                                   std::string("phc_\0x", 6), std::string("phc_\xc3\xbc")}) {
+    EXPECT_EQ(code_of(catalog().create_project(kBy, "Shop", token)), Code::kInvalid) << token;
+  }
+}
+
+TEST_P(CatalogContract, AnOldSnapshotStaysAsItWas) {
+  const auto before = catalog().snapshot();
+  ASSERT_TRUE(catalog().create_project(kBy, "Shop", "phc_shop"));
+  EXPECT_TRUE(before->projects.empty());
+  EXPECT_GT(catalog().snapshot()->version, before->version);
+}
+
+TEST_P(CatalogContract, ListenersHearOfEveryChangeAfterItIsVisible) {
+  std::vector<size_t> heard;
+  catalog().on_change([&](std::shared_ptr<const Snapshot> now) {
+    EXPECT_EQ(now->version, catalog().snapshot()->version);
+    heard.push_back(now->projects.size());
+  });
+  const auto project = catalog().create_project(kBy, "Shop", "");
+  ASSERT_TRUE(project);
+  ASSERT_TRUE(catalog().rename_project(kBy, project->id, "Store"));
+  EXPECT_EQ(catalog().snapshot()->find(project->id)->name, "Store");
+  EXPECT_THAT(heard, ::testing::ElementsAre(1U, 1U));
+}
+
+TEST_P(CatalogContract, AProjectThatIsNotThereCannotBeRenamed) {
+  EXPECT_FALSE(catalog().rename_project(kBy, ProjectId{7}, "x"));
+  EXPECT_EQ(catalog().rename_project(kBy, ProjectId{7}, "x").error().code, Code::kNotFound);
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, CatalogContract, ::testing::Values("memory", "sqlite"),
+                         [](const auto& engine) { return std::string(engine.param); });
+
+class SqliteCatalogTest : public ::testing::Test {
+ protected:
+  World world_{"sqlite"};
+  Catalog& catalog() { return *world_.catalog; }
+  /// Somebody who has logged in by a link.
+  Principal somebody() {
+    const auto session = catalog().login_with_secret(*catalog().create_login_secret(1000));
+    return *catalog().authenticate_session(*session);
+  }
+};
+
+TEST_F(SqliteCatalogTest, EverythingIsThereAfterARestart) {
+  const auto project = catalog().create_project(kBy, "Shop", "phc_shop");
+  ASSERT_TRUE(project);
+  const auto key = catalog().create_api_key(kBy, "reports", project->id);
+  ASSERT_TRUE(key);
+  ASSERT_TRUE(catalog().set_password(somebody(), "eve@example.com", "correct horse"));
+  world_.open();
+  EXPECT_EQ(catalog().snapshot()->find_token("phc_shop")->id, project->id);
+  EXPECT_EQ(catalog().authenticate_key(*key)->project, project->id);
+  EXPECT_TRUE(catalog().login_with_password("eve@example.com", "correct horse"));
+}
+
+TEST_F(SqliteCatalogTest, ALoginLinkWorksOnceAndForItsTime) {
+  const auto first = catalog().create_login_secret(60'000);
+  ASSERT_TRUE(first);
+  const auto session = catalog().login_with_secret(*first);
+  ASSERT_TRUE(session) << session.error().message;
+  EXPECT_TRUE(catalog().authenticate_session(*session));
+  EXPECT_EQ(code_of(catalog().login_with_secret(*first)), Code::kDenied) << "used twice";
+  const auto late = catalog().create_login_secret(60'000);
+  ASSERT_TRUE(late);
+  world_.pass(std::chrono::seconds(61));
+  EXPECT_EQ(code_of(catalog().login_with_secret(*late)), Code::kDenied) << "used too late";
+  EXPECT_EQ(code_of(catalog().login_with_secret("guessed")), Code::kDenied);
+}
+
+TEST_F(SqliteCatalogTest, ASessionEndsAtLogoutAndByAge) {
+  const auto login = [&] {
+    return *catalog().login_with_secret(*catalog().create_login_secret(9999));
+  };
+  const std::string first = login(), second = login();
+  ASSERT_TRUE(catalog().logout(first));
+  EXPECT_EQ(code_of(catalog().authenticate_session(first)), Code::kDenied);
+  EXPECT_TRUE(catalog().authenticate_session(second));
+  world_.pass(std::chrono::hours(24 * 31));
+  EXPECT_EQ(code_of(catalog().authenticate_session(second)), Code::kDenied);
+  EXPECT_EQ(code_of(catalog().authenticate_session("")), Code::kDenied);
+}
+
+TEST_F(SqliteCatalogTest, OnlyTheRightPasswordLogsIn) {
+  ASSERT_TRUE(catalog().set_password(somebody(), "eve@example.com", "correct horse"));
+  EXPECT_EQ(code_of(catalog().login_with_password("eve@example.com", "wrong horse")),
+            Code::kDenied);
+  EXPECT_EQ(code_of(catalog().login_with_password("eve@example.com", "")), Code::kDenied);
+  EXPECT_EQ(code_of(catalog().login_with_password("bob@example.com", "correct horse")),
+            Code::kDenied);
+  ASSERT_TRUE(catalog().set_password(somebody(), "eve@example.com", "new battery staple"));
+  EXPECT_FALSE(catalog().login_with_password("eve@example.com", "correct horse"));
+  EXPECT_TRUE(catalog().login_with_password("eve@example.com", "new battery staple"));
+}
+
+TEST_F(SqliteCatalogTest, AKeyCannotSetAPassword) {
+  EXPECT_FALSE(catalog().set_password(kBy, "eve@example.com", "correct horse"));
+}
+
+TEST_F(SqliteCatalogTest, AKeyIsShownOnceBoundToItsProjectAndGoneWhenDeleted) {
+  const auto project = catalog().create_project(kBy, "Shop", "");
+  const auto bound = catalog().create_api_key(kBy, "reports", project->id);
+  const auto all = catalog().create_api_key(kBy, "everything", ProjectId{});
+  ASSERT_TRUE(bound && all);
+  EXPECT_THAT(*bound, StartsWith("phx_"));
+  EXPECT_EQ(catalog().authenticate_key(*bound)->project, project->id);
+  EXPECT_EQ(catalog().authenticate_key(*all)->project, ProjectId{});
+  const auto keys = catalog().api_keys();
+  ASSERT_EQ(keys->size(), 2U);
+  EXPECT_THAT(*bound, StartsWith(keys->front().prefix));
+  EXPECT_LT(keys->front().prefix.size(), 12U);
+  ASSERT_TRUE(catalog().delete_api_key(kBy, keys->front().id));
+  EXPECT_EQ(code_of(catalog().authenticate_key(*bound)), Code::kDenied);
+  EXPECT_TRUE(catalog().authenticate_key(*all));
+}
+
+TEST_F(SqliteCatalogTest, NoSecretIsInTheFile) {
+  const auto key = catalog().create_api_key(kBy, "reports", ProjectId{});
+  const auto link = catalog().create_login_secret(60'000);
+  const auto used = catalog().create_login_secret(60'000);
+  const auto session = catalog().login_with_secret(*used);
+  ASSERT_TRUE(key && link && session);
+  ASSERT_TRUE(catalog().set_password(somebody(), "eve@example.com", "correct horse"));
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::filesystem::path(world_.file()).parent_path())) {
+    std::ifstream in(entry.path(), std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+    for (const std::string& secret : {*key, *link, *session, std::string("correct horse")}) {
+      EXPECT_EQ(bytes.find(secret), std::string::npos) << entry.path();
+    }
+  }
+}
+
+TEST_F(SqliteCatalogTest, ADamagedFileIsAnErrorThatSaysSo) {
+  world_.catalog.reset();
+  std::ofstream(world_.file(), std::ios::binary) << std::string(8192, 'x');
+  runtime::SimRuntime runtime(1);
+  const auto opened = open_sqlite_catalog(world_.file(), runtime);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Code::kCorrupt) << opened.error().message;
+}
+
+}  // namespace
+}  // namespace penstock::catalog

@@ -1,0 +1,105 @@
+// What the pages ask the API for, with how long an answer stays fresh.
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+
+import { api } from "./client";
+import type {
+  ApiKey,
+  Ledger,
+  Me,
+  Project,
+  Quarantine,
+  SchemaTable,
+  Status,
+  Trace,
+  TraceEntry,
+} from "./types";
+
+export function useMe() {
+  return useQuery({ queryKey: ["me"], queryFn: () => api<Me>("/me"), staleTime: 60_000 });
+}
+
+export function useProjects() {
+  return useQuery({
+    queryKey: ["projects"],
+    queryFn: async () => (await api<{ projects: Project[] }>("/projects")).projects,
+    staleTime: 30_000,
+  });
+}
+
+export function useKeys() {
+  return useQuery({
+    queryKey: ["keys"],
+    queryFn: async () => (await api<{ keys: ApiKey[] }>("/keys")).keys,
+  });
+}
+
+export function useStatus(every_ms: number) {
+  return useQuery({
+    queryKey: ["status"],
+    queryFn: () => api<Status>("/status"),
+    refetchInterval: every_ms,
+    staleTime: 1_000,
+  });
+}
+
+export function useSchema(project: number) {
+  return useQuery({
+    queryKey: ["schema", project],
+    queryFn: async () =>
+      (await api<{ tables: SchemaTable[] }>(`/projects/${project}/schema`)).tables,
+    staleTime: 300_000,
+  });
+}
+
+export type LedgerStep = "minute" | "hour";
+
+export function useLedger(project: number, step: LedgerStep, hours: number) {
+  return useQuery({
+    queryKey: ["ledger", project, step, hours],
+    queryFn: () => {
+      const from = new Date(Date.now() - hours * 3_600_000).toISOString();
+      return api<Ledger>(
+        `/projects/${project}/ledger?step=${step}&from=${encodeURIComponent(from)}`,
+      );
+    },
+    refetchInterval: 5_000,
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** How many events the project received lately; asked again and again only while it is none. */
+export function useReceived(project: number, enabled: boolean) {
+  return useQuery({
+    queryKey: ["received", project],
+    queryFn: async () => {
+      const from = new Date(Date.now() - 30 * 86_400_000).toISOString();
+      const path = `/projects/${project}/ledger?step=total&from=${encodeURIComponent(from)}`;
+      return (await api<Ledger>(path)).total.received;
+    },
+    enabled,
+    refetchInterval: (query) => (query.state.data === 0 ? 2_000 : false),
+  });
+}
+
+export function useQuarantine(project: number, enabled: boolean) {
+  return useQuery({
+    queryKey: ["quarantine", project],
+    queryFn: () => api<Quarantine>(`/projects/${project}/quarantine?limit=50`),
+    refetchInterval: 10_000,
+    enabled,
+  });
+}
+
+/** States that change by themselves soon; the page keeps asking while it sees one. */
+function is_moving(entry: TraceEntry): boolean {
+  return entry.state === "in_flight" || entry.state === "accepted";
+}
+
+export function useTrace(project: number, uuid: string, enabled = true) {
+  return useQuery({
+    queryKey: ["trace", project, uuid],
+    queryFn: () => api<Trace>(`/projects/${project}/trace/${uuid}`),
+    enabled,
+    refetchInterval: (query) => (query.state.data?.entries.some(is_moving) ? 1_500 : false),
+  });
+}

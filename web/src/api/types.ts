@@ -1,0 +1,213 @@
+// The shapes of docs/API.md, as far as the UI reads them.
+
+export interface Me {
+  name: string;
+  project_id: number;
+  version: string;
+}
+
+export interface Project {
+  id: number;
+  name: string;
+  token: string;
+  created_at: string;
+  capture_url: string;
+}
+
+export interface ApiKey {
+  id: number;
+  label: string;
+  prefix: string;
+  project_id: number;
+  created_at: string;
+}
+
+export type OutcomeName = "accepted" | "dropped" | "duplicate" | "quarantined";
+
+export interface TailEvent {
+  uuid: string;
+  outcome: OutcomeName;
+  reason: string;
+  received_at: string;
+  lane: string;
+  partition?: number;
+  offset?: number;
+  event?: string;
+  distinct_id?: string;
+  timestamp?: string;
+  properties?: Record<string, unknown>;
+  person_id?: string;
+  person_properties?: Record<string, unknown>;
+  person_mode?: string;
+  elements_chain?: string;
+}
+
+export type TraceState =
+  | "refused"
+  | "in_flight"
+  | "accepted"
+  | "stored"
+  | "dropped"
+  | "duplicate"
+  | "quarantined"
+  | "redriven";
+
+export interface TraceStep {
+  name: string;
+  at?: string;
+  detail?: string;
+}
+
+export interface TraceEntry {
+  state: TraceState;
+  project_id: number;
+  received_at: string;
+  lane: string;
+  partition: number;
+  offset: number;
+  event: string;
+  distinct_id: string;
+  reason: string;
+  stage: string;
+  status: number;
+  duplicates: number;
+  last_duplicate_at: string | null;
+  steps: TraceStep[];
+}
+
+export interface Trace {
+  uuid: string;
+  found: boolean;
+  entries: TraceEntry[];
+}
+
+export interface LedgerCounts {
+  received: number;
+  stored: number;
+  deduplicated: number;
+  quarantined: number;
+  redriven: number;
+  in_flight: number;
+  dropped: Record<string, number>;
+}
+
+export interface LedgerRow extends LedgerCounts {
+  start: string;
+  lane: string;
+}
+
+export interface Balance {
+  balanced: boolean;
+  received: number;
+  received_by_offsets: number;
+  decided: number;
+  decided_by_offsets: number;
+  stored: number;
+  accepted: number;
+  detail: string;
+}
+
+export interface Ledger {
+  project_id: number;
+  from: string;
+  to: string;
+  step: string;
+  rows: LedgerRow[];
+  total: LedgerCounts;
+  balance: Balance;
+}
+
+export interface HistoryPoint {
+  at: string;
+  events_per_s: number;
+  stored_per_s: number;
+  ingest_lag: number;
+  load_lag: number;
+}
+
+export interface Status {
+  version: string;
+  uptime_s: number;
+  ready: boolean;
+  data_dir: string;
+  stages: string[];
+  capture?: {
+    address: string;
+    connections: number;
+    requests_total: number;
+    events_total: number;
+    requests_per_s: number;
+    events_per_s: number;
+    refused_total: number;
+    latency_us_p50: number;
+    latency_us_p99: number;
+  };
+  log: {
+    disk_bytes: number;
+    commits_total: number;
+    commit_us_p50: number;
+    commit_us_p99: number;
+    disk_full: boolean;
+    disk_free_bytes: number;
+  };
+  ingest?: {
+    events_total: number;
+    lag_records: number;
+    cpu_us_per_event: number;
+    last_error: string;
+  };
+  load?: {
+    rows_total: number;
+    batches_total: number;
+    lag_records: number;
+    last_insert_us: number;
+    retries_total: number;
+    last_error: string;
+  };
+  store: {
+    ready: boolean;
+    engine: string;
+    version: string;
+    restarts: number;
+    memory_bytes: number;
+    disk_bytes: number;
+    detail: string;
+  };
+  ledger: { balance: Balance; totals: Partial<LedgerCounts> };
+  quarantine: { entries: number; bytes: number };
+  memory: { rss_bytes: number };
+  history: { step_s: number; points: HistoryPoint[] };
+}
+
+export interface QuarantineEntry {
+  id: string;
+  reason: string;
+  stage: string;
+  uuid: string;
+  received_at: string;
+  token: string;
+  event: string;
+  size_bytes: number;
+}
+
+export interface Quarantine {
+  entries: QuarantineEntry[];
+  usage: { entries: number; bytes: number };
+}
+
+export interface SchemaTable {
+  name: string;
+  columns: { name: string; type: string }[];
+}
+
+export interface QueryAnswer {
+  query_id: string;
+  columns: string[];
+  types: string[];
+  results: unknown[][];
+  rows: number;
+  rows_read: number;
+  bytes_read: number;
+  elapsed_ms: number;
+  truncated: boolean;
+}

@@ -1,0 +1,114 @@
+// The frame around every page: a rail on wide screens, a top line and a bottom bar on phones.
+import { Menu, UnstyledButton } from "@mantine/core";
+import {
+  IconActivityHeartbeat,
+  IconBroadcast,
+  IconChevronDown,
+  IconRouteAltLeft,
+  IconSettings,
+  IconTable,
+} from "@tabler/icons-react";
+import { Suspense } from "react";
+import { NavLink, Navigate, Outlet, useLocation } from "react-router";
+
+import { useMe } from "../api/queries";
+import { is_status } from "../api/client";
+import { ErrorNote } from "../components/error_note";
+import { FullLoader } from "../components/full_loader";
+import { Mark } from "../components/mark";
+import { AccountMenu } from "./account_menu";
+import { Pulse } from "./pulse";
+import { ProjectProvider, useProject } from "./project";
+import styles from "./shell.module.css";
+
+const kPages = [
+  { to: "/live", label: "Live", icon: IconBroadcast },
+  { to: "/events", label: "Events", icon: IconTable },
+  { to: "/trace", label: "Trace", icon: IconRouteAltLeft },
+  { to: "/health", label: "Health", icon: IconActivityHeartbeat },
+  { to: "/settings", label: "Settings", icon: IconSettings },
+];
+
+function PageLinks({ className }: { className: string | undefined }) {
+  return (
+    <nav className={className} aria-label="Pages">
+      {kPages.map(({ to, label, icon: Icon }) => (
+        <NavLink key={to} to={to}>
+          <Icon size={20} stroke={1.7} aria-hidden />
+          <span>{label}</span>
+        </NavLink>
+      ))}
+    </nav>
+  );
+}
+
+function ProjectChoice() {
+  const { project, projects, choose } = useProject();
+  if (projects.length < 2) return <div className={styles.project}>{project.name}</div>;
+  return (
+    <Menu position="bottom-start" width={220}>
+      <Menu.Target>
+        <UnstyledButton className={styles.project} aria-label="Choose a project">
+          <span className="clip">{project.name}</span>
+          <IconChevronDown size={14} aria-hidden />
+        </UnstyledButton>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {projects.map((p) => (
+          <Menu.Item key={p.id} onClick={() => choose(p.id)} fw={p.id === project.id ? 650 : 400}>
+            {p.name}
+          </Menu.Item>
+        ))}
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
+
+/** Begins anew with every project: nothing of one may be seen under the name of another. */
+function Page() {
+  const { project } = useProject();
+  return (
+    <Suspense key={project.id} fallback={<FullLoader />}>
+      <Outlet />
+    </Suspense>
+  );
+}
+
+export function Shell() {
+  const me = useMe();
+  const location = useLocation();
+  if (me.isPending) return <FullLoader />;
+  if (me.error && !me.data && !is_status(me.error, 401)) return <ErrorNote error={me.error} m="xl" />;
+  if (!me.data) return <Navigate to="/login" replace state={{ from: location.pathname }} />;
+  return (
+    <ProjectProvider>
+      <div className={styles.shell}>
+        <a className={styles.skip} href="#content">
+          Skip to content
+        </a>
+        <aside className={styles.rail}>
+          <div className={styles.brand}>
+            <Mark />
+            <span>Penstock</span>
+          </div>
+          <ProjectChoice />
+          <PageLinks className={styles.links} />
+          <div className={styles.foot}>
+            <Pulse />
+            <AccountMenu me={me.data} />
+          </div>
+        </aside>
+        <header className={styles.top}>
+          <Mark size={24} />
+          <ProjectChoice />
+          <Pulse compact />
+          <AccountMenu me={me.data} compact />
+        </header>
+        <main id="content" className={styles.main} tabIndex={-1}>
+          <Page />
+        </main>
+        <PageLinks className={styles.bottom} />
+      </div>
+    </ProjectProvider>
+  );
+}

@@ -1,0 +1,282 @@
+// "Where is my event?" in plain words: for every state what happened, and what to do about it.
+import type { TraceEntry, TraceState } from "../api/types";
+import { plural, words } from "./format";
+
+export type Tone = "good" | "waiting" | "neutral" | "warning" | "bad";
+
+export interface Explanation {
+  title: string;
+  tone: Tone;
+  happened: string;
+  todo: string;
+}
+
+interface ReasonWords {
+  happened: string;
+  todo: string;
+}
+
+const kReasons: Record<string, ReasonWords> = {
+  unknown_token: {
+    happened: "Its token belongs to no project here, so nobody could say whose event it is.",
+    todo: "Create a project with exactly this token under Settings. Waiting events then flow in by themselves.",
+  },
+  unreadable_record: {
+    happened: "Its record in the log could not be read by this version.",
+    todo: "The bytes are kept. Please report this: it should never happen.",
+  },
+  invalid_distinct_id: {
+    happened:
+      "Its distinct_id stands for nobody in particular, such as “null”, “undefined” or “anonymous”. Taking it would merge strangers into one person.",
+    todo: "Send a real id of the user or device as distinct_id.",
+  },
+  invalid_event_when_process_person_profile_is_false: {
+    happened:
+      "It changes a person ($identify, $set, an alias or a group) and also says $process_person_profile: false. Both cannot be true.",
+    todo: "Remove $process_person_profile: false from this call, or do not send it.",
+  },
+  client_ingestion_warning: {
+    happened: "It is a warning an SDK sends about itself, not an event of your product.",
+    todo: "Nothing to do.",
+  },
+  heatmap: {
+    happened: "It carries heat map data, which this version does not store.",
+    todo: "Nothing to do. To save traffic, switch heat maps off in the SDK.",
+  },
+  missing_distinct_id: {
+    happened: "It has no distinct_id.",
+    todo: "Every event needs a distinct_id: at the top level or inside properties.",
+  },
+  missing_event: {
+    happened: "It has no event name.",
+    todo: "Every event needs a non-empty name in “event”.",
+  },
+  missing_event_name: {
+    happened: "It has no event name.",
+    todo: "Every event needs a non-empty name in “event”.",
+  },
+  invalid_json: {
+    happened: "The request body is not valid JSON, or not of a shape that holds events.",
+    todo: "Compare the request with the curl example on the Live page.",
+  },
+  missing_token: {
+    happened: "The request named no project token.",
+    todo: "Send the project's token as “api_key” (or “token”).",
+  },
+  several_tokens: {
+    happened: "The request carried events of several projects.",
+    todo: "Send one request per project token.",
+  },
+  invalid_token: {
+    happened: "The token cannot be one: empty, too long, or a personal phx_ key.",
+    todo: "Use the project's phc_ token from Settings.",
+  },
+  body_too_large: {
+    happened: "The request was larger than the limit.",
+    todo: "Send smaller batches, or smaller events.",
+  },
+  event_too_large: {
+    happened: "One event was larger than the limit.",
+    todo: "Send fewer or smaller properties.",
+  },
+};
+
+const kStatuses: Record<number, ReasonWords> = {
+  400: {
+    happened: "The request could not be understood.",
+    todo: "Compare the request with the curl example on the Live page.",
+  },
+  401: {
+    happened: "The project token was missing, malformed or not the same for all events.",
+    todo: "Use the project's phc_ token from Settings, one per request.",
+  },
+  408: {
+    happened: "The body did not arrive in time.",
+    todo: "The SDK sends it again by itself. If it repeats, look at the network in between.",
+  },
+  413: {
+    happened: "The request or one of its events was too large.",
+    todo: "Send smaller batches, or smaller events.",
+  },
+  429: {
+    happened: "The project was over its rate limit.",
+    todo: "The SDK sends it again later by itself.",
+  },
+  503: {
+    happened: "Penstock could not make the event durable at that moment.",
+    todo: "SDKs send it again by themselves. If it repeats, look at Health: the disk may be full.",
+  },
+};
+
+export function reason_words(reason: string): ReasonWords | undefined {
+  return kReasons[reason];
+}
+
+function because(entry: TraceEntry): ReasonWords {
+  const known = kReasons[entry.reason];
+  if (known) return known;
+  if (entry.reason) {
+    return { happened: `The reason given: ${words(entry.reason)}.`, todo: "" };
+  }
+  return { happened: "", todo: "" };
+}
+
+function refused(entry: TraceEntry): Explanation {
+  const by_status = kStatuses[entry.status];
+  const reason = kReasons[entry.reason];
+  const given = entry.reason && !reason ? ` The reason given: ${words(entry.reason)}.` : "";
+  return {
+    title: "Refused",
+    tone: "bad",
+    happened: `Penstock answered ${entry.status || "with an error"} and took nothing in: your sender was told. ${
+      reason?.happened ?? by_status?.happened ?? ""
+    }${given}`.trim(),
+    todo: reason?.todo ?? by_status?.todo ?? "Read the answer your sender got; it says what is wrong.",
+  };
+}
+
+const kExplain: Record<TraceState, (entry: TraceEntry) => Explanation> = {
+  refused,
+  in_flight: () => ({
+    title: "Received, waiting for its turn",
+    tone: "waiting",
+    happened: "The event is durable in the log: it cannot be lost. It has not been processed yet.",
+    todo: "Wait a moment; this page follows it. If it stays here, look at the lag under Health.",
+  }),
+  accepted: () => ({
+    title: "Accepted, on its way to the store",
+    tone: "waiting",
+    happened: "The event was processed and its row is being written. It is not in SQL yet.",
+    todo: "Wait a moment; this page follows it. If it stays here, look at the engine under Health.",
+  }),
+  stored: (e) => ({
+    title: "Stored",
+    tone: "good",
+    happened:
+      e.duplicates > 0
+        ? `The event is a row in SQL. ${plural(e.duplicates, "later copy", "later copies")} of it arrived and did not become ${e.duplicates === 1 ? "a second row" : "further rows"}.`
+        : "The event is a row in SQL.",
+    todo: "Nothing to do: it is where it should be.",
+  }),
+  dropped: (e) => ({
+    title: "Dropped by a rule",
+    tone: "warning",
+    happened: `The event arrived safely and was then turned away. ${because(e).happened}`.trim(),
+    todo: because(e).todo || "If you want such events, change the rule or the sender.",
+  }),
+  duplicate: () => ({
+    title: "A copy of an event we already had",
+    tone: "neutral",
+    happened:
+      "The same uuid with the same event, day and distinct_id was accepted before, so this copy did not become a second row. SDKs send such copies when an answer got lost.",
+    todo: "Nothing to do. If you see many, look at the sender's network.",
+  }),
+  quarantined: (e) => ({
+    title: "In quarantine",
+    tone: "bad",
+    happened:
+      `The event could not be processed${e.stage ? ` (stage “${words(e.stage)}”)` : ""}. It is kept with its original bytes. ${because(e).happened}`.trim(),
+    todo: because(e).todo || "Repair the cause, then re-drive it.",
+  }),
+  redriven: () => ({
+    title: "Left quarantine",
+    tone: "neutral",
+    happened: "The event was in quarantine, its cause was repaired, and it was received again.",
+    todo: "See the newer entry for what became of it.",
+  }),
+};
+
+export function explain(entry: TraceEntry): Explanation {
+  return (kExplain[entry.state] ?? kExplain.in_flight)(entry);
+}
+
+export const kNotFound: Explanation = {
+  title: "Never seen here",
+  tone: "neutral",
+  happened:
+    "No event with this uuid was received for this project, nor refused, as far back as the index reaches.",
+  todo: "Check that the sender uses this host and this project's token, and that it flushes before it exits. An ad blocker or a proxy in between may also have swallowed it.",
+};
+
+export type StepState = "done" | "now" | "failed" | "ahead";
+
+export interface TimelineStep {
+  title: string;
+  state: StepState;
+  at: string | null;
+  detail: string;
+}
+
+const kDecisions: Partial<Record<TraceState, string>> = {
+  accepted: "Accepted",
+  stored: "Accepted",
+  dropped: "Dropped",
+  duplicate: "Recognised as a copy",
+  quarantined: "Put into quarantine",
+  redriven: "Put into quarantine",
+};
+
+function at_of(entry: TraceEntry, name: string): string | null {
+  return entry.steps.find((s) => s.name === name)?.at ?? null;
+}
+
+function place(entry: TraceEntry): string {
+  return `${entry.lane} lane, partition ${entry.partition}, position ${entry.offset}`;
+}
+
+/** received → decided → stored, with where the event is now. */
+export function timeline(entry: TraceEntry): TimelineStep[] {
+  if (entry.state === "refused") {
+    const status = entry.status ? `Answered ${entry.status}` : "Answered with an error";
+    const at = at_of(entry, "refused") ?? entry.received_at;
+    return [
+      {
+        title: "Refused at the door",
+        state: "failed",
+        at,
+        detail: entry.reason ? `${status}: ${words(entry.reason)}` : status,
+      },
+    ];
+  }
+  const steps: TimelineStep[] = [
+    {
+      title: "Received and made durable",
+      state: "done",
+      at: at_of(entry, "received") ?? entry.received_at,
+      detail: place(entry),
+    },
+  ];
+  if (entry.state === "in_flight") {
+    steps.push({ title: "Waiting to be processed", state: "now", at: null, detail: "" });
+    steps.push({ title: "Stored", state: "ahead", at: null, detail: "" });
+    return steps;
+  }
+  const turned_away = entry.state === "dropped" || entry.state === "quarantined";
+  steps.push({
+    title: kDecisions[entry.state] ?? "Decided",
+    state: turned_away ? "failed" : "done",
+    at: at_of(entry, "decided"),
+    detail: words(entry.reason),
+  });
+  if (entry.state === "accepted") {
+    steps.push({ title: "Being written to the store", state: "now", at: null, detail: "" });
+  } else if (entry.state === "stored") {
+    steps.push({
+      title: "Stored",
+      state: "done",
+      at: at_of(entry, "stored"),
+      detail: "One row in events",
+    });
+  } else if (entry.state === "redriven") {
+    steps.push({ title: "Received again", state: "done", at: at_of(entry, "redriven"), detail: "" });
+  }
+  if (entry.duplicates > 0) {
+    steps.push({
+      title: plural(entry.duplicates, "copy arrived later", "copies arrived later"),
+      state: "done",
+      at: entry.last_duplicate_at,
+      detail: "Recognised, no further rows",
+    });
+  }
+  return steps;
+}

@@ -1,0 +1,49 @@
+import "./app/fonts.css";
+import "./app/mantine.css";
+import "./app/tokens.css";
+import "./app/base.css";
+
+import { MantineProvider } from "@mantine/core";
+import { QueryClientProvider } from "@tanstack/react-query";
+import { lazy } from "react";
+import { createRoot } from "react-dom/client";
+import { BrowserRouter, Navigate, Route, Routes } from "react-router";
+
+import { query_client } from "./app/client";
+import { Shell } from "./app/shell";
+import { resolver, scheme_manager, theme } from "./app/theme";
+import { LivePage } from "./pages/live/live_page";
+import { LoginPage } from "./pages/login";
+
+// The editor and the charts are most of the code; they come when their page is opened.
+const EventsPage = lazy(() => import("./pages/events/events_page"));
+const HealthPage = lazy(() => import("./pages/health/health_page"));
+const SettingsPage = lazy(() => import("./pages/settings/settings_page"));
+const TracePage = lazy(() => import("./pages/trace/trace_page"));
+
+const root = document.getElementById("root");
+if (!root) throw new Error("index.html has no #root");
+createRoot(root).render(
+  <MantineProvider
+    theme={theme}
+    cssVariablesResolver={resolver}
+    colorSchemeManager={scheme_manager}
+    defaultColorScheme="auto"
+  >
+    <QueryClientProvider client={query_client}>
+      <BrowserRouter>
+        <Routes>
+          <Route path="/login" element={<LoginPage />} />
+          <Route element={<Shell />}>
+            <Route path="/live" element={<LivePage />} />
+            <Route path="/events" element={<EventsPage />} />
+            <Route path="/trace/:uuid?" element={<TracePage />} />
+            <Route path="/health" element={<HealthPage />} />
+            <Route path="/settings" element={<SettingsPage />} />
+            <Route path="*" element={<Navigate to="/live" replace />} />
+          </Route>
+        </Routes>
+      </BrowserRouter>
+    </QueryClientProvider>
+  </MantineProvider>,
+);

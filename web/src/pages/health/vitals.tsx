@@ -1,0 +1,69 @@
+// The few numbers that tell how Penstock is: rate, lag, latency, disk, engine.
+import type { Status } from "../../api/types";
+import { bytes, microseconds, per_second, plural, span, whole } from "../../lib/format";
+import styles from "./health.module.css";
+
+interface Vital {
+  name: string;
+  value: string;
+  more: string;
+  tone?: "good" | "bad";
+}
+
+function vitals(s: Status): Vital[] {
+  const lag = (s.ingest?.lag_records ?? 0) + (s.load?.lag_records ?? 0);
+  const list: Vital[] = [];
+  if (s.capture) {
+    list.push({
+      name: "Receiving",
+      value: per_second(s.capture.events_per_s),
+      more: `${per_second(s.capture.requests_per_s)} requests, ${plural(s.capture.connections, "connection")}, ${whole(s.capture.refused_total)} refused`,
+    });
+    list.push({
+      name: "Acknowledged within",
+      value: microseconds(s.capture.latency_us_p99),
+      more: `99 of 100; half within ${microseconds(s.capture.latency_us_p50)}`,
+    });
+  }
+  list.push({
+    name: "Waiting",
+    value: plural(lag, "record"),
+    more: `${whole(s.ingest?.lag_records)} for ingest, ${whole(s.load?.lag_records)} for the store`,
+  });
+  list.push({
+    name: "SQL engine",
+    value: s.store.ready ? "Ready" : "Starting",
+    tone: s.store.ready ? "good" : "bad",
+    more: `${s.store.engine} ${s.store.version}, ${bytes(s.store.memory_bytes)} memory, ${plural(s.store.restarts, "restart")}`,
+  });
+  list.push({
+    name: "Disk free",
+    value: bytes(s.log.disk_free_bytes),
+    more: `log ${bytes(s.log.disk_bytes)}, store ${bytes(s.store.disk_bytes)}`,
+    tone: s.log.disk_full ? "bad" : undefined,
+  });
+  list.push({
+    name: "Running for",
+    value: span(s.uptime_s),
+    more: `version ${s.version}, ${bytes(s.memory.rss_bytes)} memory without the engine`,
+  });
+  return list;
+}
+
+export function Vitals({ status }: { status: Status }) {
+  return (
+    <dl className={`panel ${styles.vitals}`}>
+      {vitals(status).map((v) => (
+        <div key={v.name}>
+          <dt>{v.name}</dt>
+          <dd>
+            <b className="num" data-tone={v.tone}>
+              {v.value}
+            </b>
+            <small>{v.more}</small>
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

@@ -1,0 +1,33 @@
+// Settings: connecting SDKs, projects, keys, the login and the look.
+import { useMe } from "../../api/queries";
+import { SchemeChoice } from "../../app/account_menu";
+import { useProject } from "../../app/project";
+import { PageHeader } from "../../components/page_header";
+import page from "../../components/page.module.css";
+import { Snippets } from "../../components/snippets";
+import { Keys } from "./keys";
+import { Password } from "./password";
+import { Projects } from "./projects";
+import { Section } from "./section";
+import styles from "./settings.module.css";
+
+export default function SettingsPage() {
+  const { project } = useProject();
+  const operator = useMe().data?.project_id === 0;
+  return (
+    <div className={`${page.page} ${styles.page}`}>
+      <PageHeader title="Settings" />
+      <Projects operator={operator} />
+      <Section title="Connect an SDK" hint={`Ready to paste, for ${project.name}.`}>
+        <Snippets key={project.id} project={project} first="js" />
+      </Section>
+      {operator && <Keys />}
+      <Password />
+      <Section title="Appearance" hint="Kept in this browser.">
+        <div style={{ maxWidth: 320 }}>
+          <SchemeChoice size="sm" />
+        </div>
+      </Section>
+    </div>
+  );
+}

@@ -1,0 +1,347 @@
+// The tests, in the order a person would meet the pages. Each gets the same page and instance.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { promisify } from "node:util";
+
+import { contradicting_event, sample_events } from "./sample_events.mjs";
+
+const run_file = promisify(execFile);
+const kPages = ["Live", "Events", "Trace", "Health", "Settings"];
+const kStrayToken = "phc_strayTokenOfAProjectThatComesLater0000001";
+const kEmail = "admin@example.com";
+const kPassword = "correct horse battery";
+
+export const cases = [];
+const test = (name, run) => cases.push({ name, run });
+
+const link_to = (page, name) =>
+  page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name }).filter({ visible: true });
+const open = async (page, name) => {
+  await link_to(page, name).click();
+  await page.getByRole("heading", { level: 1, name }).waitFor();
+};
+const rows = (page) => page.getByTestId("tail-list").locator("button[data-index]");
+const row_of = (page, text) => rows(page).filter({ hasText: text });
+const number_of = async (page, id) =>
+  Number((await page.getByTestId(id).innerText()).replaceAll(",", ""));
+const read_count = async (page, n) =>
+  page.getByTestId("tail-count").filter({ hasText: new RegExp(`^${n.toLocaleString("en-US")} events? read$`) }).waitFor();
+
+async function type_sql(page, sql) {
+  await page.getByRole("textbox", { name: "SQL query" }).focus();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.insertText(sql);
+}
+async function run_sql(page, sql) {
+  await type_sql(page, sql);
+  await page.keyboard.press("Control+Enter");
+}
+
+test("without a session every page leads to the login", async ({ page, instance }) => {
+  await page.goto(`${instance.admin_url}/health`);
+  await page.getByRole("button", { name: "Log in" }).waitFor();
+  assert.match(page.url(), /\/login$/);
+});
+
+test("a wrong link says so and how to get a new one", async ({ page, instance }) => {
+  await page.goto(`${instance.admin_url}/login#secret=wrong`);
+  await page.reload();
+  await page.getByRole("alert").filter({ hasText: "penstock login" }).waitFor();
+});
+
+test("the printed one-time link logs in and leaves no secret in the address", async (t) => {
+  await t.page.goto(t.instance.link);
+  await t.page.reload();
+  await t.page.getByTestId("first-run").waitFor();
+  assert.equal(t.page.url(), `${t.instance.admin_url}/live`);
+});
+
+test("first run: the curl command works as it is shown, and its event appears", async (t) => {
+  const curl = await t.page.getByTestId("snippet-curl").innerText();
+  await run_file("bash", ["-c", curl.replace(/^curl /, "curl -sS ")]);
+  await row_of(t.page, "signed up").waitFor();
+});
+
+test("first run: every SDK tab carries this project's key and address", async ({ page, instance }) => {
+  await open(page, "Settings");
+  for (const [tab, id] of [["Browser", "js"], ["Node", "node"], ["Python", "python"], ["Go", "go"]]) {
+    await page.getByRole("tab", { name: tab }).click();
+    const text = await page.getByTestId(`snippet-${id}`).innerText();
+    assert.ok(text.includes(instance.token) && text.includes(instance.capture_url), tab);
+  }
+});
+
+test("live: every one of 1,500 events is read, once", async ({ page, instance }) => {
+  await open(page, "Live");
+  await read_count(page, 1);
+  for (let i = 0; i < 3; i++) await instance.send(sample_events(500));
+  await read_count(page, 1_501);
+});
+
+test("live: pause holds the list still, counts what waits, and resume shows it", async (t) => {
+  const { page, instance } = t;
+  await page.getByRole("button", { name: "Pause" }).click();
+  await instance.send(["one", "two", "three"].map((event) => ({ event, distinct_id: "p" })));
+  await page.getByRole("button", { name: "Resume · 3 waiting" }).waitFor();
+  assert.equal(await row_of(page, "three").count(), 0);
+  await page.getByRole("button", { name: "Resume · 3 waiting" }).click();
+  for (const event of ["one", "two", "three"]) await row_of(page, event).first().waitFor();
+});
+
+test("live: scrolled away, new events wait behind a button", async ({ page, instance }) => {
+  await page.getByTestId("tail-list").evaluate((list) => list.scrollTo({ top: 400 }));
+  await instance.send([{ event: "while reading", distinct_id: "p" }]);
+  await page.getByRole("button", { name: "1 newer event" }).click();
+  await row_of(page, "while reading").waitFor();
+});
+
+test("live: filters by event, distinct_id and outcome", async ({ page, instance }) => {
+  const only = async (n) => {
+    await read_count(page, n);
+    assert.equal(await rows(page).count(), n);
+  };
+  const filters = page.getByRole("search");
+  await instance.send([{ event: "needle", distinct_id: "nadel" }, contradicting_event()]);
+  await filters.getByLabel("Event name", { exact: true }).fill("needle");
+  await only(1);
+  await filters.getByRole("button", { name: "Clear Event name" }).click();
+  await filters.getByLabel("distinct_id", { exact: true }).fill("nadel");
+  await only(1);
+  await filters.getByRole("button", { name: "Clear distinct_id" }).click();
+  await filters.locator('input[aria-label="Outcome"]').click();
+  await page.getByRole("option", { name: "Dropped" }).click();
+  await only(1);
+  await filters.locator('input[aria-label="Outcome"]').click();
+  await page.getByRole("option", { name: "Every outcome" }).click();
+});
+
+test("live: the detail shows properties and the event's way; Escape closes it", async (t) => {
+  const { page, instance } = t;
+  t.uuid = randomUUID();
+  const properties = { deep: { list: [1, "zwei"] }, flag: true };
+  await instance.send([{ event: "look at me", distinct_id: "d-1", uuid: t.uuid, properties }]);
+  await row_of(page, "look at me").click();
+  const detail = page.getByTestId("event-detail");
+  await detail.getByText("zwei").waitFor();
+  await detail.getByText(t.uuid).first().waitFor();
+  await detail.getByTestId("trace-verdict").filter({ hasText: "Stored" }).waitFor();
+  await page.keyboard.press("Escape");
+  await detail.waitFor({ state: "detached" });
+});
+
+test("live: goes on where it was when Penstock restarts", async ({ page, instance }) => {
+  await page.getByTestId("tail-count").waitFor();
+  const before = Number((await page.getByTestId("tail-count").innerText()).replace(/\D/g, ""));
+  await instance.restart();
+  await instance.send([{ event: "after the restart", distinct_id: "r" }]);
+  await row_of(page, "after the restart").waitFor();
+  await read_count(page, before + 1);
+});
+
+test("events: Ctrl-Enter runs the query, the table shows the rows", async ({ page }) => {
+  await open(page, "Events");
+  await run_sql(page, "SELECT event, distinct_id, uuid FROM events WHERE event = 'look at me'");
+  await page.getByRole("table", { name: "Result" }).getByText("d-1").waitFor();
+  assert.match(await page.getByTestId("result-stats").innerText(), /^1 row\s+[\d.]+ (µs|ms|s)/);
+});
+
+test("events: a large answer is one scrolling table", async ({ page }) => {
+  await run_sql(page, "SELECT number, number * 2 AS twice FROM numbers(20000)");
+  await page.getByTestId("result-stats").filter({ hasText: "20,000 rows" }).waitFor();
+  await page.getByText("Table", { exact: true }).click();
+  const table = page.getByRole("table", { name: "Result" });
+  await table.evaluate((box) => box.scrollTo({ top: box.scrollHeight }));
+  await table.getByText("39998").waitFor();
+  assert.ok((await table.getByRole("row").count()) < 200);
+});
+
+test("events: the editor completes columns of this project's tables", async ({ page }) => {
+  await type_sql(page, "SELECT  FROM events");
+  await page.keyboard.press("Home");
+  for (let i = 0; i < 7; i++) await page.keyboard.press("ArrowRight");
+  await page.keyboard.type("distin");
+  await page.locator(".cm-tooltip-autocomplete").getByText("distinct_id", { exact: true }).waitFor();
+  await page.keyboard.press("Escape");
+});
+
+test("events: an error is shown as the engine says it, and goes away", async ({ page }) => {
+  await run_sql(page, "SELECT nothing_like_this FROM events");
+  await page.getByTestId("query-error").filter({ hasText: "nothing_like_this" }).waitFor();
+  await run_sql(page, "SELECT 1 AS one");
+  await page.getByTestId("query-error").waitFor({ state: "detached" });
+});
+
+test("events: a long query can be cancelled", async ({ page }) => {
+  await run_sql(page, "SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1");
+  await page.getByRole("button", { name: /^Cancel/ }).click();
+  await page.getByTestId("query-error").waitFor();
+  await page.getByRole("button", { name: "Run", exact: true }).waitFor();
+});
+
+test("events: times become a line, names become bars, both can be switched", async ({ page }) => {
+  const example = async (title) => {
+    await page.getByRole("button", { name: "Examples" }).click();
+    await page.getByRole("menuitem", { name: title }).click();
+  };
+  const chart = (kind) => page.locator(`[data-testid="result-chart"][data-kind="${kind}"]`);
+  await example("Most frequent events");
+  await chart("bar").getByText("$pageview").waitFor();
+  await example("Events per minute, last hour");
+  await chart("line").locator("svg path").first().waitFor();
+  await page.getByText("Bar", { exact: true }).click();
+  await chart("bar").locator("svg rect").first().waitFor();
+  await page.getByText("Table", { exact: true }).click();
+  await page.getByRole("columnheader", { name: "minute" }).waitFor();
+});
+
+test("events: the answer downloads as CSV and JSON; the history keeps the query", async ({ page }) => {
+  await run_sql(page, "SELECT 'a,b' AS text, 7 AS n");
+  await page.getByRole("table", { name: "Result" }).getByText("a,b").waitFor();
+  const download = async (kind) => {
+    await page.getByRole("button", { name: "Export" }).click();
+    const [file] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("menuitem", { name: kind }).click(),
+    ]);
+    return readFile(await file.path(), "utf8");
+  };
+  assert.equal(await download("CSV"), 'text,n\r\n"a,b",7\r\n');
+  assert.deepEqual(JSON.parse(await download("JSON")), [{ text: "a,b", n: 7 }]);
+  await page.getByRole("button", { name: "History" }).click();
+  await page.getByRole("menuitem", { name: "SELECT 'a,b' AS text, 7 AS n" }).waitFor();
+  await page.keyboard.press("Escape");
+});
+
+test("health: balanced, and the picture adds up", async ({ page, instance }) => {
+  const twice = sample_events(2);
+  await instance.send(twice);
+  await instance.send(twice);
+  await open(page, "Health");
+  await page.getByTestId("part-in_flight").filter({ hasText: /^0$/ }).waitFor();
+  await page.getByTestId("part-deduplicated").filter({ hasText: /^2$/ }).waitFor();
+  await page.getByTestId("balance").filter({ hasText: /^Balanced/ }).waitFor();
+  const received = await number_of(page, "part-received");
+  let sum = 0;
+  for (const part of ["stored", "in_flight", "deduplicated", "dropped", "quarantined"]) {
+    sum += await number_of(page, `part-${part}`);
+  }
+  assert.ok(received > 1_500);
+  assert.equal(sum, received);
+  await page.getByRole("region", { name: "Ledger rows" }).getByText("main").first().waitFor();
+});
+
+test("health: a stray token is a problem in words, until its project exists", async (t) => {
+  const { page, instance } = t;
+  await instance.send([{ event: "stray", distinct_id: "s" }], kStrayToken);
+  await page.getByRole("alert").filter({ hasText: "1 event in quarantine" }).waitFor();
+  await open(page, "Settings");
+  await page.getByRole("button", { name: "New project" }).click();
+  await page.getByRole("textbox", { name: "Name", exact: true }).fill("Second product");
+  await page.getByRole("textbox", { name: "Token" }).fill(kStrayToken);
+  await page.getByRole("button", { name: "Create project" }).click();
+  await page.getByText(kStrayToken).waitFor();
+  await page.getByRole("button", { name: "Choose a project" }).filter({ visible: true }).click();
+  await page.getByRole("menuitem", { name: "Second product" }).click();
+  await open(page, "Live");
+  await row_of(page, "stray").first().waitFor();
+  await page.getByRole("button", { name: "Choose a project" }).filter({ visible: true }).click();
+  await page.getByRole("menuitem", { name: "Default project" }).click();
+});
+
+test("trace: any text with a uuid tells the event's story", async ({ page, uuid }) => {
+  await open(page, "Trace");
+  const box = page.getByRole("textbox", { name: "uuid of an event" });
+  await box.fill("no uuid at all");
+  await box.press("Enter");
+  await page.getByText("There is no uuid in this text.").waitFor();
+  await box.fill(`2026 INFO sent ${uuid.toUpperCase()}, ok`);
+  await box.press("Enter");
+  const trace = page.getByTestId("trace");
+  await trace.getByTestId("trace-verdict").filter({ hasText: "Stored" }).waitFor();
+  await trace.getByText("Received and made durable").waitFor();
+  assert.ok(page.url().endsWith(`/trace/${uuid}`));
+});
+
+test("trace: an event that was never seen gets an answer too", async ({ page, instance }) => {
+  await page.goto(`${instance.admin_url}/trace/${randomUUID()}`);
+  await page.getByTestId("trace-verdict").filter({ hasText: "Never seen here" }).waitFor();
+});
+
+test("settings: a new key is shown once, works, and is revoked", async ({ page, instance }) => {
+  await open(page, "Settings");
+  await page.getByRole("button", { name: "New key" }).click();
+  await page.getByRole("textbox", { name: "What is it for?" }).fill("a script");
+  await page.getByRole("button", { name: "Create key" }).click();
+  const key = await page.getByRole("dialog").locator("code").innerText();
+  const me = () =>
+    fetch(`${instance.admin_url}/api/me`, { headers: { Authorization: `Bearer ${key}` } });
+  assert.equal((await me()).status, 200);
+  await page.keyboard.press("Escape");
+  const item = page.getByRole("listitem").filter({ hasText: "a script" });
+  await item.getByRole("button", { name: "Revoke" }).click();
+  await item.getByRole("button", { name: "Really revoke" }).click();
+  await item.waitFor({ state: "detached" });
+  assert.equal((await me()).status, 401);
+});
+
+test("settings: dark and light can be chosen and are remembered", async ({ page }) => {
+  const scheme = () => page.locator("html").getAttribute("data-mantine-color-scheme");
+  const appearance = page.getByRole("region", { name: "Appearance" });
+  await appearance.getByText("Dark", { exact: true }).click();
+  assert.equal(await scheme(), "dark");
+  await page.reload();
+  await appearance.waitFor();
+  assert.equal(await scheme(), "dark");
+  await appearance.getByText("System", { exact: true }).click();
+  assert.equal(await scheme(), "light");
+});
+
+test("keyboard: the first Tab offers to skip the navigation", async ({ page }) => {
+  await page.reload();
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "content");
+});
+
+test("390 px: the bottom bar leads everywhere and nothing is wider than the screen", async (t) => {
+  const { page } = t;
+  await page.setViewportSize({ width: 390, height: 844 });
+  for (const name of kPages) {
+    await open(page, name);
+    await page.waitForLoadState("networkidle", { timeout: 500 }).catch(() => undefined);
+    const wide = await page.evaluate(() => {
+      const main = document.getElementById("content");
+      return [document.documentElement, main]
+        .filter((box) => box.scrollWidth > box.clientWidth)
+        .map((box) => `${box.tagName} ${box.scrollWidth}`);
+    });
+    assert.deepEqual(wide, [], name);
+  }
+  await page.setViewportSize({ width: 1440, height: 900 });
+});
+
+test("logout ends the session; email and password begin a new one", async ({ page, instance }) => {
+  await open(page, "Settings");
+  await page.getByRole("textbox", { name: "Email" }).fill(kEmail);
+  await page.locator('input[name="password"]').fill(kPassword);
+  await page.getByRole("button", { name: "Save login" }).click();
+  await page.getByText("Saved. The next login works with these.").waitFor();
+  await page.getByRole("button", { name: "Account" }).filter({ visible: true }).click();
+  await page.getByRole("menuitem", { name: "Log out" }).click();
+  await page.getByRole("button", { name: "Log in" }).waitFor();
+  await page.goto(`${instance.admin_url}/health`);
+  await page.getByRole("textbox", { name: "Email" }).fill(kEmail);
+  await page.locator('input[name="password"]').fill("wrong");
+  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("alert").waitFor();
+  await page.locator('input[name="password"]').fill(kPassword);
+  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("heading", { level: 1, name: "Health" }).waitFor();
+});
+
+test("no script error, no console error, no violation of the content policy", async (t) => {
+  assert.deepEqual(t.complaints, []);
+});
