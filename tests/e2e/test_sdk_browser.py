@@ -114,7 +114,7 @@ def test_without_compression_and_without_batching():
         sdk.balanced(penstock, len(events))
 
 
-def test_retries_across_a_restart():
+def test_browser_retries_across_kill_9():
     events = [sdk.make_event(n, name="during the outage") for n in range(40)]
     quiet = {"capture_pageview": False, "capture_pageleave": False, "autocapture": False}
     with Penstock() as penstock:
