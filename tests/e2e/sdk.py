@@ -11,7 +11,9 @@ import json
 import os
 import pathlib
 import subprocess
+import threading
 import time
+import traceback
 import uuid
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -149,3 +151,20 @@ def balanced(penstock, received=None):
         int(total["stored"]) + int(total["deduplicated"]) + int(total["quarantined"])
         + int(total["redriven"]) + sum(int(n) for n in total["dropped"].values())), total
     return total
+
+
+def side_by_side(check, arguments):
+    """check(argument) for each of them at the same time: most of it is waiting."""
+    failures = []
+
+    def one(argument):
+        try:
+            check(argument)
+        except Exception:  # told below, with the argument
+            failures.append(f"{argument}: {traceback.format_exc()}")
+    threads = [threading.Thread(target=one, args=(argument,)) for argument in arguments]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, "\n".join(failures)

@@ -2,9 +2,7 @@
 import datetime
 import json
 import signal
-import threading
 import time
-import traceback
 
 from harness import KEY, Penstock
 import sdk
@@ -125,23 +123,6 @@ def check_restart(name, how):
         sdk.balanced(penstock)
 
 
-def all_at_once(check, *arguments):
-    """The same check for every SDK, side by side: most of it is waiting."""
-    failures = []
-
-    def one(name):
-        try:
-            check(name, *arguments)
-        except Exception:  # told below, with the SDK's name
-            failures.append(f"{name}: {traceback.format_exc()}")
-    threads = [threading.Thread(target=one, args=(name,)) for name in sdk.LIBRARIES]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures, "\n".join(failures)
-
-
 def test_node_single_batch_and_gzip():
     check_sdk("node")
 
@@ -155,16 +136,16 @@ def test_go_single_batch():
 
 
 def test_set_alias_group_and_exception():
-    all_at_once(check_calls)
+    sdk.side_by_side(check_calls, sdk.LIBRARIES)
 
 
 def test_a_thousand_historical_events():
-    all_at_once(check_large_batch)
+    sdk.side_by_side(check_large_batch, sdk.LIBRARIES)
 
 
 def test_server_retries_across_a_restart():
-    all_at_once(check_restart, signal.SIGTERM)
+    sdk.side_by_side(lambda name: check_restart(name, signal.SIGTERM), sdk.LIBRARIES)
 
 
 def test_server_retries_across_kill_9():
-    all_at_once(check_restart, signal.SIGKILL)
+    sdk.side_by_side(lambda name: check_restart(name, signal.SIGKILL), sdk.LIBRARIES)
