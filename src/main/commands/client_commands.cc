@@ -1,12 +1,14 @@
 // Commands that talk to a running instance: send, query, trace, login, projects.
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
 #include <memory>
+#include <thread>
 
 #include "base/ids.h"
 #include "base/json_writer.h"
@@ -18,6 +20,9 @@
 
 namespace penstock::cli {
 namespace {
+
+constexpr int kEngineTries = 100;
+constexpr auto kEnginePause = std::chrono::milliseconds(100);
 
 Result<std::string> call_admin(const Instance& instance, std::string method, std::string path,
                                std::string body = "") {
@@ -126,8 +131,13 @@ int run_query(const QueryArgs& args) {
   JsonWriter w;
   w.begin_object().field("query", args.sql).field("timeout_ms", args.timeout_ms);
   w.field("format", args.csv ? "csv" : "json").end_object();
-  const auto body =
-      call_admin(*instance, "POST", fmt::format("/api/projects/{}/query", args.project), w.take());
+  const std::string path = fmt::format("/api/projects/{}/query", args.project), request = w.take();
+  auto body = call_admin(*instance, "POST", path, request);
+  // Penstock takes events before its engine can answer; the first query waits for it.
+  for (int i = 0; i < kEngineTries && !body && body.error().code == Code::kUnavailable; i++) {
+    std::this_thread::sleep_for(kEnginePause);
+    body = call_admin(*instance, "POST", path, request);
+  }
   if (!body) return complain(body.error().message);
   if (!args.json && !args.csv) return print_table(*body);
   std::fputs(body->c_str(), stdout);
