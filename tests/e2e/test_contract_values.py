@@ -5,6 +5,7 @@ import uuid
 
 from harness import KEY, Penstock
 from raw import JSON, Table, batch, event, now_ms, single, text
+import sdk
 
 SECOND, MINUTE, HOUR = 1000, 60_000, 3_600_000
 
@@ -103,6 +104,33 @@ def test_times():
         wrong = [f"{name}: {stored[u]}, not {low}…{high}" for u, (name, low, high) in wanted.items()
                  if not low <= stored[u] <= high]
         assert not wrong, "\n".join(wrong)
+
+
+def test_the_other_rules_for_a_wrong_clock():
+    """Published servers correct a wrong clock in three ways; which, is a setting."""
+    corrected = {  # minutes the clock is ahead → minutes its events move
+        "exact": [(2, 2), (10, 10), (-12, -12), (61, 61)],
+        "deadband_150s": [(2, 0), (-2, 0), (10, 7.5), (-10, -7.5)],
+        "round_5min": [(2, 0), (3, 5), (-3, -5), (12, 10), (13, 15)],
+    }
+
+    def check_rule(rule):
+        with Penstock("--set", f"capture.skew_rule={rule}") as penstock:
+            t = Table(penstock)
+            wanted = {}
+            for ahead, moved in corrected[rule]:
+                before = now_ms()
+                one = event(timestamp=iso(BASE))
+                t.row(f"{ahead} minutes", 200, batch(one, sent_at=iso(before + ahead * MINUTE)))
+                taken = now_ms() - before if moved == ahead or rule == "deadband_150s" and moved else 0
+                low = BASE - int(moved * MINUTE)
+                wanted[one["uuid"]] = (ahead, low, low + taken)
+            t.finish()
+            stored = dict(penstock.sql("SELECT toString(uuid), toUnixTimestamp64Milli("
+                                       "toDateTime64(timestamp, 3, 'UTC')) FROM events"))
+            wrong = [(stored[u], w) for u, w in wanted.items() if not w[1] <= int(stored[u]) <= w[2]]
+            assert not wrong, wrong
+    sdk.side_by_side(check_rule, corrected)
 
 
 def test_distinct_ids():
