@@ -153,6 +153,11 @@ def balanced(penstock, received=None):
     return total
 
 
+def metric(penstock, name):
+    text = penstock.get("/metrics")[1].decode()
+    return float(next(line for line in text.splitlines() if line.startswith(name + " ")).split()[1])
+
+
 def side_by_side(check, arguments):
     """check(argument) for each of them at the same time: most of it is waiting."""
     failures = []
