@@ -100,9 +100,8 @@ class Service : public CaptureService {
 
   void handle(wire::Request& request, wire::Responder responder) override {
     const Route route = route_of(request.path);
-    if (request.method == "OPTIONS" && route != Route::kUnknown) {
-      return answer_preflight(responder, request);
-    }
+    // Whatever the path: a browser must be allowed to read the answer, also when it is a 404.
+    if (request.method == "OPTIONS") return answer_preflight(responder, request);
     AnswerContext context{std::string(request.find("origin")), false};
     const bool get = request.method == "GET" || request.method == "HEAD";
     if (!get && request.method != "POST") {

@@ -241,6 +241,13 @@ int64_t skew_of(int64_t sent_at, int64_t now, SkewRule rule) {
 
 }  // namespace
 
+std::optional<SkewRule> skew_rule_named(std::string_view name) {
+  if (name == "exact") return SkewRule::kExact;
+  if (name == "deadband_150s") return SkewRule::kDeadband150s;
+  if (name == "round_5min") return SkewRule::kRound5Min;
+  return std::nullopt;
+}
+
 std::optional<int64_t> parse_timestamp_ms(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);

@@ -13,6 +13,8 @@ namespace penstock::event {
 /// How the difference between the client's clock and ours is corrected. PostHog has shipped three
 /// rules (ERRATA C5); exact is ours by default.
 enum class SkewRule : uint8_t { kExact, kDeadband150s, kRound5Min };
+/// exact, deadband_150s or round_5min.
+std::optional<SkewRule> skew_rule_named(std::string_view name);
 
 /// RFC 3339, `±HH` zones, date only, space or slash separated, RFC 2822, Unix seconds or
 /// milliseconds as a string; civil times are UTC. Nullopt: not a time.

@@ -218,6 +218,9 @@ Status Process::Parts::start_store() {
 
 Status Process::Parts::start_capture() {
   PENSTOCK_TRY(runtime::Address address, runtime::Address::parse(settings.capture_listen));
+  capture::CaptureOptions capture_options = settings.capture;
+  capture_options.skew_rule =
+      event::skew_rule_named(settings.skew_rule).value_or(event::SkewRule::kExact);
   for (int64_t i = 0; i < settings.shards; i++) {
     auto shard = std::make_unique<Shard>(static_cast<size_t>(i));
     // The first shard lives where the log does: its appends need no hop between threads.
@@ -226,7 +229,7 @@ Status Process::Parts::start_capture() {
     Status outcome;
     on_loop(thread, [&] {
       shard->service = capture::CaptureService::make(thread.loop(), *runtime, *log, *catalog,
-                                                     ledger.get(), settings.capture);
+                                                     ledger.get(), capture_options);
       auto server = wire::Server::start(thread.loop(), thread.poller(), *runtime, address,
                                         settings.shards > 1, settings.http, *shard->service);
       if (!server) {

@@ -47,6 +47,8 @@ void bind_capture(config::OptionTable& t, Settings& s) {
         "count", "Refusals recorded for `trace` a second; the rest is only counted.");
   t.add("capture.historical_after_days", c.historical_after_days, 0, 36'500, "days",
         "Events older than this travel in the historical lane; 0: only flagged ones do.");
+  t.add("capture.skew_rule", s.skew_rule, "name",
+        "How a wrong client clock is corrected: exact, deadband_150s or round_5min.");
 }
 
 void bind_http(config::OptionTable& t, Settings& s) {
@@ -171,6 +173,11 @@ Status validate(const Settings& s) {
                                               name));
     }
     list.remove_prefix(std::min(list.size(), name.size() + 1));
+  }
+  if (!event::skew_rule_named(s.skew_rule)) {
+    return fail(Code::kInvalid, fmt::format("capture.skew_rule is '{}'; it can be exact, "
+                                            "deadband_150s or round_5min",
+                                            s.skew_rule));
   }
   if (s.capture.message_bytes_max > s.capture.decoded_bytes_max) {
     return fail(Code::kInvalid, "capture.message_bytes_max is above capture.decoded_bytes_max");

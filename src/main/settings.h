@@ -24,6 +24,7 @@ struct Settings {
   std::string admin_listen = "127.0.0.1:8001";
   std::string project_key;  // of the default project; empty: made at the first start
   std::string stages = "capture,ingest,load,admin";
+  std::string skew_rule = "exact";
   int64_t shards = 1;
   bool allow_public_bind = false;
   int32_t partitions = 8;

@@ -1,15 +1,19 @@
 """Drives released PostHog SDKs with a plan, and compares what SQL answers with it.
 
 A plan is JSON: host, key, batch (events per request), gzip, historical, retries, pace_ms (pause
-after every event), events [{event, distinct_id, uuid, timestamp, properties, groups}] and identifies
-[{distinct_id, set}]. A driver sends all of it with its SDK, waits until the SDK says that it is
-delivered, and prints {"errors": […]}.
+after every event), events [{event, distinct_id, uuid, timestamp, properties, groups}] and calls, which
+are whatever else the SDK can do: {call: set, distinct_id, set, set_once}, {call: alias, distinct_id,
+alias}, {call: group, type, key, set}, {call: exception, distinct_id, message, place}. A driver sends
+all of it with its SDK, waits until the SDK says that it is delivered, and prints {errors, version}.
 """
 import datetime
 import json
 import os
 import pathlib
 import subprocess
+import threading
+import time
+import traceback
 import uuid
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -19,6 +23,14 @@ SKEW_MS_MAX = 30_000
 SENDS_NO_SENT_AT = {"posthog-go"}
 LIBRARIES = {"node": "posthog-node", "python": "posthog-python", "go": "posthog-go"}
 DRIVER_SECONDS = 120
+# What each SDK and Penstock add to the properties; everything else must have been sent.
+ADDED = {
+    "posthog-node": {"$is_server", "$geoip_disable", "$sent_at"},
+    "posthog-python": {"$is_server", "$geoip_disable", "$sent_at", "$python_runtime",
+                       "$python_version", "$os", "$os_version", "$os_distro"},
+    "posthog-go": set(),
+}
+ADDED_BY_ALL = {"$lib", "$lib_version", "$ip", "$groups"}
 
 # Values that pipelines tend to bend.
 ODD_PROPERTIES = {
@@ -53,7 +65,7 @@ def make_event(n, name="order placed", properties=None, groups=None, when=None):
 
 def make_plan(penstock, key, events, **options):
     return {"host": penstock.capture, "key": key, "batch": 20, "gzip": False, "historical": False,
-            "retries": 3, "pace_ms": 0, "identifies": [], "events": events, **options}
+            "retries": 3, "pace_ms": 0, "calls": [], "events": events, **options}
 
 
 def start(sdk, plan):
@@ -73,16 +85,20 @@ def finish(process):
         process.communicate()
         raise AssertionError("the SDK did not finish in time")
     assert process.returncode == 0, f"the driver failed: {err[-800:]}"
-    errors = json.loads(out.strip().splitlines()[-1])["errors"]
-    assert not errors, f"the SDK gave up on events: {errors[:3]}"
+    told = json.loads(out.strip().splitlines()[-1])
+    assert not told["errors"], f"the SDK gave up on events: {told['errors'][:3]}"
+    return told["version"]
 
 
 def send(sdk, plan):
-    finish(start(sdk, plan))
+    """Returns the version of the SDK that did it."""
+    return finish(start(sdk, plan))
 
 
 COLUMNS = ("toString(uuid), event, distinct_id, toUnixTimestamp64Milli(toDateTime64(timestamp, 3, "
-           "'UTC')), properties, toString(team_id), person_mode, toString(person_id)")
+           "'UTC')), properties, toString(team_id), person_mode, toString(person_id), "
+           "person_properties, toUnixTimestamp64Milli(toDateTime64(created_at, 3, 'UTC')), "
+           "elements_chain")
 
 
 def rows_by_uuid(penstock, wanted):
@@ -99,7 +115,7 @@ def millis(text):
     return round(datetime.datetime.fromisoformat(text).timestamp() * 1000)
 
 
-def compare(event, row, library):
+def compare(event, row, library, version=None):
     """One planned event against its row, field by field."""
     assert row is not None, f"{event['uuid']} is not stored"
     assert row[1] == event["event"], row
@@ -107,13 +123,18 @@ def compare(event, row, library):
     late = int(row[3]) - millis(event["timestamp"])
     assert 0 <= late <= (0 if library in SENDS_NO_SENT_AT else SKEW_MS_MAX), (library, late)
     assert row[5] == "1", row
+    assert 0 <= time.time() * 1000 - int(row[9]) < 120_000, f"created_at {row[9]}"
     properties = json.loads(row[4])
+    if library in ADDED:
+        strange = properties.keys() - event["properties"].keys() - ADDED_BY_ALL - ADDED[library]
+        assert not strange, strange
+        assert row[10] == "", row
     for key, value in event["properties"].items():
         assert key in properties, f"{key} is missing in {row[4]}"
         same = properties[key] == value and type(properties[key]) is type(value)
         assert same, f"{key}: sent {value!r}, stored {properties[key]!r}"
     assert properties["$lib"] == library, properties["$lib"]
-    assert properties["$lib_version"], properties
+    assert properties["$lib_version"] == (version or properties["$lib_version"]), properties
     if event["groups"]:
         assert properties["$groups"] == event["groups"], properties
 
@@ -130,3 +151,25 @@ def balanced(penstock, received=None):
         int(total["stored"]) + int(total["deduplicated"]) + int(total["quarantined"])
         + int(total["redriven"]) + sum(int(n) for n in total["dropped"].values())), total
     return total
+
+
+def metric(penstock, name):
+    text = penstock.get("/metrics")[1].decode()
+    return float(next(line for line in text.splitlines() if line.startswith(name + " ")).split()[1])
+
+
+def side_by_side(check, arguments):
+    """check(argument) for each of them at the same time: most of it is waiting."""
+    failures = []
+
+    def one(argument):
+        try:
+            check(argument)
+        except Exception:  # told below, with the argument
+            failures.append(f"{argument}: {traceback.format_exc()}")
+    threads = [threading.Thread(target=one, args=(argument,)) for argument in arguments]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, "\n".join(failures)

@@ -57,16 +57,18 @@ def test_a_visit():
     events = [sdk.make_event(n, name="item viewed", properties=sdk.ODD_PROPERTIES) for n in range(3)]
     with Penstock() as penstock:
         told = left(visit(penstock, events, visit=True))
-        # $pageview, 3 events, $autocapture, $identify, $groupidentify, after identify, $pageleave
-        rows = sdk.rows_by_uuid(penstock, 9)
+        # $pageview, 3 events, $autocapture, $identify, $set, $groupidentify, after identify,
+        # $exception, $pageleave
+        rows = sdk.rows_by_uuid(penstock, 11)
         names = by_name(rows)
-        assert len(rows) == 9, sorted(names)
+        assert len(rows) == 11, sorted(names)
         for event in events:
             row = rows[event["uuid"]]
-            sdk.compare({**event, "distinct_id": told["anonymous"]}, row, "web")
+            sdk.compare({**event, "distinct_id": told["anonymous"]}, row, "web", version())
         for event_rows in names.values():
             for row, properties in event_rows:
                 assert properties["$lib_version"] == version(), properties["$lib_version"]
+                assert properties["distinct_id"] == row[2] and row[6] == "full", row
                 assert properties["$session_id"] and properties["$window_id"], row[1]
                 assert properties["token"] == KEY
         view = names["$pageview"][0][1]
@@ -90,45 +92,64 @@ def test_a_visit():
             f"AND toString(id) = '{people['eve@example.com']}'")[0][0])
         assert person["plan"] == "pro" and person["first_seen"] == "shop", person
         assert person["$initial_utm_source"] == "test", person
+        assert person["theme"] == "dark" and person["first_theme"] == "light", person
+        row, error = names["$exception"][0]
+        first = error["$exception_list"][0]
+        assert (first["type"], first["value"]) == ("TypeError", "it broke ☂"), first
+        assert error["place"] == "checkout" and first["stacktrace"]["frames"], error
         group = names["$groupidentify"][0][1]
         assert group["$group_type"] == "company" and group["$group_key"] == "acme"
         assert names["after identify"][0][1]["$groups"] == {"company": "acme"}
         leave = names["$pageleave"][0][1]
         assert leave["$prev_pageview_pathname"] == "/shop", leave
-        refused = [(path, status) for path, status in told["captured"] if status >= 400]
-        assert not refused, refused
-        sdk.balanced(penstock, 9)
+        # Every request was answered 200, all bodies were packed, and the last left by beacon.
+        assert not [r for r in told["requests"] if r["status"] != 200], told["requests"]
+        assert all(r["gzip"] for r in told["requests"] if r["method"] == "POST"), told["requests"]
+        paths = {r["path"] for r in told["requests"]}
+        assert paths == {f"/array/{KEY}/config", "/e/", "/i/v0/e/", "/flags/"}, paths
+        assert told["beacons"] == ["/i/v0/e/"], told["beacons"]
+        sdk.balanced(penstock, 11)
 
 
 def test_without_compression_and_without_batching():
     events = [sdk.make_event(n, name="plain", properties=sdk.ODD_PROPERTIES) for n in range(4)]
-    quiet = {"disable_compression": True, "request_batching": False, "capture_pageview": False,
-             "capture_pageleave": False, "autocapture": False}
+    quiet = {"disable_compression": True, "person_profiles": "identified_only",
+             "request_batching": False,
+             "capture_pageview": False, "capture_pageleave": False, "autocapture": False}
     with Penstock() as penstock:
         told = left(visit(penstock, events, options=quiet, settle_ms=1000))
         rows = sdk.rows_by_uuid(penstock, len(events))
         for event in events:
-            sdk.compare({**event, "distinct_id": told["anonymous"]}, rows.get(event["uuid"]), "web")
-        sent = [path for path, _ in told["captured"] if path.startswith(("/e", "/i/v0/e"))]
-        assert len(sent) == len(events), told["captured"]
+            row = rows.get(event["uuid"])
+            sdk.compare({**event, "distinct_id": told["anonymous"]}, row, "web", version())
+            # Nobody was identified: no person is kept.
+            assert row[6] == "propertyless" and row[8] == "{}", row
+        sent = [r for r in told["requests"] if r["path"] in ("/e/", "/i/v0/e/")]
+        assert len(sent) == len(events) and not any(r["gzip"] for r in sent), told["requests"]
         sdk.balanced(penstock, len(events))
 
 
-def test_retries_across_a_restart():
+def check_restart(how):
     events = [sdk.make_event(n, name="during the outage") for n in range(40)]
     quiet = {"capture_pageview": False, "capture_pageleave": False, "autocapture": False}
     with Penstock() as penstock:
         # posthog-js tries again 3 to 6 seconds after a failure.
         visitor = visit(penstock, events, options=quiet, pace_ms=150, settle_ms=12_000)
         penstock.eventually(lambda: int(penstock.ledger()["total"]["received"]) >= 5)
-        penstock.stop(signal.SIGKILL)
+        penstock.stop(how)
         time.sleep(1.0)  # an outage the page must notice
         penstock.start()
         told = left(visitor)
         rows = sdk.rows_by_uuid(penstock, len(events))
         for event in events:
-            sdk.compare({**event, "distinct_id": told["anonymous"]}, rows.get(event["uuid"]), "web")
+            sdk.compare({**event, "distinct_id": told["anonymous"]}, rows.get(event["uuid"]), "web",
+                        version())
+        assert [r for r in told["requests"] if r["status"] != 200], "no request saw the outage"
         sdk.balanced(penstock)
+
+
+def test_browser_retries_across_a_restart_and_a_kill_9():
+    sdk.side_by_side(check_restart, [signal.SIGTERM, signal.SIGKILL])
 
 
 assert os.environ.get("PENSTOCK_CHROMIUM"), "run this as: tools/env tests/e2e/run"

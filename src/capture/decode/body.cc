@@ -138,8 +138,12 @@ std::expected<DecodedBody, Refusal> BodyDecoder::decode(const BodyInput& in) {
   std::string_view raw = query_data_.empty() ? in.body->view() : std::string_view(query_data_);
   if (raw.empty()) return std::unexpected(refuse(400, "empty_body", "the request has no body"));
   last_text_ = raw;
-  // lz64 is base64 text itself, of another meaning.
-  if (hint != Compression::kLz64 && !is_form_like(raw) && looks_base64(raw, false) &&
+  // lz64 is base64 of its own kind: its text goes to the decompressor as it came.
+  const auto is_lz64 = [&] {
+    return hint.or_else([&] { return compression_named(in.content_encoding, false); }) ==
+           Compression::kLz64;
+  };
+  if (!is_form_like(raw) && !is_lz64() && looks_base64(raw, false) &&
       wire::base64_decode(raw, unbased_)) {
     raw = unbased_;
   }
@@ -149,8 +153,7 @@ std::expected<DecodedBody, Refusal> BodyDecoder::decode(const BodyInput& in) {
     if (!data) return std::unexpected(data.error());
     raw = *data;
     if (!hint) hint = from_form;
-    if (hint != Compression::kLz64 && looks_base64(raw, false) &&
-        wire::base64_decode(raw, unbased_)) {
+    if (!is_lz64() && looks_base64(raw, false) && wire::base64_decode(raw, unbased_)) {
       raw = unbased_;
     }
   }

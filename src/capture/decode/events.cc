@@ -236,7 +236,8 @@ EventParser::Typed EventParser::parse_array(JsonScanner& in) {
 EventParser::Typed EventParser::parse_top_object(std::string_view text, bool& is_batch) {
   JsonScanner in(text);
   in.accept('{');
-  bool has_batch = false, fits = true;
+  bool has_batch = false;
+  std::string_view misfit;
   Typed typed = Typed::kOk;
   if (!in.accept('}')) {
     do {
@@ -251,17 +252,17 @@ EventParser::Typed EventParser::parse_top_object(std::string_view text, bool& is
       } else if (name == "api_key" || name == "token") {
         const Typed done = string_member(in, batch_token_, present);
         if (done == Typed::kNotJson) return done;
-        fits = fits && present;
+        if (!present) misfit = "api_key is not a string";
       } else if (name == "sent_at") {
         std::string_view sent_at;
         const Typed done = string_member(in, sent_at, present);
         if (done == Typed::kNotJson) return done;
-        fits = fits && done == Typed::kOk;
+        if (done != Typed::kOk) misfit = "sent_at is not a string";
         if (present) batch_.sent_at = sent_at;
       } else {
         if (!in.value(raw, event::kJsonDepthMax - 1)) return Typed::kNotJson;
         if (name == "historical_migration") {
-          fits = fits && json_type(raw) == JsonType::kBool;
+          if (json_type(raw) != JsonType::kBool) misfit = "historical_migration is not a boolean";
           batch_.historical = raw == "true";
         }
       }
@@ -269,7 +270,8 @@ EventParser::Typed EventParser::parse_top_object(std::string_view text, bool& is
     if (!in.accept('}')) return Typed::kNotJson;
   }
   if (!in.at_end()) return Typed::kNotJson;
-  is_batch = has_batch && batch_token_.data() != nullptr && fits && typed == Typed::kOk;
+  if (problem_.empty()) problem_ = misfit;
+  is_batch = has_batch && batch_token_.data() != nullptr && misfit.empty() && typed == Typed::kOk;
   return typed;
 }
 
@@ -312,7 +314,7 @@ std::optional<Refusal> EventParser::parse_shape(std::string_view text) {
   JsonScanner again(text);
   if (parse_event(again, single) != Typed::kOk) return wrong();
   if (single.has_event) return std::nullopt;
-  if (rules_.engage_path && !had_batch) {
+  if (rules_.engage_path && (!had_batch || batch_token_.data() == nullptr)) {
     single.engage = true;
     single.event = "$identify";
     return std::nullopt;

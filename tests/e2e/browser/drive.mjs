@@ -1,5 +1,6 @@
 // A visitor with posthog-js in a real Chromium: serves a small shop page, does what the plan says, and
-// prints as JSON what the page was told to send and what the browser complained about.
+// prints as JSON what the page was told to send, every request to Penstock with what became of it, and
+// what the browser complained about.
 //
 // Plan, on standard input: host, key, options (of posthog.init), events [{event, uuid, timestamp,
 // properties}], pace_ms (pause after every event), settle_ms (how long to stay after the last one).
@@ -16,6 +17,7 @@ const page_text = `<!doctype html><title>Shop</title><main id="shop">
 
 const server = createServer((request, response) => {
   const script = request.url === '/posthog.js'
+  if (request.url === '/empty') return response.end()
   response.setHeader('Content-Type', script ? 'text/javascript' : 'text/html; charset=utf-8')
   response.end(script ? sdk : page_text)
 })
@@ -29,12 +31,28 @@ const browser = await chromium.launch({
 const context = await browser.newContext({ userAgent: plan.user_agent, locale: 'en-GB' })
 const page = await context.newPage()
 const failed = []
-const captured = []
-page.on('response', (r) => {
-  if (r.url().startsWith(plan.host)) captured.push([new URL(r.url()).pathname, r.status()])
+const requests = []
+page.on('request', (r) => {
+  if (!r.url().startsWith(plan.host)) return
+  const body = r.postDataBuffer()
+  requests.push({
+    path: new URL(r.url()).pathname, method: r.method(),
+    gzip: body?.[0] === 0x1f && body?.[1] === 0x8b, of: r,
+  })
 })
 page.on('pageerror', (error) => failed.push(String(error)))
 
+// The last words of a page are not among its requests: it notes them where the next page finds them.
+await page.addInitScript((host) => {
+  const send = navigator.sendBeacon.bind(navigator)
+  navigator.sendBeacon = (url, body) => {
+    const path = new URL(url, location.href)
+    if (path.origin === new URL(host).origin) {
+      localStorage.setItem('beacons', `${localStorage.getItem('beacons') || ''}${path.pathname} `)
+    }
+    return send(url, body)
+  }
+}, plan.host)
 await page.goto(origin + '/shop?utm_source=test')
 const told = await page.evaluate(async (plan) => {
   const { posthog } = await import('/posthog.js')
@@ -53,14 +71,23 @@ if (plan.visit) {
   await page.click('#buy')
   await page.evaluate(async () => {
     posthog.identify('eve@example.com', { plan: 'pro' }, { first_seen: 'shop' })
+    posthog.setPersonProperties({ theme: 'dark' }, { first_theme: 'light' })
     posthog.group('company', 'acme', { seats: 5 })
     posthog.capture('after identify', { step: 2 })
+    posthog.captureException(new TypeError('it broke ☂'), { place: 'checkout' })
   })
 }
 // What is still queued must leave by itself when the visitor goes: posthog-js uses sendBeacon then.
 await page.waitForTimeout(plan.settle_ms)
 await page.goto('about:blank')
 await page.waitForTimeout(500)
+await page.goto(origin + '/empty')
+const beacons = await page.evaluate(() => (localStorage.getItem('beacons') || '').trim().split(' '))
+for (const r of requests) {
+  const failure = r.of.failure()
+  r.status = failure ? failure.errorText : (await r.of.response())?.status()
+  delete r.of
+}
 await browser.close()
 server.close()
-console.log(JSON.stringify({ ...told, captured, errors: failed }))
+console.log(JSON.stringify({ ...told, requests, beacons, errors: failed }))

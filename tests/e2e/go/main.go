@@ -23,19 +23,36 @@ type event struct {
 	Groups     map[string]any `json:"groups"`
 }
 
-type identify struct {
+// call is something else than a capture: set, alias or group.
+type call struct {
+	Call       string         `json:"call"`
 	DistinctID string         `json:"distinct_id"`
+	Alias      string         `json:"alias"`
+	Type       string         `json:"type"`
+	Key        string         `json:"key"`
 	Set        map[string]any `json:"set"`
 }
 
+func (c call) message() (posthog.Message, error) {
+	switch c.Call {
+	case "set":
+		return posthog.Identify{DistinctId: c.DistinctID, Properties: c.Set}, nil
+	case "alias":
+		return posthog.Alias{DistinctId: c.DistinctID, Alias: c.Alias}, nil
+	case "group":
+		return posthog.GroupIdentify{Type: c.Type, Key: c.Key, Properties: c.Set}, nil
+	}
+	return nil, fmt.Errorf("posthog-go has no %q", c.Call)
+}
+
 type plan struct {
-	Host       string     `json:"host"`
-	Key        string     `json:"key"`
-	Batch      int        `json:"batch"`
-	Historical bool       `json:"historical"`
-	PaceMs     int        `json:"pace_ms"`
-	Events     []event    `json:"events"`
-	Identifies []identify `json:"identifies"`
+	Host       string  `json:"host"`
+	Key        string  `json:"key"`
+	Batch      int     `json:"batch"`
+	Historical bool    `json:"historical"`
+	PaceMs     int     `json:"pace_ms"`
+	Events     []event `json:"events"`
+	Calls      []call  `json:"calls"`
 }
 
 // failures counts what the client gave up on.
@@ -87,9 +104,12 @@ func main() {
 		}))
 		time.Sleep(time.Duration(p.PaceMs) * time.Millisecond)
 	}
-	for _, i := range p.Identifies {
-		check(client.Enqueue(posthog.Identify{DistinctId: i.DistinctID, Properties: i.Set}))
+	for _, c := range p.Calls {
+		message, err := c.message()
+		check(err)
+		check(client.Enqueue(message))
 	}
 	check(client.Close())
-	check(json.NewEncoder(os.Stdout).Encode(map[string]any{"errors": failed.errors}))
+	told := map[string]any{"errors": failed.errors, "version": posthog.Version}
+	check(json.NewEncoder(os.Stdout).Encode(told))
 }

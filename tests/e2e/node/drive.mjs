@@ -7,6 +7,7 @@ const plan = JSON.parse(readFileSync(0, 'utf8'))
 const client = new PostHog(plan.key, {
   host: plan.host,
   flushAt: plan.batch,
+  maxBatchSize: plan.batch,
   flushInterval: 200,
   disableCompression: !plan.gzip,
   historicalMigration: plan.historical,
@@ -30,6 +31,13 @@ for (const e of plan.events) {
   })
   if (plan.pace_ms > 0) await pause(plan.pace_ms)
 }
-for (const i of plan.identifies) client.identify({ distinctId: i.distinct_id, properties: i.set })
+const calls = {
+  set: (c) => client.identify({ distinctId: c.distinct_id, properties: { $set: c.set, $set_once: c.set_once } }),
+  alias: (c) => client.alias({ distinctId: c.distinct_id, alias: c.alias }),
+  group: (c) => client.groupIdentify({ groupType: c.type, groupKey: c.key, properties: c.set }),
+  exception: (c) => client.captureException(new TypeError(c.message), c.distinct_id, { place: c.place }),
+}
+for (const c of plan.calls) calls[c.call](c)
 await client.shutdown(60000)
-console.log(JSON.stringify({ errors }))
+const installed = new URL('./node_modules/posthog-node/package.json', import.meta.url)
+console.log(JSON.stringify({ errors, version: JSON.parse(readFileSync(installed, 'utf8')).version }))

@@ -6,8 +6,33 @@ import datetime
 import json
 import sys
 import time
+from importlib import metadata
 
 import posthog
+
+
+def set_properties(client, c):
+    client.set(distinct_id=c["distinct_id"], properties=c["set"])
+    client.set_once(distinct_id=c["distinct_id"], properties=c["set_once"])
+
+
+def alias(client, c):
+    client.alias(previous_id=c["distinct_id"], distinct_id=c["alias"])
+
+
+def group(client, c):
+    client.group_identify(c["type"], c["key"], properties=c["set"])
+
+
+def exception(client, c):
+    try:
+        raise TypeError(c["message"])
+    except TypeError as error:
+        client.capture_exception(error, distinct_id=c["distinct_id"],
+                                 properties={"place": c["place"]})
+
+
+CALLS = {"set": set_properties, "alias": alias, "group": group, "exception": exception}
 
 
 def main():
@@ -23,10 +48,10 @@ def main():
                        groups=e["groups"], uuid=e["uuid"],
                        timestamp=datetime.datetime.fromisoformat(e["timestamp"]))
         time.sleep(plan["pace_ms"] / 1000)
-    for i in plan["identifies"]:
-        client.set(distinct_id=i["distinct_id"], properties=i["set"])
+    for c in plan["calls"]:
+        CALLS[c["call"]](client, c)
     client.shutdown()
-    print(json.dumps({"errors": errors}))
+    print(json.dumps({"errors": errors, "version": metadata.version("posthog")}))
 
 
 main()
