@@ -90,7 +90,7 @@ func main() {
 		Interval:            200 * time.Millisecond,
 		HistoricalMigration: p.Historical,
 		Callback:            failed,
-		RetryAfter:          func(int) time.Duration { return 500 * time.Millisecond },
+		RetryAfter:          func(int) time.Duration { return 2 * time.Second },
 	})
 	check(err)
 	for _, e := range p.Events {
