@@ -193,8 +193,8 @@ std::string damaged(const std::string& good, std::mt19937_64& random) {
 // judges.
 TEST(EventParser, AgreesWithSimdjsonOnDamagedTexts) {
   const std::vector<std::string> good = {
-      R"({"api_key":"t","batch":[{"event":"a\u00e9","distinct_id":"d","properties":{"n":-1.5e3,"s":)"
-      R"("x\"y","l":[1,true,null],"o":{"k":{}}}}],"sent_at":"2026-01-01T00:00:00Z"})",
+      R"({"api_key":"t","batch":[{"event":"a\u00e9","distinct_id":"d","properties":{"n":-1.5e3,)"
+      R"("s":"x\"y","l":[1,true,null],"o":{"k":{}}}}],"sent_at":"2026-01-01T00:00:00Z"})",
       R"([{"event":"a","token":"t","distinct_id":7,"$set":{"a":"b"},"offset":12},{"event":"b"}])",
       R"({"token":"t","event":"$identify","uuid":"0190a3b1-7c2d-7e3f-8a4b-5c6d7e8f9012",)"
       R"("distinct_id":{"z":1,"a":[]},"timestamp":"now","properties":{"$cookieless_mode":false}})"};

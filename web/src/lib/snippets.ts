@@ -20,7 +20,6 @@ export function snippets(capture_url: string, token: string): Snippet[] {
 
 posthog.init("${token}", {
   api_host: "${host}",
-  advanced_disable_flags: true,
 });
 posthog.capture("signed up", { plan: "pro" });`,
     },

@@ -1,9 +1,27 @@
 // One query at a time: run, cancel, and what came of it.
 import { useCallback, useEffect, useRef, useState } from "react";
 
-import { api } from "../../api/client";
+import { api, is_status } from "../../api/client";
 import type { QueryAnswer } from "../../api/types";
 import { random_uuid } from "../../lib/uuid";
+
+// The engine opens its tables for a moment after a start, and starts anew when it died: a query waits
+// for it that long before its refusal is shown.
+const kEngineWaitMs = 15_000;
+const kEnginePauseMs = 300;
+
+async function ask(project: number, body: object, wanted: () => boolean): Promise<QueryAnswer> {
+  const until = Date.now() + kEngineWaitMs;
+  for (;;) {
+    try {
+      return await api<QueryAnswer>(`/projects/${project}/query`, { body });
+    } catch (error) {
+      if (!is_status(error, 503) || !wanted() || Date.now() > until) throw error;
+    }
+    await new Promise((done) => setTimeout(done, kEnginePauseMs));
+    if (!wanted()) throw new Error("The query was cancelled.");
+  }
+}
 
 export interface QueryRun {
   running: boolean;
@@ -21,6 +39,7 @@ export function useQueryRun(project: number): QueryRun {
   const [seconds, set_seconds] = useState(0);
   const [running, set_running] = useState<string | null>(null);
   const current = useRef<string | null>(null);
+  const cancelled = useRef(false);
 
   const stop_on_server = useCallback(
     (id: string) => {
@@ -46,14 +65,17 @@ export function useQueryRun(project: number): QueryRun {
 
   const run = useCallback(
     async (sql: string) => {
-      if (current.current !== null || sql.trim() === "") return;
+      if (sql.trim() === "") return;
+      if (current.current !== null) stop_on_server(current.current); // the new one takes its place
       const id = random_uuid();
       current.current = id;
+      cancelled.current = false;
       set_running(id);
       set_error(null);
       try {
         const body = { query: sql.trim().replace(/;\s*$/, ""), query_id: id };
-        const result = await api<QueryAnswer>(`/projects/${project}/query`, { body });
+        const wanted = () => current.current === id && !cancelled.current;
+        const result = await ask(project, body, wanted);
         if (current.current === id) set_answer(result);
       } catch (e) {
         if (current.current === id) set_error(e as Error);
@@ -64,10 +86,11 @@ export function useQueryRun(project: number): QueryRun {
         }
       }
     },
-    [project],
+    [project, stop_on_server],
   );
 
   const cancel = useCallback(() => {
+    cancelled.current = true;
     if (current.current !== null) stop_on_server(current.current);
   }, [stop_on_server]);
 
