@@ -120,7 +120,7 @@ def check_restart(name, how):
     """The SDK sends while Penstock goes away and comes back: its own retries bring everything."""
     events = [sdk.make_event(n) for n in range(150)]
     with Penstock() as penstock:
-        driver = sdk.start(name, sdk.make_plan(penstock, KEY, events, batch=5, retries=10,
+        driver = sdk.start(name, sdk.make_plan(penstock, KEY, events, batch=5, retries=60,
                                                gzip=True, pace_ms=20))
         penstock.eventually(lambda: int(penstock.ledger()["total"]["received"]) >= 20)
         penstock.stop(how)

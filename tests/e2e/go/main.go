@@ -90,7 +90,9 @@ func main() {
 		Interval:            200 * time.Millisecond,
 		HistoricalMigration: p.Historical,
 		Callback:            failed,
-		RetryAfter:          func(int) time.Duration { return 500 * time.Millisecond },
+		RetryAfter: func(attempt int) time.Duration {
+			return time.Duration(attempt+1) * 300 * time.Millisecond
+		},
 	})
 	check(err)
 	for _, e := range p.Events {
