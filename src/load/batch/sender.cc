@@ -121,9 +121,15 @@ void Sender::set_row_aside(const Error& error) {
 
 void Sender::again(const Error& error, void (Sender::*step)()) {
   retries_total.add();
-  failing_ = true;
-  report_(error.message);
-  retry_ms_ = std::clamp(retry_ms_ * 2, options_.retry_ms_min, options_.retry_ms_max);
+  if (store_.health().ready) {
+    failing_ = true;
+    report_(error.message);
+    retry_ms_ = std::clamp(retry_ms_ * 2, options_.retry_ms_min, options_.retry_ms_max);
+  } else {
+    // A store that is starting says so itself and paces its own restarts: no failure of ours, and
+    // nothing to wait for longer than it takes.
+    retry_ms_ = options_.retry_ms_min;
+  }
   loop_.after(std::chrono::milliseconds(retry_ms_),
               [this, alive = alive_, generation = generation_, step] {
                 if (*alive && generation == generation_) (this->*step)();

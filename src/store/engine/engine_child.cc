@@ -3,6 +3,7 @@
 // One thread reads frames; one runs inserts and set-up, one cancels and answers how it goes; a few
 // run queries, each on a connection of its own whose limits are set before the statement and cannot
 // be changed by it (readonly). Compiled without sanitizers, which the library does not survive.
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -35,6 +36,7 @@ namespace penstock::store {
 namespace {
 
 constexpr size_t kQueryThreads = 3;
+constexpr uintmax_t kEngineLogBytesMax = 1U << 20;  // at a start; then it begins anew
 constexpr size_t kCancelledMax = 256;
 // A query that was taken from the queue may not be in the engine's list yet: killing is repeated.
 constexpr int kKillTries = 20;
@@ -293,6 +295,21 @@ std::vector<std::string> engine_arguments(const std::string& path, const std::st
           "--max_thread_pool_size=64"};
 }
 
+/// From here on the library's own messages, stack traces among them, go to a file beside its data:
+/// they are for whoever looks into the engine, not for the terminal Penstock runs in.
+void speak_into(const std::string& path) {
+  std::error_code error;
+  const bool large = std::filesystem::file_size(path, error) > kEngineLogBytesMax && !error;
+  const int fd =
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (large ? O_TRUNC : 0), 0600);
+  if (fd < 0) return;  // then they stay where they were
+  std::fflush(stdout);
+  std::fflush(stderr);
+  ::dup2(fd, STDOUT_FILENO);
+  ::dup2(fd, STDERR_FILENO);
+  ::close(fd);
+}
+
 }  // namespace
 
 int engine_child_main(int argc, char** argv) {
@@ -323,6 +340,7 @@ int engine_child_main(int argc, char** argv) {
   }
   EngineLibrary library;
   if (!library.load(lib)) return 1;
+  speak_into(path + "/engine.log");
   Child child(library, std::atoi(fd.c_str()), engine_arguments(path, memory));
   return child.run();
 }
