@@ -27,9 +27,8 @@
 #include "bench/limit/events.h"
 #include "bench/limit/log.h"
 
+namespace penstock::bench {
 namespace {
-
-using namespace penstock::bench;
 
 constexpr std::string_view kOk =
     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n"
@@ -165,9 +164,7 @@ class Server {
   std::vector<std::unique_ptr<Connection>> connections_;
 };
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int serve(int argc, char** argv) {
   if (argc != 3 || std::string_view(argv[1]) != "--file") {
     fmt::print(stderr, "usage: bench_limit --file PATH\n");
     return 2;
@@ -179,3 +176,8 @@ int main(int argc, char** argv) {
     return 1;
   }
 }
+
+}  // namespace
+}  // namespace penstock::bench
+
+int main(int argc, char** argv) { return penstock::bench::serve(argc, argv); }

@@ -12,6 +12,7 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -38,12 +39,13 @@ Answer parse_answer(std::string_view in) {
   const size_t head_end = in.find("\r\n\r\n");
   if (head_end == std::string_view::npos || in.size() < 13) return {};
   Answer out;
-  out.status = std::atoi(in.data() + 9);
+  std::from_chars(in.data() + 9, in.data() + 12, out.status);
   size_t body = 0;
   for (size_t at = in.find("\r\n"); at < head_end; at = in.find("\r\n", at + 2)) {
     const std::string_view line = in.substr(at + 2);
-    if (starts_with_nocase(line, "content-length:"))
-      body = std::strtoul(line.data() + 15, nullptr, 10);
+    if (starts_with_nocase(line, "content-length: ")) {
+      std::from_chars(line.data() + 16, line.data() + line.size(), body);
+    }
     if (starts_with_nocase(line, "connection: close")) out.closes = true;
   }
   if (out.status == 204 || out.status == 304) body = 0;

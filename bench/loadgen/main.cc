@@ -10,9 +10,8 @@
 
 #include "bench/loadgen/client.h"
 
+namespace penstock::bench {
 namespace {
-
-using namespace penstock::bench;
 
 constexpr const char* kHelp = R"(usage: bench_loadgen --port N --set FILE [options]
 
@@ -84,9 +83,7 @@ int run(int argc, char** argv) {
   return 0;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run_told(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const std::exception& e) {
@@ -94,3 +91,8 @@ int main(int argc, char** argv) {
     return 1;
   }
 }
+
+}  // namespace
+}  // namespace penstock::bench
+
+int main(int argc, char** argv) { return penstock::bench::run_told(argc, argv); }

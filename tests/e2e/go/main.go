@@ -55,17 +55,19 @@ type plan struct {
 	Calls      []call  `json:"calls"`
 }
 
-// failures counts what the client gave up on.
-type failures struct {
-	mutex  sync.Mutex
-	errors []string
+// outcomes is told what became of every message, and what the client gave up on.
+type outcomes struct {
+	settled sync.WaitGroup
+	mutex   sync.Mutex
+	errors  []string
 }
 
-func (f *failures) Success(posthog.APIMessage) {}
-func (f *failures) Failure(_ posthog.APIMessage, err error) {
-	f.mutex.Lock()
-	defer f.mutex.Unlock()
-	f.errors = append(f.errors, err.Error())
+func (o *outcomes) Success(posthog.APIMessage) { o.settled.Done() }
+func (o *outcomes) Failure(_ posthog.APIMessage, err error) {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	o.errors = append(o.errors, err.Error())
+	o.settled.Done()
 }
 
 func check(err error) {
@@ -83,18 +85,17 @@ func main() {
 	var p plan
 	check(decoder.Decode(&p))
 
-	failed := &failures{errors: []string{}}
+	told := &outcomes{errors: []string{}}
 	client, err := posthog.NewWithConfig(p.Key, posthog.Config{
 		Endpoint:            p.Host,
 		BatchSize:           p.Batch,
 		Interval:            200 * time.Millisecond,
 		HistoricalMigration: p.Historical,
-		Callback:            failed,
-		RetryAfter: func(attempt int) time.Duration {
-			return time.Duration(attempt+1) * 300 * time.Millisecond
-		},
+		Callback:            told,
+		RetryAfter:          func(int) time.Duration { return 2 * time.Second },
 	})
 	check(err)
+	told.settled.Add(len(p.Events) + len(p.Calls))
 	for _, e := range p.Events {
 		check(client.Enqueue(posthog.Capture{
 			Event:      e.Event,
@@ -111,7 +112,9 @@ func main() {
 		check(err)
 		check(client.Enqueue(message))
 	}
+	// A client that is closed gives up on what it would try again, so all of it is settled first.
+	told.settled.Wait()
 	check(client.Close())
-	told := map[string]any{"errors": failed.errors, "version": posthog.Version}
-	check(json.NewEncoder(os.Stdout).Encode(told))
+	report := map[string]any{"errors": told.errors, "version": posthog.Version}
+	check(json.NewEncoder(os.Stdout).Encode(report))
 }
