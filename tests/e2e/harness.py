@@ -31,6 +31,7 @@ class Penstock:
         self.admin = f"http://127.0.0.1:{free_port()}"
         self.flags = flags
         self.process = None
+        self.asked = False  # to end
 
     def start(self, wait=30):
         """Starts it and waits until it is ready. A port that went to somebody else meanwhile is
@@ -52,6 +53,7 @@ class Penstock:
             [BIN, "up", "--data", self.data, "--listen", self.capture[7:], "--admin",
              self.admin[7:], "--project-key", KEY, *self.flags],
             stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        self.asked = False
         deadline = time.monotonic() + wait
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -67,9 +69,15 @@ class Penstock:
     def output(self):
         return pathlib.Path(self.data, "output.txt").read_text(errors="replace")
 
+    def died(self):
+        """How it ended although nobody asked it to, or None."""
+        code = None if self.process is None else self.process.poll()
+        return None if code is None or self.asked else f"penstock died ({code}): {self.output()[-2000:]}"
+
     def stop(self, sig=signal.SIGTERM):
         if self.process is None or self.process.poll() is not None:
             return
+        self.asked = True
         self.process.send_signal(sig)
         self.process.wait(40)
 
@@ -77,8 +85,10 @@ class Penstock:
         self.stop(signal.SIGKILL)
 
     def close(self):
+        death = self.died()
         self.kill()
         shutil.rmtree(self.data, ignore_errors=True)
+        assert death is None, death
 
     def __enter__(self):
         return self.start()

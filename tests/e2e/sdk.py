@@ -1,10 +1,11 @@
 """Drives released PostHog SDKs with a plan, and compares what SQL answers with it.
 
 A plan is JSON: host, key, batch (events per request), gzip, historical, retries, pace_ms (pause
-after every event), events [{event, distinct_id, uuid, timestamp, properties, groups}] and calls, which
-are whatever else the SDK can do: {call: set, distinct_id, set, set_once}, {call: alias, distinct_id,
-alias}, {call: group, type, key, set}, {call: exception, distinct_id, message, place}. A driver sends
-all of it with its SDK, waits until the SDK says that it is delivered, and prints {errors, version}.
+after every event), immediate (the call that returns when the event is delivered, if the SDK has one),
+events [{event, distinct_id, uuid, timestamp, properties, groups}] and calls, which are whatever else
+the SDK can do: {call: set, distinct_id, set, set_once}, {call: alias, distinct_id, alias}, {call:
+group, type, key, set}, {call: exception, distinct_id, message, place}. A driver sends all of it with
+its SDK, waits until the SDK says that it is delivered, and prints {errors, version}.
 """
 import datetime
 import json
@@ -65,7 +66,7 @@ def make_event(n, name="order placed", properties=None, groups=None, when=None):
 
 def make_plan(penstock, key, events, **options):
     return {"host": penstock.capture, "key": key, "batch": 20, "gzip": False, "historical": False,
-            "retries": 3, "pace_ms": 0, "calls": [], "events": events, **options}
+            "retries": 3, "pace_ms": 0, "immediate": False, "calls": [], "events": events, **options}
 
 
 def start(sdk, plan):

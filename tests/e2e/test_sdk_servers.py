@@ -23,10 +23,16 @@ def check_sdk(name):
     events += [sdk.make_event(16, name="Ünïcode ☂ name"),
                sdk.make_event(17, properties={"$process_person_profile": False}),
                sdk.make_event(18, properties=PERSON)]
+    events += [sdk.make_event(n, properties=odd) for n in range(19, 25)]
     with Penstock() as penstock:
-        # single: one request per event; batch: many; then the same through gzip
-        for start, stop, options in ((0, 3, {"batch": 1}), (3, 10, {}), (10, 19, {"gzip": True})):
+        # single: one request per event; batch: many; then the same through gzip; one by one, waiting
+        sizes = {}
+        for start, stop, options in ((0, 3, {"batch": 1}), (3, 12, {}), (12, 22, {"gzip": True}),
+                                     (22, 25, {"immediate": True, "gzip": True})):
+            before = sdk.metric(penstock, "penstock_capture_body_bytes_total")
             version = sdk.send(name, sdk.make_plan(penstock, KEY, events[start:stop], **options))
+            sizes[start] = sdk.metric(penstock, "penstock_capture_body_bytes_total") - before
+        assert sizes[3] > 5000 and (name == "go" or sizes[12] < sizes[3] / 3), sizes
         rows = sdk.rows_by_uuid(penstock, len(events))
         for event in events:
             sdk.compare(event, rows.get(event["uuid"]), library, version)
@@ -36,8 +42,10 @@ def check_sdk(name):
         assert personless[6] == "propertyless" and personless[8] == "{}", personless
         person = json.loads(rows[events[18]["uuid"]][8])
         assert person.items() >= {**PERSON["$set"], **PERSON["$set_once"]}.items(), person
-        people = dict(penstock.sql("SELECT distinct_id, toString(person_id) FROM "
-                                   "person_distinct_id2 FINAL WHERE is_deleted = 0"))
+        named = {row[2] for row in rows.values() if row is not personless}
+        people = penstock.eventually(lambda: named <= (found := dict(penstock.sql(
+            "SELECT distinct_id, toString(person_id) FROM person_distinct_id2 FINAL "
+            "WHERE is_deleted = 0"))).keys() and found)
         for row in rows.values():
             assert row[7] == people[row[2]] or row is personless, row
         sdk.balanced(penstock, len(events))

@@ -21,14 +21,16 @@ client.on('error', (error) => errors.push(String(error)))
 const pause = (ms) => new Promise((done) => setTimeout(done, ms))
 
 for (const e of plan.events) {
-  client.capture({
+  const message = {
     distinctId: e.distinct_id,
     event: e.event,
     properties: e.properties,
     groups: e.groups,
     timestamp: new Date(e.timestamp),
     uuid: e.uuid,
-  })
+  }
+  if (plan.immediate) await client.captureImmediate(message)
+  else client.capture(message)
   if (plan.pace_ms > 0) await pause(plan.pace_ms)
 }
 const calls = {

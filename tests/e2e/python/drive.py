@@ -40,7 +40,7 @@ def main():
     errors = []
     client = posthog.Posthog(
         plan["key"], host=plan["host"], flush_at=plan["batch"], flush_interval=0.2,
-        gzip=plan["gzip"], max_retries=plan["retries"],
+        gzip=plan["gzip"], sync_mode=plan["immediate"], max_retries=plan["retries"],
         historical_migration=plan["historical"],
         on_error=lambda error, batch: errors.append(str(error)))
     for e in plan["events"]:
