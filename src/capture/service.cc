@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "capture/admit/admission.h"
 #include "capture/answers.h"
 #include "capture/browser.h"
 #include "capture/capture.h"
@@ -182,7 +183,8 @@ class Service : public CaptureService {
         turn_.add_refused({record.uuid, now_ms, 413, batch.token, "event_too_large", request.path});
         continue;
       }
-      turn_.add(waiting, record);
+      const Admitted admitted = admission_.admit(project, record);
+      turn_.add(waiting, record, admitted.lane);
     }
     turn_.end(waiting);
   }
@@ -249,6 +251,7 @@ class Service : public CaptureService {
   std::shared_ptr<const catalog::Snapshot> projects_;
   BodyDecoder decoder_;
   EventParser parser_;
+  Admission admission_;
   Turn turn_;
   bool ready_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

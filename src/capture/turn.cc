@@ -39,8 +39,8 @@ Status Turn::room() const {
 
 void Turn::begin(std::shared_ptr<Waiting>) { requests_waiting_++; }
 
-void Turn::add(const std::shared_ptr<Waiting>& request, const event::RawRecord& record) {
-  const event::Lane where = record.historical ? event::Lane::kHistorical : event::Lane::kMain;
+void Turn::add(const std::shared_ptr<Waiting>& request, const event::RawRecord& record,
+               event::Lane where) {
   Lane& lane = lanes_[static_cast<size_t>(where)];
   event::partition_key(record, key_);
   Part& part = lane.parts[static_cast<size_t>(partition_of(key_, partitions_))];

@@ -38,7 +38,8 @@ class Turn {
   /// kBusy: too much is waiting already.
   Status room() const;
   void begin(std::shared_ptr<Waiting> request);
-  void add(const std::shared_ptr<Waiting>& request, const event::RawRecord& record);
+  void add(const std::shared_ptr<Waiting>& request, const event::RawRecord& record,
+           event::Lane where);
   void end(const std::shared_ptr<Waiting>& request);
   void add_refused(const event::RefusedRecord& record);
 

@@ -17,6 +17,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "catalog/project_settings.h"
 #include "runtime/runtime.h"
 
 namespace penstock::catalog {
@@ -28,6 +29,8 @@ struct Project {
   int64_t created_at_ms = 0;
   bool anonymize_ips = false;
   bool person_processing_opt_out = false;
+  /// Never null in a Snapshot.
+  std::shared_ptr<const ProjectSettings> settings = std::make_shared<const ProjectSettings>();
 };
 
 struct Snapshot {
@@ -72,6 +75,9 @@ class Catalog {
   virtual Result<Project> create_project(const Principal& by, std::string name,
                                          std::string token) = 0;
   virtual Status rename_project(const Principal& by, ProjectId id, std::string name) = 0;
+  /// Replaces one setting (project_settings.h). kInvalid with a sentence when it is not valid.
+  virtual Status set_project_setting(const Principal& by, ProjectId id, std::string_view name,
+                                     std::string json) = 0;
 
   /// A one-time secret for the first (or any) admin login; valid `valid_ms`.
   virtual Result<std::string> create_login_secret(int64_t valid_ms) = 0;

@@ -29,7 +29,8 @@ class MemoryCatalog : public Catalog {
                   std::move(token),
                   runtime_.clock().wall_ms(),
                   false,
-                  false};
+                  false,
+                  std::make_shared<const ProjectSettings>()};
     projects.push_back(fresh);
     publisher_.publish(std::move(projects));
     return fresh;
@@ -40,6 +41,20 @@ class MemoryCatalog : public Catalog {
     for (Project& p : projects) {
       if (p.id != id) continue;
       p.name = std::move(name);
+      publisher_.publish(std::move(projects));
+      return {};
+    }
+    return fail(Code::kNotFound, fmt::format("there is no project {}", id.value));
+  }
+
+  Status set_project_setting(const Principal&, ProjectId id, std::string_view name,
+                             std::string json) override {
+    std::vector<Project> projects = publisher_.current()->projects;
+    for (Project& p : projects) {
+      if (p.id != id) continue;
+      auto settings = std::make_shared<ProjectSettings>(*p.settings);
+      PENSTOCK_CHECK(apply_setting(name, json, *settings));
+      p.settings = std::move(settings);
       publisher_.publish(std::move(projects));
       return {};
     }

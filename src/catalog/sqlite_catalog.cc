@@ -3,6 +3,7 @@
 
 #include <mutex>
 
+#include "base/diag.h"
 #include "catalog/catalog.h"
 #include "catalog/publisher.h"
 #include "catalog/secrets.h"
@@ -30,6 +31,9 @@ constexpr const char* kMigrations[] = {
          created_at INTEGER NOT NULL);
        CREATE TABLE audit(id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,
          who TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL);)",
+    R"(CREATE TABLE project_settings(project_id INTEGER NOT NULL REFERENCES projects(id),
+         name TEXT NOT NULL, json TEXT NOT NULL, changed_at INTEGER NOT NULL,
+         PRIMARY KEY(project_id, name));)",
 };
 
 class SqliteCatalog : public Catalog {
@@ -69,7 +73,10 @@ class SqliteCatalog : public Catalog {
       return fail(Code::kInvalid, "a project's name has 1 to 200 characters");
     }
     const std::lock_guard lock(mutex_);
-    Project project{ProjectId{}, std::move(name), std::move(token), now(), false, false};
+    Project project;
+    project.name = std::move(name);
+    project.token = std::move(token);
+    project.created_at_ms = now();
     const Status done = transaction(by, "project.create", project.name, [&]() -> Status {
       PENSTOCK_TRY(auto s,
                    database_->prepare("INSERT INTO projects(name,token,created_at) VALUES(?,?,?)"));
@@ -96,6 +103,24 @@ class SqliteCatalog : public Catalog {
     PENSTOCK_CHECK(transaction(by, "project.rename", fmt::to_string(id.value), [&]() -> Status {
       PENSTOCK_TRY(auto s, database_->prepare("UPDATE projects SET name=? WHERE id=?"));
       PENSTOCK_CHECK(s.bind(name).bind(id.value).step());
+      return {};
+    }));
+    return publish_locked();
+  }
+
+  Status set_project_setting(const Principal& by, ProjectId id, std::string_view name,
+                             std::string json) override {
+    ProjectSettings checked;
+    PENSTOCK_CHECK(apply_setting(name, json, checked));
+    if (publisher_.current()->find(id) == nullptr) {
+      return fail(Code::kNotFound, fmt::format("there is no project {}", id.value));
+    }
+    const std::lock_guard lock(mutex_);
+    const std::string target = fmt::format("{} {}", id.value, name);
+    PENSTOCK_CHECK(transaction(by, "project.setting", target, [&]() -> Status {
+      PENSTOCK_TRY(auto s,
+                   database_->prepare("INSERT OR REPLACE INTO project_settings VALUES(?,?,?,?)"));
+      PENSTOCK_CHECK(s.bind(id.value).bind(name).bind(json).bind(now()).step());
       return {};
     }));
     return publish_locked();
@@ -275,11 +300,34 @@ class SqliteCatalog : public Catalog {
     for (;;) {
       PENSTOCK_TRY(const bool row, s.step());
       if (!row) break;
-      projects.push_back({ProjectId{s.integer(0)}, s.text(1), s.text(2), s.integer(3),
-                          s.integer(4) != 0, s.integer(5) != 0});
+      Project& project = projects.emplace_back();
+      project.id.value = s.integer(0);
+      project.name = s.text(1);
+      project.token = s.text(2);
+      project.created_at_ms = s.integer(3);
+      project.anonymize_ips = s.integer(4) != 0;
+      project.person_processing_opt_out = s.integer(5) != 0;
+      PENSTOCK_TRY(project.settings, settings_of(project.id));
     }
     publisher_.publish(std::move(projects));
     return {};
+  }
+
+  Result<std::shared_ptr<const ProjectSettings>> settings_of(ProjectId id) {
+    PENSTOCK_TRY(auto s, database_->prepare("SELECT name,json FROM project_settings "
+                                            "WHERE project_id=? ORDER BY name"));
+    s.bind(id.value);
+    auto out = std::make_shared<ProjectSettings>();
+    for (;;) {
+      PENSTOCK_TRY(const bool row, s.step());
+      if (!row) return out;
+      // One that a newer Penstock wrote must not keep this one from starting.
+      if (const Status read = apply_setting(s.text(0), s.text(1), *out); !read) {
+        diag::warn("a project's setting is left out", {{"project", fmt::to_string(id.value)},
+                                                       {"setting", s.text(0)},
+                                                       {"error", read.error().message}});
+      }
+    }
   }
 
   std::unique_ptr<Database> database_;

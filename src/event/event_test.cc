@@ -173,6 +173,23 @@ TEST(Records, round_trips_and_refuses_every_cut) {
   EXPECT_EQ(back->data, r.data);
   EXPECT_TRUE(back->historical && back->redriven && !back->engage && !back->cookieless);
   for (size_t n = 0; n < bytes.size(); n++) EXPECT_FALSE(decode_raw(bytes.substr(0, n)));
+  EXPECT_EQ(bytes[0], 1) << "nothing of version 2 is in it";
+  r.skip_heatmap = true;
+  r.disposition = Disposition::kQuarantine;
+  r.reason = "event_restriction";
+  std::string second;
+  encode(r, second);
+  EXPECT_EQ(second[0], 2);
+  EXPECT_LE(second.size(), encoded_size_max(r));
+  const auto decided = decode_raw(second);
+  ASSERT_TRUE(decided);
+  EXPECT_TRUE(decided->skip_heatmap);
+  EXPECT_EQ(decided->disposition, Disposition::kQuarantine);
+  EXPECT_EQ(decided->reason, "event_restriction");
+  EXPECT_EQ(decided->data, r.data);
+  for (size_t n = 0; n < second.size(); n++) EXPECT_FALSE(decode_raw(second.substr(0, n)));
+  second[3] = 9;  // no such disposition
+  EXPECT_FALSE(decode_raw(second));
   std::string key;
   partition_key(r, key);
   EXPECT_EQ(key, "phc_x:u1");

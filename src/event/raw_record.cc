@@ -5,7 +5,10 @@
 namespace penstock::event {
 namespace {
 
+// A record without anything version 2 added is still written as version 1: one byte less, and an
+// older Penstock can read it.
 constexpr uint8_t kRawVersion = 1;
+constexpr uint8_t kRawVersion2 = 2;
 constexpr uint8_t kRefusedVersion = 1;
 
 enum Flag : uint8_t {
@@ -17,14 +20,26 @@ enum Flag : uint8_t {
   kSentAt = 32,
 };
 
+enum Flag2 : uint8_t { kSkipHeatmap = 1 };
+
+bool needs_version_2(const RawRecord& r) {
+  return r.skip_heatmap || r.disposition != Disposition::kProcess;
+}
+
 }  // namespace
 
 void encode(const RawRecord& r, std::string& out) {
   ByteWriter w(out);
-  w.u8(kRawVersion);
+  const bool second = needs_version_2(r);
+  w.u8(second ? kRawVersion2 : kRawVersion);
   w.u8(static_cast<uint8_t>((r.historical ? kHistorical : 0) | (r.cookieless ? kCookieless : 0) |
                             (r.skip_persons ? kSkipPersons : 0) | (r.redriven ? kRedriven : 0) |
                             (r.engage ? kEngage : 0) | (r.sent_at_ms ? kSentAt : 0)));
+  if (second) {
+    w.u8(r.skip_heatmap ? kSkipHeatmap : 0);
+    w.u8(static_cast<uint8_t>(r.disposition));
+    w.bytes(r.reason);
+  }
   w.uuid(r.uuid);
   w.zigzag(r.project.value);
   w.i64(r.now_ms);
@@ -39,16 +54,28 @@ void encode(const RawRecord& r, std::string& out) {
 }
 
 size_t encoded_size_max(const RawRecord& r) {
-  constexpr size_t kFixed = 2 + 16 + 8 + 10 * 9;
-  return kFixed + r.token.size() + r.distinct_id.size() + r.event.size() + r.ip.size() +
-         r.session_id.size() + r.data.size();
+  constexpr size_t kFixed = 4 + 16 + 8 + 10 * 10;
+  return kFixed + r.reason.size() + r.token.size() + r.distinct_id.size() + r.event.size() +
+         r.ip.size() + r.session_id.size() + r.data.size();
 }
 
 Result<RawRecord> decode_raw(std::string_view bytes) {
   ByteReader in(bytes);
-  if (in.u8() != kRawVersion) return fail(Code::kCorrupt, "a raw record of an unknown version");
+  const uint8_t version = in.u8();
+  if (version != kRawVersion && version != kRawVersion2) {
+    return fail(Code::kCorrupt, "a raw record of an unknown version");
+  }
   const uint8_t flags = in.u8();
   RawRecord r;
+  if (version == kRawVersion2) {
+    r.skip_heatmap = (in.u8() & kSkipHeatmap) != 0;
+    const uint8_t disposition = in.u8();
+    if (disposition > static_cast<uint8_t>(Disposition::kQuarantine)) {
+      return fail(Code::kCorrupt, "a raw record of an unknown disposition");
+    }
+    r.disposition = static_cast<Disposition>(disposition);
+    r.reason = in.bytes();
+  }
   r.uuid = in.uuid();
   r.project.value = in.zigzag();
   r.now_ms = in.i64();

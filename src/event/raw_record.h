@@ -16,6 +16,14 @@
 
 namespace penstock::event {
 
+/// What the edge has already decided about a record. It travels with the record, so that the one
+/// stage that writes outcomes also counts this one and `trace` knows its reason.
+enum class Disposition : uint8_t {
+  kProcess = 0,
+  kDrop = 1,        // becomes a dropped outcome with `reason`; `data` may be empty
+  kQuarantine = 2,  // kept with its bytes under `reason`; can be re-driven
+};
+
 struct RawRecord {
   Uuid uuid;
   ProjectId project;                  // the token's project when received; 0: unknown then
@@ -33,6 +41,9 @@ struct RawRecord {
   bool skip_persons = false;  // header force_disable_person_processing
   bool redriven = false;      // came back from quarantine (counted as received again)
   bool engage = false;        // an /engage body: `data` has no `event` member
+  bool skip_heatmap = false;  // heatmap data was split off at the edge already
+  Disposition disposition = Disposition::kProcess;
+  std::string_view reason;  // a tag such as "billing_limit_exceeded"; empty while kProcess
 };
 
 /// Appends the encoded record to `out`.

@@ -118,6 +118,60 @@ TEST_P(CatalogContract, AProjectThatIsNotThereCannotBeRenamed) {
   EXPECT_EQ(catalog().rename_project(kBy, ProjectId{7}, "x").error().code, Code::kNotFound);
 }
 
+TEST_P(CatalogContract, SettingsAreTypedInTheNextSnapshot) {
+  const auto project = catalog().create_project(kBy, "Shop", "");
+  ASSERT_TRUE(project);
+  EXPECT_EQ(catalog().snapshot()->find(project->id)->settings->text("admission"), "{}");
+  const std::string json = R"({"weight":3,"cors_origins":["https://B.example","https://a.example"],
+    "overflow":{"events_per_second":5,"burst":9},
+    "quotas":[{"resource":"recordings","limited_until":"2030-01-01T00:00:00Z"},
+              {"resource":"events","events_per_month_max":10}],
+    "restrictions":[{"type":"redirect_to_dlq","pipelines":["analytics"],"event_names":["z","a"]},
+                    {"type":"redirect_to_topic","topic":"audit_1"}]})";
+  ASSERT_TRUE(catalog().set_project_setting(kBy, project->id, "admission", json));
+  const auto settings = catalog().snapshot()->find(project->id)->settings;
+  EXPECT_EQ(settings->text("admission"), json);
+  const AdmissionSettings& a = settings->admission;
+  EXPECT_EQ(a.weight, 3U);
+  EXPECT_THAT(a.cors_origins, ::testing::ElementsAre("https://a.example", "https://b.example"));
+  EXPECT_EQ(a.overflow->burst, 9U);
+  EXPECT_EQ(a.quotas[static_cast<size_t>(QuotaResource::kEvents)]->events_per_month_max, 10U);
+  EXPECT_EQ(a.quotas[static_cast<size_t>(QuotaResource::kRecordings)]->limited_until_ms,
+            1'893'456'000'000);
+  EXPECT_FALSE(a.quotas[static_cast<size_t>(QuotaResource::kSurveys)]);
+  ASSERT_EQ(a.restrictions.size(), 2U);
+  EXPECT_EQ(a.restrictions[0].type, RestrictionType::kQuarantine);
+  EXPECT_EQ(a.restrictions[0].pipelines, static_cast<uint8_t>(Pipeline::kAnalytics));
+  EXPECT_THAT(a.restrictions[0].event_names, ::testing::ElementsAre("a", "z"));
+  EXPECT_EQ(a.restrictions[1].pipelines, 0xff);
+  EXPECT_EQ(a.restrictions[1].topic, "audit_1");
+}
+
+TEST_P(CatalogContract, AWrongSettingIsRefusedAndChangesNothing) {
+  const auto project = catalog().create_project(kBy, "Shop", "");
+  ASSERT_TRUE(project);
+  ASSERT_TRUE(catalog().set_project_setting(kBy, project->id, "admission", R"({"weight":2})"));
+  for (const char* json :
+       {"[]", "{", R"({"weigth":1})", R"({"weight":0})", R"({"cors_origins":["example.com"]})",
+        R"({"quotas":[{"resource":"coffee"}]})", R"({"quotas":[{}]})",
+        R"({"quotas":[{"resource":"events","limited_until":"soon"}]})",
+        R"({"restrictions":[{"type":"explode"}]})", R"({"restrictions":[{}]})",
+        R"({"restrictions":[{"type":"redirect_to_topic"}]})",
+        R"({"restrictions":[{"type":"redirect_to_topic","topic":"../x"}]})",
+        R"({"restrictions":[{"type":"drop_event_from_ingestion","topic":"x"}]})",
+        R"({"restrictions":[{"type":"redirect_to_dlq","event_uuids":["x"]}]})",
+        R"({"restrictions":[{"type":"redirect_to_dlq","pipelines":["x"]}]})"}) {
+    const Status done = catalog().set_project_setting(kBy, project->id, "admission", json);
+    ASSERT_FALSE(done) << json;
+    EXPECT_EQ(done.error().code, Code::kInvalid) << json;
+  }
+  EXPECT_EQ(catalog().snapshot()->find(project->id)->settings->admission.weight, 2U);
+  EXPECT_EQ(catalog().set_project_setting(kBy, project->id, "colour", "{}").error().code,
+            Code::kNotFound);
+  EXPECT_EQ(catalog().set_project_setting(kBy, ProjectId{9}, "admission", "{}").error().code,
+            Code::kNotFound);
+}
+
 INSTANTIATE_TEST_SUITE_P(Engines, CatalogContract, ::testing::Values("memory", "sqlite"),
                          [](const auto& engine) { return std::string(engine.param); });
 

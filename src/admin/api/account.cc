@@ -130,6 +130,28 @@ void Service::rename_project(Call& call, wire::Responder& r) {
   reply_json(r, w.take());
 }
 
+void Service::settings(Call& call, wire::Responder& r) {
+  const auto settings = parts_.catalog.snapshot()->find(call.project)->settings;
+  JsonWriter w;
+  w.begin_object();
+  for (const std::string_view name : catalog::setting_names()) {
+    w.key(name).raw(settings->text(name));
+  }
+  reply_json(r, w.end_object().take());
+}
+
+/// Quotas and restrictions hold a project back, so its own keys cannot lift them.
+void Service::put_setting(Call& call, wire::Responder& r) {
+  if (call.principal.project.value != 0) return reply_error(r, operator_only());
+  if (call.request.body == nullptr || call.request.body->size() == 0) {
+    return reply_error(r, {Code::kInvalid, "send the setting as a JSON object"});
+  }
+  const auto done = parts_.catalog.set_project_setting(call.principal, call.project, call.path[4],
+                                                       std::string(call.request.body->view()));
+  if (!done) return reply_error(r, done.error());
+  settings(call, r);
+}
+
 void Service::list_keys(Call& call, wire::Responder& r) {
   if (call.principal.project.value != 0) return reply_error(r, operator_only());
   const auto keys = parts_.catalog.api_keys();

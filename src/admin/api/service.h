@@ -52,6 +52,8 @@ class Service : public AdminService {
   void list_projects(Call& call, R& r);
   void create_project(Call& call, R& r);
   void rename_project(Call& call, R& r);
+  void settings(Call& call, R& r);
+  void put_setting(Call& call, R& r);
   void list_keys(Call& call, R& r);
   void create_key(Call& call, R& r);
   void delete_key(Call& call, R& r);

@@ -35,6 +35,12 @@ Verdict resolve(Item& item, const catalog::Snapshot& snapshot) {
                         static_cast<uint64_t>(day);
   item.identity_hash = hash64(item.raw.distinct_id, hash64(item.event, seed));
   if (item.raw.uuid.is_nil()) return Verdict::quarantine(kParse, "empty_uuid");
+  // What the edge decided is only written down here, so that one stage counts all outcomes.
+  switch (item.raw.disposition) {
+    case event::Disposition::kProcess: break;
+    case event::Disposition::kDrop: return Verdict::drop(item.raw.reason);
+    case event::Disposition::kQuarantine: return Verdict::quarantine("capture", item.raw.reason);
+  }
   return {};
 }
 
