@@ -3,15 +3,6 @@
 namespace penstock::wire {
 namespace {
 
-bool same_ignoring_case(std::string_view a, std::string_view lower) {
-  if (a.size() != lower.size()) return false;
-  for (size_t i = 0; i < a.size(); i++) {
-    const char c = a[i] >= 'A' && a[i] <= 'Z' ? static_cast<char>(a[i] + 32) : a[i];
-    if (c != lower[i]) return false;
-  }
-  return true;
-}
-
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -20,6 +11,15 @@ int hex_value(char c) {
 }
 
 }  // namespace
+
+bool same_ignoring_case(std::string_view sent, std::string_view lower) {
+  if (sent.size() != lower.size()) return false;
+  for (size_t i = 0; i < sent.size(); i++) {
+    const char c = sent[i] >= 'A' && sent[i] <= 'Z' ? static_cast<char>(sent[i] + 32) : sent[i];
+    if (c != lower[i]) return false;
+  }
+  return true;
+}
 
 std::string_view Request::find(std::string_view lower_name) const {
   for (const Header& h : headers) {

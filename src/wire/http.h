@@ -143,5 +143,7 @@ bool query_param(std::string_view query, std::string_view name, std::string& val
 /// Percent-decodes (and '+' to space when `plus`); malformed escapes are kept as they are.
 std::string url_decode(std::string_view text, bool plus);
 std::string_view reason_phrase(int status);
+/// Compares a name as it was sent with a lower-case one.
+bool same_ignoring_case(std::string_view sent, std::string_view lower);
 
 }  // namespace penstock::wire

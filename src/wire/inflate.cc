@@ -1,17 +1,23 @@
 #include "wire/inflate.h"
 
+#include <brotli/decode.h>
 #include <libdeflate.h>
+#include <zstd.h>
+#include <zstd_errors.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
-#include <vector>
+
+#include "wire/http.h"
 
 namespace penstock::wire {
 namespace {
 
 constexpr size_t kGzipMin = 18;        // header and trailer of an empty member
-constexpr size_t kFirstGuess = 16384;  // output when the trailer's size cannot be believed
+constexpr size_t kFirstGuess = 16384;  // output when nothing believable says how much will come
+constexpr size_t kUsualRatio = 8;      // of JSON under deflate
+constexpr size_t kBelievedRatio = 64;  // a frame that claims more is given room step by step
+constexpr char kZlibFirstByte = 0x78;
 
 uint32_t trailer_size(std::string_view in) {
   uint32_t size = 0;
@@ -19,27 +25,82 @@ uint32_t trailer_size(std::string_view in) {
   return size;
 }
 
-int base64_value(char c) {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  if (c == '+') return 62;
-  if (c == '/') return 63;
-  return -1;
+std::unexpected<Error> too_large() {
+  return fail(Code::kExhausted, "the decompressed body is too large");
+}
+
+/// What one attempt at a whole stream came to.
+struct Attempt {
+  enum class Outcome : uint8_t { kDone, kNoRoom, kDamaged } outcome = Outcome::kDamaged;
+  size_t used = 0, got = 0;
+};
+
+/// Repeats `once(to, room)` with twice the room until the stream fits behind the first `done` bytes
+/// of `out`, or the limit is passed. Answers how much input the stream took.
+template <typename Once>
+Result<size_t> with_room(PaddedBuffer& out, size_t& done, size_t guess, size_t bytes_max,
+                         const char* damage, Once once) {
+  size_t room = std::min(std::max<size_t>(guess, 64), bytes_max - std::min(done, bytes_max) + 1);
+  for (;;) {
+    out.resize(done);
+    out.reserve(done + room);
+    const Attempt attempt = once(out.data() + done, room);
+    if (attempt.outcome == Attempt::Outcome::kDone) {
+      done += attempt.got;
+      if (done > bytes_max) return too_large();
+      out.resize(done);
+      return attempt.used;
+    }
+    if (attempt.outcome == Attempt::Outcome::kDamaged) return fail(Code::kInvalid, damage);
+    if (done + room > bytes_max) return too_large();
+    room = std::min(room * 2, bytes_max - done + 1);
+  }
+}
+
+Attempt attempt_of(libdeflate_result code, size_t used, size_t got) {
+  if (code == LIBDEFLATE_SUCCESS) return {Attempt::Outcome::kDone, used, got};
+  const bool no_room = code == LIBDEFLATE_INSUFFICIENT_SPACE;
+  return {no_room ? Attempt::Outcome::kNoRoom : Attempt::Outcome::kDamaged, 0, 0};
 }
 
 }  // namespace
 
+std::optional<Encoding> encoding_named(std::string_view name) {
+  constexpr std::pair<std::string_view, Encoding> kNames[] = {{"gzip", Encoding::kGzip},
+                                                              {"deflate", Encoding::kDeflate},
+                                                              {"br", Encoding::kBrotli},
+                                                              {"zstd", Encoding::kZstd}};
+  for (const auto& [known, encoding] : kNames) {
+    if (same_ignoring_case(name, known)) return encoding;
+  }
+  return std::nullopt;
+}
+
 struct Inflater::State {
-  State() : decompressor(libdeflate_alloc_decompressor()) {}
-  ~State() { libdeflate_free_decompressor(decompressor); }
+  State() : deflate(libdeflate_alloc_decompressor()), zstd(ZSTD_createDCtx()) {}
+  ~State() {
+    libdeflate_free_decompressor(deflate);
+    ZSTD_freeDCtx(zstd);
+  }
   State(const State&) = delete;
   State& operator=(const State&) = delete;
-  libdeflate_decompressor* decompressor;
+  libdeflate_decompressor* deflate;
+  ZSTD_DCtx* zstd;
 };
 
 Inflater::Inflater() : state_(std::make_unique<State>()) {}
 Inflater::~Inflater() = default;
+
+Status Inflater::inflate(Encoding encoding, std::string_view in, PaddedBuffer& out,
+                         size_t bytes_max) {
+  switch (encoding) {
+    case Encoding::kGzip: return gunzip(in, out, bytes_max);
+    case Encoding::kDeflate: return undeflate(in, out, bytes_max);
+    case Encoding::kBrotli: return unbrotli(in, out, bytes_max);
+    case Encoding::kZstd: return unzstd(in, out, bytes_max);
+  }
+  return fail(Code::kInvalid, "this encoding is not known");
+}
 
 Status Inflater::gunzip(std::string_view in, PaddedBuffer& out, size_t bytes_max) {
   size_t done = 0;  // output so far
@@ -55,205 +116,92 @@ Status Inflater::gunzip(std::string_view in, PaddedBuffer& out, size_t bytes_max
     // Deflate cannot shrink more than 1032:1, so a larger claim in the trailer is a lie.
     const size_t claimed = trailer_size(in);
     const size_t guess = claimed <= in.size() * 1032 ? claimed : kFirstGuess;
-    size_t room = std::min(std::max<size_t>(guess, 64), bytes_max - std::min(done, bytes_max) + 1);
-    for (;;) {
-      out.resize(done);
-      out.reserve(done + room);
-      size_t used = 0, got = 0;
-      const libdeflate_result code = libdeflate_gzip_decompress_ex(
-          state_->decompressor, in.data(), in.size(), out.data() + done, room, &used, &got);
-      if (code == LIBDEFLATE_SUCCESS) {
-        done += got;
-        in.remove_prefix(used);
-        break;
-      }
-      if (code != LIBDEFLATE_INSUFFICIENT_SPACE) {
-        return fail(Code::kInvalid, "the gzip data is damaged or cut short");
-      }
-      if (done + room > bytes_max) {
-        return fail(Code::kExhausted, "the decompressed body is too large");
-      }
-      room = std::min(room * 2, bytes_max - done + 1);
-    }
-    if (done > bytes_max) return fail(Code::kExhausted, "the decompressed body is too large");
-    out.resize(done);
+    PENSTOCK_TRY(const size_t used,
+                 with_room(out, done, guess, bytes_max, "the gzip data is damaged or cut short",
+                           [&](char* to, size_t room) {
+                             size_t took = 0, got = 0;
+                             const auto code = libdeflate_gzip_decompress_ex(
+                                 state_->deflate, in.data(), in.size(), to, room, &took, &got);
+                             return attempt_of(code, took, got);
+                           }));
+    in.remove_prefix(used);
     members++;
   }
   if (members == 0) return fail(Code::kInvalid, "the body is empty, not gzip");
   return {};
 }
 
-Status base64_decode(std::string_view in, std::string& out) {
+Status Inflater::undeflate(std::string_view in, PaddedBuffer& out, size_t bytes_max) {
+  size_t done = 0;
   out.clear();
-  if (in.size() % 4 != 0) return fail(Code::kInvalid, "the base64 text has a wrong length");
-  out.reserve(in.size() / 4 * 3);
-  for (size_t i = 0; i < in.size(); i += 4) {
-    const bool last = i + 4 == in.size();
-    const int padding = !last ? 0 : (in[i + 3] == '=' ? (in[i + 2] == '=' ? 2 : 1) : 0);
-    uint32_t bits = 0;
-    for (size_t k = 0; k < 4; k++) {
-      const bool pad = k >= 4 - static_cast<size_t>(padding);
-      const int v = pad ? 0 : base64_value(in[i + k]);
-      if (v < 0) return fail(Code::kInvalid, "the text is not base64");
-      bits = (bits << 6) | static_cast<uint32_t>(v);
-    }
-    out += static_cast<char>(bits >> 16);
-    if (padding < 2) out += static_cast<char>(bits >> 8);
-    if (padding < 1) out += static_cast<char>(bits);
-  }
+  const bool wrapped = !in.empty() && in[0] == kZlibFirstByte;
+  const size_t guess = std::max({in.size() * kUsualRatio, kFirstGuess, out.capacity()});
+  PENSTOCK_TRY(const size_t used,
+               with_room(out, done, guess, bytes_max, "the deflate data is damaged or cut short",
+                         [&](char* to, size_t room) {
+                           size_t took = 0, got = 0;
+                           const auto inflate_once = wrapped ? libdeflate_zlib_decompress_ex
+                                                             : libdeflate_deflate_decompress_ex;
+                           const auto code = inflate_once(state_->deflate, in.data(), in.size(), to,
+                                                          room, &took, &got);
+                           return attempt_of(code, took, got);
+                         }));
+  if (used != in.size()) return fail(Code::kInvalid, "something follows the deflate data");
   return {};
 }
 
-namespace {
-
-// lz-string's base64 variant: a bit stream, six bits a character, of an LZ78 code over UTF-16
-// units.
-class LzBits {
- public:
-  explicit LzBits(std::string_view text) : text_(text) {}
-  /// `count` bits, the first one lowest; false at the end of the text.
-  bool read(int count, uint32_t& out) {
-    out = 0;
-    for (int i = 0; i < count; i++) {
-      if (mask_ == 0 && !load()) return false;
-      out |= static_cast<uint32_t>((value_ & mask_) != 0 ? 1 : 0) << i;
-      mask_ >>= 1;
-    }
-    return true;
-  }
-
- private:
-  bool load() {
-    if (at_ >= text_.size()) return false;
-    const char c = text_[at_++];
-    value_ = c == '=' ? 0 : base64_value(c);
-    mask_ = 32;
-    return value_ >= 0;
-  }
-  std::string_view text_;
-  size_t at_ = 0;
-  int value_ = 0, mask_ = 0;
-};
-
-class Utf16Sink {
- public:
-  Utf16Sink(PaddedBuffer& out, size_t bytes_max) : out_(out), bytes_max_(bytes_max) {}
-  bool append(const std::vector<uint16_t>& units, size_t from, size_t count) {
-    for (size_t i = from; i < from + count; i++) {
-      if (!unit(units[i])) return false;
-    }
-    return true;
-  }
-  bool finish() {
-    const bool ok = high_ == 0 || point(0xfffd);
-    out_.append(pending_);
-    return ok;
-  }
-
- private:
-  bool unit(uint32_t u) {
-    if (high_ != 0) {
-      const uint32_t high = std::exchange(high_, 0U);
-      if (u >= 0xdc00 && u <= 0xdfff) {
-        return point(0x10000 + ((high - 0xd800) << 10) + (u - 0xdc00));
-      }
-      if (!point(0xfffd)) return false;
-    }
-    if (u >= 0xd800 && u <= 0xdbff) {
-      high_ = u;
-      return true;
-    }
-    return point(u >= 0xdc00 && u <= 0xdfff ? 0xfffd : u);
-  }
-  bool point(uint32_t c) {
-    if (c < 0x80) {
-      pending_ += static_cast<char>(c);
-    } else {
-      const int extra = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-      constexpr std::array<uint32_t, 4> kLead{0, 0xc0, 0xe0, 0xf0};
-      pending_ += static_cast<char>(kLead[static_cast<size_t>(extra)] | (c >> (6 * extra)));
-      for (int i = extra - 1; i >= 0; i--) {
-        pending_ += static_cast<char>(0x80 | ((c >> (6 * i)) & 0x3f));
-      }
-    }
-    if (pending_.size() >= 4096) {
-      out_.append(pending_);
-      pending_.clear();
-    }
-    return out_.size() + pending_.size() <= bytes_max_;
-  }
-
-  PaddedBuffer& out_;
-  size_t bytes_max_;
-  std::string pending_;
-  uint32_t high_ = 0;
-};
-
-/// The dictionary: entries are slices of what was put out, so that it stays linear in the input.
-struct LzDecoder {
-  struct Slice {
-    size_t from, count;
-  };
-  std::vector<uint16_t> text;
-  std::vector<Slice> entries{{0, 0}, {0, 0}, {0, 0}};  // 0..2 are codes with a meaning of their own
-};
-
-}  // namespace
-
-Status lz64_decode(std::string_view in, PaddedBuffer& out, size_t bytes_max) {
-  const auto invalid = [] { return fail(Code::kInvalid, "the lz64 data is damaged or cut short"); };
-  const auto too_large = [] {
-    return fail(Code::kExhausted, "the decompressed body is too large");
-  };
+Status Inflater::unzstd(std::string_view in, PaddedBuffer& out, size_t bytes_max) {
+  size_t done = 0;
   out.clear();
-  out.resize(0);
-  LzBits bits(in);
-  LzDecoder d;
-  Utf16Sink sink(out, bytes_max);
-  uint32_t code = 0, unit = 0;
-  if (!bits.read(2, code)) return invalid();
-  if (code == 2) return {};
-  if (code > 2 || !bits.read(code == 0 ? 8 : 16, unit)) return invalid();
-  d.text.push_back(static_cast<uint16_t>(unit));
-  d.entries.push_back({0, 1});
-  LzDecoder::Slice previous{0, 1};
-  size_t enlarge_in = 4;
-  int width = 3;
+  if (in.empty()) return fail(Code::kInvalid, "the body is empty, not zstd");
+  const unsigned long long claimed = ZSTD_getFrameContentSize(in.data(), in.size());
+  if (claimed == ZSTD_CONTENTSIZE_ERROR) return fail(Code::kInvalid, "the body is not zstd");
+  const bool unknown = claimed == ZSTD_CONTENTSIZE_UNKNOWN;
+  if (!unknown && claimed > bytes_max) return too_large();
+  const size_t believed = std::max(in.size() * kBelievedRatio, kFirstGuess);
+  const size_t guess = unknown ? std::max({in.size() * kUsualRatio, kFirstGuess, out.capacity()})
+                               : std::min<size_t>(claimed, believed);
+  // The output itself is the window, so a frame cannot ask for memory beyond the limit. All frames
+  // of the input are taken; what is no frame is an error.
+  PENSTOCK_CHECK(with_room(
+      out, done, guess, bytes_max, "the zstd data is damaged or cut short",
+      [&](char* to, size_t room) -> Attempt {
+        const size_t got = ZSTD_decompressDCtx(state_->zstd, to, room, in.data(), in.size());
+        if (ZSTD_isError(got) == 0) return {Attempt::Outcome::kDone, in.size(), got};
+        const bool no_room = ZSTD_getErrorCode(got) == ZSTD_error_dstSize_tooSmall;
+        return {no_room ? Attempt::Outcome::kNoRoom : Attempt::Outcome::kDamaged, 0, 0};
+      }));
+  return {};
+}
+
+Status Inflater::unbrotli(std::string_view in, PaddedBuffer& out, size_t bytes_max) {
+  // The library cannot start a used state anew. Its window is 16 MiB at most (the format's limit
+  // without the large-window extension, which stays off).
+  const std::unique_ptr<BrotliDecoderState, decltype(&BrotliDecoderDestroyInstance)> brotli(
+      BrotliDecoderCreateInstance(nullptr, nullptr, nullptr), &BrotliDecoderDestroyInstance);
+  if (brotli == nullptr) return fail(Code::kExhausted, "no memory for the brotli decoder");
+  out.clear();
+  size_t done = 0, left = in.size();
+  auto* next = reinterpret_cast<const uint8_t*>(in.data());
+  size_t room = std::max({in.size() * kUsualRatio, kFirstGuess, out.capacity()});
   for (;;) {
-    if (!bits.read(width, code)) return invalid();
-    bool fresh = false;
-    if (code == 0 || code == 1) {
-      if (!bits.read(code == 0 ? 8 : 16, unit)) return invalid();
-      d.entries.push_back({d.text.size(), 1});  // where the unit is about to stand
-      code = static_cast<uint32_t>(d.entries.size() - 1);
-      fresh = true;
-      if (--enlarge_in == 0) enlarge_in = size_t{1} << width++;
-    } else if (code == 2) {
-      break;
+    room = std::min(room, bytes_max - done + 1);
+    out.resize(done);
+    out.reserve(done + room);
+    auto* to = reinterpret_cast<uint8_t*>(out.data() + done);
+    size_t free = room;
+    const BrotliDecoderResult result =
+        BrotliDecoderDecompressStream(brotli.get(), &left, &next, &free, &to, nullptr);
+    done += room - free;
+    if (done > bytes_max) return too_large();
+    out.resize(done);
+    if (result == BROTLI_DECODER_RESULT_SUCCESS) break;
+    if (result != BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT) {
+      return fail(Code::kInvalid, "the brotli data is damaged or cut short");
     }
-    const size_t begin = d.text.size();
-    LzDecoder::Slice current{};
-    if (fresh) {
-      d.text.push_back(static_cast<uint16_t>(unit));
-      current = {begin, 1};
-    } else if (code < d.entries.size()) {
-      current = d.entries[code];
-      for (size_t i = 0; i < current.count; i++) d.text.push_back(d.text[current.from + i]);
-      current = {begin, current.count};
-    } else if (code == d.entries.size()) {
-      for (size_t i = 0; i < previous.count; i++) d.text.push_back(d.text[previous.from + i]);
-      d.text.push_back(d.text[previous.from]);
-      current = {begin, previous.count + 1};
-    } else {
-      return invalid();
-    }
-    if (d.text.size() > bytes_max || width > 28) return too_large();
-    // previous + first unit of current: it stands in the text already, side by side.
-    d.entries.push_back({previous.from, previous.count + 1});
-    previous = current;
-    if (--enlarge_in == 0) enlarge_in = size_t{1} << width++;
+    room = std::max(done, kFirstGuess);
   }
-  if (!sink.append(d.text, 0, d.text.size()) || !sink.finish()) return too_large();
+  if (left != 0) return fail(Code::kInvalid, "something follows the brotli data");
   return {};
 }
 

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,12 @@
 
 namespace penstock::wire {
 
+/// What a Content-Encoding can name.
+enum class Encoding : unsigned char { kGzip, kDeflate, kBrotli, kZstd };
+
+/// "gzip", "deflate", "br" or "zstd" in any case.
+std::optional<Encoding> encoding_named(std::string_view name);
+
 class Inflater {
  public:
   Inflater();
@@ -22,10 +29,19 @@ class Inflater {
   Inflater(const Inflater&) = delete;
   Inflater& operator=(const Inflater&) = delete;
 
+  /// Decompresses into `out`, replacing its content; `out` grows to `bytes_max` at most. Deflate is
+  /// zlib's when its first byte is 0x78 and raw otherwise. What follows the data is an error, but
+  /// for gzip, which some clients pad.
+  Status inflate(Encoding encoding, std::string_view in, PaddedBuffer& out, size_t bytes_max);
+
   /// Gunzips (all members) into `out`, replacing its content; `out` grows to `bytes_max` at most.
   Status gunzip(std::string_view in, PaddedBuffer& out, size_t bytes_max);
 
  private:
+  Status undeflate(std::string_view in, PaddedBuffer& out, size_t bytes_max);
+  Status unbrotli(std::string_view in, PaddedBuffer& out, size_t bytes_max);
+  Status unzstd(std::string_view in, PaddedBuffer& out, size_t bytes_max);
+
   struct State;
   std::unique_ptr<State> state_;
 };
