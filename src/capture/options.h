@@ -3,8 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "event/timestamp.h"
+#include "runtime/ip_range.h"
 
 namespace penstock::capture {
 
@@ -20,7 +22,8 @@ struct CaptureOptions {
   size_t refused_uuids_max = 100;  // recorded for `trace` per refused request
   size_t refused_records_per_second_max = 2000;
   event::SkewRule skew_rule = event::SkewRule::kExact;
-  int32_t historical_after_days = 0;  // 0: events are not rerouted by age
+  int32_t historical_after_days = 0;              // 0: events are not rerouted by age
+  std::vector<runtime::IpRange> trusted_proxies;  // empty: everybody's headers are believed
 };
 
 }  // namespace penstock::capture

@@ -11,6 +11,7 @@
 #include "capture/decode/events.h"
 #include "capture/metrics.h"
 #include "capture/turn.h"
+#include "wire/client_address.h"
 
 namespace penstock::capture {
 
@@ -53,31 +54,14 @@ Route route_of(std::string_view path) {
   return Route::kUnknown;
 }
 
-std::string_view client_ip(const wire::Request& r) {
-  std::string_view forwarded = r.find("x-forwarded-for");
-  if (forwarded.empty()) forwarded = r.find("x-real-ip");
-  if (forwarded.empty()) {
-    // Forwarded: for=1.2.3.4;proto=https
-    const std::string_view standard = r.find("forwarded");
-    const size_t at = standard.find("for=");
-    if (at != std::string_view::npos) forwarded = standard.substr(at + 4);
-    forwarded = forwarded.substr(0, forwarded.find(';'));
-    if (forwarded.starts_with('"')) forwarded.remove_prefix(1);
-    if (forwarded.ends_with('"')) forwarded.remove_suffix(1);
-  }
-  forwarded = forwarded.substr(0, forwarded.find(','));
-  while (forwarded.starts_with(' ')) forwarded.remove_prefix(1);
-  while (forwarded.ends_with(' ')) forwarded.remove_suffix(1);
-  return forwarded.empty() ? r.peer_ip : forwarded;
-}
-
 class Service : public CaptureService {
  public:
   Service(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log, catalog::Catalog& catalog,
           ledger::Ledger* ledger, CaptureOptions options)
       : loop_(loop),
         runtime_(runtime),
-        options_(options),
+        options_(std::move(options)),
+        client_address_(options_.trusted_proxies),
         catalog_(catalog),
         projects_(catalog.snapshot()),
         turn_(loop, runtime, log, ledger, options_) {
@@ -165,7 +149,7 @@ class Service : public CaptureService {
     const catalog::Project* project = projects_->find_token(batch.token);
     auto waiting = std::make_shared<Waiting>();
     waiting->received_us = request.received_us;
-    const std::string_view ip = client_ip(request);
+    const std::string_view ip = client_address_.of(request);
     if (batch.events.size() == 1 && batch.events.front().raw.size() > options_.message_bytes_max) {
       return refuse(request, responder, context,
                     {413, "event_too_large", "the event is larger than this server takes"},
@@ -247,6 +231,7 @@ class Service : public CaptureService {
   runtime::Loop& loop_;
   runtime::Runtime& runtime_;
   CaptureOptions options_;
+  wire::ClientAddress client_address_;
   catalog::Catalog& catalog_;
   std::shared_ptr<const catalog::Snapshot> projects_;
   BodyDecoder decoder_;
@@ -263,7 +248,7 @@ std::unique_ptr<CaptureService> CaptureService::make(runtime::Loop& loop, runtim
                                                      log::Log& log, catalog::Catalog& catalog,
                                                      ledger::Ledger* ledger,
                                                      CaptureOptions options) {
-  return std::make_unique<Service>(loop, runtime, log, catalog, ledger, options);
+  return std::make_unique<Service>(loop, runtime, log, catalog, ledger, std::move(options));
 }
 
 }  // namespace penstock::capture

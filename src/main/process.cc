@@ -221,6 +221,7 @@ Status Process::Parts::start_capture() {
   capture::CaptureOptions capture_options = settings.capture;
   capture_options.skew_rule =
       event::skew_rule_named(settings.skew_rule).value_or(event::SkewRule::kExact);
+  PENSTOCK_TRY(capture_options.trusted_proxies, runtime::parse_ip_ranges(settings.trusted_proxies));
   for (int64_t i = 0; i < settings.shards; i++) {
     auto shard = std::make_unique<Shard>(static_cast<size_t>(i));
     // The first shard lives where the log does: its appends need no hop between threads.

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "runtime/ip_range.h"
 #include "runtime/net.h"
 
 namespace penstock::cli {
@@ -69,6 +70,11 @@ void bind_http(config::OptionTable& t, Settings& s) {
         "For a client to read its answer; then it is cut.");
   t.add("http.body_bytes_in_flight_max", h.body_bytes_in_flight_max, kMiB, 64 * kGiB, "bytes",
         "All bodies being read by one shard; more is answered 503.");
+  t.add(
+      "http.trusted_proxies", s.trusted_proxies, "list",
+      "Address ranges (10.0.0.0/8, 2001:db8::/32) of proxies whose X-Forwarded-For, X-Real-IP and "
+      "Forwarded count; empty: everybody's do, as PostHog has it, so clients can claim any "
+      "address.");
 }
 
 void bind_log(config::OptionTable& t, Settings& s) {
@@ -173,6 +179,9 @@ Status validate(const Settings& s) {
                                               name));
     }
     list.remove_prefix(std::min(list.size(), name.size() + 1));
+  }
+  if (const auto ranges = runtime::parse_ip_ranges(s.trusted_proxies); !ranges) {
+    return fail(ranges.error(), "http.trusted_proxies");
   }
   if (!event::skew_rule_named(s.skew_rule)) {
     return fail(Code::kInvalid, fmt::format("capture.skew_rule is '{}'; it can be exact, "

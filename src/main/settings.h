@@ -25,6 +25,7 @@ struct Settings {
   std::string project_key;  // of the default project; empty: made at the first start
   std::string stages = "capture,ingest,load,admin";
   std::string skew_rule = "exact";
+  std::string trusted_proxies;  // ranges whose X-Forwarded-For counts; empty: everybody's
   int64_t shards = 1;
   bool allow_public_bind = false;
   int32_t partitions = 8;
