@@ -42,7 +42,7 @@ void Turn::begin(std::shared_ptr<Waiting>) { requests_waiting_++; }
 void Turn::add(const std::shared_ptr<Waiting>& request, const event::RawRecord& record,
                event::Lane where) {
   Lane& lane = lanes_[static_cast<size_t>(where)];
-  event::partition_key(record, key_);
+  event::partition_key(record, where, key_);
   Part& part = lane.parts[static_cast<size_t>(partition_of(key_, partitions_))];
   record_.clear();
   event::encode(record, record_);

@@ -191,7 +191,7 @@ TEST(Records, round_trips_and_refuses_every_cut) {
   second[3] = 9;  // no such disposition
   EXPECT_FALSE(decode_raw(second));
   std::string key;
-  partition_key(r, key);
+  partition_key(r, Lane::kMain, key);
   EXPECT_EQ(key, "phc_x:u1");
 
   Outcome o;

@@ -7,6 +7,7 @@ std::string_view lane_name(Lane lane) {
     case Lane::kMain: return "main";
     case Lane::kHistorical: return "historical";
     case Lane::kOverflow: return "overflow";
+    case Lane::kReplay: return "replay";
   }
   return "main";
 }
@@ -16,6 +17,7 @@ std::string_view lane_topic(Lane lane) {
     case Lane::kMain: return kTopicMain;
     case Lane::kHistorical: return kTopicHistorical;
     case Lane::kOverflow: return kTopicOverflow;
+    case Lane::kReplay: return kTopicReplay;
   }
   return kTopicMain;
 }

@@ -10,25 +10,32 @@
 
 namespace penstock::event {
 
-enum class Lane : uint8_t { kMain = 0, kHistorical = 1, kOverflow = 2 };
-inline constexpr std::array<Lane, 3> kLanes{Lane::kMain, Lane::kHistorical, Lane::kOverflow};
+enum class Lane : uint8_t { kMain = 0, kHistorical = 1, kOverflow = 2, kReplay = 3 };
+/// Everything that capture writes and the ledger counts.
+inline constexpr std::array<Lane, 4> kLanes{Lane::kMain, Lane::kHistorical, Lane::kOverflow,
+                                            Lane::kReplay};
+/// What ingest reads: events. The rest has a consumer of its own.
+inline constexpr std::array<Lane, 3> kEventLanes{Lane::kMain, Lane::kHistorical, Lane::kOverflow};
 
 inline constexpr std::string_view kTopicMain = "events_plugin_ingestion";
 inline constexpr std::string_view kTopicHistorical = "events_plugin_ingestion_historical";
 inline constexpr std::string_view kTopicOverflow = "events_plugin_ingestion_overflow";
+/// Session recordings, one record per request; consumed by the replay stage.
+inline constexpr std::string_view kTopicReplay = "session_recording_snapshot_item_events";
 /// What ingest decided, one record per received event, plus person changes.
 inline constexpr std::string_view kTopicProcessed = "processed";
 /// Refusals at the edge, so that `trace` can answer for them.
 inline constexpr std::string_view kTopicRefused = "capture_refused";
 
-std::string_view lane_name(Lane lane);  // "main", "historical", "overflow"
+std::string_view lane_name(Lane lane);  // "main", "historical", "overflow", "replay"
 std::string_view lane_topic(Lane lane);
-/// The producer under which ingest appends what became of a lane's records to `processed`; its
-/// sequence in a partition is the raw partition's next offset.
+/// The producer under which the lane's consumer (ingest, replay) appends what became of its records
+/// to `processed`; its sequence in a partition is the raw partition's next offset.
 constexpr uint64_t ingest_producer(Lane lane) { return static_cast<uint64_t>(lane) + 1; }
 
 /// Consumer groups that retention waits for.
 inline constexpr std::string_view kGroupIngest = "ingest";  // raw topics: outcome durable elsewhere
+inline constexpr std::string_view kGroupReplay = "replay";  // the replay topic: as kGroupIngest
 inline constexpr std::string_view kGroupLedger = "ledger";  // raw, processed, refused
 inline constexpr std::string_view kGroupPersons = "persons";  // processed
 inline constexpr std::string_view kGroupLoad = "load";        // processed: stored

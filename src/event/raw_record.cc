@@ -100,7 +100,11 @@ Result<RawRecord> decode_raw(std::string_view bytes) {
   return r;
 }
 
-void partition_key(const RawRecord& r, std::string& out) {
+void partition_key(const RawRecord& r, Lane lane, std::string& out) {
+  if (lane == Lane::kReplay) {
+    out.assign(r.session_id);
+    return;
+  }
   out.assign(r.token);
   out += ':';
   out += r.cookieless ? r.ip : r.distinct_id;

@@ -13,6 +13,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "event/lane.h"
 
 namespace penstock::event {
 
@@ -53,8 +54,8 @@ size_t encoded_size_max(const RawRecord& record);
 /// kCorrupt when the bytes are not a record of a known version.
 Result<RawRecord> decode_raw(std::string_view bytes);
 
-/// The log key: decides the partition (contract section 5).
-void partition_key(const RawRecord& record, std::string& out);
+/// The log key: decides the partition (contract section 5). In the replay lane it is the session.
+void partition_key(const RawRecord& record, Lane lane, std::string& out);
 
 /// What capture refused, best effort: one per uuid found in the refused body, or one without uuid.
 struct RefusedRecord {

@@ -91,7 +91,7 @@ void Redrive::step() {
       record.clear();
       event::encode(again, record);
       key.clear();
-      event::partition_key(again, key);
+      event::partition_key(again, work->lane, key);
       const int32_t partition = partition_of(key, options_.partitions);
       log::Batch& batch = batches[partition];
       batch.partition = {partition};

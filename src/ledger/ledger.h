@@ -144,6 +144,8 @@ class Ledger {
   /// Ingest: a processed batch is durable at this position. Repeating one is harmless.
   virtual Status apply_processed(Partition partition, Offset base,
                                  const std::vector<std::string_view>& records) = 0;
+  /// The first record of a processed partition that is not applied yet.
+  virtual Offset applied(Partition partition) const = 0;
   /// The same for several partitions, in one write.
   virtual Status apply_processed_many(const std::vector<ProcessedSlice>& slices) {
     for (const ProcessedSlice& slice : slices) {

@@ -28,7 +28,7 @@ Status visit(Search& search, event::Lane lane, const log::ScanSlice& slice) {
     if (raw->uuid != search.uuid) continue;
     TraceEntry entry;
     entry.state = "in_flight";
-    entry.stage = "ingest";
+    entry.stage = lane == event::Lane::kReplay ? "replay" : "ingest";
     entry.project = raw->project;
     entry.received_ms = raw->now_ms;
     entry.source = {lane, slice.partition, {slice.base.value + static_cast<int64_t>(i)}};

@@ -17,8 +17,8 @@ namespace penstock::ledger {
 
 using UndecidedDone = std::move_only_function<void(Result<std::vector<TraceEntry>>)>;
 
-/// Entries have state "in_flight" and stage "ingest". More than `records_max` waiting records in a
-/// lane are looked at from the newest `records_max` on.
+/// Entries have state "in_flight" and the consumer of their lane as stage. More than `records_max`
+/// waiting records in a lane are looked at from the newest `records_max` on.
 void scan_undecided(log::Log& log, runtime::Loop& loop, const Uuid& uuid, UndecidedDone done,
                     int64_t records_max = 200'000);
 

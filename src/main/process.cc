@@ -131,8 +131,10 @@ std::vector<log::TopicSpec> Process::Parts::topics() const {
                    settings.log_retention_ms, std::move(groups)});
   };
   for (const event::Lane lane : event::kLanes) {
+    const bool replay = lane == event::Lane::kReplay;
     add(event::lane_topic(lane), settings.partitions,
-        {std::string(event::kGroupIngest), std::string(event::kGroupLedger)});
+        {std::string(replay ? event::kGroupReplay : event::kGroupIngest),
+         std::string(event::kGroupLedger)});
   }
   add(event::kTopicProcessed, settings.partitions,
       {std::string(event::kGroupLedger), std::string(event::kGroupPersons),

@@ -49,7 +49,7 @@ IngestService::IngestService(runtime::Loop& loop, runtime::Runtime& runtime, log
   reading.fetch_bytes_max = std::min<size_t>(options.bytes_per_cycle_max, 4U << 20);
   reading.retry_ms_min = options.retry_ms_min;
   reading.retry_ms_max = options.retry_ms_max;
-  for (event::Lane lane : event::kLanes) {
+  for (event::Lane lane : event::kEventLanes) {
     readers_[static_cast<size_t>(lane)] =
         std::make_unique<LaneReader>(loop, log, lane, reading, [this] { pump(); });
   }
@@ -82,15 +82,16 @@ Status IngestService::start() {
   PENSTOCK_TRY(const auto bounds, log_.bounds(std::string(event::kTopicProcessed)));
   // The ledger and the person store have recovered: all that is in the topic is applied.
   for (const log::PartitionBounds& b : bounds) applied_[b.partition.value] = b.end.value;
-  std::array<std::vector<log::Position>, event::kLanes.size()> positions;
-  for (event::Lane lane : event::kLanes) {
+  std::array<std::vector<log::Position>, event::kEventLanes.size()> positions;
+  for (event::Lane lane : event::kEventLanes) {
     auto first = first_positions(lane);
     if (!first && first.error().code == Code::kNotFound) continue;  // a lane this log has not
     if (!first) return std::unexpected(std::move(first).error());
     positions[static_cast<size_t>(lane)] = std::move(*first);
   }
   started_ = true;
-  for (event::Lane lane : event::kLanes) reader(lane).start(positions[static_cast<size_t>(lane)]);
+  for (event::Lane lane : event::kEventLanes)
+    reader(lane).start(positions[static_cast<size_t>(lane)]);
   note_positions();
   redrive_->start();
   schedule_checkpoint();
@@ -313,7 +314,7 @@ void IngestService::finish(Cycle& cycle) {
 
 void IngestService::note_positions() {
   const std::lock_guard lock(stats_mutex_);
-  for (event::Lane lane : event::kLanes) {
+  for (event::Lane lane : event::kEventLanes) {
     for (const log::Position& p : reader(lane).positions()) {
       decided_[{lane, p.partition.value}] = p.next.value;
     }
@@ -360,7 +361,7 @@ void IngestService::schedule_checkpoint() {
 void IngestService::checkpoint(runtime::Task done) {
   checkpointing_ = true;
   std::map<event::Lane, std::vector<log::Position>> positions;
-  for (event::Lane lane : event::kLanes) positions[lane] = reader(lane).positions();
+  for (event::Lane lane : event::kEventLanes) positions[lane] = reader(lane).positions();
   auto job = [&log = log_, &ledger = ledger_, &persons = persons_, positions] {
     Status status = ledger.checkpoint(log);
     if (status) status = persons.checkpoint(log);
@@ -411,7 +412,7 @@ IngestStats IngestService::stats() const {
     out = stats_;
     decided = decided_;
   }
-  for (event::Lane lane : event::kLanes) {
+  for (event::Lane lane : event::kEventLanes) {
     const auto bounds = log_.bounds(std::string(event::lane_topic(lane)));
     if (!bounds) continue;
     for (const log::PartitionBounds& b : *bounds) {

@@ -63,7 +63,7 @@ class IngestService final : public Ingest {
   ledger::Ledger& ledger_;
   IngestOptions options_;
   Decider decider_;
-  std::array<std::unique_ptr<LaneReader>, event::kLanes.size()> readers_;
+  std::array<std::unique_ptr<LaneReader>, event::kEventLanes.size()> readers_;
   std::shared_ptr<Redrive> redrive_;
   std::map<int32_t, int64_t> applied_;  // next offset of each processed partition
   bool busy_ = false, started_ = false, stopping_ = false, checkpointing_ = false;

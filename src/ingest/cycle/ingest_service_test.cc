@@ -48,7 +48,7 @@ Totals check_outcomes(World& w) {
       if (o->kind == OutcomeKind::kAccepted) totals.accepted[o->uuid]++;
     }
   }
-  for (Lane lane : event::kLanes) {
+  for (Lane lane : event::kEventLanes) {
     const auto raw = w.read(std::string(event::lane_topic(lane)));
     for (size_t p = 0; p < raw.size(); p++) {
       const int64_t decided = next[{lane, static_cast<int32_t>(p)}];
@@ -111,7 +111,7 @@ TEST(Ingest, EveryLaneFlows) {
   World w(1);
   w.start();
   std::vector<Sent> events;
-  for (uint64_t n = 0; n < 90; n++) events.push_back(event_of(n, event::kLanes[n % 3]));
+  for (uint64_t n = 0; n < 90; n++) events.push_back(event_of(n, event::kEventLanes[n % 3]));
   w.send(events);
   w.send({events[0], events[1], event_of(1000)});
   w.settle();
@@ -191,7 +191,7 @@ TEST(Ingest, RefusedAndUnknownAppendsLoseAndDoubleNothing) {
     for (uint64_t round = 0; round < 10; round++) {
       std::vector<Sent> events;
       for (uint64_t n = 0; n < 12; n++) {
-        events.push_back(event_of(round * 8 + n, event::kLanes[n % 3]));
+        events.push_back(event_of(round * 8 + n, event::kEventLanes[n % 3]));
       }
       w.send(events, R"({"properties":{"$set":{"round":)" + std::to_string(round) + "}}}");
       w.run_ms(5);
@@ -217,7 +217,7 @@ TEST(Ingest, CrashesAnywhereLoseAndDoubleNothing) {
         std::vector<Sent> events;
         for (int n = 0; n < 6; n++) {
           sent += random() % 3 == 0 ? 0 : 1;  // now and then the same uuid again
-          events.push_back(event_of(sent, event::kLanes[random() % 3]));
+          events.push_back(event_of(sent, event::kEventLanes[random() % 3]));
         }
         // Sometimes capture dies between the append and its report.
         w.send(events, R"({"properties":{"$set":{"n":)" + std::to_string(sent) + "}}}", round != 4);

@@ -112,7 +112,7 @@ void World::send(const std::vector<Sent>& events, const std::string& data, bool 
       raw.data = data;
       std::string bytes, key;
       event::encode(raw, bytes);
-      event::partition_key(raw, key);
+      event::partition_key(raw, lane, key);
       const int32_t partition = partition_of(key, kPartitions);
       log::Batch& batch = batches[partition];
       batch.partition = {partition};

@@ -67,6 +67,12 @@ Status KvLedger::apply_processed(Partition partition, Offset base,
   return apply_processed_many({{partition, base, &records}});
 }
 
+Offset KvLedger::applied(Partition partition) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = positions_.applied.find(partition.value);
+  return {it == positions_.applied.end() ? 0 : it->second.next()};
+}
+
 Status KvLedger::apply_processed_many(const std::vector<ProcessedSlice>& slices) {
   const std::lock_guard lock(mutex_);
   Staged staged = stage();

@@ -36,6 +36,7 @@ class KvLedger final : public Ledger {
   Result<std::vector<bool>> seen(const std::vector<EventIdentity>& identities) const override;
   Status apply_processed(Partition partition, Offset base,
                          const std::vector<std::string_view>& records) override;
+  Offset applied(Partition partition) const override;
   Status apply_processed_many(const std::vector<ProcessedSlice>& slices) override;
   bool quarantine_has_room(std::string_view token, size_t bytes) const override;
   Status apply_stored(Partition partition, Offset from, Offset to,
