@@ -18,6 +18,7 @@
 #include "ledger/ledger.h"
 #include "log/log.h"
 #include "runtime/runtime.h"
+#include "usage/usage.h"
 #include "wire/http.h"
 
 namespace penstock::capture {
@@ -29,10 +30,13 @@ struct CaptureStats {
 
 class CaptureService : public wire::Handler {
  public:
-  /// `ledger` may be null (a capture-only process whose books are kept elsewhere).
+  /// `ledger` may be null (a capture-only process whose books are kept elsewhere). `usage` is
+  /// shared by all shards.
   static std::unique_ptr<CaptureService> make(runtime::Loop& loop, runtime::Runtime& runtime,
                                               log::Log& log, catalog::Catalog& catalog,
-                                              ledger::Ledger* ledger, CaptureOptions options);
+                                              ledger::Ledger* ledger,
+                                              std::shared_ptr<usage::Usage> usage,
+                                              CaptureOptions options);
   /// False makes `/_readiness` answer 503 and new events 503 (draining, or not recovered yet).
   virtual void set_ready(bool ready) = 0;
   /// Any thread.

@@ -15,6 +15,12 @@ struct CaptureMetrics {
   Counter refused{"penstock_capture_refused_total", "Requests refused as malformed or too large."};
   Counter refused_unrecorded{"penstock_capture_refused_unrecorded_total",
                              "Refusals beyond the rate that is recorded for trace."};
+  Counter over_quota{"penstock_capture_over_quota_total",
+                     "Events and requests refused because their project has used up its quota."};
+  Counter restricted{"penstock_capture_restricted_total",
+                     "Events dropped, quarantined or redirected by a project's restriction."};
+  Counter overflowed{"penstock_capture_overflowed_total",
+                     "Events sent through the overflow lane, by rate or by restriction."};
   LatencyHistogram latency{"penstock_capture_ack_seconds",
                            "From a whole request to its acknowledgement."};
 };

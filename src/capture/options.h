@@ -24,6 +24,9 @@ struct CaptureOptions {
   event::SkewRule skew_rule = event::SkewRule::kExact;
   int32_t historical_after_days = 0;              // 0: events are not rerouted by age
   std::vector<runtime::IpRange> trusted_proxies;  // empty: everybody's headers are believed
+  uint32_t overflow_events_per_second = 100;      // of one distinct id; 0: nothing overflows
+  uint32_t overflow_burst = 1000;
+  size_t overflow_keys_max = 65'536;  // distinct ids watched at once, per shard
 };
 
 }  // namespace penstock::capture

@@ -57,13 +57,14 @@ Route route_of(std::string_view path) {
 class Service : public CaptureService {
  public:
   Service(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log, catalog::Catalog& catalog,
-          ledger::Ledger* ledger, CaptureOptions options)
+          ledger::Ledger* ledger, std::shared_ptr<usage::Usage> usage, CaptureOptions options)
       : loop_(loop),
         runtime_(runtime),
         options_(std::move(options)),
         client_address_(options_.trusted_proxies),
         catalog_(catalog),
         projects_(catalog.snapshot()),
+        admission_(options_, std::move(usage)),
         turn_(loop, runtime, log, ledger, options_) {
     catalog.on_change([this, alive = alive_, &loop](std::shared_ptr<const catalog::Snapshot> s) {
       loop.post([this, alive, s = std::move(s)]() mutable {
@@ -194,10 +195,7 @@ class Service : public CaptureService {
     record.data = e.raw;
     record.cookieless = e.cookieless;
     record.engage = e.engage;
-    const bool old =
-        options_.historical_after_days > 0 &&
-        record.timestamp_ms <= now_ms - int64_t{options_.historical_after_days} * 86'400'000;
-    record.historical = batch.historical || old;
+    record.historical = batch.historical;
     return record;
   }
 
@@ -247,8 +245,10 @@ class Service : public CaptureService {
 std::unique_ptr<CaptureService> CaptureService::make(runtime::Loop& loop, runtime::Runtime& runtime,
                                                      log::Log& log, catalog::Catalog& catalog,
                                                      ledger::Ledger* ledger,
+                                                     std::shared_ptr<usage::Usage> usage,
                                                      CaptureOptions options) {
-  return std::make_unique<Service>(loop, runtime, log, catalog, ledger, std::move(options));
+  return std::make_unique<Service>(loop, runtime, log, catalog, ledger, std::move(usage),
+                                   std::move(options));
 }
 
 }  // namespace penstock::capture

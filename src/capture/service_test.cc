@@ -76,7 +76,8 @@ class CaptureServiceTest : public ::testing::Test {
   void SetUp() override { make({}); }
 
   void make(CaptureOptions options) {
-    service_ = CaptureService::make(loop_, runtime_, log_, *catalog_, nullptr, options);
+    service_ = CaptureService::make(loop_, runtime_, log_, *catalog_, nullptr,
+                                    std::make_shared<usage::Usage>(1), options);
     service_->set_ready(true);
   }
 

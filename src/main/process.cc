@@ -64,6 +64,8 @@ struct Process::Parts {
   std::unique_ptr<catalog::Catalog> catalog;
   std::unique_ptr<ledger::Ledger> ledger;
   std::unique_ptr<persons::PersonStore> persons;
+  std::shared_ptr<usage::Usage> usage;
+  std::shared_ptr<usage::UsageKeeper> usage_keeper;
   std::unique_ptr<store::EventStore> store;
   std::unique_ptr<load::Loader> loader;
   std::unique_ptr<ingest::Ingest> ingest;
@@ -158,6 +160,11 @@ Status Process::Parts::open_state() {
   PENSTOCK_TRY(auto persons_kv, open("persons"));
   ledger = ledger::make_ledger(std::move(ledger_kv), settings.ledger);
   persons = persons::make_person_store(std::move(persons_kv));
+  usage = std::make_shared<usage::Usage>(static_cast<size_t>(settings.shards));
+  usage_keeper =
+      usage::UsageKeeper::make(usage, pipeline.loop(), *runtime, data_dir + "/state/usage.json");
+  usage_keeper->load();
+  usage_keeper->start(settings.usage_save_ms);
   return {};
 }
 
@@ -232,7 +239,7 @@ Status Process::Parts::start_capture() {
     Status outcome;
     on_loop(thread, [&] {
       shard->service = capture::CaptureService::make(thread.loop(), *runtime, *log, *catalog,
-                                                     ledger.get(), capture_options);
+                                                     ledger.get(), usage, capture_options);
       auto server = wire::Server::start(thread.loop(), thread.poller(), *runtime, address,
                                         settings.shards > 1, settings.http, *shard->service);
       if (!server) {
@@ -349,7 +356,8 @@ void Process::Parts::stop() {
     done.get_future().wait();
   }
   if (store) store->stop();
-  for (const Status& s : {ledger->checkpoint(*log), persons->checkpoint(*log)}) {
+  for (const Status& s :
+       {ledger->checkpoint(*log), persons->checkpoint(*log), usage_keeper->save()}) {
     if (!s) diag::warn("checkpoint at stop failed", {{"error", s.error().message}});
   }
   log->stop();
@@ -374,6 +382,7 @@ Process::~Process() {
     });
   }
   on_loop(p.pipeline, [&] {
+    p.usage_keeper.reset();
     p.ingest.reset();
     p.loader.reset();
     p.store.reset();

@@ -48,6 +48,13 @@ void bind_capture(config::OptionTable& t, Settings& s) {
         "count", "Refusals recorded for `trace` a second; the rest is only counted.");
   t.add("capture.historical_after_days", c.historical_after_days, 0, 36'500, "days",
         "Events older than this travel in the historical lane; 0: only flagged ones do.");
+  t.add(
+      "capture.overflow_events_per_second", c.overflow_events_per_second, 0, 10'000'000, "count",
+      "Events a second of one distinct id above which it travels in the overflow lane; 0: never.");
+  t.add("capture.overflow_burst", c.overflow_burst, 1, 10'000'000, "count",
+        "Events a distinct id may send at once before that rate counts.");
+  t.add("capture.overflow_keys_max", c.overflow_keys_max, 64, 16'777'216, "count",
+        "Distinct ids of one shard whose rate is watched at a time; 16 bytes each.");
   t.add("capture.skew_rule", s.skew_rule, "name",
         "How a wrong client clock is corrected: exact, deadband_150s or round_5min.");
 }
@@ -111,6 +118,8 @@ void bind_pipeline(config::OptionTable& t, Settings& s) {
         "bytes", "Quarantine of one unknown token; more is dropped as quarantine_full.");
   t.add("ledger.quarantine_bytes_max", s.ledger.quarantine_bytes_max, 0, kTiB, "bytes",
         "Quarantine altogether.");
+  t.add("state.usage_save_ms", s.usage_save_ms, 100, 3'600'000, "ms",
+        "How often the counts that quotas are about are written; a crash forgets that much.");
   t.add("state.cache_bytes", s.state_cache_bytes, kMiB, kTiB, "bytes",
         "Block cache of each state database (ledger, persons).");
 }

@@ -30,6 +30,7 @@ struct Settings {
   bool allow_public_bind = false;
   int32_t partitions = 8;
   int64_t drain_ms = 10'000;
+  int64_t usage_save_ms = 5000;
   int64_t log_retention_ms = int64_t{7} * 86'400'000;
   uint64_t log_retention_bytes = uint64_t{20} << 30;
   uint64_t state_cache_bytes = uint64_t{32} << 20;

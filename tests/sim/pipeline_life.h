@@ -184,7 +184,8 @@ class Life {
     load_options.retry_ms_max = 20;
     loader_ = load::Loader::make(loop_, runtime_, *log_, store_, *ledger_, std::move(load_options));
     if (const Status s = loader_->start(); !s) return died(s);
-    capture_ = capture::CaptureService::make(loop_, runtime_, *log_, *catalog_, ledger_.get(), {});
+    capture_ = capture::CaptureService::make(loop_, runtime_, *log_, *catalog_, ledger_.get(),
+                                             std::make_shared<usage::Usage>(1), {});
     capture_->set_ready(true);
     return true;
   }

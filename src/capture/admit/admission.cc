@@ -1,9 +1,143 @@
 #include "capture/admit/admission.h"
 
-namespace penstock::capture {
+#include "base/hash.h"
+#include "capture/metrics.h"
 
-Admitted Admission::admit(const catalog::Project*, event::RawRecord& record) {
-  return {record.historical ? event::Lane::kHistorical : event::Lane::kMain, {}};
+namespace penstock::capture {
+namespace {
+
+using catalog::QuotaResource;
+using event::Disposition;
+using event::Lane;
+
+constexpr int64_t kDayMs = 86'400'000;
+constexpr std::string_view kOverQuota = "billing_limit_exceeded";
+constexpr std::string_view kDropped = "event_restriction_drop";
+constexpr std::string_view kQuarantined = "event_restriction";
+
+void drop(event::RawRecord& record, std::string_view reason) {
+  record.disposition = Disposition::kDrop;
+  record.reason = reason;
+  record.data = {};
+}
+
+}  // namespace
+
+/// A project's settings, ready to be asked; made anew when they change.
+struct Admission::Plan {
+  Plan(const catalog::Project& project, usage::Meter& counts)
+      : id(project.id),
+        settings(project.settings),
+        admission(settings->admission),
+        restrictions(admission.restrictions),
+        meter(counts) {}
+
+  ProjectId id;
+  std::shared_ptr<const catalog::ProjectSettings> settings;  // what everything here borrows from
+  const catalog::AdmissionSettings& admission;
+  RestrictionPlan restrictions;
+  usage::Meter& meter;
+};
+
+Admission::Admission(const CaptureOptions& options, std::shared_ptr<usage::Usage> usage)
+    : options_(options),
+      usage_(std::move(usage)),
+      shard_(usage_->join()),
+      overflow_(options.overflow_keys_max),
+      overflow_default_{options.overflow_events_per_second, options.overflow_burst} {}
+
+Admission::~Admission() = default;
+
+const Admission::Plan& Admission::plan_of(const catalog::Project& project) {
+  const auto fits = [&project](const Plan* plan) {
+    return plan != nullptr && plan->settings == project.settings && plan->id == project.id;
+  };
+  if (fits(last_)) return *last_;
+  auto& plan = plans_[project.id.value];
+  if (!fits(plan.get())) plan = std::make_unique<Plan>(project, usage_->meter(project.id));
+  last_ = plan.get();
+  return *last_;
+}
+
+const usage::Month& Admission::month_of(int64_t now_ms) {
+  if (!month_.holds(now_ms)) month_ = usage::month_at(now_ms);
+  return month_;
+}
+
+bool Admission::over_quota(const Plan& plan, QuotaResource resource, int64_t now_ms) {
+  const auto& quota = plan.admission.quotas[static_cast<size_t>(resource)];
+  if (!quota || !plan.meter.is_over(resource, *quota, month_of(now_ms), now_ms)) return false;
+  plan.meter.refuse(shard_, resource, 1, month_of(now_ms), now_ms);
+  metrics().over_quota.add();
+  return true;
+}
+
+bool Admission::limited(const catalog::Project* project, QuotaResource resource, int64_t now_ms) {
+  return project != nullptr && over_quota(plan_of(*project), resource, now_ms);
+}
+
+void Admission::count(const catalog::Project* project, QuotaResource resource, uint64_t n,
+                      int64_t now_ms) {
+  if (project != nullptr) plan_of(*project).meter.count(shard_, resource, n, month_of(now_ms));
+}
+
+/// The key is the partition's (contract section 5), the project standing for its token.
+bool Admission::overflows(const Plan* plan, const event::RawRecord& record) {
+  const bool own = plan != nullptr && plan->admission.overflow.has_value();
+  const catalog::OverflowLimit& limit = own ? *plan->admission.overflow : overflow_default_;
+  if (limit.events_per_second == 0) return false;
+  const uint64_t seed = plan != nullptr ? static_cast<uint64_t>(plan->id.value) * 0x9e3779b97f4a7c15
+                                        : hash64(record.token);
+  const uint64_t key = hash64(record.cookieless ? record.ip : record.distinct_id, seed);
+  return !overflow_.admits(key, limit, record.now_ms);
+}
+
+Admitted Admission::admit(const catalog::Project* project, event::RawRecord& record,
+                          Endpoint endpoint) {
+  const Plan* plan = project == nullptr ? nullptr : &plan_of(*project);
+  int32_t days = options_.historical_after_days;
+  if (plan != nullptr && plan->admission.historical_after_days.value_or(0) > 0) {
+    days = *plan->admission.historical_after_days;
+  }
+  if (days > 0 && record.timestamp_ms <= record.now_ms - int64_t{days} * kDayMs) {
+    record.historical = true;
+  }
+  const Lane calm = record.historical ? Lane::kHistorical : Lane::kMain;
+  if (record.disposition != Disposition::kProcess) return {calm, record.reason};
+  if (plan == nullptr) {
+    const bool over = !record.historical && overflows(nullptr, record);
+    if (over) metrics().overflowed.add();
+    return {over ? Lane::kOverflow : calm, {}};
+  }
+
+  const QuotaResource resource = resource_of(record, endpoint);
+  if (over_quota(*plan, resource, record.now_ms)) {
+    drop(record, kOverQuota);
+    return {calm, kOverQuota};
+  }
+  Restricted restricted;
+  if (!plan->restrictions.empty()) {
+    restricted = plan->restrictions.apply(record, pipeline_of(record.event, endpoint));
+    if (restricted.drop) {
+      metrics().restricted.add();
+      drop(record, kDropped);
+      return {calm, kDropped};
+    }
+    record.skip_persons = record.skip_persons || restricted.skip_persons;
+  }
+  plan->meter.count(shard_, resource, 1, month_of(record.now_ms));
+  if (restricted.quarantine) {
+    metrics().restricted.add();
+    record.disposition = Disposition::kQuarantine;
+    record.reason = kQuarantined;
+    return {calm, {}};
+  }
+  if (record.historical) return {Lane::kHistorical, {}};
+  if (restricted.overflow || overflows(plan, record)) {
+    metrics().overflowed.add();
+    return {Lane::kOverflow, {}};
+  }
+  return {Lane::kMain, {}};
 }
 
 }  // namespace penstock::capture

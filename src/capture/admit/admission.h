@@ -1,18 +1,28 @@
 // Admission: what becomes of a well-formed event before it is handed to the log.
 //
 // Every endpoint that takes events asks here once per event, after decoding and before Turn::add.
-// The record is changed in place (disposition, reason, skip_persons); the answer says in which lane
-// it travels and which tag a per-event answer (Capture V1) names. A dropped event still goes
-// through the log, without its data, so that the ledger counts it and `trace` knows why.
+// In this order: age (historical lane), quota, the project's restrictions, the token bucket of its
+// distinct id (overflow lane). The record is changed in place (historical, disposition, reason,
+// skip_persons, data); the answer says in which lane it travels and which tag a per-event answer
+// (Capture V1) names. A dropped event still goes through the log, without its data, so that the
+// ledger counts it and `trace` knows why.
 //
-// One per shard, loop thread only; never blocks and never fails.
+// One per shard, loop thread only; never blocks and never fails. A project's settings are compiled
+// when its first event after a change comes.
 #pragma once
 
+#include <memory>
 #include <string_view>
+#include <unordered_map>
 
+#include "capture/admit/overflow.h"
+#include "capture/admit/quota.h"
+#include "capture/admit/restrictions.h"
+#include "capture/options.h"
 #include "catalog/catalog.h"
 #include "event/lane.h"
 #include "event/raw_record.h"
+#include "usage/usage.h"
 
 namespace penstock::capture {
 
@@ -24,8 +34,35 @@ struct Admitted {
 
 class Admission {
  public:
+  Admission(const CaptureOptions& options, std::shared_ptr<usage::Usage> usage);
+  ~Admission();
+
   /// `project` is null when the token is not known here.
-  Admitted admit(const catalog::Project* project, event::RawRecord& record);
+  Admitted admit(const catalog::Project* project, event::RawRecord& record,
+                 Endpoint endpoint = Endpoint::kEvents);
+
+  /// For endpoints that answer a request as a whole (/s, /flags): true when the project may have no
+  /// more of this resource now; the refusal is counted. False for an unknown project.
+  bool limited(const catalog::Project* project, catalog::QuotaResource resource, int64_t now_ms);
+  /// Counts what such an endpoint has taken.
+  void count(const catalog::Project* project, catalog::QuotaResource resource, uint64_t n,
+             int64_t now_ms);
+
+ private:
+  struct Plan;
+  const Plan& plan_of(const catalog::Project& project);
+  const usage::Month& month_of(int64_t now_ms);
+  bool over_quota(const Plan& plan, catalog::QuotaResource resource, int64_t now_ms);
+  bool overflows(const Plan* plan, const event::RawRecord& record);
+
+  const CaptureOptions& options_;
+  const std::shared_ptr<usage::Usage> usage_;
+  const size_t shard_;
+  OverflowLimiter overflow_;
+  const catalog::OverflowLimit overflow_default_;
+  std::unordered_map<int64_t, std::unique_ptr<Plan>> plans_;  // by project id
+  const Plan* last_ = nullptr;
+  usage::Month month_;
 };
 
 }  // namespace penstock::capture
