@@ -11,12 +11,14 @@
 namespace penstock::capture {
 
 struct CaptureOptions {
-  size_t body_bytes_max = 20U << 20;        // as sent; more: 413
-  size_t decoded_bytes_max = 100U << 20;    // after decompression; more: 413
-  size_t message_bytes_max = 22U << 20;     // one event; more: 413
-  size_t events_per_request_max = 100'000;  // more: 413
-  size_t requests_waiting_max = 8192;       // for the log, per shard; more: 503
-  size_t bytes_waiting_max = 128U << 20;    // for the log, per shard; more: 503
+  size_t body_bytes_max = 20U << 20;            // as sent; more: 413
+  size_t decoded_bytes_max = 100U << 20;        // after decompression; more: 413
+  size_t message_bytes_max = 22U << 20;         // one event; more: 413
+  size_t replay_body_bytes_max = 25U << 20;     // of /s/, as sent; more: 413
+  size_t replay_message_bytes_max = 17U << 20;  // what a request of /s/ becomes; more: 413
+  size_t events_per_request_max = 100'000;      // more: 413
+  size_t requests_waiting_max = 8192;           // for the log, per shard; more: 503
+  size_t bytes_waiting_max = 128U << 20;        // for the log, per shard; more: 503
   size_t distinct_id_chars_max = 200;
   size_t token_bytes_max = 64;
   size_t refused_uuids_max = 100;  // recorded for `trace` per refused request

@@ -10,6 +10,7 @@
 #include "capture/decode/body.h"
 #include "capture/decode/events.h"
 #include "capture/metrics.h"
+#include "capture/replay/replay_request.h"
 #include "capture/turn.h"
 #include "wire/client_address.h"
 
@@ -28,6 +29,7 @@ enum class Route : uint8_t {
   kEvents,
   kLegacyEvents,
   kEngage,
+  kReplay,
   kBlackHole,
   kReadiness,
   kLiveness,
@@ -44,6 +46,7 @@ Route route_of(std::string_view path) {
   if (path == "/batch" || path == "/i/v0/e") return Route::kEvents;
   if (path == "/e" || path == "/capture" || path == "/track") return Route::kLegacyEvents;
   if (path == "/engage") return Route::kEngage;
+  if (path == "/s") return Route::kReplay;
   if (path == "/flags") return Route::kFlags;
   if (path == "/decide") return Route::kDecide;
   if (path == "/_readiness") return Route::kReadiness;
@@ -74,7 +77,10 @@ class Service : public CaptureService {
   }
   ~Service() override { *alive_ = false; }
 
-  size_t body_bytes_max(const wire::Request&) const override { return options_.body_bytes_max; }
+  size_t body_bytes_max(const wire::Request& head) const override {
+    return route_of(head.path) == Route::kReplay ? options_.replay_body_bytes_max
+                                                 : options_.body_bytes_max;
+  }
   void set_ready(bool ready) override { ready_ = ready; }
   void when_idle(runtime::Task done) override { turn_.when_idle(std::move(done)); }
 
@@ -96,6 +102,7 @@ class Service : public CaptureService {
     switch (route) {
       case Route::kEvents:
       case Route::kLegacyEvents:
+      case Route::kReplay:
       case Route::kEngage: return events(request, std::move(responder), context, route);
       case Route::kBlackHole: return answer_ok(responder, context);
       case Route::kReadiness:
@@ -127,11 +134,13 @@ class Service : public CaptureService {
       return refuse(request, responder, context,
                     {413, "payload_too_large", "the body is larger than this server takes"}, {});
     }
-    auto body = decoder_.decode({request.query, request.find("content-type"),
-                                 request.find("content-encoding"), request.body,
-                                 options_.decoded_bytes_max, route != Route::kEvents});
+    auto body =
+        decoder_.decode({request.query, request.find("content-type"),
+                         request.find("content-encoding"), request.body, options_.decoded_bytes_max,
+                         route == Route::kLegacyEvents || route == Route::kEngage});
     if (!body) return refuse(request, responder, context, body.error(), decoder_.last_text());
     context.beacon = body->beacon;
+    if (route == Route::kReplay) return replay(request, std::move(responder), context, *body);
     const ParseRules rules{options_.distinct_id_chars_max, options_.token_bytes_max,
                            options_.events_per_request_max, route == Route::kEngage};
     const auto batch = parser_.parse(body->text, rules);
@@ -172,6 +181,50 @@ class Service : public CaptureService {
       turn_.add(waiting, record, admitted.lane);
     }
     turn_.end(waiting);
+  }
+
+  /// A request of `/s/` becomes one message.
+  void replay(const wire::Request& request, wire::Responder responder, AnswerContext& context,
+              const DecodedBody& body) {
+    const auto parsed =
+        replay_parser_.parse(body.text, {options_.distinct_id_chars_max, options_.token_bytes_max,
+                                         options_.events_per_request_max});
+    if (!parsed) return refuse(request, responder, context, parsed.error(), body.text);
+    const ReplayRequest& r = **parsed;
+    const int64_t now_ms = request.received_us / 1000;
+    event::TimestampInput time;
+    time.timestamp = r.timestamp;
+    time.sent_at_ms = body.sent_at_ms;
+    if (r.sent_at) {
+      if (const auto sent = event::parse_timestamp_ms(*r.sent_at)) time.sent_at_ms = sent;
+    }
+    time.now_ms = now_ms;
+    time.rule = options_.skew_rule;
+    std::string data;
+    append_replay_data(r, snapshot_library(r, request.find("user-agent")), data);
+    event::RawRecord record = replay_record(r);
+    record.uuid = r.uuid ? *r.uuid : fresh_uuid(now_ms);
+    record.now_ms = now_ms;
+    record.sent_at_ms = time.sent_at_ms;
+    record.timestamp_ms = event::corrected_timestamp_ms(time);
+    record.ip = client_address_.of(request);
+    record.data = data;
+    if (event::encoded_size_max(record) > options_.replay_message_bytes_max) {
+      return refuse(request, responder, context,
+                    {413, "message_too_large", "the recording's part is larger than allowed"},
+                    body.text);
+    }
+    const catalog::Project* project = projects_->find_token(r.token);
+    if (project != nullptr) record.project = project->id;
+    auto waiting = std::make_shared<Waiting>();
+    waiting->received_us = request.received_us;
+    waiting->responder = std::move(responder);
+    waiting->context = std::move(context);
+    turn_.begin(waiting);
+    turn_.add(waiting, record, event::Lane::kReplay);
+    turn_.end(waiting);
+    replay_parser_.clear();
+    decoder_.trim();
   }
 
   event::RawRecord make_record(const ParsedEvent& e, const ParsedBatch& batch,
@@ -234,6 +287,7 @@ class Service : public CaptureService {
   std::shared_ptr<const catalog::Snapshot> projects_;
   BodyDecoder decoder_;
   EventParser parser_;
+  ReplayParser replay_parser_;
   Admission admission_;
   Turn turn_;
   bool ready_ = false;

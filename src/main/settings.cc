@@ -36,6 +36,10 @@ void bind_capture(config::OptionTable& t, Settings& s) {
         "Largest body after decompression; more is answered 413.");
   t.add("capture.message_bytes_max", c.message_bytes_max, 1024, 22 * kMiB, "bytes",
         "Largest single event.");
+  t.add("capture.replay_body_bytes_max", c.replay_body_bytes_max, 1024, kGiB, "bytes",
+        "Largest request body of /s/ as sent; more is answered 413.");
+  t.add("capture.replay_message_bytes_max", c.replay_message_bytes_max, 1024, 17 * kMiB, "bytes",
+        "Largest message that a request of /s/ may become; more is answered 413.");
   t.add("capture.events_per_request_max", c.events_per_request_max, 1, 10'000'000, "count",
         "Most events in one request; more is answered 413.");
   t.add("capture.requests_waiting_max", c.requests_waiting_max, 1, 1'000'000, "count",

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "capture/decode/distinct_id.h"
+#include "capture/decode/token.h"
 #include "event/json_fields.h"
 
 namespace penstock::capture {
@@ -340,27 +341,7 @@ std::optional<Refusal> EventParser::choose_token() {
       token = mine;
     }
   }
-  while (!token.empty() && (token.front() == ' ' || token.front() == '\t' ||
-                            token.front() == '\n' || token.front() == '\r')) {
-    token.remove_prefix(1);
-  }
-  while (!token.empty() && (token.back() == ' ' || token.back() == '\t' || token.back() == '\n' ||
-                            token.back() == '\r')) {
-    token.remove_suffix(1);
-  }
-  if (token.empty()) {
-    return refuse(401, "missing_token", "there is no project key: send api_key (phc_…)");
-  }
-  const bool ascii = std::all_of(token.begin(), token.end(), [](char c) {
-    return static_cast<unsigned char>(c) < 0x80 && c != '\0';
-  });
-  if (!ascii || token.size() > rules_.token_bytes_max) {
-    return refuse(401, "invalid_token", "the project key is malformed");
-  }
-  if (token.starts_with("phx_")) {
-    return refuse(401, "personal_token",
-                  "this is a personal key (phx_…); send the project's key (phc_…)");
-  }
+  if (auto refusal = check_token(token, rules_.token_bytes_max)) return refusal;
   batch_.token = token;
   return std::nullopt;
 }
