@@ -8,6 +8,8 @@ constexpr std::string_view kOk =
     "{\"status\":\"Ok\"}";
 constexpr std::string_view kRetryAfterSeconds = "1";
 
+}  // namespace
+
 void add_cors(wire::Response& response, std::string_view origin) {
   if (origin.empty()) return;
   auto& h = response.headers;
@@ -16,8 +18,6 @@ void add_cors(wire::Response& response, std::string_view origin) {
   h.emplace_back("access-control-expose-headers", "Retry-After");
   h.emplace_back("vary", "origin");
 }
-
-}  // namespace
 
 void answer_ok(wire::Responder& responder, const AnswerContext& context) {
   if (context.beacon) {
@@ -62,11 +62,12 @@ void answer_unavailable(wire::Responder& responder, const AnswerContext& context
   responder.send(std::move(response));
 }
 
-void answer_preflight(wire::Responder& responder, const wire::Request& request) {
+void answer_preflight(wire::Responder& responder, const wire::Request& request,
+                      std::string_view methods) {
   wire::Response response;
   response.content_type = "";
   add_cors(response, request.find("origin"));
-  response.headers.emplace_back("access-control-allow-methods", "GET,POST,OPTIONS");
+  response.headers.emplace_back("access-control-allow-methods", methods);
   const std::string_view wanted = request.find("access-control-request-headers");
   if (!wanted.empty()) response.headers.emplace_back("access-control-allow-headers", wanted);
   response.headers.emplace_back("access-control-max-age", "3600");

@@ -262,20 +262,7 @@ class Service : public CaptureService {
   void refuse(const wire::Request& request, wire::Responder& responder,
               const AnswerContext& context, const Refusal& refusal, std::string_view text) {
     metrics().refused.add();
-    const int64_t now_ms = request.received_us / 1000;
-    size_t found = 0;
-    for (size_t at = text.find("\"uuid\"");
-         at != std::string_view::npos && found < options_.refused_uuids_max;
-         at = text.find("\"uuid\"", at + 6)) {
-      const size_t open = text.find('"', at + 6);
-      if (open == std::string_view::npos || open > at + 16) continue;
-      const size_t close = text.find('"', open + 1);
-      if (close == std::string_view::npos) break;
-      const auto uuid = Uuid::parse(text.substr(open + 1, close - open - 1));
-      if (!uuid) continue;
-      found++;
-      turn_.add_refused({*uuid, now_ms, refusal.status, {}, refusal.tag, request.path});
-    }
+    turn_.note_refused(request, refusal.status, refusal.tag, text);
     answer_text(responder, context, refusal.status, refusal.message);
   }
 

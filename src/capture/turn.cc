@@ -108,7 +108,10 @@ void Turn::landed(Flight& flight, Result<std::vector<log::Appended>> result) {
     ledger_->received(flight.lane, *result, flight.record_counts, flight.counts);
   }
   for (const auto& request : flight.requests) {
-    if (!result && request->status) request->status = std::unexpected(result.error());
+    if (!result) {
+      if (request->status) request->status = std::unexpected(result.error());
+      request->failed_lanes |= static_cast<uint8_t>(1U << static_cast<unsigned>(flight.lane));
+    }
     request->appends--;
     if (request->appends == 0 && request->closed) answer(request);
   }
@@ -117,11 +120,12 @@ void Turn::landed(Flight& flight, Result<std::vector<log::Appended>> result) {
 void Turn::answer(const std::shared_ptr<Waiting>& request) {
   requests_waiting_--;
   metrics().latency.record_us(runtime_.clock().wall_us() - request->received_us);
-  if (request->status) {
-    metrics().ok.add();
+  (request->status ? metrics().ok : metrics().unavailable).add();
+  if (request->reply) {
+    request->reply->send(request->responder, request->failed_lanes);
+  } else if (request->status) {
     answer_ok(request->responder, request->context);
   } else {
-    metrics().unavailable.add();
     const bool full = request->status.error().code == Code::kExhausted;
     answer_unavailable(request->responder, request->context,
                        full ? "the disk is full; nothing was accepted, try again later"
@@ -151,6 +155,24 @@ void Turn::add_refused(const event::RefusedRecord& record) {
   event::encode(record, bytes);
   refused_.push_back(std::move(bytes));
   schedule();
+}
+
+void Turn::note_refused(const wire::Request& request, int status, std::string_view tag,
+                        std::string_view text) {
+  const int64_t now_ms = request.received_us / 1000;
+  size_t found = 0;
+  for (size_t at = text.find("\"uuid\"");
+       at != std::string_view::npos && found < options_.refused_uuids_max;
+       at = text.find("\"uuid\"", at + 6)) {
+    const size_t open = text.find('"', at + 6);
+    if (open == std::string_view::npos || open > at + 16) continue;
+    const size_t close = text.find('"', open + 1);
+    if (close == std::string_view::npos) break;
+    const auto uuid = Uuid::parse(text.substr(open + 1, close - open - 1));
+    if (!uuid) continue;
+    found++;
+    add_refused({*uuid, now_ms, status, {}, tag, request.path});
+  }
 }
 
 void Turn::flush_refused() {

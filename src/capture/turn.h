@@ -19,10 +19,20 @@
 
 namespace penstock::capture {
 
+/// What is answered where a protocol says more than v0's "Ok" or 503.
+class Reply {
+ public:
+  virtual ~Reply() = default;
+  /// Bit n of `failed_lanes`: what the request put into event::Lane n is not stored.
+  virtual void send(wire::Responder& responder, uint8_t failed_lanes) = 0;
+};
+
 /// A request that waits for its events to be durable.
 struct Waiting {
   wire::Responder responder;
   AnswerContext context;
+  std::unique_ptr<Reply> reply;  // null: v0's answers, with `context`
+  uint8_t failed_lanes = 0;
   int64_t received_us = 0;
   uint32_t appends = 0;  // not answered yet
   bool closed = false;   // nothing more will be added
@@ -42,6 +52,9 @@ class Turn {
            event::Lane where);
   void end(const std::shared_ptr<Waiting>& request);
   void add_refused(const event::RefusedRecord& record);
+  /// The same for every uuid that `text`, whatever it is, seems to hold.
+  void note_refused(const wire::Request& request, int status, std::string_view tag,
+                    std::string_view text);
 
   bool idle() const { return requests_waiting_ == 0; }
   void when_idle(runtime::Task done);

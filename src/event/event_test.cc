@@ -36,6 +36,30 @@ TEST(Timestamp, every_format_the_contract_names) {
   }
 }
 
+TEST(Timestamp, rfc_3339_alone) {
+  const int64_t noon = *parse_timestamp_ms("2026-08-01T12:00:00Z");
+  for (const char* text : {"2026-08-01T12:00:00Z", "2026-08-01t12:00:00z",
+                           "2026-08-01 12:00:00+00:00", "2026-08-01T12:00:00.0Z",
+                           "2026-08-01T14:30:00+02:30", "2026-08-01T11:00:00.000000000-01:00"}) {
+    EXPECT_EQ(parse_rfc3339_ms(text), noon) << text;
+  }
+  EXPECT_EQ(parse_rfc3339_ms("2026-08-01T12:00:00.1239Z"), noon + 123) << "cut, not rounded";
+  EXPECT_EQ(parse_rfc3339_ms("2026-08-01T12:00:60Z"), noon + 59'000) << "a leap second";
+  for (const char* text :
+       {"", "2026-08-01", "2026-08-01T12:00:00", "2026-08-01T12:00Z", "2026-08-01T12:00:00+02",
+        "2026-08-01T12:00:00+0200", "2026-08-01T24:00:00Z", "2026-02-29T12:00:00Z",
+        "2026-08-01T12:00:00.Z", "2026-08-01T12:00:00Z ", " 2026-08-01T12:00:00Z",
+        "2026/08/01T12:00:00Z", "26-08-01T12:00:00Z", "1785585600", "yesterday",
+        "2026-08-01T12:00:00+24:00", "2026-08-01T12:60:00Z", "+2026-08-01T12:00:00Z"}) {
+    EXPECT_EQ(parse_rfc3339_ms(text), std::nullopt) << text;
+  }
+}
+
+TEST(Timestamp, as_a_http_header) {
+  EXPECT_EQ(format_http_date(784'111'777'999), "Sun, 06 Nov 1994 08:49:37 GMT");
+  EXPECT_EQ(format_http_date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+}
+
 TEST(Timestamp, correction_rules) {
   TimestampInput in;
   in.now_ms = kNoon;

@@ -169,9 +169,10 @@ std::optional<int64_t> parse_iso(std::string_view text) {
   return assemble(date, clock, zone);
 }
 
+constexpr std::array<std::string_view, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                   "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
 int64_t month_of(std::string_view name) {
-  constexpr std::array<std::string_view, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   for (size_t i = 0; i < kMonths.size(); i++) {
     if (name.substr(0, 3) == kMonths[i]) return static_cast<int64_t>(i) + 1;
   }
@@ -257,13 +258,37 @@ std::optional<int64_t> parse_timestamp_ms(std::string_view text) {
   return parse_loose(text);
 }
 
+std::optional<int64_t> parse_rfc3339_ms(std::string_view text) {
+  Cursor in(text);
+  Civil date{};
+  int64_t hour = 0, minute = 0, second = 0, fraction = 0, zone = 0;
+  const bool shape = in.digits(4, 4, date.year) && in.accept('-') && in.digits(2, 2, date.month) &&
+                     in.accept('-') && in.digits(2, 2, date.day) && in.accept_any("Tt ") &&
+                     in.digits(2, 2, hour) && in.accept(':') && in.digits(2, 2, minute) &&
+                     in.accept(':') && in.digits(2, 2, second);
+  if (!shape || hour > 23 || minute > 59 || second > 60) return std::nullopt;
+  if (in.accept('.') && !in.fraction_ms(fraction)) return std::nullopt;
+  if (!in.accept_any("Zz")) {
+    const bool minus = in.peek() == '-';
+    int64_t hours = 0, minutes = 0;
+    const bool offset = in.accept_any("+-") && in.digits(2, 2, hours) && in.accept(':') &&
+                        in.digits(2, 2, minutes) && hours < 24 && minutes < 60;
+    if (!offset) return std::nullopt;
+    zone = (hours * 60 + minutes) * (minus ? -1 : 1);
+  }
+  if (!in.done()) return std::nullopt;
+  const int64_t clock =
+      ((hour * 60 + minute) * 60 + std::min<int64_t>(second, 59)) * 1000 + fraction;
+  return assemble(date, clock, zone);
+}
+
 int64_t corrected_timestamp_ms(const TimestampInput& in) {
   int64_t result = in.now_ms;
-  if (in.timestamp) {
-    if (const auto parsed = parse_timestamp_ms(*in.timestamp)) {
-      const bool skewed = in.sent_at_ms && !in.ignore_sent_at;
-      result = *parsed - (skewed ? skew_of(*in.sent_at_ms, in.now_ms, in.rule) : 0);
-    }
+  std::optional<int64_t> parsed = in.timestamp_ms;
+  if (!parsed && in.timestamp) parsed = parse_timestamp_ms(*in.timestamp);
+  if (parsed) {
+    const bool skewed = in.sent_at_ms && !in.ignore_sent_at;
+    result = *parsed - (skewed ? skew_of(*in.sent_at_ms, in.now_ms, in.rule) : 0);
   }
   if (in.offset_ms) {
     int64_t shifted = 0;
@@ -292,6 +317,18 @@ std::string format_with(int64_t ms, char separator, bool fraction, std::string_v
 std::string format_rfc3339_ms(int64_t ms) { return format_with(ms, 'T', true, "Z"); }
 std::string format_clickhouse_ms(int64_t ms) { return format_with(ms, ' ', true, ""); }
 std::string format_clickhouse_s(int64_t ms) { return format_with(ms, ' ', false, ""); }
+
+std::string format_http_date(int64_t ms) {
+  constexpr std::array<std::string_view, 7> kDays{"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
+  const int64_t days = floor_div(ms, kDayMs);
+  const int64_t second = (ms - days * kDayMs) / 1000;
+  const Civil c = civil_of(days);
+  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
+                     kDays[static_cast<size_t>(((days % 7) + 7) % 7)], c.day,
+                     kMonths[static_cast<size_t>(c.month - 1)], c.year, second / 3600,
+                     second / 60 % 60, second % 60);
+}
+
 int64_t day_of(int64_t ms) { return floor_div(ms, kDayMs); }
 
 }  // namespace penstock::event

@@ -20,8 +20,12 @@ std::optional<SkewRule> skew_rule_named(std::string_view name);
 /// milliseconds as a string; civil times are UTC. Nullopt: not a time.
 std::optional<int64_t> parse_timestamp_ms(std::string_view text);
 
+/// RFC 3339 and nothing else, zone included.
+std::optional<int64_t> parse_rfc3339_ms(std::string_view text);
+
 struct TimestampInput {
   std::optional<std::string_view> timestamp;  // the event's own, as text
+  std::optional<int64_t> timestamp_ms;        // the same, read already: then the text is not asked
   std::optional<int64_t> offset_ms;
   std::optional<int64_t> sent_at_ms;
   bool ignore_sent_at = false;
@@ -34,6 +38,7 @@ int64_t corrected_timestamp_ms(const TimestampInput& input);
 std::string format_rfc3339_ms(int64_t ms);     // 2026-08-01T12:00:00.123Z
 std::string format_clickhouse_ms(int64_t ms);  // 2026-08-01 12:00:00.123
 std::string format_clickhouse_s(int64_t ms);   // 2026-08-01 12:00:00
+std::string format_http_date(int64_t ms);      // Sat, 01 Aug 2026 12:00:00 GMT
 /// Days since the Unix epoch, UTC (floor).
 int64_t day_of(int64_t ms);
 
