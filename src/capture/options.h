@@ -13,6 +13,8 @@ namespace penstock::capture {
 struct CaptureOptions {
   size_t body_bytes_max = 20U << 20;            // as sent; more: 413
   size_t decoded_bytes_max = 100U << 20;        // after decompression; more: 413
+  size_t v1_body_bytes_max = 10U << 20;         // of a Capture V1 request, as sent; more: 413
+  size_t v1_decoded_bytes_max = 50U << 20;      // of a Capture V1 request, decompressed; more: 413
   size_t message_bytes_max = 22U << 20;         // one event; more: 413
   size_t replay_body_bytes_max = 25U << 20;     // of /s/, as sent; more: 413
   size_t replay_message_bytes_max = 17U << 20;  // what a request of /s/ becomes; more: 413

@@ -12,6 +12,7 @@
 #include "capture/metrics.h"
 #include "capture/replay/replay_request.h"
 #include "capture/turn.h"
+#include "capture/v1/endpoint.h"
 #include "wire/client_address.h"
 
 namespace penstock::capture {
@@ -37,8 +38,12 @@ enum class Route : uint8_t {
   kFlags,
   kDecide,
   kConfig,
+  kV1,
+  kV1Ai,
   kUnknown,
 };
+
+bool is_v1(Route route) { return route == Route::kV1 || route == Route::kV1Ai; }
 
 Route route_of(std::string_view path) {
   if (path == "/") return Route::kReadiness;
@@ -47,6 +52,8 @@ Route route_of(std::string_view path) {
   if (path == "/e" || path == "/capture" || path == "/track") return Route::kLegacyEvents;
   if (path == "/engage") return Route::kEngage;
   if (path == "/s") return Route::kReplay;
+  if (path == "/i/v1/analytics/events") return Route::kV1;
+  if (path == "/i/v1/ai/events") return Route::kV1Ai;
   if (path == "/flags") return Route::kFlags;
   if (path == "/decide") return Route::kDecide;
   if (path == "/_readiness") return Route::kReadiness;
@@ -68,7 +75,8 @@ class Service : public CaptureService {
         catalog_(catalog),
         projects_(catalog.snapshot()),
         admission_(options_, std::move(usage)),
-        turn_(loop, runtime, log, ledger, options_) {
+        turn_(loop, runtime, log, ledger, options_),
+        v1_(options_, turn_, admission_) {
     catalog.on_change([this, alive = alive_, &loop](std::shared_ptr<const catalog::Snapshot> s) {
       loop.post([this, alive, s = std::move(s)]() mutable {
         if (*alive) projects_ = std::move(s);
@@ -78,8 +86,12 @@ class Service : public CaptureService {
   ~Service() override { *alive_ = false; }
 
   size_t body_bytes_max(const wire::Request& head) const override {
-    return route_of(head.path) == Route::kReplay ? options_.replay_body_bytes_max
-                                                 : options_.body_bytes_max;
+    switch (route_of(head.path)) {
+      case Route::kReplay: return options_.replay_body_bytes_max;
+      case Route::kV1:
+      case Route::kV1Ai: return options_.v1_body_bytes_max;
+      default: return options_.body_bytes_max;
+    }
   }
   void set_ready(bool ready) override { ready_ = ready; }
   void when_idle(runtime::Task done) override { turn_.when_idle(std::move(done)); }
@@ -93,8 +105,15 @@ class Service : public CaptureService {
   void handle(wire::Request& request, wire::Responder responder) override {
     const Route route = route_of(request.path);
     // Whatever the path: a browser must be allowed to read the answer, also when it is a 404.
-    if (request.method == "OPTIONS") return answer_preflight(responder, request);
+    if (request.method == "OPTIONS") {
+      return answer_preflight(responder, request, is_v1(route) ? v1::kMethods : "GET,POST,OPTIONS");
+    }
     AnswerContext context{std::string(request.find("origin")), false};
+    if (is_v1(route)) {
+      return v1_.handle(request, std::move(responder),
+                        {ready_, context.origin, client_address_.of(request), *projects_,
+                         route == Route::kV1Ai ? Endpoint::kAi : Endpoint::kEvents});
+    }
     const bool get = request.method == "GET" || request.method == "HEAD";
     if (!get && request.method != "POST") {
       return answer_text(responder, context, 405, "use POST (or GET with ?data=)");
@@ -115,6 +134,8 @@ class Service : public CaptureService {
         return flags(request, responder, context, decoder_, *projects_, route == Route::kDecide,
                      options_);
       case Route::kConfig: return remote_config(request, responder, context, *projects_);
+      case Route::kV1:
+      case Route::kV1Ai:
       case Route::kUnknown: break;
     }
     answer_text(responder, context, 404, "there is nothing here; events go to /batch/ or /i/v0/e/");
@@ -277,6 +298,7 @@ class Service : public CaptureService {
   ReplayParser replay_parser_;
   Admission admission_;
   Turn turn_;
+  v1::EventsEndpoint v1_;
   bool ready_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

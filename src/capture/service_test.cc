@@ -2,126 +2,37 @@
 // bounds on what waits, and records of what it refused.
 #include <gtest/gtest.h>
 
-#include <deque>
 #include <set>
 
-#include "capture/capture.h"
-#include "event/lane.h"
-#include "runtime/sim_runtime.h"
+#include "capture/testing/fixture.h"
 
 namespace penstock::capture {
 namespace {
 
-/// A log whose appends are answered when the test says so.
-class HeldLog : public log::Log {
- public:
-  struct Append {
-    std::string topic;
-    std::vector<log::Batch> batches;
-    log::AppendDone done;
-  };
+using testing::Answer;
 
-  Status start(std::vector<log::TopicSpec>) override { return {}; }
-  void stop() override {}
-  void append(runtime::Loop&, std::string topic, std::vector<log::Batch> batches,
-              log::AppendDone done) override {
-    held.push_back({std::move(topic), std::move(batches), std::move(done)});
-  }
-  void fetch(runtime::Loop&, log::FetchRequest, log::FetchDone) override {}
-  Result<std::vector<log::PartitionBounds>> bounds(const std::string&) const override {
-    return std::vector<log::PartitionBounds>(4);
-  }
-  int64_t last_sequence(const std::string&, Partition, uint64_t) const override { return -1; }
-  Status commit(const std::string&, const std::string&, std::vector<log::Position>) override {
-    return {};
-  }
-  std::vector<log::Position> committed(const std::string&, const std::string&) const override {
-    return {};
-  }
-  log::LogStats stats() const override { return {}; }
-
-  void answer(const Status& status) {
-    Append append = std::move(held.front());
-    held.pop_front();
-    if (!status) return append.done(std::unexpected(status.error()));
-    std::vector<log::Appended> out;
-    for (const log::Batch& b : append.batches) out.push_back({b.partition, Offset{0}, false});
-    append.done(std::move(out));
-  }
-  std::deque<Append> held;
-};
-
-class StatusTarget : public wire::Responder::Target {
- public:
-  explicit StatusTarget(std::shared_ptr<int> status) : status_(std::move(status)) {}
-  void send(wire::Response response) override {
-    *status_ = response.status;
-    for (const auto& [name, value] : response.headers) {
-      if (name == "Retry-After") retry_after = true;
-    }
-  }
-  void send_raw(std::string_view text, bool) override {
-    *status_ = std::stoi(std::string(text.substr(9, 3)));
-  }
-  std::shared_ptr<wire::BodyStream> stream(wire::Response) override { return nullptr; }
-  void abandon() override { *status_ = -1; }
-  bool retry_after = false;
-
- private:
-  std::shared_ptr<int> status_;
-};
-
-class CaptureServiceTest : public ::testing::Test {
+class CaptureServiceTest : public testing::ServiceTest {
  protected:
-  void SetUp() override { make({}); }
-
-  void make(CaptureOptions options) {
-    service_ = CaptureService::make(loop_, runtime_, log_, *catalog_, nullptr,
-                                    std::make_shared<usage::Usage>(1), options);
-    service_->set_ready(true);
+  std::shared_ptr<Answer> post(std::string_view body, std::string_view path = "/batch/") {
+    return ask("POST", path, body, {{"content-type", "application/json"}});
   }
-
-  /// Sends a request; the result is its status, 0 while it waits.
-  std::shared_ptr<int> post(std::string_view body, std::string_view path = "/batch/") {
-    auto status = std::make_shared<int>(0);
-    body_.clear();
-    body_.append(body);
-    wire::Request request;
-    request.method = "POST";
-    request.target = request.path = path;
-    request.headers = {{"content-type", "application/json"}};
-    request.body = &body_;
-    request.received_us = runtime_.clock().wall_us();
-    target_ = std::make_shared<StatusTarget>(status);
-    service_->handle(request, wire::Responder(target_));
-    return status;
-  }
-  void turn() { runtime_.run_for(std::chrono::milliseconds(1)); }
 
   static std::string event(std::string_view id = "d") {
     return R"({"api_key":"phc_t","event":"e","distinct_id":")" + std::string(id) + "\"}";
   }
-
-  runtime::SimRuntime runtime_{1};
-  runtime::Loop& loop_ = runtime_.make_loop();
-  HeldLog log_;
-  std::unique_ptr<catalog::Catalog> catalog_ = catalog::make_memory_catalog(runtime_);
-  std::unique_ptr<CaptureService> service_;
-  std::shared_ptr<StatusTarget> target_;
-  PaddedBuffer body_;
 };
 
 TEST_F(CaptureServiceTest, Answers200OnlyWhenTheLogHasIt) {
   const auto status = post(event());
   turn();
   ASSERT_EQ(log_.held.size(), 1U);
-  EXPECT_EQ(*status, 0) << "answered before it was durable";
+  EXPECT_EQ(status->status, 0) << "answered before it was durable";
   log_.answer({});
-  EXPECT_EQ(*status, 200);
+  EXPECT_EQ(status->status, 200);
 }
 
 TEST_F(CaptureServiceTest, RequestsOfOneTurnShareAnAppend) {
-  std::vector<std::shared_ptr<int>> statuses;
+  std::vector<std::shared_ptr<Answer>> statuses;
   for (int i = 0; i < 10; i++) statuses.push_back(post(event("d" + std::to_string(i))));
   turn();
   ASSERT_EQ(log_.held.size(), 1U);
@@ -129,7 +40,7 @@ TEST_F(CaptureServiceTest, RequestsOfOneTurnShareAnAppend) {
   for (const log::Batch& b : log_.held.front().batches) records += b.count;
   EXPECT_EQ(records, 10U);
   log_.answer({});
-  for (const auto& s : statuses) EXPECT_EQ(*s, 200);
+  for (const auto& s : statuses) EXPECT_EQ(s->status, 200);
 }
 
 TEST_F(CaptureServiceTest, ARequestOverTwoLanesWaitsForBoth) {
@@ -142,9 +53,9 @@ TEST_F(CaptureServiceTest, ARequestOverTwoLanesWaitsForBoth) {
   turn();
   ASSERT_EQ(log_.held.size(), 2U);
   log_.answer({});
-  EXPECT_EQ(*status, 0);
+  EXPECT_EQ(status->status, 0);
   log_.answer({});
-  EXPECT_EQ(*status, 200);
+  EXPECT_EQ(status->status, 200);
 }
 
 TEST_F(CaptureServiceTest, AnyFailureOfTheLogIs503AndSaysWhenToRetry) {
@@ -152,8 +63,8 @@ TEST_F(CaptureServiceTest, AnyFailureOfTheLogIs503AndSaysWhenToRetry) {
     const auto status = post(event());
     turn();
     log_.answer(fail(code, "no"));
-    EXPECT_EQ(*status, 503) << code_name(code);
-    EXPECT_TRUE(target_->retry_after);
+    EXPECT_EQ(status->status, 503) << code_name(code);
+    EXPECT_EQ(status->headers["retry-after"], "1");
   }
 }
 
@@ -161,33 +72,35 @@ TEST_F(CaptureServiceTest, WhatWaitsIsBounded) {
   CaptureOptions options;
   options.requests_waiting_max = 5;
   make(options);
-  std::vector<std::shared_ptr<int>> statuses;
+  std::vector<std::shared_ptr<Answer>> statuses;
   for (int i = 0; i < 8; i++) statuses.push_back(post(event()));
   turn();
-  for (size_t i = 0; i < 8; i++) EXPECT_EQ(*statuses[i], i < 5 ? 0 : 503);
+  for (size_t i = 0; i < 8; i++) EXPECT_EQ(statuses[i]->status, i < 5 ? 0 : 503);
   log_.answer({});
-  EXPECT_EQ(*post(event()), 0) << "room again";
+  EXPECT_EQ(post(event())->status, 0) << "room again";
 
   options = {};
   options.bytes_waiting_max = 2000;
   make(options);
   const std::string large = event(std::string(100, 'x') + R"(","properties":{"p":")" +
                                   std::string(2500, 'y') + "\"}, \"x\":\"");
-  EXPECT_EQ(*post(large), 0);
-  EXPECT_EQ(*post(large), 503);
+  EXPECT_EQ(post(large)->status, 0);
+  EXPECT_EQ(post(large)->status, 503);
 }
 
 TEST_F(CaptureServiceTest, NotReadyMeans503) {
   service_->set_ready(false);
-  EXPECT_EQ(*post(event()), 503);
-  EXPECT_TRUE(target_->retry_after);
+  const auto status = post(event());
+  EXPECT_EQ(status->status, 503);
+  EXPECT_EQ(status->headers["retry-after"], "1");
   turn();
   EXPECT_TRUE(log_.held.empty());
 }
 
 TEST_F(CaptureServiceTest, WhatIsRefusedIsRecordedForTheTrace) {
-  EXPECT_EQ(*post(R"({"api_key":"phc_t","batch":[{"event":"e",)"
-                  R"("uuid":"0190a3b1-7c2d-7e3f-8a4b-5c6d7e8f9012"}]})"),
+  EXPECT_EQ(post(R"({"api_key":"phc_t","batch":[{"event":"e",)"
+                 R"("uuid":"0190a3b1-7c2d-7e3f-8a4b-5c6d7e8f9012"}]})")
+                ->status,
             400);
   turn();
   ASSERT_EQ(log_.held.size(), 1U);
@@ -204,7 +117,7 @@ TEST_F(CaptureServiceTest, IdleIsToldWhenEverythingIsAnswered) {
   log_.answer({});
   turn();
   EXPECT_TRUE(idle);
-  EXPECT_EQ(*status, 200);
+  EXPECT_EQ(status->status, 200);
 }
 
 TEST_F(CaptureServiceTest, AnEventOfAPersonAlwaysTakesTheSamePartition) {

@@ -282,6 +282,8 @@ std::optional<int64_t> parse_rfc3339_ms(std::string_view text) {
   return assemble(date, clock, zone);
 }
 
+int64_t bounded_timestamp_ms(int64_t ms) { return ms < kYear0Ms || ms >= kYear10000Ms ? 0 : ms; }
+
 int64_t corrected_timestamp_ms(const TimestampInput& in) {
   int64_t result = in.now_ms;
   std::optional<int64_t> parsed = in.timestamp_ms;
@@ -294,7 +296,7 @@ int64_t corrected_timestamp_ms(const TimestampInput& in) {
     int64_t shifted = 0;
     result = __builtin_sub_overflow(in.now_ms, *in.offset_ms, &shifted) ? 0 : shifted;
   }
-  if (result < kYear0Ms || result >= kYear10000Ms) return 0;
+  result = bounded_timestamp_ms(result);
   return result > in.now_ms + kFutureMaxMs ? in.now_ms : result;
 }
 

@@ -34,6 +34,10 @@ void bind_capture(config::OptionTable& t, Settings& s) {
         "Largest request body as sent; more is answered 413.");
   t.add("capture.decoded_bytes_max", c.decoded_bytes_max, 1024, kGiB, "bytes",
         "Largest body after decompression; more is answered 413.");
+  t.add("capture.v1_body_bytes_max", c.v1_body_bytes_max, 1024, kGiB, "bytes",
+        "Largest Capture V1 request as sent; more is answered 413.");
+  t.add("capture.v1_decoded_bytes_max", c.v1_decoded_bytes_max, 1024, kGiB, "bytes",
+        "Largest Capture V1 request after decompression; more is answered 413.");
   t.add("capture.message_bytes_max", c.message_bytes_max, 1024, 22 * kMiB, "bytes",
         "Largest single event.");
   t.add("capture.replay_body_bytes_max", c.replay_body_bytes_max, 1024, kGiB, "bytes",

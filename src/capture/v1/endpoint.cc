@@ -1,0 +1,164 @@
+#include "capture/v1/endpoint.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+#include <array>
+
+#include "capture/metrics.h"
+
+namespace penstock::capture::v1 {
+namespace {
+
+/// Keeps an answer well below what may be queued for a client.
+constexpr size_t kEventsPerBatchMax = 50'000;
+constexpr size_t kKeptBytes = 256U << 10;
+
+/// Ids that programs send by mistake; they would gather strangers into one person.
+constexpr std::array kIllegalIds = std::to_array<std::string_view>({
+    "0",
+    "00000000-0000-0000-0000-000000000000",
+    "[object object]",
+    "anonymous",
+    "anonymous-user",
+    "backend",
+    "distinct_id",
+    "distinctid",
+    "email",
+    "false",
+    "guest",
+    "id",
+    "nan",
+    "none",
+    "not_authenticated",
+    "null",
+    "system",
+    "true",
+    "undefined",
+    "user",
+});
+
+bool is_illegal_id(std::string_view id) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::ranges::any_of(kIllegalIds, [&](std::string_view known) {
+    return known.size() == id.size() && std::ranges::equal(id, known, {}, lower);
+  });
+}
+
+}  // namespace
+
+void EventsEndpoint::handle(wire::Request& request, wire::Responder responder,
+                            const Arrival& arrival) {
+  RequestEcho echo = echo_of(request, arrival.origin);
+  if (request.method != "POST") {
+    return answer_error(responder, echo, {405, "method_not_allowed", "use POST"});
+  }
+  metrics().requests.add();
+  metrics().bytes.add(request.body->size());
+  if (!arrival.ready) {
+    return answer_error(responder, echo, {503, "service_unavailable", "starting or stopping"});
+  }
+  if (const Status room = turn_.room(); !room) {
+    metrics().unavailable.add();
+    return answer_error(responder, echo, {503, "service_unavailable", room.error().message});
+  }
+  const auto head = read_head(request, options_.token_bytes_max);
+  if (!head) return refuse(request, responder, echo, head.error(), {});
+  const auto text = body_text(request, *head);
+  if (!text) return refuse(request, responder, echo, text.error(), {});
+  const auto batch =
+      parser_.parse(*text, std::min(options_.events_per_request_max, kEventsPerBatchMax));
+  if (!batch) {
+    refuse(request, responder, echo, batch.error(), *text);
+  } else {
+    accept(request, std::move(responder), arrival, *head, **batch, std::move(echo));
+  }
+  parser_.clear();
+  maker_.trim();
+  plain_.trim(kKeptBytes);
+}
+
+std::expected<std::string_view, Refusal> EventsEndpoint::body_text(const wire::Request& request,
+                                                                   const Head& head) {
+  const auto too_large = [](const char* what) {
+    return std::unexpected(Refusal{413, "payload_too_large", what});
+  };
+  if (request.body_too_large) return too_large("the body is larger than this server takes");
+  std::string_view text = request.body->view();
+  if (text.empty()) return std::unexpected(Refusal{400, "empty_body", "the request has no body"});
+  if (head.encoding) {
+    const Status done =
+        inflater_.inflate(*head.encoding, text, plain_, options_.v1_decoded_bytes_max);
+    if (!done && done.error().code == Code::kExhausted) {
+      return too_large("the decompressed body is too large");
+    }
+    if (!done) {
+      return std::unexpected(
+          Refusal{400, "request_decoding_error", "the body is not what its Content-Encoding says"});
+    }
+    text = plain_.view();
+    if (text.empty()) return std::unexpected(Refusal{400, "empty_body", "the body is empty"});
+  }
+  if (!simdjson::validate_utf8(text.data(), text.size())) {
+    return std::unexpected(Refusal{400, "request_parsing_error", "the body is not UTF-8"});
+  }
+  return text;
+}
+
+void EventsEndpoint::accept(const wire::Request& request, wire::Responder responder,
+                            const Arrival& arrival, const Head& head, const Batch& batch,
+                            RequestEcho echo) {
+  RequestFacts facts;
+  facts.project = arrival.projects.find_token(head.token);
+  facts.endpoint = arrival.endpoint;
+  facts.token = head.token;
+  facts.ip = arrival.ip;
+  facts.now_ms = request.received_us / 1000;
+  facts.client_ms = head.client_ms;
+  facts.historical = batch.historical;
+  auto waiting = std::make_shared<Waiting>();
+  waiting->received_us = request.received_us;
+  waiting->responder = std::move(responder);
+  turn_.begin(waiting);
+  maker_.begin(head);
+  std::vector<EventResult> results;
+  results.reserve(batch.events.size());
+  for (const BatchEvent& e : batch.events) {
+    results.push_back(decide(e, facts, waiting));
+  }
+  waiting->reply = std::make_unique<Results>(std::move(echo), std::move(results));
+  turn_.end(waiting);
+}
+
+EventResult EventsEndpoint::decide(const BatchEvent& e, const RequestFacts& facts,
+                                   const std::shared_ptr<Waiting>& waiting) {
+  event::RawRecord record = maker_.make(e, facts, options_);
+  if (record.data.size() > options_.message_bytes_max) {
+    record.disposition = event::Disposition::kDrop;
+    record.reason = "event_too_big";
+    record.data = {};
+  }
+  const bool illegal =
+      record.disposition == event::Disposition::kProcess && is_illegal_id(record.distinct_id);
+  record.skip_persons = illegal;
+  const Admitted admitted = admission_.admit(facts.project, record, facts.endpoint);
+  EventResult result{e.uuid, admitted.tag, Verdict::kOk, admitted.lane};
+  if (record.disposition == event::Disposition::kDrop) {
+    result.verdict = Verdict::kDrop;
+  } else if (illegal) {
+    result.verdict = Verdict::kWarning;
+    result.details = "person_processing_disabled";
+  }
+  turn_.add(waiting, record, result.lane);
+  return result;
+}
+
+void EventsEndpoint::refuse(const wire::Request& request, wire::Responder& responder,
+                            const RequestEcho& echo, const Refusal& refusal,
+                            std::string_view text) {
+  metrics().refused.add();
+  turn_.note_refused(request, refusal.status, refusal.tag, text);
+  answer_error(responder, echo, refusal);
+}
+
+}  // namespace penstock::capture::v1
