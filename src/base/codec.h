@@ -6,6 +6,7 @@
 // caller checks once at the end.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -15,6 +16,15 @@
 #include "base/ids.h"
 
 namespace penstock {
+
+/// Bytes that ByteWriter::varint, zigzag and bytes append.
+constexpr size_t varint_size(uint64_t v) {
+  return (static_cast<size_t>(std::bit_width(v | 1)) + 6) / 7;
+}
+constexpr size_t zigzag_size(int64_t v) {
+  return varint_size((static_cast<uint64_t>(v) << 1) ^ static_cast<uint64_t>(v >> 63));
+}
+constexpr size_t bytes_size(std::string_view v) { return varint_size(v.size()) + v.size(); }
 
 class ByteWriter {
  public:

@@ -3,25 +3,10 @@
 #include <array>
 #include <cstring>
 
-#if defined(__SSE4_2__)
-#include <nmmintrin.h>
-#endif
+#include <isa-l/crc.h>
 
 namespace penstock {
 namespace {
-
-#if !defined(__SSE4_2__)
-constexpr std::array<uint32_t, 256> make_crc_table() {
-  std::array<uint32_t, 256> table{};
-  for (uint32_t i = 0; i < 256; i++) {
-    uint32_t c = i;
-    for (int k = 0; k < 8; k++) c = (c & 1) != 0 ? 0x82f63b78U ^ (c >> 1) : c >> 1;
-    table[i] = c;
-  }
-  return table;
-}
-constexpr std::array<uint32_t, 256> kCrcTable = make_crc_table();
-#endif
 
 uint64_t mix(uint64_t a, uint64_t b) {
   __extension__ using Wide = unsigned __int128;
@@ -38,26 +23,17 @@ uint64_t load64(const char* p) {
 }  // namespace
 
 uint32_t crc32c(std::string_view data, uint32_t previous) {
-  const char* p = data.data();
-  size_t n = data.size();
-#if defined(__SSE4_2__)
-  uint64_t c = ~previous;
-  while (n >= 8) {
-    c = _mm_crc32_u64(c, load64(p));
-    p += 8;
-    n -= 8;
+  // The library counts in int; blocks stay far below, files may not.
+  constexpr size_t kPieceMax = size_t{1} << 30;
+  uint32_t crc = ~previous;
+  while (!data.empty()) {
+    const std::string_view piece = data.substr(0, kPieceMax);
+    // It takes a pointer to bytes that it does not change.
+    auto* bytes = reinterpret_cast<unsigned char*>(const_cast<char*>(piece.data()));
+    crc = crc32_iscsi(bytes, static_cast<int>(piece.size()), crc);
+    data.remove_prefix(piece.size());
   }
-  while (n > 0) {
-    c = _mm_crc32_u8(static_cast<uint32_t>(c), static_cast<uint8_t>(*p));
-    p++;
-    n--;
-  }
-  return ~static_cast<uint32_t>(c);
-#else
-  uint32_t c = ~previous;
-  for (; n > 0; n--, p++) c = kCrcTable[(c ^ static_cast<uint8_t>(*p)) & 0xff] ^ (c >> 8);
-  return ~c;
-#endif
+  return ~crc;
 }
 
 uint32_t murmur2(std::string_view data) {

@@ -9,14 +9,20 @@ namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
+/// The value of a hexadecimal digit, by character; 0xff for every other one.
+constexpr std::array<uint8_t, 256> kHexValue = [] {
+  std::array<uint8_t, 256> table{};
+  table.fill(0xff);
+  for (uint8_t i = 0; i < 10; i++) table[size_t{'0'} + i] = i;
+  for (uint8_t i = 0; i < 6; i++) {
+    table[size_t{'a'} + i] = table[size_t{'A'} + i] = static_cast<uint8_t>(10 + i);
+  }
+  return table;
+}();
 
-bool is_hyphen_position(size_t i) { return i == 8 || i == 13 || i == 18 || i == 23; }
+/// Where the two digits of each byte begin in the hyphenated form.
+constexpr std::array<uint8_t, 16> kDigitsAt{0,  2,  4,  6,  9,  11, 14, 16,
+                                            19, 21, 24, 26, 28, 30, 32, 34};
 
 }  // namespace
 
@@ -42,19 +48,19 @@ std::optional<Uuid> Uuid::parse(std::string_view text) {
   if (text.size() == 38 && text.front() == '{' && text.back() == '}') text = text.substr(1, 36);
   const bool hyphenated = text.size() == 36;
   if (!hyphenated && text.size() != 32) return std::nullopt;
-  Uuid out;
-  size_t digit = 0;
-  for (size_t i = 0; i < text.size(); i++) {
-    if (hyphenated && is_hyphen_position(i)) {
-      if (text[i] != '-') return std::nullopt;
-      continue;
-    }
-    const int v = hex_value(text[i]);
-    if (v < 0) return std::nullopt;
-    uint8_t& byte = out.bytes[digit / 2];
-    byte = static_cast<uint8_t>((byte << 4) | v);
-    digit++;
+  if (hyphenated && (text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-')) {
+    return std::nullopt;
   }
+  Uuid out;
+  uint8_t wrong = 0;  // gathered, so that the loop has no branches
+  for (size_t i = 0; i < out.bytes.size(); i++) {
+    const size_t at = hyphenated ? kDigitsAt[i] : 2 * i;
+    const uint8_t high = kHexValue[static_cast<uint8_t>(text[at])];
+    const uint8_t low = kHexValue[static_cast<uint8_t>(text[at + 1])];
+    wrong |= high | low;
+    out.bytes[i] = static_cast<uint8_t>((high << 4) | low);
+  }
+  if ((wrong & 0xf0) != 0) return std::nullopt;
   return out;
 }
 

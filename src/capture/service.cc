@@ -230,7 +230,7 @@ class Service : public CaptureService {
     record.timestamp_ms = event::corrected_timestamp_ms(time);
     record.ip = client_address_.of(request);
     record.data = data;
-    if (event::encoded_size_max(record) > options_.replay_message_bytes_max) {
+    if (event::encoded_size(record) > options_.replay_message_bytes_max) {
       return refuse(request, responder, context,
                     {413, "message_too_large", "the recording's part is larger than allowed"},
                     body.text);

@@ -8,6 +8,7 @@
 namespace penstock::capture {
 namespace {
 
+constexpr size_t kLengthBytesMax = 10;
 constexpr size_t kFlushBytes = 6U << 20;  // an append larger than this goes at once
 
 }  // namespace
@@ -44,10 +45,11 @@ void Turn::add(const std::shared_ptr<Waiting>& request, const event::RawRecord& 
   Lane& lane = lanes_[static_cast<size_t>(where)];
   event::partition_key(record, where, key_);
   Part& part = lane.parts[static_cast<size_t>(partition_of(key_, partitions_))];
-  record_.clear();
-  event::encode(record, record_);
+  const size_t size = event::encoded_size(record);
+  if (part.data.empty()) part.data.reserve(std::max(part.usual, size + kLengthBytesMax));
   const size_t before = part.data.size();
-  log::encode_record(part.data, record_);
+  log::begin_record(part.data, size);
+  event::encode(record, part.data);
   part.count++;
   const size_t grown = part.data.size() - before;
   lane.bytes += grown;
@@ -94,7 +96,10 @@ void Turn::flush(event::Lane where) {
     if (part.count == 0) continue;
     flight->record_counts.push_back(part.count);
     batches.push_back({Partition{static_cast<int32_t>(p)}, part.count, std::move(part.data), 0, 0});
-    part = Part();
+    // Rises at once and sinks slowly, so that a burst does not copy itself while it grows.
+    part.usual = std::max(batches.back().data.size(), part.usual - part.usual / 8);
+    part.data = {};
+    part.count = 0;
   }
   log_.append(loop_, std::string(event::lane_topic(where)), std::move(batches),
               [this, alive = alive_, flight](Result<std::vector<log::Appended>> result) {

@@ -63,6 +63,7 @@ class Turn {
   struct Part {
     std::string data;
     uint32_t count = 0;
+    size_t usual = 0;  // bytes of a flush lately: room for so much is made at once
   };
   struct Lane {
     std::vector<Part> parts;
@@ -85,7 +86,7 @@ class Turn {
   const CaptureOptions& options_;
   int32_t partitions_ = 1;
   std::array<Lane, event::kLanes.size()> lanes_;
-  std::string record_, key_;  // scratch
+  std::string key_;  // scratch
   std::vector<std::string> refused_;
   int64_t refused_second_ = 0;
   size_t refused_this_second_ = 0;

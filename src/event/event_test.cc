@@ -188,7 +188,7 @@ TEST(Records, round_trips_and_refuses_every_cut) {
   r.historical = r.redriven = true;
   std::string bytes;
   encode(r, bytes);
-  EXPECT_LE(bytes.size(), encoded_size_max(r));
+  EXPECT_EQ(bytes.size(), encoded_size(r));
   const auto back = decode_raw(bytes);
   ASSERT_TRUE(back);
   EXPECT_EQ(back->uuid, r.uuid);
@@ -204,7 +204,7 @@ TEST(Records, round_trips_and_refuses_every_cut) {
   std::string second;
   encode(r, second);
   EXPECT_EQ(second[0], 2);
-  EXPECT_LE(second.size(), encoded_size_max(r));
+  EXPECT_EQ(second.size(), encoded_size(r));
   const auto decided = decode_raw(second);
   ASSERT_TRUE(decided);
   EXPECT_TRUE(decided->skip_heatmap);

@@ -53,10 +53,13 @@ void encode(const RawRecord& r, std::string& out) {
   w.bytes(r.data);
 }
 
-size_t encoded_size_max(const RawRecord& r) {
-  constexpr size_t kFixed = 4 + 16 + 8 + 10 * 10;
-  return kFixed + r.reason.size() + r.token.size() + r.distinct_id.size() + r.event.size() +
-         r.ip.size() + r.session_id.size() + r.data.size();
+size_t encoded_size(const RawRecord& r) {
+  constexpr size_t kFixed = 2 + 16 + 8;  // version, flags, uuid, now
+  size_t size = kFixed + zigzag_size(r.project.value) + zigzag_size(r.timestamp_ms - r.now_ms);
+  if (needs_version_2(r)) size += 2 + bytes_size(r.reason);
+  if (r.sent_at_ms) size += zigzag_size(*r.sent_at_ms - r.now_ms);
+  return size + bytes_size(r.token) + bytes_size(r.distinct_id) + bytes_size(r.event) +
+         bytes_size(r.ip) + bytes_size(r.session_id) + bytes_size(r.data);
 }
 
 Result<RawRecord> decode_raw(std::string_view bytes) {

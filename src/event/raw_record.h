@@ -49,8 +49,8 @@ struct RawRecord {
 
 /// Appends the encoded record to `out`.
 void encode(const RawRecord& record, std::string& out);
-/// Bytes `encode` will append at most.
-size_t encoded_size_max(const RawRecord& record);
+/// Bytes `encode` will append, exactly.
+size_t encoded_size(const RawRecord& record);
 /// kCorrupt when the bytes are not a record of a known version.
 Result<RawRecord> decode_raw(std::string_view bytes);
 

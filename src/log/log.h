@@ -51,6 +51,8 @@ inline constexpr size_t kRecordBytesMax = 22U << 20;
 
 /// Appends one record (varint length, bytes) to a batch's data.
 void encode_record(std::string& data, std::string_view record);
+/// The first half of it, for a caller that then appends exactly `size` bytes itself.
+void begin_record(std::string& data, size_t size);
 
 struct Appended {
   Partition partition;

@@ -93,22 +93,27 @@ Status EpollLoop::watch(const Socket& socket, SocketHandler& handler, bool read,
   if (epoll_ctl(epoll_, EPOLL_CTL_ADD, socket.fd(), &event) != 0) {
     return fail(Code::kUnavailable, std::string("watch a socket: ") + std::strerror(errno));
   }
-  watches_[socket.fd()] = {&handler, generation};
+  const auto fd = static_cast<size_t>(socket.fd());
+  if (fd >= watches_.size()) watches_.resize(fd + 1);
+  watches_[fd] = {&handler, generation};
   return {};
 }
 
 void EpollLoop::change(const Socket& socket, SocketHandler& handler, bool read, bool write) {
-  const auto it = watches_.find(socket.fd());
-  PENSTOCK_ASSERT(it != watches_.end());
-  it->second.handler = &handler;
+  const auto fd = static_cast<size_t>(socket.fd());
+  PENSTOCK_ASSERT(fd < watches_.size() && watches_[fd].handler != nullptr);
+  watches_[fd].handler = &handler;
   epoll_event event{};
   event.events = interest(read, write);
-  event.data.u64 = (uint64_t{it->second.generation} << 32) | static_cast<uint32_t>(socket.fd());
+  event.data.u64 = (uint64_t{watches_[fd].generation} << 32) | static_cast<uint32_t>(socket.fd());
   PENSTOCK_ASSERT(epoll_ctl(epoll_, EPOLL_CTL_MOD, socket.fd(), &event) == 0);
 }
 
 void EpollLoop::unwatch(const Socket& socket) {
-  if (watches_.erase(socket.fd()) > 0) epoll_ctl(epoll_, EPOLL_CTL_DEL, socket.fd(), nullptr);
+  const auto fd = static_cast<size_t>(socket.fd());
+  if (fd >= watches_.size() || watches_[fd].handler == nullptr) return;
+  watches_[fd].handler = nullptr;
+  epoll_ctl(epoll_, EPOLL_CTL_DEL, socket.fd(), nullptr);
 }
 
 int64_t EpollLoop::wait_ns() const {
@@ -182,13 +187,13 @@ void EpollLoop::turn() {
       drain_wakeups();
       continue;
     }
-    const int fd = static_cast<int>(static_cast<uint32_t>(event.data.u64));
-    const auto it = watches_.find(fd);
+    const size_t fd = static_cast<uint32_t>(event.data.u64);
+    const Watch watch = fd < watches_.size() ? watches_[fd] : Watch{};
     // A descriptor closed and reused within this turn carries another generation.
-    if (it == watches_.end() || it->second.generation != event.data.u64 >> 32) continue;
+    if (watch.handler == nullptr || watch.generation != event.data.u64 >> 32) continue;
     const bool failed = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
-    it->second.handler->on_ready(failed || (event.events & (EPOLLIN | EPOLLRDHUP)) != 0,
-                                 failed || (event.events & EPOLLOUT) != 0);
+    watch.handler->on_ready(failed || (event.events & (EPOLLIN | EPOLLRDHUP)) != 0,
+                            failed || (event.events & EPOLLOUT) != 0);
   }
   run_posted();
   run_timers();

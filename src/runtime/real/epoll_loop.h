@@ -61,7 +61,7 @@ class EpollLoop : public Loop, public Poller {
   std::map<std::pair<int64_t, TimerId>, Task> timers_;  // by due time (mono ns)
   std::unordered_map<TimerId, int64_t> due_;
   TimerId next_timer_ = 1;
-  std::unordered_map<int, Watch> watches_;
+  std::vector<Watch> watches_;  // by descriptor; without a handler: not watched
   uint32_t next_generation_ = 1;
 };
 

@@ -187,6 +187,7 @@ void Connection::refuse(int status, std::string_view text) {
 }
 
 void Connection::on_ready(bool readable, bool writable) {
+  server_.look_at_clock();
   const auto keep = shared_from_this();
   if (writable && unsent() > 0) flush();
   if (readable && !closed_ && want_read_) on_readable();

@@ -19,7 +19,9 @@ HttpServer::HttpServer(runtime::Loop& loop, runtime::Poller& poller, runtime::Ru
       listener_(std::move(listener)),
       limits_(limits),
       handler_(handler),
-      receive_buffer_(kReceiveBytes) {}
+      receive_buffer_(kReceiveBytes) {
+  look_at_clock();
+}
 
 HttpServer::~HttpServer() {
   loop_.cancel(sweep_timer_);
@@ -36,6 +38,7 @@ Status HttpServer::listen() {
 }
 
 void HttpServer::on_ready(bool, bool) {
+  look_at_clock();
   for (int i = 0; i < kAcceptsPerTurn; i++) {
     auto accepted = listener_.accept();
     if (!accepted || !accepted->is_open()) return;
@@ -64,6 +67,7 @@ bool HttpServer::add_body_bytes(size_t n) {
 }
 
 void HttpServer::sweep() {
+  look_at_clock();
   const int64_t now = now_ns();
   std::vector<std::shared_ptr<Connection>> all;
   all.reserve(connections_.size());
@@ -79,6 +83,7 @@ void HttpServer::sweep() {
 }
 
 void HttpServer::drain(int64_t grace_ms, runtime::Task done) {
+  look_at_clock();
   draining_ = true;
   drain_until_ns_ = now_ns() + grace_ms * 1'000'000;
   drained_ = std::move(done);

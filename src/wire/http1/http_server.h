@@ -28,7 +28,9 @@ class HttpServer : public Server, public runtime::SocketHandler {
   runtime::Poller& poller() { return poller_; }
   const ServerLimits& limits() const { return limits_; }
   Handler& handler() { return handler_; }
-  int64_t now_ns() const { return runtime_.clock().mono_ns(); }
+  /// Looked up once per ready connection and per sweep, and precise enough for every deadline.
+  int64_t now_ns() const { return now_ns_; }
+  void look_at_clock() { now_ns_ = runtime_.clock().mono_ns(); }
   int64_t wall_us() const { return runtime_.clock().wall_us(); }
   std::span<char> receive_buffer() { return receive_buffer_; }
   bool draining() const { return draining_; }
@@ -56,6 +58,7 @@ class HttpServer : public Server, public runtime::SocketHandler {
   std::vector<Header> header_scratch_;
   std::unordered_map<int, std::shared_ptr<Connection>> connections_;
   size_t body_bytes_ = 0;
+  int64_t now_ns_ = 0;
   bool draining_ = false;
   int64_t drain_until_ns_ = 0;
   runtime::Task drained_;
