@@ -7,7 +7,6 @@
 namespace penstock::log {
 namespace {
 
-constexpr size_t kPrepareChunk = 1U << 20;
 constexpr uint64_t kReadChunk = 1U << 20;
 
 /// A window on a file that moves forward; what was read from it stays as long as its owner.
@@ -62,21 +61,19 @@ Result<SegmentHeader> read_segment_header(const runtime::File& file, const std::
   return std::move(*header);
 }
 
-Status prepare_segment_file(runtime::FileSystem& files, const std::string& path, uint64_t bytes,
-                            bool written) {
-  PENSTOCK_TRY(const auto file,
-               files.open(path, {.create = true, .truncate = true, .direct = true}));
+Result<std::unique_ptr<runtime::File>> reserve_segment_file(runtime::FileSystem& files,
+                                                            const std::string& path,
+                                                            uint64_t bytes) {
+  PENSTOCK_TRY(auto file, files.open(path, {.create = true, .truncate = true, .direct = true}));
   PENSTOCK_CHECK(file->allocate(bytes));
+  return file;
+}
+
+Status zero_segment_file(runtime::File& file, uint64_t at, uint64_t bytes) {
   AlignedBuffer zeros;
-  if (written) {
-    zeros.reserve(kPrepareChunk);
-    std::fill_n(zeros.data(), kPrepareChunk, '\0');
-  }
-  for (uint64_t at = 0; written && at < bytes; at += kPrepareChunk) {
-    const size_t n = std::min<uint64_t>(kPrepareChunk, bytes - at);
-    PENSTOCK_CHECK(file->pwrite({zeros.data(), n}, at));
-  }
-  return file->sync();
+  zeros.reserve(bytes);
+  std::fill_n(zeros.data(), bytes, '\0');
+  return file.pwrite({zeros.data(), bytes}, at);
 }
 
 WalkResult walk_blocks(const runtime::File& file, const Walk& walk,

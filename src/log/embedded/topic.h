@@ -95,10 +95,16 @@ class Topic : public std::enable_shared_from_this<Topic> {
   void refuse_pending(Code code, const std::string& message);
   void cache(Commit& commit);
 
+  // topic_prepare.cc
+  struct Preparation;
+  void prepare(uint64_t bytes, bool written);
+  void prepare_step(const std::shared_ptr<Preparation>& preparation);
+  void prepare_next(const std::shared_ptr<Preparation>& preparation);
+  bool is_behind(const Preparation& preparation) const;
+
   // topic_write.cc
   bool fits(uint64_t block) const;
   bool make_room(uint64_t block);
-  void prepare(uint64_t bytes, bool written);
   void prepared(const Spare& spare, const Status& status);
   std::shared_ptr<Segment> next_segment(const Spare& spare) const;
   void write(const std::shared_ptr<Commit>& commit);

@@ -52,27 +52,6 @@ bool Topic::make_room(uint64_t block) {
   return false;
 }
 
-void Topic::prepare(uint64_t bytes, bool written) {
-  preparing_ = true;
-  const Spare spare = new_spare(bytes);
-  auto status = std::make_shared<Status>();
-  const Status submitted = runtime_.pool().submit(
-      [this, self = shared_from_this(), spare, written, status] {
-        const auto free = runtime_.files().free_bytes(directory_);
-        if (free && *free < spare.bytes + options_.free_reserve_bytes) {
-          *status = fail(Code::kExhausted, "the disk has less free space than the reserve");
-          return;
-        }
-        *status = prepare_segment_file(runtime_.files(), spare.path, spare.bytes, written);
-        if (*status) return;
-        if (const Status removed = runtime_.files().remove(spare.path); !removed) {
-          diag::warn("unfinished segment not removed", {{"file", spare.path}});
-        }
-      },
-      loop_, [this, self = shared_from_this(), spare, status] { prepared(spare, *status); });
-  if (!submitted) prepared(spare, submitted);
-}
-
 void Topic::prepared(const Spare& spare, const Status& status) {
   preparing_ = false;
   if (status) {
