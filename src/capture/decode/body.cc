@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 
+#include "capture/decode/surrogates.h"
 #include "wire/http.h"
 
 namespace penstock::capture {
@@ -53,6 +54,8 @@ bool read_integer(std::string_view text, int64_t& out) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
   return error == std::errc() && end == text.data() + text.size() && !text.empty();
 }
+
+bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -162,15 +165,24 @@ std::expected<DecodedBody, Refusal> BodyDecoder::decode(const BodyInput& in) {
   auto text = decompress(raw, hint.value_or(Compression::kNone), in.decoded_bytes_max);
   if (!text) return std::unexpected(text.error());
   last_text_ = *text;
-  if (!simdjson::validate_utf8(text->data(), text->size())) {
-    return std::unexpected(refuse(400, "invalid_utf8", "the body is not UTF-8"));
+  if (!is_utf8(*text)) {
+    const bool from_base64 = text->data() == unbased_.data();
+    if (from_base64) {
+      join_surrogates(unbased_);
+      text = std::string_view(unbased_);
+    }
+    if (!from_base64 || !is_utf8(*text)) {
+      return std::unexpected(refuse(400, "invalid_utf8", "the body is not UTF-8"));
+    }
   }
   if (in.legacy_path && looks_base64(*text, false)) {
     std::string once_more;
-    if (wire::base64_decode(*text, once_more) &&
-        simdjson::validate_utf8(once_more.data(), once_more.size())) {
-      unbased_ = std::move(once_more);
-      text = std::string_view(unbased_);
+    if (wire::base64_decode(*text, once_more)) {
+      if (!is_utf8(once_more)) join_surrogates(once_more);
+      if (is_utf8(once_more)) {
+        unbased_ = std::move(once_more);
+        text = std::string_view(unbased_);
+      }
     }
   }
   out.text = *text;

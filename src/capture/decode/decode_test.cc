@@ -10,6 +10,7 @@
 
 #include "capture/decode/body.h"
 #include "capture/decode/events.h"
+#include "capture/decode/surrogates.h"
 
 namespace penstock::capture {
 namespace {
@@ -86,6 +87,34 @@ TEST(BodyDecoder, RefusesWhatItCannotUnpack) {
   EXPECT_EQ(body.decode("!!", "compression=lz64"), "400 invalid_lz64");
   EXPECT_EQ(body.decode("\xff\xfe"), "400 invalid_utf8");
   EXPECT_EQ(body.decode(kText, "", kForm), "400 invalid_form");
+}
+
+TEST(BodyDecoder, JoinsTheHalvesOfACharacterThatOldBrowserClientsWrote) {
+  Body body;
+  // {"e":"😀é"}, {"e":"\xED\xA0\xBD"} and {"e":"\xED\xA0"}
+  EXPECT_EQ(body.decode("data=eyJlIjoi7aC97biAw6kifQ==", "", kForm), R"({"e":"😀é"})");
+  EXPECT_EQ(body.decode("eyJlIjoi7aC97biAw6kifQ==", "", "text/plain", "", false), R"({"e":"😀é"})");
+  EXPECT_EQ(body.decode("eyJlIjoi7aC9In0=", "", "text/plain"), "{\"e\":\"\xEF\xBF\xBD\"}")
+      << "a half alone";
+  EXPECT_EQ(body.decode("eyJlIjoi7aAifQ==", "", "text/plain"), "400 invalid_utf8");
+  EXPECT_EQ(body.decode("{\"e\":\"\xED\xA0\xBD\xED\xB8\x80\"}"), "400 invalid_utf8")
+      << "without base64 it is as wrong as anywhere";
+}
+
+TEST(JoinSurrogates, LeavesEverythingElseAsItIs) {
+  const auto joined = [](std::string text) {
+    join_surrogates(text);
+    return text;
+  };
+  for (const char* same : {"", "plain", "é☂😀", "\xED", "\xED\x9F\xBF", "a\xED\xA0", "\xFF\xED"}) {
+    EXPECT_EQ(joined(same), same);
+  }
+  const std::string high = "\xED\xA0\xBD", low = "\xED\xB8\x80", mark = "\xEF\xBF\xBD";
+  EXPECT_EQ(joined(high + low + "x" + high + low), "😀x😀");
+  EXPECT_EQ(joined(low + high), mark + mark);
+  EXPECT_EQ(joined(high + high + low), mark + "😀");
+  EXPECT_EQ(joined(high + "x"), mark + "x");
+  EXPECT_EQ(joined("\xED\xAF\xBF\xED\xBF\xBF"), "\xF4\x8F\xBF\xBF") << "the last of all";
 }
 
 TEST(BodyDecoder, StopsInflatingAtTheLimit) {
