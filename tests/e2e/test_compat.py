@@ -3,7 +3,6 @@
 tests/compat/README.md tells their form. Every file runs on a Penstock of its own, one test each.
 """
 import base64
-import datetime
 import gzip
 import json
 import pathlib
@@ -29,7 +28,7 @@ class Scenario:
         assert told.keys() <= FIELDS, f"{told.get('name')}: unknown {told.keys() - FIELDS}"
         now = now_ms()
         self.words = {"key": KEY, "me": f"person-{number}", "now_ms": str(now),
-                      "now_s": str(now // 1000), "now": iso(now), "ten_minutes_ago": iso(now - 600_000),
+                      "now_s": str(now // 1000), "now": sdk.iso(now), "ten_minutes_ago": sdk.iso(now - 600_000),
                       "kilobyte": OVER_LIMIT, **{f"uuid{n}": str(uuid.uuid4()) for n in "1234"}}
         self.told = told
         self.name = told["name"]
@@ -162,15 +161,17 @@ class Scenario:
         return f"timestamp {stored}, not {low}…{high}"
 
 
-def iso(ms):
-    when = datetime.datetime.fromtimestamp(ms / 1000, datetime.timezone.utc)
-    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def events_of(body):
     if isinstance(body, list):
         return body
     return body["batch"] if isinstance(body.get("batch"), list) else [body]
+
+
+def cesu(data):
+    """UTF-8 as old browser clients wrote it: a surrogate pair as two characters of three bytes."""
+    units = data.decode().encode("utf-16-le")
+    halves = (units[at:at + 2].decode("utf-16-le", "surrogatepass") for at in range(0, len(units), 2))
+    return "".join(halves).encode("utf-8", "surrogatepass")
 
 
 def packed(data, step, fill):
@@ -182,7 +183,7 @@ def packed(data, step, fill):
         return before.encode() + data + after.encode()
     return {"gzip": gzip.compress, "base64": base64.b64encode,
             "percent": lambda d: urllib.parse.quote(d, safe="").encode(),
-            "half": lambda d: d[:len(d) // 2],
+            "cesu": cesu, "half": lambda d: d[:len(d) // 2],
             "spaces for pluses": lambda d: d.replace(b"+", b" ")}[step](data)
 
 

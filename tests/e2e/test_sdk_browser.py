@@ -41,8 +41,8 @@ def left(process):
     return told
 
 
-def version():
-    package = sdk.HERE / "browser/node_modules/posthog-js/package.json"
+def version(name="posthog-js"):
+    package = sdk.HERE / "browser/node_modules" / name / "package.json"
     return json.loads(package.read_text())["version"]
 
 
@@ -127,6 +127,42 @@ def test_without_compression_and_without_batching():
         sent = [r for r in told["requests"] if r["path"] in ("/e/", "/i/v0/e/")]
         assert len(sent) == len(events) and not any(r["gzip"] for r in sent), told["requests"]
         sdk.balanced(penstock, len(events))
+
+
+OLD = ["posthog-js-1.20", "posthog-js-1.57", "posthog-js-1.130", "posthog-js-1.200"]
+
+
+def check_old(name):
+    """Releases of 2022 to 2024: forms of base64 and gzip, arrays with offsets, /decide, beacons."""
+    events = [sdk.make_event(n, name="item viewed", properties=sdk.ODD_PROPERTIES) for n in range(6)]
+    with Penstock() as penstock:
+        begun = time.time() * 1000
+        # Old ones ask /decide, some seconds late, before they click along.
+        told = left(visit(penstock, events, sdk=name, pace_ms=700, click="#buy"))
+        names = by_name(sdk.rows_by_uuid(penstock, len(events) + 3))
+        assert {k: len(v) for k, v in names.items()} == {
+            "$pageview": 1, "item viewed": len(events), "$autocapture": 1, "$pageleave": 1}, names
+        found = {properties["n"]: row for row, properties in names["item viewed"]}
+        for event in events:
+            # They take no uuid of the caller's, and the oldest no time.
+            row = found[event["properties"]["n"]]
+            own = {**event, "distinct_id": told["anonymous"], "uuid": row[0]}
+            if name == OLD[0]:
+                assert begun <= int(row[3]) <= time.time() * 1000, row
+                own["timestamp"] = sdk.iso(int(row[3]))
+            sdk.compare(own, row, "web", version(name))
+        for event_rows in names.values():
+            for row, properties in event_rows:
+                assert properties["token"] == KEY and row[6] == "full", row
+        click = penstock.sql("SELECT elements_chain FROM events WHERE event = '$autocapture'")[0][0]
+        assert click.startswith("button.buy.primary") and 'text="Buy now"' in click, click
+        wrong = [r for r in told["requests"] if r["status"] not in (200, 204)]
+        assert not [r for r in wrong if not r["path"].startswith("/array/")], told["requests"]
+        sdk.balanced(penstock, len(events) + 3)
+
+
+def test_older_releases():
+    sdk.side_by_side(check_old, OLD)
 
 
 def check_restart(how):

@@ -3,14 +3,16 @@
 // what the browser complained about.
 //
 // Plan, on standard input: host, key, options (of posthog.init), events [{event, uuid, timestamp,
-// properties}], pace_ms (pause after every event), settle_ms (how long to stay after the last one).
+// properties}], pace_ms (pause after every event), settle_ms (how long to stay after the last one), sdk
+// (an npm package, when not today's posthog-js), click (an element's selector), visit (all of a visit).
 import { chromium } from 'playwright-core'
 import { createServer } from 'node:http'
-import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { existsSync, readFileSync } from 'node:fs'
 
 const plan = JSON.parse(readFileSync(0, 'utf8'))
-const sdk = readFileSync(fileURLToPath(import.meta.resolve('posthog-js/dist/module.no-external.js')))
+const dist = new URL(`node_modules/${plan.sdk || 'posthog-js'}/dist/`, import.meta.url)
+const bundle = ['module.no-external.js', 'es.js'].map((name) => new URL(name, dist)).find(existsSync)
+const sdk = readFileSync(bundle)
 const page_text = `<!doctype html><title>Shop</title><main id="shop">
 <button class="buy primary" id="buy" data-attr="buy-now">Buy now</button>
 <a href="#terms" class="quiet">Terms</a></main>`
@@ -55,7 +57,8 @@ await page.addInitScript((host) => {
 }, plan.host)
 await page.goto(origin + '/shop?utm_source=test')
 const told = await page.evaluate(async (plan) => {
-  const { posthog } = await import('/posthog.js')
+  const module = await import('/posthog.js')
+  const posthog = module.posthog || module.default
   window.posthog = posthog
   posthog.init(plan.key, { api_host: plan.host, ...plan.options })
   const pause = (ms) => new Promise((done) => setTimeout(done, ms))
@@ -67,6 +70,7 @@ const told = await page.evaluate(async (plan) => {
   return { anonymous, version: posthog.version || posthog.LIB_VERSION, url: location.href }
 }, plan)
 
+if (plan.click) await page.click(plan.click)
 if (plan.visit) {
   await page.click('#buy')
   await page.evaluate(async () => {
