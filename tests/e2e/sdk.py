@@ -1,16 +1,19 @@
 """Drives released PostHog SDKs with a plan, and compares what SQL answers with it.
 
-A plan is JSON: host, key, batch (events per request), gzip, historical, retries, pace_ms (pause
-after every event), immediate (the call that returns when the event is delivered, if the SDK has one),
-events [{event, distinct_id, uuid, timestamp, properties, groups}] and calls, which are whatever else
+A plan is JSON: host, key, batch (events per request), gzip, encoding (another than gzip, or null),
+historical, retries, pace_ms (pause after every event), immediate (the call that returns when the event
+is delivered, if the SDK has one), mode (v0, or v1 for Capture V1), events [{event, distinct_id, uuid, timestamp, properties, groups}] and calls, which are whatever else
 the SDK can do: {call: set, distinct_id, set, set_once}, {call: alias, distinct_id, alias}, {call:
 group, type, key, set}, {call: exception, distinct_id, message, place}. A driver sends all of it with
 its SDK, waits until the SDK says that it is delivered, and prints {errors, version}.
 """
+import dataclasses
 import datetime
+import functools
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import threading
 import time
@@ -21,18 +24,44 @@ HERE = pathlib.Path(__file__).resolve().parent
 # A request's sent_at moves its events by what the client's clock seems to be off, and the time on the
 # way is part of that (capture contract, section 4); a repeated request keeps its first sent_at.
 SKEW_MS_MAX = 30_000
-SENDS_NO_SENT_AT = {"posthog-go"}
-LIBRARIES = {"node": "posthog-node", "python": "posthog-python", "go": "posthog-go"}
-DRIVER_SECONDS = 120
-# What each SDK and Penstock add to the properties; everything else must have been sent.
-ADDED = {
-    "posthog-node": {"$is_server", "$geoip_disable", "$sent_at"},
-    "posthog-python": {"$is_server", "$geoip_disable", "$sent_at", "$python_runtime",
-                       "$python_version", "$os", "$os_version", "$os_distro"},
-    "posthog-go": set(),
-}
+DRIVER_SECONDS = 180
 ADDED_BY_ALL = {"$lib", "$lib_version", "$ip", "$groups"}
 
+
+@dataclasses.dataclass(frozen=True)
+class Sdk:
+    """What a released SDK is called and can do. `added`: the properties that it and Penstock add;
+    everything else must have been sent."""
+    library: str
+    added: frozenset = frozenset()
+    calls: int = 4             # events that CALLS of test_sdk_servers become; without exceptions, 3
+    gzip: str = "asked"        # or "always", or "never"
+    sent_at: bool = True       # so its events are moved by what its clock seems to be off
+    historical: bool = True
+    nulls: bool = True         # or leaves out whatever is null
+    wide: bool = True          # integers beyond 2^53
+    set_once: bool = True
+    reconnects: bool = True    # or loses what it was sending when a connection fails
+    set_as: tuple = ("$identify",)
+
+
+SDKS = {
+    "node": Sdk("posthog-node", frozenset({"$is_server", "$geoip_disable", "$sent_at"}), wide=False),
+    "python": Sdk("posthog-python", frozenset({
+        "$is_server", "$geoip_disable", "$sent_at", "$python_runtime", "$python_version", "$os",
+        "$os_version", "$os_distro"}), calls=5, set_as=("$set", "$set_once")),
+    "go": Sdk("posthog-go", calls=3, gzip="never", sent_at=False, set_once=False),
+    "rs": Sdk("posthog-rs", frozenset({
+        "$is_server", "$sent_at", "$os", "$os_version", "$lib_version__major",
+        "$lib_version__minor", "$lib_version__patch"}), set_as=("$set",)),
+    "java": Sdk("posthog-server", frozenset({"$sent_at"}), gzip="always", historical=False,
+                nulls=False, reconnects=False),
+}
+BY_LIBRARY = {one.library: one for one in SDKS.values()}
+
+# JSON numbers that a double cannot hold, for the languages that have them.
+WIDE_PROPERTIES = {"int64": 9223372036854775807, "below": -9223372036854775808,
+                   "uint64": 18446744073709551615}
 # Values that pipelines tend to bend.
 ODD_PROPERTIES = {
     "text": "plain", "empty": "", "emoji": "naïve café 👩‍🚀 \u2028 end", "quotes": "a \"b\" \\ c / d",
@@ -44,16 +73,57 @@ ODD_PROPERTIES = {
 }
 
 
-def command(sdk):
+def without_nulls(value):
+    if isinstance(value, dict):
+        return {k: without_nulls(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [without_nulls(v) for v in value if v is not None]
+    return value
+
+
+def odd_properties(name):
+    """ODD_PROPERTIES as far as the SDK's language and the SDK have such values."""
+    odd = {**ODD_PROPERTIES, **(WIDE_PROPERTIES if SDKS[name].wide else {})}
+    return odd if SDKS[name].nulls else without_nulls(odd)
+
+
+def jars():
+    return f"{os.environ['PENSTOCK_E2E_JARS']}/*"
+
+
+builds = threading.Lock()
+
+
+@functools.cache
+def built(sdk, *features):
+    """The driver's binary; what the SDK is made of was built before, by tools/setup."""
+    binary = HERE.parents[1] / "build" / "-".join(["e2e", sdk, *features])
+    binary.parent.mkdir(exist_ok=True)
+    if sdk == "go":
+        subprocess.run(["go", "build", "-o", binary, "."], cwd=HERE / "go", check=True,
+                       env={**os.environ, "GOFLAGS": "-mod=readonly"})
+        return binary
+    if sdk == "java":
+        subprocess.run(["javac", "-Xlint:-deprecation", "-XDsuppressNotes", "-cp", jars(), "-d",
+                        binary, HERE / "java/Drive.java"], check=True)
+        return binary
+    target = pathlib.Path(os.environ["PENSTOCK_CACHE"], "e2e-rs")
+    subprocess.run(["/usr/bin/cargo", "build", "--quiet", "--locked", "--offline", "--target-dir",
+                    target, "--features", ",".join(features)], cwd=HERE / "rs", check=True)
+    return shutil.copy(target / "debug/penstock-e2e", binary)
+
+
+def command(sdk, mode="v0"):
     if sdk == "node":
         return ["node", HERE / "node/drive.mjs"]
     if sdk == "python":
         return [os.environ["PENSTOCK_E2E_PYTHON"], HERE / "python/drive.py"]
-    binary = HERE.parents[1] / "build/e2e-go"
-    binary.parent.mkdir(exist_ok=True)
-    subprocess.run(["go", "build", "-o", binary, "."], cwd=HERE / "go", check=True,
-                   env={**os.environ, "GOFLAGS": "-mod=readonly"})
-    return [binary]
+    if sdk.startswith("java"):
+        with builds:
+            classes = f"{built('java')}:{jars()}"
+        return ["java", "-XX:TieredStopAtLevel=1", "-cp", classes, "Drive", *sdk.split("-")[1:]]
+    with builds:
+        return [built(sdk, *([mode] if mode != "v0" else []))]
 
 
 def make_event(n, name="order placed", properties=None, groups=None, when=None):
@@ -65,13 +135,18 @@ def make_event(n, name="order placed", properties=None, groups=None, when=None):
 
 
 def make_plan(penstock, key, events, **options):
-    return {"host": penstock.capture, "key": key, "batch": 20, "gzip": False, "historical": False,
-            "retries": 3, "pace_ms": 0, "immediate": False, "calls": [], "events": events, **options}
+    return {"host": penstock.capture, "key": key, "batch": 20, "gzip": False, "encoding": None,
+            "mode": "v0", "historical": False, "retries": 3, "pace_ms": 0, "immediate": False, "calls": [],
+            "events": events, **options}
 
 
 def start(sdk, plan):
-    process = subprocess.Popen(command(sdk), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
+    environment = {**os.environ, "POSTHOG_CAPTURE_MODE": plan["mode"]}
+    if plan["encoding"]:
+        environment["POSTHOG_CAPTURE_COMPRESSION"] = plan["encoding"]
+    process = subprocess.Popen(command(sdk, plan["mode"]), stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env=environment)
     process.stdin.write(json.dumps(plan))
     process.stdin.close()
     process.stdin = None
@@ -116,18 +191,24 @@ def millis(text):
     return round(datetime.datetime.fromisoformat(text).timestamp() * 1000)
 
 
+def iso(ms):
+    when = datetime.datetime.fromtimestamp(ms / 1000, datetime.timezone.utc)
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def compare(event, row, library, version=None):
     """One planned event against its row, field by field."""
+    known = BY_LIBRARY.get(library)
     assert row is not None, f"{event['uuid']} is not stored"
     assert row[1] == event["event"], row
     assert row[2] == event["distinct_id"], row
     late = int(row[3]) - millis(event["timestamp"])
-    assert 0 <= late <= (0 if library in SENDS_NO_SENT_AT else SKEW_MS_MAX), (library, late)
+    assert 0 <= late <= (SKEW_MS_MAX if known is None or known.sent_at else 0), (library, late)
     assert row[5] == "1", row
     assert 0 <= time.time() * 1000 - int(row[9]) < 120_000, f"created_at {row[9]}"
     properties = json.loads(row[4])
-    if library in ADDED:
-        strange = properties.keys() - event["properties"].keys() - ADDED_BY_ALL - ADDED[library]
+    if known:
+        strange = properties.keys() - event["properties"].keys() - ADDED_BY_ALL - known.added
         assert not strange, strange
         assert row[10] == "", row
     for key, value in event["properties"].items():
