@@ -26,6 +26,18 @@ TEST(Uuid, parses_what_rust_parses_and_prints_lower_case) {
   }
 }
 
+TEST(Uuid, refuses_every_other_character_anywhere) {
+  const std::string good = "0190a3b1-7c2d-7e3f-8a4b-5c6d7e8f9012";
+  for (size_t at = 0; at < good.size(); at++) {
+    for (int c = 0; c < 256; c++) {
+      std::string text = good;
+      text[at] = static_cast<char>(c);
+      const bool fits = good[at] == '-' ? c == '-' : std::isxdigit(c) != 0;
+      EXPECT_EQ(Uuid::parse(text).has_value(), fits) << text;
+    }
+  }
+}
+
 TEST(Uuid, v5_of_the_dns_namespace_matches_the_published_vector) {
   const auto dns = Uuid::parse("6ba7b810-9dad-11d1-80b4-00c04fd430c8");
   EXPECT_EQ(Uuid::v5(*dns, "python.org").text(), "886313e1-3b8a-5372-9b90-0c9aee199e5d");
