@@ -7,6 +7,7 @@ usage: payloads.py --out DIR --token phc_… [--requests 1024] [--seed 1]
   b    50 server-side events, gzip                           POST /batch/
   c1   one browser event of about 2.5 KB, gzip-js            POST /i/v0/e/?compression=gzip-js
   c    five browser events, gzip-js                          the same
+  v1   the 50 events of b as Capture V1 sends them, gzip     POST /i/v1/analytics/events
 
 NAME.req holds per request four little-endian u32 (bytes of the request, events, bytes of the body
 as sent, bytes of the JSON) and the request; NAME.raw holds u32 length and JSON, for the benches of
@@ -179,6 +180,23 @@ def shape_b(m):
     return post("/batch/", SERVER + ["Content-Encoding: gzip"], body), 50, len(body), raw
 
 
+def shape_v1(m):
+    events = []
+    for _ in range(50):
+        e = m.server_event()
+        # The SDK tells these in headers and options instead.
+        del e["properties"]["$lib"], e["properties"]["$lib_version"]
+        events.append({"event": e["event"], "uuid": e["uuid"], "distinct_id": e["distinct_id"],
+                       "timestamp": e["timestamp"], "session_id": m.uuid7(),
+                       "options": {"process_person_profile": True}, "properties": e["properties"]})
+    raw = to_json({"created_at": m.when(), "batch": events})
+    body = gzip(raw)
+    head = [f"Authorization: Bearer {m.token}", "PostHog-Sdk-Info: posthog-python/7.0.0",
+            "PostHog-Attempt: 1", f"PostHog-Request-Id: {m.uuid7()}",
+            f"PostHog-Request-Timestamp: {m.when()}", "Content-Encoding: gzip"]
+    return post("/i/v1/analytics/events", SERVER + head, body), 50, len(body), raw
+
+
 def browser_shape(n):
     def shape(m):
         visitor = m.visitor()
@@ -190,7 +208,8 @@ def browser_shape(n):
     return shape
 
 
-SHAPES = {"a": shape_a, "b": shape_b, "c1": browser_shape(1), "c": browser_shape(5)}
+SHAPES = {"a": shape_a, "b": shape_b, "c1": browser_shape(1), "c": browser_shape(5),
+          "v1": shape_v1}
 
 
 def write(directory, name, maker, requests):
