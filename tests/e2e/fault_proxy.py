@@ -1,7 +1,7 @@
 """A proxy on loopback that treats some of the requests badly, by a list told beforehand.
 
-Every request that brings a body takes the next word of the list; when the list has ended, and for all
-other requests, it is "pass":
+Every request that brings a body (to one of `paths`, when told) takes the next word of the list; when
+the list has ended, and for all other requests, it is "pass":
 
   pass    goes to Penstock, and its answer back
   503     is answered 503 with Retry-After; Penstock hears nothing of it
@@ -31,10 +31,11 @@ OF_ONE_CONNECTION = {"connection", "keep-alive", "transfer-encoding", "content-l
 class FaultProxy:
     """In front of one Penstock, which may be stopped and started behind it."""
 
-    def __init__(self, penstock, faults=(), balancer=False):
+    def __init__(self, penstock, faults=(), balancer=False, paths=None):
         self.target = urllib.parse.urlsplit(penstock.capture).netloc
         self.faults = list(faults)
         self.balancer = balancer
+        self.only = paths
         self.done = []  # what was done to whom: (word, path)
         self.lock = threading.Lock()
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
@@ -52,7 +53,7 @@ class FaultProxy:
         self.thread.join()
 
     def next_fault(self, path, has_body):
-        if not has_body:
+        if not has_body or self.only and urllib.parse.urlsplit(path).path not in self.only:
             return "pass"
         with self.lock:
             fault = self.faults.pop(0) if self.faults else "pass"

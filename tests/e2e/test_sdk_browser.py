@@ -5,26 +5,31 @@ import signal
 import subprocess
 import time
 
+from fault_proxy import FaultProxy
 from harness import KEY, Penstock
 import sdk
 
 # posthog-js keeps the events of automated browsers to itself unless told otherwise.
 USER_AGENT = ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
               "Chrome/140.0.0.0 Safari/537.36")
+EVENTS = ("/e/", "/i/v0/e/")
 OPTIONS = {"opt_out_useragent_filter": True, "person_profiles": "always",
            "capture_pageview": True, "capture_pageleave": True,
            "autocapture": True, "disable_session_recording": True}
 
 
-def visit(penstock, events, **plan):
+def visit(penstock, events, stay=False, **plan):
+    """A visitor at work; with `stay` it leaves when it is told to, by `left`."""
     options = {**OPTIONS, **plan.pop("options", {})}
     process = subprocess.Popen(["node", sdk.HERE / "browser/drive.mjs"], text=True,
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     plan = {"host": penstock.capture, "key": KEY, "user_agent": USER_AGENT, "options": options,
             "events": events, "settle_ms": 4000, **plan}
-    process.stdin.write(json.dumps(plan))
-    process.stdin.close()
-    process.stdin = None
+    process.stdin.write(json.dumps(plan) + "\n")
+    process.stdin.flush()
+    if not stay:
+        process.stdin.close()
+        process.stdin = None
     return process
 
 
@@ -165,27 +170,41 @@ def test_older_releases():
     sdk.side_by_side(check_old, OLD)
 
 
-def check_restart(how):
+# What happens to requests with events, in this order; every later one goes through. posthog-js waits
+# twice as long after every failure of the same request, so no two of them follow each other.
+FAULTS = ["pass", "503", "pass", "lost", "pass", "cut", "pass", "torn", "slow"]
+
+
+def check_trouble(trouble):
+    """A signal: Penstock goes away and comes back. Else a list of faults."""
+    faults = trouble if isinstance(trouble, list) else []
     events = [sdk.make_event(n, name="during the outage") for n in range(40)]
-    quiet = {"capture_pageview": False, "capture_pageleave": False, "autocapture": False}
-    with Penstock() as penstock:
-        # posthog-js tries again 3 to 6 seconds after a failure.
-        visitor = visit(penstock, events, options=quiet, pace_ms=150, settle_ms=12_000)
-        penstock.eventually(lambda: int(penstock.ledger()["total"]["received"]) >= 5)
-        penstock.stop(how)
-        time.sleep(1.0)  # an outage the page must notice
-        penstock.start()
+    # Enough requests for all faults: one per event.
+    quiet = {"capture_pageview": False, "capture_pageleave": False, "autocapture": False,
+             "request_batching": not faults}
+    with Penstock() as penstock, FaultProxy(penstock, faults, paths=EVENTS) as proxy:
+        visitor = visit(penstock, events, stay=True, options=quiet, pace_ms=150,
+                        host=proxy.url if faults else penstock.capture, settle_ms=500)
+        if not faults:
+            penstock.eventually(lambda: int(penstock.ledger()["total"]["received"]) >= 5)
+            penstock.stop(trouble)
+            time.sleep(1.0)  # an outage the page must notice
+            penstock.start()
+        # posthog-js tries again 3 to 6 seconds after a failure, then later and later.
+        penstock.eventually(lambda: int(penstock.sql(
+            "SELECT uniq(uuid) FROM events")[0][0]) == len(events), 150)
         told = left(visitor)
         rows = sdk.rows_by_uuid(penstock, len(events))
         for event in events:
             sdk.compare({**event, "distinct_id": told["anonymous"]}, rows.get(event["uuid"]), "web",
                         version())
-        assert [r for r in told["requests"] if r["status"] != 200], "no request saw the outage"
+        assert [r for r in told["requests"] if r["status"] != 200], "no request saw the trouble"
         sdk.balanced(penstock)
+        assert set(faults) <= proxy.seen(), proxy.done
 
 
-def test_browser_retries_across_a_restart_and_a_kill_9():
-    sdk.side_by_side(check_restart, [signal.SIGTERM, signal.SIGKILL])
+def test_browser_retries_across_a_restart_a_kill_9_and_faults():
+    sdk.side_by_side(check_trouble, [signal.SIGTERM, signal.SIGKILL, FAULTS])
 
 
 assert os.environ.get("PENSTOCK_CHROMIUM"), "run this as: tools/env tests/e2e/run"

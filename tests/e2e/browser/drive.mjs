@@ -2,14 +2,19 @@
 // prints as JSON what the page was told to send, every request to Penstock with what became of it, and
 // what the browser complained about.
 //
-// Plan, on standard input: host, key, options (of posthog.init), events [{event, uuid, timestamp,
+// Plan, the first line of standard input: host, key, options (of posthog.init), events [{event, uuid, timestamp,
 // properties}], pace_ms (pause after every event), settle_ms (how long to stay after the last one), sdk
 // (an npm package, when not today's posthog-js), click (an element's selector), visit (all of a visit).
+// The visitor stays until standard input ends.
 import { chromium } from 'playwright-core'
 import { createServer } from 'node:http'
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
 
-const plan = JSON.parse(readFileSync(0, 'utf8'))
+const input = createInterface({ input: process.stdin })
+const ended = once(input, 'close')
+const plan = JSON.parse((await once(input, 'line'))[0])
 const dist = new URL(`node_modules/${plan.sdk || 'posthog-js'}/dist/`, import.meta.url)
 const bundle = ['module.no-external.js', 'es.js'].map((name) => new URL(name, dist)).find(existsSync)
 const sdk = readFileSync(bundle)
@@ -81,6 +86,7 @@ if (plan.visit) {
     posthog.captureException(new TypeError('it broke ☂'), { place: 'checkout' })
   })
 }
+await ended
 // What is still queued must leave by itself when the visitor goes: posthog-js uses sendBeacon then.
 await page.waitForTimeout(plan.settle_ms)
 await page.goto('about:blank')
