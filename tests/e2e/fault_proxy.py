@@ -37,6 +37,7 @@ class FaultProxy:
         self.balancer = balancer
         self.only = paths
         self.done = []  # what was done to whom: (word, path)
+        self.encodings = set()  # of the requests that bring a body
         self.lock = threading.Lock()
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
         self.server.daemon_threads = True
@@ -88,6 +89,8 @@ class FaultProxy:
 def treat(client, proxy):
     body = body_of(client)
     fault = proxy.next_fault(client.path, bool(body))
+    if body:
+        proxy.encodings.add(client.headers.get("Content-Encoding"))
     try:
         if fault in ("503", "429"):
             return refuse(client, int(fault))

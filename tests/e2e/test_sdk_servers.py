@@ -12,7 +12,7 @@ from fault_proxy import FaultProxy
 PERSON = {"$set": {"plan": "pro", "seats": 3, "nested": {"a": [1, "two"]}}, "$set_once": {"first": "now"}}
 
 
-def check_sdk(name):
+def check_sdk(name, mode="v0"):
     library, gzip = sdk.SDKS[name].library, sdk.SDKS[name].gzip
     odd = sdk.odd_properties(name)
     events = [sdk.make_event(0)]
@@ -28,7 +28,8 @@ def check_sdk(name):
         for start, stop, options in ((0, 3, {"batch": 1}), (3, 12, {}), (12, 22, {"gzip": True}),
                                      (22, 25, {"immediate": True, "gzip": True})):
             before = sdk.metric(penstock, "penstock_capture_body_bytes_total")
-            version = sdk.send(name, sdk.make_plan(penstock, KEY, events[start:stop], **options))
+            version = sdk.send(name, sdk.make_plan(penstock, KEY, events[start:stop],
+                                                       mode=mode, **options))
             sizes[start] = sdk.metric(penstock, "penstock_capture_body_bytes_total") - before
         assert gzip == "always" and sizes[3] < 3000 or sizes[3] > 5000, sizes
         assert gzip != "asked" or sizes[12] < sizes[3] / 3, sizes
@@ -59,13 +60,13 @@ CALLS = [
 ]
 
 
-def check_calls(name):
+def check_calls(name, mode="v0"):
     """Identify or set, alias, group identify and exceptions, as far as the SDK has them."""
     known = sdk.SDKS[name]
     told, aliased, grouped, broken = CALLS
     calls = CALLS if known.calls > 3 else CALLS[:3]
     with Penstock() as penstock:
-        version = sdk.send(name, sdk.make_plan(penstock, KEY, [], calls=calls))
+        version = sdk.send(name, sdk.make_plan(penstock, KEY, [], calls=calls, mode=mode))
         rows = {}
         for row in sdk.rows_by_uuid(penstock, known.calls).values():
             properties = json.loads(row[4])
@@ -99,11 +100,12 @@ def check_calls(name):
         sdk.balanced(penstock, known.calls)
 
 
-def check_large_batch(name):
+def check_large_batch(name, mode="v0"):
     old = datetime.datetime(2024, 2, 29, 23, 59, 59, 0, datetime.timezone.utc)
     events = [sdk.make_event(n, when=old) for n in range(1000)]
     with Penstock() as penstock:
-        sdk.send(name, sdk.make_plan(penstock, KEY, events, batch=1000, gzip=True, historical=True))
+        sdk.send(name, sdk.make_plan(penstock, KEY, events, batch=1000, gzip=True, historical=True,
+                                      mode=mode))
         rows = sdk.rows_by_uuid(penstock, len(events))
         for event in events:
             sdk.compare(event, rows.get(event["uuid"]), sdk.SDKS[name].library)
