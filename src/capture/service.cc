@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "base/recycling.h"
 #include "capture/admit/admission.h"
 #include "capture/answers.h"
 #include "capture/browser.h"
@@ -178,7 +179,7 @@ class Service : public CaptureService {
     }
     const int64_t now_ms = request.received_us / 1000;
     const catalog::Project* project = projects_->find_token(batch.token);
-    auto waiting = std::make_shared<Waiting>();
+    auto waiting = make_recycled<Waiting>();
     waiting->received_us = request.received_us;
     const std::string_view ip = client_address_.of(request);
     if (batch.events.size() == 1 && batch.events.front().raw.size() > options_.message_bytes_max) {
@@ -237,7 +238,7 @@ class Service : public CaptureService {
     }
     const catalog::Project* project = projects_->find_token(r.token);
     if (project != nullptr) record.project = project->id;
-    auto waiting = std::make_shared<Waiting>();
+    auto waiting = make_recycled<Waiting>();
     waiting->received_us = request.received_us;
     waiting->responder = std::move(responder);
     waiting->context = std::move(context);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/recycling.h"
 #include "capture/metrics.h"
 
 namespace penstock::capture::v1 {
@@ -116,7 +117,7 @@ void EventsEndpoint::accept(const wire::Request& request, wire::Responder respon
   facts.now_ms = request.received_us / 1000;
   facts.client_ms = head.client_ms;
   facts.historical = batch.historical;
-  auto waiting = std::make_shared<Waiting>();
+  auto waiting = make_recycled<Waiting>();
   waiting->received_us = request.received_us;
   waiting->responder = std::move(responder);
   turn_.begin(waiting);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/recycling.h"
 #include "wire/http1/http_server.h"
 
 namespace penstock::wire {
@@ -175,7 +176,7 @@ void Connection::refuse(int status, std::string_view text) {
   server_.counts.refused++;
   closing_ = unread_input_ = true;
   partial_.clear();
-  auto exchange = std::make_shared<Exchange>(weak_from_this(), false, false);
+  auto exchange = make_recycled<Exchange>(weak_from_this(), false, false);
   exchanges_.push_back(exchange);
   set_phase(Phase::kIdle);
   Response response;
@@ -352,8 +353,8 @@ void Connection::deliver(bool too_large) {
   request.peer_ip = peer();
   request.received_us = server_.wall_us();
   request.body_too_large = too_large;
-  auto exchange = std::make_shared<Exchange>(weak_from_this(), head_.keep_alive && !closing_,
-                                             head_.method == "HEAD");
+  auto exchange = make_recycled<Exchange>(weak_from_this(), head_.keep_alive && !closing_,
+                                          head_.method == "HEAD");
   exchanges_.push_back(exchange);
   set_phase(Phase::kIdle);
   server_.handler().handle(request, Responder(std::move(exchange)));
