@@ -2,10 +2,11 @@
 
 A plan is JSON: host, key, batch (events per request), gzip, encoding (another than gzip, or null),
 historical, retries, pace_ms (pause after every event), immediate (the call that returns when the event
-is delivered, if the SDK has one), mode (v0, or v1 for Capture V1), events [{event, distinct_id, uuid, timestamp, properties, groups}] and calls, which are whatever else
-the SDK can do: {call: set, distinct_id, set, set_once}, {call: alias, distinct_id, alias}, {call:
-group, type, key, set}, {call: exception, distinct_id, message, place}. A driver sends all of it with
-its SDK, waits until the SDK says that it is delivered, and prints {errors, version}.
+is delivered, if the SDK has one), mode (v0, or v1 for Capture V1), ai (by the SDK's own call for
+AI events), events [{event, distinct_id, uuid, timestamp, properties, groups}] and calls, which are
+whatever else the SDK can do: {call: set, distinct_id, set, set_once}, {call: alias, distinct_id,
+alias}, {call: group, type, key, set}, {call: exception, distinct_id, message, place}. A driver sends
+all of it with its SDK, waits until the SDK says that it is delivered, and prints {errors, version}.
 """
 import dataclasses
 import datetime
@@ -136,17 +137,38 @@ def make_event(n, name="order placed", properties=None, groups=None, when=None):
 
 def make_plan(penstock, key, events, **options):
     return {"host": penstock.capture, "key": key, "batch": 20, "gzip": False, "encoding": None,
-            "mode": "v0", "historical": False, "retries": 3, "pace_ms": 0, "immediate": False, "calls": [],
-            "events": events, **options}
+            "mode": "v0", "ai": False, "historical": False, "retries": 3, "pace_ms": 0,
+            "immediate": False, "calls": [], "events": events, **options}
+
+
+running = []  # drivers, for `end_all`
+
+
+def run_driver(arguments, **more):
+    process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, **more)
+    running.append(process)
+    return process
+
+
+def end_all():
+    """Ends what a failed test left behind; a browser's driver takes its browser along."""
+    for process in running:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.communicate(timeout=15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+    running.clear()
 
 
 def start(sdk, plan):
     environment = {**os.environ, "POSTHOG_CAPTURE_MODE": plan["mode"]}
     if plan["encoding"]:
         environment["POSTHOG_CAPTURE_COMPRESSION"] = plan["encoding"]
-    process = subprocess.Popen(command(sdk, plan["mode"]), stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               env=environment)
+    process = run_driver(command(sdk, plan["mode"]), env=environment)
     process.stdin.write(json.dumps(plan))
     process.stdin.close()
     process.stdin = None
@@ -154,21 +176,20 @@ def start(sdk, plan):
 
 
 def finish(process):
+    """What the driver printed last; it ends by itself."""
     try:
         out, err = process.communicate(timeout=DRIVER_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        raise AssertionError("the SDK did not finish in time")
+        raise AssertionError("the driver did not finish in time")
     assert process.returncode == 0, f"the driver failed: {err[-800:]}"
     told = json.loads(out.strip().splitlines()[-1])
-    assert not told["errors"], f"the SDK gave up on events: {told['errors'][:3]}"
-    return told["version"]
+    assert not told["errors"], f"the driver told of errors: {told['errors'][:3]}"
+    return told
 
 
 def send(sdk, plan):
     """Returns the version of the SDK that did it."""
-    return finish(start(sdk, plan))
+    return finish(start(sdk, plan))["version"]
 
 
 COLUMNS = ("toString(uuid), event, distinct_id, toUnixTimestamp64Milli(toDateTime64(timestamp, 3, "

@@ -2,7 +2,6 @@
 import json
 import os
 import signal
-import subprocess
 import time
 
 from fault_proxy import FaultProxy
@@ -19,31 +18,22 @@ OPTIONS = {"opt_out_useragent_filter": True, "person_profiles": "always",
 
 
 def visit(penstock, events, stay=False, **plan):
-    """A visitor at work; with `stay` it leaves when it is told to, by `left`."""
+    """A visitor at work; with `stay` it leaves when `sdk.finish` ends its input."""
     options = {**OPTIONS, **plan.pop("options", {})}
-    process = subprocess.Popen(["node", sdk.HERE / "browser/drive.mjs"], text=True,
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    plan = {"host": penstock.capture, "key": KEY, "user_agent": USER_AGENT, "options": options,
-            "events": events, "settle_ms": 4000, **plan}
-    process.stdin.write(json.dumps(plan) + "\n")
-    process.stdin.flush()
+    process = start_browser("drive.mjs", {
+        "host": penstock.capture, "key": KEY, "user_agent": USER_AGENT, "options": options,
+        "events": events, "settle_ms": 4000, **plan})
     if not stay:
         process.stdin.close()
         process.stdin = None
     return process
 
 
-def left(process):
-    try:
-        out, err = process.communicate(timeout=sdk.DRIVER_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        raise AssertionError("the visitor did not leave")
-    assert process.returncode == 0, err[-800:]
-    told = json.loads(out.strip().splitlines()[-1])
-    assert not told["errors"], told["errors"]
-    return told
+def start_browser(script, plan):
+    process = sdk.run_driver(["node", sdk.HERE / "browser" / script])
+    process.stdin.write(json.dumps(plan) + "\n")
+    process.stdin.flush()
+    return process
 
 
 def version(name="posthog-js"):
@@ -61,7 +51,7 @@ def by_name(rows):
 def test_a_visit():
     events = [sdk.make_event(n, name="item viewed", properties=sdk.ODD_PROPERTIES) for n in range(3)]
     with Penstock() as penstock:
-        told = left(visit(penstock, events, visit=True))
+        told = sdk.finish(visit(penstock, events, visit=True))
         # $pageview, 3 events, $autocapture, $identify, $set, $groupidentify, after identify,
         # $exception, $pageleave
         rows = sdk.rows_by_uuid(penstock, 11)
@@ -122,7 +112,7 @@ def test_without_compression_and_without_batching():
              "request_batching": False,
              "capture_pageview": False, "capture_pageleave": False, "autocapture": False}
     with Penstock() as penstock:
-        told = left(visit(penstock, events, options=quiet, settle_ms=1000))
+        told = sdk.finish(visit(penstock, events, options=quiet, settle_ms=1000))
         rows = sdk.rows_by_uuid(penstock, len(events))
         for event in events:
             row = rows.get(event["uuid"])
@@ -143,7 +133,7 @@ def check_old(name):
     with Penstock() as penstock:
         begun = time.time() * 1000
         # Old ones ask /decide, some seconds late, before they click along.
-        told = left(visit(penstock, events, sdk=name, pace_ms=700, click="#buy"))
+        told = sdk.finish(visit(penstock, events, sdk=name, pace_ms=700, click="#buy"))
         names = by_name(sdk.rows_by_uuid(penstock, len(events) + 3))
         assert {k: len(v) for k, v in names.items()} == {
             "$pageview": 1, "item viewed": len(events), "$autocapture": 1, "$pageleave": 1}, names
@@ -193,7 +183,7 @@ def check_trouble(trouble):
         # posthog-js tries again 3 to 6 seconds after a failure, then later and later.
         penstock.eventually(lambda: int(penstock.sql(
             "SELECT uniq(uuid) FROM events")[0][0]) == len(events), 150)
-        told = left(visitor)
+        told = sdk.finish(visitor)
         rows = sdk.rows_by_uuid(penstock, len(events))
         for event in events:
             sdk.compare({**event, "distinct_id": told["anonymous"]}, rows.get(event["uuid"]), "web",

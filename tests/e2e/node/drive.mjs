@@ -29,7 +29,8 @@ for (const e of plan.events) {
     timestamp: new Date(e.timestamp),
     uuid: e.uuid,
   }
-  if (plan.immediate) await client.captureImmediate(message)
+  if (plan.ai) client.captureAi(message)
+  else if (plan.immediate) await client.captureImmediate(message)
   else client.capture(message)
   if (plan.pace_ms > 0) await pause(plan.pace_ms)
 }

@@ -43,10 +43,11 @@ def main():
         gzip=plan["gzip"], sync_mode=plan["immediate"], max_retries=plan["retries"],
         historical_migration=plan["historical"],
         on_error=lambda error, batch: errors.append(str(error)))
+    capture = client.capture_ai if plan["ai"] else client.capture
     for e in plan["events"]:
-        client.capture(e["event"], distinct_id=e["distinct_id"], properties=e["properties"],
-                       groups=e["groups"], uuid=e["uuid"],
-                       timestamp=datetime.datetime.fromisoformat(e["timestamp"]))
+        capture(e["event"], distinct_id=e["distinct_id"], properties=e["properties"],
+                groups=e["groups"], uuid=e["uuid"],
+                timestamp=datetime.datetime.fromisoformat(e["timestamp"]))
         time.sleep(plan["pace_ms"] / 1000)
     for c in plan["calls"]:
         CALLS[c["call"]](client, c)
