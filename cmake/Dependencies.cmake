@@ -86,3 +86,10 @@ if(NOT EXISTS ${PENSTOCK_CHDB_LIB})
   dep_missing("The embedded ClickHouse engine ${chdb_version} in ${PENSTOCK_CACHE}")
 endif()
 file(CREATE_LINK ${PENSTOCK_CHDB_LIB} ${CMAKE_BINARY_DIR}/libchdb.so SYMBOLIC)
+
+# posthog-js's browser bundles, which are packed into the binary and served to browsers.
+dep_version(POSTHOG_JS_VERSION PENSTOCK_SDK_VERSION)
+set(PENSTOCK_SDK_DIST ${PENSTOCK_CACHE}/posthog-js-${PENSTOCK_SDK_VERSION}/dist)
+if(NOT EXISTS ${PENSTOCK_SDK_DIST}/array.js)
+  dep_missing("posthog-js ${PENSTOCK_SDK_VERSION} in ${PENSTOCK_CACHE}")
+endif()

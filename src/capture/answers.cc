@@ -19,6 +19,11 @@ void add_cors(wire::Response& response, std::string_view origin) {
   h.emplace_back("vary", "origin");
 }
 
+void answer(wire::Responder& responder, const AnswerContext& context, wire::Response response) {
+  add_cors(response, context.origin);
+  responder.send(std::move(response));
+}
+
 void answer_ok(wire::Responder& responder, const AnswerContext& context) {
   if (context.beacon) {
     wire::Response response;
@@ -47,8 +52,7 @@ void answer_json(wire::Responder& responder, const AnswerContext& context, int s
   response.status = status;
   response.content_type = content_type;
   response.body = std::move(json);
-  add_cors(response, context.origin);
-  responder.send(std::move(response));
+  answer(responder, context, std::move(response));
 }
 
 void answer_unavailable(wire::Responder& responder, const AnswerContext& context,

@@ -16,6 +16,8 @@ struct AnswerContext {
   bool beacon = false;
 };
 
+/// Any response, with the CORS headers of its request.
+void answer(wire::Responder& responder, const AnswerContext& context, wire::Response response);
 void answer_ok(wire::Responder& responder, const AnswerContext& context);
 void answer_text(wire::Responder& responder, const AnswerContext& context, int status,
                  std::string text);

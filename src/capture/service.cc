@@ -6,7 +6,7 @@
 #include "base/recycling.h"
 #include "capture/admit/admission.h"
 #include "capture/answers.h"
-#include "capture/browser.h"
+#include "capture/browser/browser.h"
 #include "capture/capture.h"
 #include "capture/decode/body.h"
 #include "capture/decode/events.h"
@@ -36,9 +36,6 @@ enum class Route : uint8_t {
   kReadiness,
   kLiveness,
   kMetrics,
-  kFlags,
-  kDecide,
-  kConfig,
   kV1,
   kV1Ai,
   kUnknown,
@@ -55,13 +52,10 @@ Route route_of(std::string_view path) {
   if (path == "/s") return Route::kReplay;
   if (path == "/i/v1/analytics/events") return Route::kV1;
   if (path == "/i/v1/ai/events") return Route::kV1Ai;
-  if (path == "/flags") return Route::kFlags;
-  if (path == "/decide") return Route::kDecide;
   if (path == "/_readiness") return Route::kReadiness;
   if (path == "/_liveness") return Route::kLiveness;
   if (path == "/metrics") return Route::kMetrics;
   if (path == "/test/black_hole") return Route::kBlackHole;
-  if (path.starts_with("/array/")) return Route::kConfig;
   return Route::kUnknown;
 }
 
@@ -76,6 +70,7 @@ class Service : public CaptureService {
         catalog_(catalog),
         projects_(catalog.snapshot()),
         admission_(options_, std::move(usage)),
+        browser_(loop, runtime, catalog, options_),
         turn_(loop, runtime, log, ledger, options_),
         v1_(options_, turn_, admission_) {
     catalog.on_change([this, alive = alive_, &loop](std::shared_ptr<const catalog::Snapshot> s) {
@@ -105,11 +100,14 @@ class Service : public CaptureService {
 
   void handle(wire::Request& request, wire::Responder responder) override {
     const Route route = route_of(request.path);
+    AnswerContext context{std::string(request.find("origin")), false};
+    if (route == Route::kUnknown && browser_.handle(request, responder, context, *projects_)) {
+      return;
+    }
     // Whatever the path: a browser must be allowed to read the answer, also when it is a 404.
     if (request.method == "OPTIONS") {
       return answer_preflight(responder, request, is_v1(route) ? v1::kMethods : "GET,POST,OPTIONS");
     }
-    AnswerContext context{std::string(request.find("origin")), false};
     if (is_v1(route)) {
       return v1_.handle(request, std::move(responder),
                         {ready_, context.origin, client_address_.of(request), *projects_,
@@ -130,11 +128,6 @@ class Service : public CaptureService {
         return answer_text(responder, context, 200, "capture");
       case Route::kLiveness: return answer_text(responder, context, 200, "alive");
       case Route::kMetrics: return answer_text(responder, context, 200, render_metrics());
-      case Route::kFlags:
-      case Route::kDecide:
-        return flags(request, responder, context, decoder_, *projects_, route == Route::kDecide,
-                     options_);
-      case Route::kConfig: return remote_config(request, responder, context, *projects_);
       case Route::kV1:
       case Route::kV1Ai:
       case Route::kUnknown: break;
@@ -298,6 +291,7 @@ class Service : public CaptureService {
   EventParser parser_;
   ReplayParser replay_parser_;
   Admission admission_;
+  Browser browser_;
   Turn turn_;
   v1::EventsEndpoint v1_;
   bool ready_ = false;

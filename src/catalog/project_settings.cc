@@ -14,6 +14,36 @@ Status apply_admission(std::string_view json, ProjectSettings& into) {
   return {};
 }
 
+Status apply_remote_config(std::string_view json, ProjectSettings& into) {
+  PENSTOCK_TRY(into.remote_config, parse_remote_config(json));
+  return {};
+}
+
+Status apply_feature_flags(std::string_view json, ProjectSettings& into) {
+  PENSTOCK_TRY(into.feature_flags, parse_feature_flags(json));
+  return {};
+}
+
+Status apply_surveys(std::string_view json, ProjectSettings& into) {
+  PENSTOCK_TRY(into.lists.surveys, parse_browser_list("surveys", json));
+  return {};
+}
+
+Status apply_early_access(std::string_view json, ProjectSettings& into) {
+  PENSTOCK_TRY(into.lists.early_access_features, parse_browser_list("early_access_features", json));
+  return {};
+}
+
+Status apply_experiments(std::string_view json, ProjectSettings& into) {
+  PENSTOCK_TRY(into.lists.web_experiments, parse_browser_list("web_experiments", json));
+  return {};
+}
+
+Status apply_tours(std::string_view json, ProjectSettings& into) {
+  PENSTOCK_TRY(into.lists.product_tours, parse_browser_list("product_tours", json));
+  return {};
+}
+
 /// Every setting there is: its name and what reads it.
 struct Kind {
   std::string_view name;
@@ -21,6 +51,12 @@ struct Kind {
 };
 constexpr Kind kKinds[] = {
     {"admission", apply_admission},
+    {"remote_config", apply_remote_config},
+    {"feature_flags", apply_feature_flags},
+    {"surveys", apply_surveys},
+    {"early_access_features", apply_early_access},
+    {"web_experiments", apply_experiments},
+    {"product_tours", apply_tours},
 };
 
 }  // namespace

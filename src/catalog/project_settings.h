@@ -13,6 +13,8 @@
 
 #include "base/result.h"
 #include "catalog/admission_settings.h"
+#include "catalog/browser_settings.h"
+#include "catalog/feature_flags.h"
 
 namespace penstock::catalog {
 
@@ -24,6 +26,9 @@ struct ProjectSettings {
   std::vector<Entry> entries;
 
   AdmissionSettings admission;
+  RemoteConfig remote_config;
+  FeatureFlags feature_flags;
+  BrowserLists lists;
 
   std::string_view text(std::string_view name) const;  // "{}" when absent
 };

@@ -1,6 +1,6 @@
 // The web UI: packed files, and index.html for every path the UI routes itself.
 #include "admin/api/service.h"
-#include "admin/assets.h"
+#include "assets/assets.h"
 
 namespace penstock::admin {
 
@@ -8,13 +8,13 @@ void Service::file(const wire::Request& request, wire::Responder& r) const {
   if (request.method != "GET" && request.method != "HEAD") {
     return reply_error(r, {Code::kNotFound, "the API begins with /api/"});
   }
-  const Asset* asset = find_asset(request.path);
+  const assets::Asset* asset = assets::find_web(request.path);
   const bool hashed = asset != nullptr && request.path.starts_with("/assets/");
   if (asset == nullptr) {
     if (request.path.starts_with("/assets/")) {
       return reply_error(r, {Code::kNotFound, "no such file"});
     }
-    asset = find_asset("/index.html");
+    asset = assets::find_web("/index.html");
   }
   wire::Response response;
   response.content_type = asset->content_type;

@@ -1,0 +1,28 @@
+// Files that are linked into the binary: the web UI, and posthog-js's browser bundles.
+//
+// Packed by tools/pack_assets.py, the UI from web/dist, the bundles from the pinned posthog-js
+// package. Read only, any thread.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace penstock::assets {
+
+struct Asset {
+  std::string_view path;  // "/assets/index-3f2a.js", "/static/array.js"
+  std::string_view content_type;
+  std::string_view bytes;  // empty for bundles, which are kept packed only
+  std::string_view gzip;   // empty when it would not be smaller
+};
+
+/// A file of the web UI; null when there is none of that path.
+const Asset* find_web(std::string_view path);
+size_t web_count();
+
+/// A posthog-js bundle by its unversioned path; null for what the package does not have.
+const Asset* find_sdk(std::string_view path);
+/// The bundles' version: "1.449.2".
+std::string_view sdk_version();
+
+}  // namespace penstock::assets

@@ -1,0 +1,179 @@
+#include "capture/browser/browser.h"
+
+#include <algorithm>
+#include <array>
+
+#include "capture/browser/etag.h"
+#include "capture/browser/flags_answer.h"
+#include "capture/browser/flags_request.h"
+#include "capture/browser/lists.h"
+#include "capture/browser/remote_config.h"
+
+namespace penstock::capture {
+namespace {
+
+constexpr std::string_view kArray = "/array/";
+constexpr std::string_view kSurveyFlags = "survey-targeting-";
+constexpr size_t kFlagsBytesMax = 10U << 20;  // decoded; a request about one person
+
+std::string_view without_slash(std::string_view path) {
+  if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  return path;
+}
+
+bool is_get(const wire::Request& request) {
+  return request.method == "GET" || request.method == "HEAD";
+}
+
+/// 204 with the methods, as PostHog answers it, and what a browser's preflight asks.
+void answer_flags_options(wire::Responder& responder, const AnswerContext& context,
+                          const wire::Request& request) {
+  wire::Response response;
+  response.status = 204;
+  response.content_type = "";
+  auto& h = response.headers;
+  h.emplace_back("Allow", "GET, POST, OPTIONS, HEAD");
+  h.emplace_back("access-control-allow-methods", "GET,POST,OPTIONS,HEAD");
+  const std::string_view wanted = request.find("access-control-request-headers");
+  if (!wanted.empty()) h.emplace_back("access-control-allow-headers", wanted);
+  h.emplace_back("access-control-max-age", "3600");
+  answer(responder, context, std::move(response));
+}
+
+bool shares_one(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+  return std::ranges::any_of(
+      a, [&b](const std::string& one) { return std::ranges::find(b, one) != b.end(); });
+}
+
+/// Whether a flag is this caller's business at all.
+bool is_asked_for(const catalog::FeatureFlag& flag, const FlagsQuery& query, const FlagsBody& body,
+                  std::optional<catalog::FlagRuntime> runtime) {
+  using catalog::FlagRuntime;
+  if (query.surveys_only && !flag.key.starts_with(kSurveyFlags)) return false;
+  if (body.flag_keys && std::ranges::find(*body.flag_keys, flag.key) == body.flag_keys->end()) {
+    return false;
+  }
+  // Who does not say where it runs is not told what is meant for one place only.
+  if (flag.runtime != FlagRuntime::kAll && runtime != FlagRuntime::kAll &&
+      flag.runtime != runtime) {
+    return false;
+  }
+  return flag.contexts.empty() || body.contexts.empty() || shares_one(flag.contexts, body.contexts);
+}
+
+ApiError undecodable(const Refusal& refusal) {
+  const bool large = refusal.status == 413;
+  return {refusal.status, large ? "payload_too_large" : "request_decoding_error", refusal.message};
+}
+
+}  // namespace
+
+ConfigContext Browser::config_context(const wire::Request& request) const {
+  return {request.received_us / 1000, {}};
+}
+
+std::string Browser::request_id(int64_t now_ms) {
+  std::array<uint8_t, 10> random{};
+  runtime_.random().fill(random);
+  return Uuid::v7(now_ms, random).text();
+}
+
+bool Browser::handle(wire::Request& request, wire::Responder& responder,
+                     const AnswerContext& context, const catalog::Snapshot& projects) {
+  const std::string_view path = without_slash(request.path);
+  const bool decides = path == "/decide";
+  if (path == "/flags" || decides) {
+    flags(request, responder, context, projects, decides);
+  } else if (request.method == "OPTIONS") {
+    return false;  // answered alike for every path
+  } else if (Definitions::takes(path)) {
+    definitions_.answer(request, responder, context);
+  } else if (request.path.starts_with(kArray) && is_get(request)) {
+    array(request, responder, context, projects);
+  } else if (request.path.starts_with("/static/") && is_get(request)) {
+    files_.answer(request, responder);
+  } else if (path == "/api/push_subscriptions" &&
+             (request.method == "POST" || request.method == "DELETE")) {
+    // Push is not sent from here: a device may register without harm.
+    answer_json(responder, context, 200, R"({"status":"Ok"})");
+  } else {
+    return answer_list(request, responder, context, projects);
+  }
+  return true;
+}
+
+void Browser::flags(wire::Request& request, wire::Responder& responder,
+                    const AnswerContext& context, const catalog::Snapshot& projects, bool decide) {
+  if (request.method == "OPTIONS") return answer_flags_options(responder, context, request);
+  const FlagsQuery query = read_flags_query(request.query, decide);
+  FlagsAnswer out;
+  out.evaluated_at_ms = request.received_us / 1000;
+  out.request_id = request_id(out.evaluated_at_ms);
+  if (is_get(request)) {
+    out.config = minimal_config_members();
+    return answer_json(responder, context, 200, flags_body(query.shape, out));
+  }
+  if (request.method != "POST") {
+    return answer_error(responder, context, {405, "method_not_allowed", "use POST"});
+  }
+  if (request.body_too_large) {
+    return answer_error(responder, context, {413, "payload_too_large", "the body is too large"});
+  }
+  const auto decoded = decoder_.decode(
+      {request.query, request.find("content-type"), request.find("content-encoding"), request.body,
+       std::min(options_.decoded_bytes_max, kFlagsBytesMax), true});
+  if (!decoded) return answer_error(responder, context, undecodable(decoded.error()));
+  const auto body = read_flags_body(decoded->text);
+  decoder_.trim();
+  if (!body) return answer_error(responder, context, body.error());
+  const catalog::Project* project = projects.find_token(body->token);
+  if (project == nullptr) return answer_error(responder, context, unknown_token());
+  out.quota_limited =
+      quota_limited(*project, catalog::QuotaResource::kFeatureFlags, out.evaluated_at_ms);
+  if (!body->disable_flags && !out.quota_limited) {
+    const auto runtime = runtime_of(request, *body);
+    const FlagSubject subject{body->distinct_id, body->device_id};
+    for (const catalog::FeatureFlag& flag : project->settings->feature_flags.flags) {
+      if (!is_asked_for(flag, query, *body, runtime)) continue;
+      out.decisions.push_back(decide_flag(flag, subject));
+    }
+  }
+  std::string config;
+  if (query.with_config) config = config_members(*project, config_context(request));
+  out.config = config;
+  answer_json(responder, context, 200, flags_body(query.shape, out));
+}
+
+void Browser::array(const wire::Request& request, wire::Responder& responder,
+                    const AnswerContext& context, const catalog::Snapshot& projects) {
+  std::string_view rest = request.path.substr(kArray.size());
+  const size_t slash = rest.find('/');
+  const catalog::Project* project =
+      projects.find_token(wire::url_decode(rest.substr(0, slash), false));
+  const std::string_view file =
+      slash == std::string_view::npos ? "" : without_slash(rest.substr(slash + 1));
+  const ConfigContext config = config_context(request);
+  if (project != nullptr && file == "array.js") {
+    return files_.answer_bundle(request, responder, config_script(*project, config));
+  }
+  if (project == nullptr || (file != "config" && file != "config.js")) {
+    return answer_text(responder, context, 404, "no such project or file");
+  }
+  wire::Response response;
+  if (file == "config.js") {
+    response.content_type = "text/javascript; charset=utf-8";
+    response.body = config_script(*project, config);
+  } else {
+    response.body = "{" + config_members(*project, config) + "}";
+  }
+  const std::string etag = weak_etag(response.body);
+  response.headers.emplace_back("ETag", etag);
+  response.headers.emplace_back("Cache-Control", "public, max-age=60");
+  if (etag_matches(request.find("if-none-match"), etag)) {
+    response.status = 304;
+    response.body.clear();
+  }
+  answer(responder, context, std::move(response));
+}
+
+}  // namespace penstock::capture

@@ -1,0 +1,32 @@
+// The remote config of a project: what posthog-js is told to do, contract section 9.
+//
+// Defaults switch nothing on that Penstock does not take in by itself; the project's setting
+// "remote_config" is laid over them. Pure functions; any thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "catalog/catalog.h"
+
+namespace penstock::capture {
+
+/// What of the server and the moment a config depends on.
+struct ConfigContext {
+  int64_t now_ms = 0;
+  std::string_view path_prefix;  // in front of every path the config names; empty: none
+};
+
+/// `"token":"phc_…","supportedCompression":[…],…` without braces: the config's members.
+std::string config_members(const catalog::Project& project, const ConfigContext& context);
+/// The members that a client is told without a project: everything off.
+std::string_view minimal_config_members();
+/// JavaScript that leaves the config where posthog-js looks for it.
+std::string config_script(const catalog::Project& project, const ConfigContext& context);
+
+/// Whether the project's quota of the resource says "limited until later than now".
+bool quota_limited(const catalog::Project& project, catalog::QuotaResource resource,
+                   int64_t now_ms);
+
+}  // namespace penstock::capture
