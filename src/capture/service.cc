@@ -70,7 +70,7 @@ class Service : public CaptureService {
         catalog_(catalog),
         projects_(catalog.snapshot()),
         admission_(options_, std::move(usage)),
-        browser_(loop, runtime, catalog, options_),
+        browser_(loop, runtime, catalog, admission_, options_),
         turn_(loop, runtime, log, ledger, options_),
         v1_(options_, turn_, admission_) {
     catalog.on_change([this, alive = alive_, &loop](std::shared_ptr<const catalog::Snapshot> s) {

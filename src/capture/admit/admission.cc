@@ -65,11 +65,19 @@ const usage::Month& Admission::month_of(int64_t now_ms) {
 }
 
 bool Admission::over_quota(const Plan& plan, QuotaResource resource, int64_t now_ms) {
-  const auto& quota = plan.admission.quotas[static_cast<size_t>(resource)];
-  if (!quota || !plan.meter.is_over(resource, *quota, month_of(now_ms), now_ms)) return false;
+  if (!is_over(plan, resource, now_ms)) return false;
   plan.meter.refuse(shard_, resource, 1, month_of(now_ms), now_ms);
   metrics().over_quota.add();
   return true;
+}
+
+bool Admission::is_over(const Plan& plan, QuotaResource resource, int64_t now_ms) {
+  const auto& quota = plan.admission.quotas[static_cast<size_t>(resource)];
+  return quota && plan.meter.is_over(resource, *quota, month_of(now_ms), now_ms);
+}
+
+bool Admission::is_over(const catalog::Project& project, QuotaResource resource, int64_t now_ms) {
+  return is_over(plan_of(project), resource, now_ms);
 }
 
 bool Admission::limited(const catalog::Project* project, QuotaResource resource, int64_t now_ms) {

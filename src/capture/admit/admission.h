@@ -44,6 +44,8 @@ class Admission {
   /// For endpoints that answer a request as a whole (/s, /flags): true when the project may have no
   /// more of this resource now; the refusal is counted. False for an unknown project.
   bool limited(const catalog::Project* project, catalog::QuotaResource resource, int64_t now_ms);
+  /// The same without counting a refusal, for what is only told of a limit.
+  bool is_over(const catalog::Project& project, catalog::QuotaResource resource, int64_t now_ms);
   /// Counts what such an endpoint has taken.
   void count(const catalog::Project* project, catalog::QuotaResource resource, uint64_t n,
              int64_t now_ms);
@@ -52,6 +54,7 @@ class Admission {
   struct Plan;
   const Plan& plan_of(const catalog::Project& project);
   const usage::Month& month_of(int64_t now_ms);
+  bool is_over(const Plan& plan, catalog::QuotaResource resource, int64_t now_ms);
   bool over_quota(const Plan& plan, catalog::QuotaResource resource, int64_t now_ms);
   bool overflows(const Plan* plan, const event::RawRecord& record);
 

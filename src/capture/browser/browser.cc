@@ -12,6 +12,8 @@
 namespace penstock::capture {
 namespace {
 
+using catalog::QuotaResource;
+
 constexpr std::string_view kArray = "/array/";
 constexpr std::string_view kSurveyFlags = "survey-targeting-";
 constexpr size_t kFlagsBytesMax = 10U << 20;  // decoded; a request about one person
@@ -68,8 +70,8 @@ ApiError undecodable(const Refusal& refusal) {
 
 }  // namespace
 
-ConfigContext Browser::config_context(const wire::Request& request) const {
-  return {request.received_us / 1000, {}};
+ConfigContext Browser::config_context(const catalog::Project& project, int64_t now_ms) {
+  return {{}, admission_.is_over(project, QuotaResource::kRecordings, now_ms)};
 }
 
 std::string Browser::request_id(int64_t now_ms) {
@@ -128,9 +130,12 @@ void Browser::flags(wire::Request& request, wire::Responder& responder,
   if (!body) return answer_error(responder, context, body.error());
   const catalog::Project* project = projects.find_token(body->token);
   if (project == nullptr) return answer_error(responder, context, unknown_token());
-  out.quota_limited =
-      quota_limited(*project, catalog::QuotaResource::kFeatureFlags, out.evaluated_at_ms);
+  if (!body->disable_flags) {
+    out.quota_limited =
+        admission_.limited(project, QuotaResource::kFeatureFlags, out.evaluated_at_ms);
+  }
   if (!body->disable_flags && !out.quota_limited) {
+    admission_.count(project, QuotaResource::kFeatureFlags, 1, out.evaluated_at_ms);
     const auto runtime = runtime_of(request, *body);
     const FlagSubject subject{body->distinct_id, body->device_id};
     for (const catalog::FeatureFlag& flag : project->settings->feature_flags.flags) {
@@ -139,7 +144,8 @@ void Browser::flags(wire::Request& request, wire::Responder& responder,
     }
   }
   std::string config;
-  if (query.with_config) config = config_members(*project, config_context(request));
+  if (query.with_config)
+    config = config_members(*project, config_context(*project, out.evaluated_at_ms));
   out.config = config;
   answer_json(responder, context, 200, flags_body(query.shape, out));
 }
@@ -152,12 +158,12 @@ void Browser::array(const wire::Request& request, wire::Responder& responder,
       projects.find_token(wire::url_decode(rest.substr(0, slash), false));
   const std::string_view file =
       slash == std::string_view::npos ? "" : without_slash(rest.substr(slash + 1));
-  const ConfigContext config = config_context(request);
-  if (project != nullptr && file == "array.js") {
-    return files_.answer_bundle(request, responder, config_script(*project, config));
-  }
-  if (project == nullptr || (file != "config" && file != "config.js")) {
+  if (project == nullptr || (file != "config" && file != "config.js" && file != "array.js")) {
     return answer_text(responder, context, 404, "no such project or file");
+  }
+  const ConfigContext config = config_context(*project, request.received_us / 1000);
+  if (file == "array.js") {
+    return files_.answer_bundle(request, responder, config_script(*project, config));
   }
   wire::Response response;
   if (file == "config.js") {

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "capture/admit/admission.h"
 #include "capture/answers.h"
 #include "capture/browser/definitions.h"
 #include "capture/browser/static_files.h"
@@ -23,8 +24,11 @@ namespace penstock::capture {
 class Browser {
  public:
   Browser(runtime::Loop& loop, runtime::Runtime& runtime, catalog::Catalog& catalog,
-          const CaptureOptions& options)
-      : runtime_(runtime), options_(options), definitions_(loop, runtime, catalog) {}
+          Admission& admission, const CaptureOptions& options)
+      : runtime_(runtime),
+        admission_(admission),
+        options_(options),
+        definitions_(loop, runtime, catalog) {}
 
   /// Answers the request if its path is one of the above; false: it is somebody else's.
   bool handle(wire::Request& request, wire::Responder& responder, const AnswerContext& context,
@@ -35,10 +39,11 @@ class Browser {
              const catalog::Snapshot& projects, bool decide);
   void array(const wire::Request& request, wire::Responder& responder, const AnswerContext& context,
              const catalog::Snapshot& projects);
-  ConfigContext config_context(const wire::Request& request) const;
+  ConfigContext config_context(const catalog::Project& project, int64_t now_ms);
   std::string request_id(int64_t now_ms);
 
   runtime::Runtime& runtime_;
+  Admission& admission_;
   const CaptureOptions& options_;
   BodyDecoder decoder_;
   StaticFiles files_;

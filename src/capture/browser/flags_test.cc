@@ -283,5 +283,16 @@ TEST_F(FlagsTest, AProjectOverItsQuotaGetsNoFlagsAndIsTold) {
   EXPECT_EQ(flags(kBody).json({"quotaLimited"}), "");
 }
 
+TEST_F(FlagsTest, AMonthsRequestsAreCounted) {
+  set("feature_flags", std::string(kFlags));
+  set("admission", R"({"quotas":[{"resource":"feature_flags","events_per_month_max":2}]})");
+  for (int i = 0; i < 3; i++) {
+    EXPECT_EQ(flags(R"({"token":"phc_shop","disable_flags":true})").json({"quotaLimited"}), "");
+  }
+  EXPECT_EQ(flags(kBody).json({"flags", "on", "enabled"}), "true");
+  EXPECT_EQ(flags(kBody).json({"flags", "on", "enabled"}), "true");
+  EXPECT_EQ(flags(kBody).json({"quotaLimited"}), R"(["feature_flags"])");
+}
+
 }  // namespace
 }  // namespace penstock::capture

@@ -10,7 +10,6 @@ namespace penstock::capture {
 namespace {
 
 using Members = std::vector<std::pair<std::string_view, std::string>>;
-using catalog::QuotaResource;
 
 std::string quoted(std::string_view text) {
   std::string out;
@@ -100,17 +99,12 @@ std::string recording(std::string_view setting, const ConfigContext& context) {
 
 }  // namespace
 
-bool quota_limited(const catalog::Project& project, QuotaResource resource, int64_t now_ms) {
-  const auto& quota = project.settings->admission.quotas[static_cast<size_t>(resource)];
-  return quota && quota->limited_until_ms > now_ms;
-}
-
 std::string config_members(const catalog::Project& project, const ConfigContext& context) {
   Members members = defaults(project, context);
   for (const auto& [name, json] : project.settings->remote_config.members) {
     put(members, name, name == "sessionRecording" ? recording(json, context) : json);
   }
-  if (quota_limited(project, QuotaResource::kRecordings, context.now_ms)) {
+  if (context.recordings_limited) {
     put(members, "sessionRecording", "false");
     put(members, "quotaLimited", R"(["recordings"])");
   }

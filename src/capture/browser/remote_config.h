@@ -4,7 +4,6 @@
 // "remote_config" is laid over them. Pure functions; any thread.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -14,8 +13,8 @@ namespace penstock::capture {
 
 /// What of the server and the moment a config depends on.
 struct ConfigContext {
-  int64_t now_ms = 0;
-  std::string_view path_prefix;  // in front of every path the config names; empty: none
+  std::string_view path_prefix;     // in front of every path the config names; empty: none
+  bool recordings_limited = false;  // the project may record no more this month
 };
 
 /// `"token":"phc_…","supportedCompression":[…],…` without braces: the config's members.
@@ -24,9 +23,5 @@ std::string config_members(const catalog::Project& project, const ConfigContext&
 std::string_view minimal_config_members();
 /// JavaScript that leaves the config where posthog-js looks for it.
 std::string config_script(const catalog::Project& project, const ConfigContext& context);
-
-/// Whether the project's quota of the resource says "limited until later than now".
-bool quota_limited(const catalog::Project& project, catalog::QuotaResource resource,
-                   int64_t now_ms);
 
 }  // namespace penstock::capture

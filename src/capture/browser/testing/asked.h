@@ -51,7 +51,7 @@ class BrowserTest : public ::testing::Test {
     const auto project = catalog_->create_project({}, "Shop", "phc_shop");
     ASSERT_TRUE(project);
     project_ = project->id;
-    browser_ = std::make_unique<Browser>(loop_, runtime_, *catalog_, options_);
+    browser_ = std::make_unique<Browser>(loop_, runtime_, *catalog_, admission_, options_);
   }
 
   void set(std::string_view name, std::string json) {
@@ -107,6 +107,7 @@ class BrowserTest : public ::testing::Test {
   std::unique_ptr<catalog::Catalog> catalog_;
   ProjectId project_;
   CaptureOptions options_;
+  Admission admission_{options_, std::make_shared<usage::Usage>(1)};
   std::unique_ptr<Browser> browser_;
 };
 
