@@ -47,7 +47,8 @@ TEST(RemoteConfig, TheRestIsRefusedWithASentence) {
       {R"({"sessionRecording":{"sampleRate":0.5}})",
        "remote_config: sessionRecording.sampleRate can be a string or null"},
       {R"({"sessionRecording":{"sampleRate":"1.5"}})",
-       R"(remote_config: sessionRecording.sampleRate is a number from 0 to 1 in a string, such as "0.25")"},
+       "remote_config: sessionRecording.sampleRate is a number from 0 to 1 in a string, such as "
+       "\"0.25\""},
       {R"({"sessionRecording":{"masking":{"token":1}}})",
        "remote_config: sessionRecording.masking.token is not known to posthog-js"},
       {R"({"analytics":{"endpoint":"https://x"}})",

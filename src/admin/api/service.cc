@@ -145,6 +145,7 @@ void Service::route_project(Call& call, wire::Responder& r) {
   if (what.empty() && method == "PATCH") return rename_project(call, r);
   if (what == "settings" && call.path.size() == 4 && method == "GET") return settings(call, r);
   if (what == "settings" && call.path.size() == 5 && method == "PUT") return put_setting(call, r);
+  if (what == "feature_flags" && call.path.size() <= 5) return feature_flags(call, r);
   if (what == "query" && call.path.size() == 4 && method == "POST") return query(call, r);
   if (what == "query" && call.path.size() == 5 && method == "DELETE") return cancel_query(call, r);
   if (method == "GET") {

@@ -1,8 +1,8 @@
 // Service: routes the admin API's requests to the member functions that answer them.
 //
 // Private to the room; see admin.h for who owns it and which thread runs it. The functions are
-// grouped by file: account.cc (login, projects, keys), query.cc, books.cc (ledger, trace,
-// quarantine, status), live.cc (tail), files.cc (the UI).
+// grouped by file: account.cc (login, projects, keys), feature_flags.cc, query.cc, books.cc
+// (ledger, trace, quarantine, status), live.cc (tail), files.cc (the UI).
 #pragma once
 
 #include <map>
@@ -57,7 +57,12 @@ class Service : public AdminService {
   void list_keys(Call& call, R& r);
   void create_key(Call& call, R& r);
   void delete_key(Call& call, R& r);
+  bool may_change_setting(const Call& call, std::string_view name) const;
   void write_project(JsonWriter& w, const catalog::Project& project) const;
+
+  // feature_flags.cc
+  void feature_flags(Call& call, R& r);
+  Status store_flags(Call& call, class FlagList& flags);
 
   // query.cc
   void query(Call& call, R& r);

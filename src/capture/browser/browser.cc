@@ -27,18 +27,16 @@ bool is_get(const wire::Request& request) {
   return request.method == "GET" || request.method == "HEAD";
 }
 
-/// 204 with the methods, as PostHog answers it, and what a browser's preflight asks.
+/// A browser's preflight is answered like every other; whoever just asks is told the methods.
 void answer_flags_options(wire::Responder& responder, const AnswerContext& context,
                           const wire::Request& request) {
+  if (!request.find("access-control-request-method").empty()) {
+    return answer_preflight(responder, request);
+  }
   wire::Response response;
   response.status = 204;
   response.content_type = "";
-  auto& h = response.headers;
-  h.emplace_back("Allow", "GET, POST, OPTIONS, HEAD");
-  h.emplace_back("access-control-allow-methods", "GET,POST,OPTIONS,HEAD");
-  const std::string_view wanted = request.find("access-control-request-headers");
-  if (!wanted.empty()) h.emplace_back("access-control-allow-headers", wanted);
-  h.emplace_back("access-control-max-age", "3600");
+  response.headers.emplace_back("Allow", "GET, POST, OPTIONS, HEAD");
   answer(responder, context, std::move(response));
 }
 
