@@ -5,6 +5,7 @@
 
 #include "base/recycling.h"
 #include "capture/admit/admission.h"
+#include "capture/ai/ai_body.h"
 #include "capture/answers.h"
 #include "capture/browser/browser.h"
 #include "capture/capture.h"
@@ -38,6 +39,8 @@ enum class Route : uint8_t {
   kMetrics,
   kV1,
   kV1Ai,
+  kAi,
+  kAiBatch,
   kUnknown,
 };
 
@@ -52,6 +55,8 @@ Route route_of(std::string_view path) {
   if (path == "/s") return Route::kReplay;
   if (path == "/i/v1/analytics/events") return Route::kV1;
   if (path == "/i/v1/ai/events") return Route::kV1Ai;
+  if (path == "/i/v0/ai") return Route::kAi;
+  if (path == "/i/v0/ai/batch") return Route::kAiBatch;
   if (path == "/_readiness") return Route::kReadiness;
   if (path == "/_liveness") return Route::kLiveness;
   if (path == "/metrics") return Route::kMetrics;
@@ -86,6 +91,7 @@ class Service : public CaptureService {
       case Route::kReplay: return options_.replay_body_bytes_max;
       case Route::kV1:
       case Route::kV1Ai: return options_.v1_body_bytes_max;
+      case Route::kAi: return options_.ai_parts_bytes_max / 10 * 11;  // boundaries and headers too
       default: return options_.body_bytes_max;
     }
   }
@@ -121,7 +127,9 @@ class Service : public CaptureService {
       case Route::kEvents:
       case Route::kLegacyEvents:
       case Route::kReplay:
+      case Route::kAiBatch:
       case Route::kEngage: return events(request, std::move(responder), context, route);
+      case Route::kAi: return ai_event(request, std::move(responder), context);
       case Route::kBlackHole: return answer_ok(responder, context);
       case Route::kReadiness:
         if (!ready_) return answer_unavailable(responder, context, "not ready");
@@ -138,17 +146,7 @@ class Service : public CaptureService {
  private:
   void events(wire::Request& request, wire::Responder responder, AnswerContext& context,
               Route route) {
-    metrics().requests.add();
-    metrics().bytes.add(request.body->size());
-    if (!ready_) return answer_unavailable(responder, context, "starting or stopping");
-    if (const Status room = turn_.room(); !room) {
-      metrics().unavailable.add();
-      return answer_unavailable(responder, context, room.error().message);
-    }
-    if (request.body_too_large) {
-      return refuse(request, responder, context,
-                    {413, "payload_too_large", "the body is larger than this server takes"}, {});
-    }
+    if (!may_take(request, responder, context)) return;
     auto body =
         decoder_.decode({request.query, request.find("content-type"),
                          request.find("content-encoding"), request.body, options_.decoded_bytes_max,
@@ -160,13 +158,62 @@ class Service : public CaptureService {
                            options_.events_per_request_max, route == Route::kEngage};
     const auto batch = parser_.parse(body->text, rules);
     if (!batch) return refuse(request, responder, context, batch.error(), body->text);
-    accept(request, std::move(responder), context, **batch, body->sent_at_ms);
+    accept(request, std::move(responder), context, **batch, body->sent_at_ms,
+           route == Route::kAiBatch ? Endpoint::kAi : Endpoint::kEvents, nullptr);
     parser_.clear();
     decoder_.trim();
   }
 
+  /// False: answered already, because nothing can be taken now or this is too much.
+  bool may_take(const wire::Request& request, wire::Responder& responder,
+                const AnswerContext& context) {
+    metrics().requests.add();
+    metrics().bytes.add(request.body->size());
+    if (!ready_) {
+      answer_unavailable(responder, context, "starting or stopping");
+      return false;
+    }
+    if (const Status room = turn_.room(); !room) {
+      metrics().unavailable.add();
+      answer_unavailable(responder, context, room.error().message);
+      return false;
+    }
+    if (request.body_too_large) {
+      refuse(request, responder, context,
+             {413, "payload_too_large", "the body is larger than this server takes"}, {});
+      return false;
+    }
+    return true;
+  }
+
+  /// `/i/v0/ai`: one event in parts, its key in a header.
+  void ai_event(const wire::Request& request, wire::Responder responder, AnswerContext& context) {
+    if (request.method != "POST") return answer_text(responder, context, 405, "use POST");
+    if (!may_take(request, responder, context)) return;
+    const auto token = v1::read_bearer(request, options_.token_bytes_max);
+    if (!token) return refuse(request, responder, context, token.error(), {});
+    const catalog::Project* project = projects_->find_token(*token);
+    if (admission_.limited(project, catalog::QuotaResource::kLlmEvents,
+                           request.received_us / 1000)) {
+      return refuse(request, responder, context,
+                    {429, "billing_limit_exceeded", "the project may have no more AI events now"},
+                    {});
+    }
+    const auto text = ai_body_.decode(request, options_.ai_parts_bytes_max);
+    if (!text) return refuse(request, responder, context, text.error(), {});
+    ParseRules rules{options_.distinct_id_chars_max, options_.token_bytes_max, 1, false};
+    rules.token = *token;
+    const auto batch = parser_.parse(*text, rules);
+    if (!batch) return refuse(request, responder, context, batch.error(), *text);
+    accept(request, std::move(responder), context, **batch, std::nullopt, Endpoint::kAi,
+           std::make_unique<ai::PartsReply>(context, ai_body_.accepted_parts()));
+    parser_.clear();
+    ai_body_.trim();
+  }
+
   void accept(const wire::Request& request, wire::Responder responder, AnswerContext& context,
-              const ParsedBatch& batch, std::optional<int64_t> sent_at_ms) {
+              const ParsedBatch& batch, std::optional<int64_t> sent_at_ms, Endpoint endpoint,
+              std::unique_ptr<Reply> reply) {
     if (batch.sent_at) {
       if (const auto parsed = event::parse_timestamp_ms(*batch.sent_at)) sent_at_ms = parsed;
     }
@@ -182,6 +229,7 @@ class Service : public CaptureService {
     }
     waiting->responder = std::move(responder);
     waiting->context = std::move(context);
+    waiting->reply = std::move(reply);
     turn_.begin(waiting);
     for (const ParsedEvent& e : batch.events) {
       event::RawRecord record = make_record(e, batch, sent_at_ms, now_ms);
@@ -192,7 +240,7 @@ class Service : public CaptureService {
         turn_.add_refused({record.uuid, now_ms, 413, batch.token, "event_too_large", request.path});
         continue;
       }
-      const Admitted admitted = admission_.admit(project, record);
+      const Admitted admitted = admission_.admit(project, record, endpoint);
       turn_.add(waiting, record, admitted.lane);
     }
     turn_.end(waiting);
@@ -290,6 +338,7 @@ class Service : public CaptureService {
   BodyDecoder decoder_;
   EventParser parser_;
   ReplayParser replay_parser_;
+  ai::AiBody ai_body_;
   Admission admission_;
   Browser browser_;
   Turn turn_;

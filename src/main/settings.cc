@@ -34,6 +34,8 @@ void bind_capture(config::OptionTable& t, Settings& s) {
         "Largest request body as sent; more is answered 413.");
   t.add("capture.decoded_bytes_max", c.decoded_bytes_max, 1024, kGiB, "bytes",
         "Largest body after decompression; more is answered 413.");
+  t.add("capture.ai_parts_bytes_max", c.ai_parts_bytes_max, 1024, kGiB, "bytes",
+        "All parts of a request of /i/v0/ai together; more is answered 413.");
   t.add("capture.v1_body_bytes_max", c.v1_body_bytes_max, 1024, kGiB, "bytes",
         "Largest Capture V1 request as sent; more is answered 413.");
   t.add("capture.v1_decoded_bytes_max", c.v1_decoded_bytes_max, 1024, kGiB, "bytes",

@@ -1,7 +1,6 @@
 // The capture decoders: bytes to text, text to events, and what becomes of damaged input.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <libdeflate.h>
 #include <simdjson.h>
 
 #include <random>
@@ -11,19 +10,14 @@
 #include "capture/decode/body.h"
 #include "capture/decode/events.h"
 #include "capture/decode/surrogates.h"
+#include "capture/testing/fixture.h"
 
 namespace penstock::capture {
 namespace {
 
-constexpr size_t kDecodedMax = 1U << 20;
+using testing::gzip;
 
-std::string gzip(std::string_view text) {
-  libdeflate_compressor* packer = libdeflate_alloc_compressor(6);
-  std::string out(libdeflate_gzip_compress_bound(packer, text.size()), '\0');
-  out.resize(libdeflate_gzip_compress(packer, text.data(), text.size(), out.data(), out.size()));
-  libdeflate_free_compressor(packer);
-  return out;
-}
+constexpr size_t kDecodedMax = 1U << 20;
 
 class Body {
  public:

@@ -328,6 +328,10 @@ std::optional<Refusal> EventParser::parse_shape(std::string_view text) {
 }
 
 std::optional<Refusal> EventParser::choose_token() {
+  if (!rules_.token.empty()) {
+    batch_.token = rules_.token;
+    return std::nullopt;
+  }
   std::string_view token;
   if (is_batch_) {
     token = batch_token_;

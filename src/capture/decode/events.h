@@ -45,6 +45,7 @@ struct ParseRules {
   size_t token_bytes_max = 64;
   size_t events_max = 100'000;
   bool engage_path = false;
+  std::string_view token{};  // checked already, from a header: then the body's are not asked
 };
 
 class EventParser {

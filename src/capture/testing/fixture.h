@@ -56,6 +56,8 @@ class HeldLog : public log::Log {
   std::deque<Append> held;
 };
 
+std::string gzip(std::string_view text);
+
 /// What a client saw; status 0 while it waits.
 struct Answer {
   int status = 0;

@@ -1,5 +1,7 @@
 #include "capture/testing/fixture.h"
 
+#include <libdeflate.h>
+
 #include <algorithm>
 
 #include "base/codec.h"
@@ -42,6 +44,14 @@ class Target : public wire::Responder::Target {
 };
 
 }  // namespace
+
+std::string gzip(std::string_view text) {
+  libdeflate_compressor* packer = libdeflate_alloc_compressor(6);
+  std::string out(libdeflate_gzip_compress_bound(packer, text.size()), '\0');
+  out.resize(libdeflate_gzip_compress(packer, text.data(), text.size(), out.data(), out.size()));
+  libdeflate_free_compressor(packer);
+  return out;
+}
 
 void ServiceTest::make(const CaptureOptions& options) {
   service_ = CaptureService::make(loop_, runtime_, log_, *catalog_, nullptr,

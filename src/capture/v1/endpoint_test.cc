@@ -1,7 +1,6 @@
 // Capture V1 through a shard's service: headers, encodings, answers per event, and what is stored.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <libdeflate.h>
 
 #include "capture/testing/fixture.h"
 #include "event/json_fields.h"
@@ -10,7 +9,7 @@ namespace penstock::capture {
 namespace {
 
 using testing::Answer;
-using ::testing::ElementsAre;
+using testing::gzip;
 using ::testing::HasSubstr;
 
 constexpr char kPath[] = "/i/v1/analytics/events";
@@ -18,14 +17,6 @@ constexpr char kRequestId[] = "3f1c0a52-4f6e-4c59-9d42-0f2b6a1e7c11";
 constexpr char kU1[] = "0190a3b1-7c2d-7e3f-8a4b-5c6d7e8f9001";
 constexpr char kU2[] = "0190a3b1-7c2d-7e3f-8a4b-5c6d7e8f9002";
 constexpr char kU3[] = "0190a3b1-7c2d-7e3f-8a4b-5c6d7e8f9003";
-
-std::string gzip(std::string_view text) {
-  libdeflate_compressor* packer = libdeflate_alloc_compressor(6);
-  std::string out(libdeflate_gzip_compress_bound(packer, text.size()), '\0');
-  out.resize(libdeflate_gzip_compress(packer, text.data(), text.size(), out.data(), out.size()));
-  libdeflate_free_compressor(packer);
-  return out;
-}
 
 class V1Test : public testing::ServiceTest {
  protected:

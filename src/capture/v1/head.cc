@@ -24,15 +24,6 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kRequired
 }};
 enum Required : uint8_t { kContentType, kSdkInfo, kAttempt, kRequestId, kTimestamp };
 
-bool same_ignoring_case(std::string_view a, std::string_view lower) {
-  if (a.size() != lower.size()) return false;
-  for (size_t i = 0; i < a.size(); i++) {
-    const char c = a[i] >= 'A' && a[i] <= 'Z' ? static_cast<char>(a[i] + 32) : a[i];
-    if (c != lower[i]) return false;
-  }
-  return true;
-}
-
 std::unexpected<Refusal> refuse(int status, std::string_view tag, std::string message) {
   return std::unexpected(Refusal{status, tag, std::move(message)});
 }
@@ -68,7 +59,7 @@ std::expected<std::string_view, Refusal> read_bearer(const wire::Request& reques
                   "the project key is missing: send Authorization: Bearer phc_…");
   }
   const size_t space = value.find(' ');
-  if (!same_ignoring_case(value.substr(0, space), "bearer")) {
+  if (!wire::same_ignoring_case(value.substr(0, space), "bearer")) {
     return bad_value("Authorization must have the scheme Bearer");
   }
   std::string_view token = space == std::string_view::npos ? "" : value.substr(space);
@@ -95,7 +86,7 @@ std::expected<Head, Refusal> read_head(const wire::Request& request, size_t toke
 
   std::string_view type = values[kContentType].substr(0, values[kContentType].find(';'));
   while (type.ends_with(' ')) type.remove_suffix(1);
-  if (!same_ignoring_case(type, "application/json")) {
+  if (!wire::same_ignoring_case(type, "application/json")) {
     return refuse(415, "unsupported_content_type", "Content-Type must be application/json");
   }
   if (const std::string_view named = request.find("content-encoding"); !named.empty()) {
