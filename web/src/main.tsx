@@ -17,6 +17,7 @@ import { LoginPage } from "./pages/login";
 
 // The editor and the charts are most of the code; they come when their page is opened.
 const EventsPage = lazy(() => import("./pages/events/events_page"));
+const FlagsPage = lazy(() => import("./pages/flags/flags_page"));
 const HealthPage = lazy(() => import("./pages/health/health_page"));
 const SettingsPage = lazy(() => import("./pages/settings/settings_page"));
 const TracePage = lazy(() => import("./pages/trace/trace_page"));
@@ -38,6 +39,7 @@ createRoot(root).render(
             <Route path="/live" element={<LivePage />} />
             <Route path="/events" element={<EventsPage />} />
             <Route path="/trace/:uuid?" element={<TracePage />} />
+            <Route path="/flags" element={<FlagsPage />} />
             <Route path="/health" element={<HealthPage />} />
             <Route path="/settings" element={<SettingsPage />} />
             <Route path="*" element={<Navigate to="/live" replace />} />

@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { contradicting_event, sample_events } from "./sample_events.mjs";
 
 const run_file = promisify(execFile);
-const kPages = ["Live", "Events", "Trace", "Health", "Settings"];
+const kPages = ["Live", "Events", "Trace", "Flags", "Health", "Settings"];
 const kStrayToken = "phc_strayTokenOfAProjectThatComesLater0000001";
 const kEmail = "admin@example.com";
 const kPassword = "correct horse battery";
@@ -267,6 +267,97 @@ test("trace: any text with a uuid tells the event's story", async ({ page, uuid 
 test("trace: an event that was never seen gets an answer too", async ({ page, instance }) => {
   await page.goto(`${instance.admin_url}/trace/${randomUUID()}`);
   await page.getByTestId("trace-verdict").filter({ hasText: "Never seen here" }).waitFor();
+});
+
+const flags_told = async (instance, distinct_id = "eve") => {
+  const body = JSON.stringify({ token: instance.token, distinct_id });
+  const answer = await fetch(`${instance.capture_url}/flags/?v=2`, { method: "POST", body });
+  return (await answer.json()).flags;
+};
+
+test("flags: a new flag is told to SDKs with its variants, and switched off", async ({ page, instance }) => {
+  await open(page, "Flags");
+  await page.getByRole("heading", { name: "No flags yet" }).waitFor();
+  await page.getByRole("button", { name: "New flag" }).click();
+  const form = page.getByRole("dialog");
+  await form.getByPlaceholder("new-checkout").fill("two words");
+  await form.getByText("A key has letters").waitFor();
+  await form.getByPlaceholder("new-checkout").fill("checkout");
+  for (const [n, key] of [[1, "long"], [2, "short"]]) {
+    await form.getByRole("button", { name: "Add a variant" }).click();
+    await form.getByLabel(`Key of variant ${n}`).fill(key);
+  }
+  await form.getByLabel("Share of variant 1, percent").fill("99");
+  await form.getByText("The variants add up to 99 %").waitFor();
+  await form.getByLabel("Share of variant 1, percent").fill("100");
+  await form.getByLabel("Payload of variant 1").fill('{"steps":3}');
+  await form.getByRole("button", { name: "Create flag" }).click();
+  const row = page.getByTestId("flag-checkout");
+  await row.getByText("Everybody, 100 % · long 100 %, short 0 %").waitFor();
+  await row.getByText("Decided here").waitFor();
+  const told = (await flags_told(instance)).checkout;
+  assert.equal(told.variant, "long");
+  assert.deepEqual(JSON.parse(told.metadata.payload), { steps: 3 });
+  await row.locator(".mantine-Switch-track").click();
+  await row.getByText("Off for everybody").waitFor();
+  assert.equal((await flags_told(instance)).checkout.reason.code, "flag_disabled");
+});
+
+test("flags: one with conditions says where it is decided, and is edited as JSON", async ({ page, instance }) => {
+  const filters = { groups: [{ properties: [{ key: "plan", type: "person", value: "pro" }] }] };
+  await page.evaluate(
+    (body) => fetch("/api/projects/1/feature_flags", {
+      method: "POST", headers: { "X-Penstock-Request": "1" }, body: JSON.stringify(body),
+    }),
+    { key: "asks", filters },
+  );
+  await page.reload();
+  const row = page.getByTestId("flag-asks");
+  await row.getByText("Local evaluation only").waitFor();
+  assert.equal((await flags_told(instance)).asks.failed, true);
+  await row.getByRole("button").click();
+  const form = page.getByRole("dialog");
+  await form.getByText("Its conditions ask for properties.").waitFor();
+  const json = form.getByLabel("Conditions, variants and payloads");
+  await json.fill('{"groups":[{"rollout_percentage":130}]}');
+  await form.getByRole("button", { name: "Save flag" }).click();
+  await form.getByRole("alert").filter({ hasText: "not a number from 0 to 100" }).waitFor();
+  await json.fill('{"groups":[{"rollout_percentage":100}]}');
+  await form.getByRole("button", { name: "Save flag" }).click();
+  await row.getByText("Decided here").waitFor();
+  await row.getByRole("button").click();
+  await form.getByRole("button", { name: "Remove", exact: true }).click();
+  await form.getByRole("button", { name: "Really remove" }).click();
+  await row.waitFor({ state: "detached" });
+  assert.deepEqual(Object.keys(await flags_told(instance)), ["checkout"]);
+});
+
+test("settings: what pages are told is switched here", async ({ page, instance }) => {
+  const config = async () =>
+    (await fetch(`${instance.capture_url}/array/${instance.token}/config`)).json();
+  await open(page, "Settings");
+  const section = page.getByRole("region", { name: "Browser SDK" });
+  const save = section.getByRole("button", { name: "Save browser settings" });
+  assert.ok(await save.isDisabled());
+  await section.getByRole("switch", { name: "Heatmaps" }).click();
+  await section.getByRole("switch", { name: "Autocapture" }).click();
+  await section.getByRole("switch", { name: "Session recording" }).click();
+  await section.getByLabel("Sample, percent").fill("25");
+  await save.click();
+  await section.getByText("Saved.").waitFor();
+  const told = await config();
+  assert.equal(told.heatmaps, true);
+  assert.equal(told.autocapture_opt_out, true);
+  assert.equal(told.sessionRecording.sampleRate, "0.25");
+  await section.getByRole("button", { name: "Everything else, as JSON" }).click();
+  const json = section.getByLabel("Remote config");
+  await json.fill('{"heatmap":true}');
+  await save.click();
+  await section.getByRole("alert").filter({ hasText: "heatmap is not known to posthog-js" }).waitFor();
+  await json.fill("{}");
+  await save.click();
+  await section.getByText("Saved.").waitFor();
+  assert.equal((await config()).sessionRecording, false);
 });
 
 test("settings: a new key is shown once, works, and is revoked", async ({ page, instance }) => {

@@ -19,6 +19,30 @@ async function fill(instance) {
   return first[0].uuid;
 }
 
+/** Flags and a config as a shop would have them. */
+async function configure(page) {
+  await page.evaluate(async () => {
+    const headers = { "X-Penstock-Request": "1" };
+    const send = (path, method, body) =>
+      fetch(`/api/projects/1/${path}`, { method, headers, body: JSON.stringify(body) });
+    const variants = [["control", 50], ["short", 25], ["one-page", 25]].map(([key, share]) => ({
+      key, rollout_percentage: share,
+    }));
+    for (const flag of [
+      { key: "new-checkout", name: "The checkout of autumn", filters: {
+        groups: [{ rollout_percentage: 40 }], multivariate: { variants },
+        payloads: { short: '{"steps":2}' } } },
+      { key: "dark-mode", name: "", filters: { groups: [{ rollout_percentage: 100 }] } },
+      { key: "pro-reports", name: "For those who pay", filters: {
+        groups: [{ properties: [{ key: "plan", type: "person", value: "pro" }] }] } },
+      { key: "old-banner", active: false, filters: { groups: [{ rollout_percentage: 10 }] } },
+    ]) await send("feature_flags", "POST", flag);
+    await send("settings/remote_config", "PUT", {
+      heatmaps: true, sessionRecording: { sampleRate: "0.25", consoleLogRecordingEnabled: true },
+    });
+  });
+}
+
 export async function take_screenshots(browser, instance, folder) {
   await mkdir(folder, { recursive: true });
   const uuid = await fill(instance);
@@ -28,9 +52,10 @@ export async function take_screenshots(browser, instance, folder) {
   const shoot = (page, name) => page.screenshot({ path: join(folder, `${name}.png`) });
   await door.goto(link);
   await door.getByRole("heading", { level: 1, name: "Live" }).waitFor();
+  await configure(door);
   const storageState = await entry.storageState();
-  const pages = [["live", "/live"], ["events", "/events"], ["health", "/health"],
-    ["trace", `/trace/${uuid}`], ["settings", "/settings"]];
+  const pages = [["live", "/live"], ["events", "/events"], ["flags", "/flags"],
+    ["health", "/health"], ["trace", `/trace/${uuid}`], ["settings", "/settings"]];
   for (const colorScheme of ["light", "dark"]) {
     for (const width of kWidths) {
       const viewport = { width, height: width > 800 ? 900 : 844 };
@@ -40,10 +65,15 @@ export async function take_screenshots(browser, instance, folder) {
         await page.goto(instance.admin_url + path);
         await page.waitForTimeout(kSettleMs);
         await shoot(page, `${name}-${colorScheme}-${width}`);
-        if (name !== "live") continue;
-        await page.locator("button[data-index='3']").click();
+        const opens = { live: "button[data-index='3']", flags: "[data-testid='flag-new-checkout'] button" };
+        if (name === "settings") {
+          await page.getByRole("region", { name: "Browser SDK" }).scrollIntoViewIfNeeded();
+          await shoot(page, `browser-sdk-${colorScheme}-${width}`);
+        }
+        if (!opens[name]) continue;
+        await page.locator(opens[name]).first().click();
         await page.waitForTimeout(kSettleMs);
-        await shoot(page, `detail-${colorScheme}-${width}`);
+        await shoot(page, `${name}-detail-${colorScheme}-${width}`);
       }
       await context.clearCookies();
       await page.goto(`${instance.admin_url}/login`);

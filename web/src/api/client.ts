@@ -47,6 +47,7 @@ export async function api<T>(
     throw new ApiError(0, "unreachable", kUnreachable);
   }
   if (!response.ok) throw await error_of(response);
+  if (response.status === 204) return undefined as T;
   return (await response.json()) as T;
 }
 

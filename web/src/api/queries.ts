@@ -1,6 +1,8 @@
 // What the pages ask the API for, with how long an answer stays fresh.
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 
+import type { Flag } from "../lib/flag_form";
+import type { RemoteConfig } from "../lib/remote_config";
 import { api } from "./client";
 import type {
   ApiKey,
@@ -30,6 +32,21 @@ export function useKeys() {
   return useQuery({
     queryKey: ["keys"],
     queryFn: async () => (await api<{ keys: ApiKey[] }>("/keys")).keys,
+  });
+}
+
+/** Every setting of the project, by its name; {} where none was written. */
+export function useSettings(project: number) {
+  return useQuery({
+    queryKey: ["settings", project],
+    queryFn: () => api<Record<string, RemoteConfig>>(`/projects/${project}/settings`),
+  });
+}
+
+export function useFlags(project: number) {
+  return useQuery({
+    queryKey: ["flags", project],
+    queryFn: async () => (await api<{ results: Flag[] }>(`/projects/${project}/feature_flags`)).results,
   });
 }
 

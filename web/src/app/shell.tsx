@@ -4,6 +4,7 @@ import {
   IconActivityHeartbeat,
   IconBroadcast,
   IconChevronDown,
+  IconFlag,
   IconRouteAltLeft,
   IconSettings,
   IconTable,
@@ -25,6 +26,7 @@ const kPages = [
   { to: "/live", label: "Live", icon: IconBroadcast },
   { to: "/events", label: "Events", icon: IconTable },
   { to: "/trace", label: "Trace", icon: IconRouteAltLeft },
+  { to: "/flags", label: "Flags", icon: IconFlag },
   { to: "/health", label: "Health", icon: IconActivityHeartbeat },
   { to: "/settings", label: "Settings", icon: IconSettings },
 ];

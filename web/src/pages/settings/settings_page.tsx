@@ -5,6 +5,7 @@ import { useProject } from "../../app/project";
 import { PageHeader } from "../../components/page_header";
 import page from "../../components/page.module.css";
 import { Snippets } from "../../components/snippets";
+import { BrowserSdk } from "./browser_sdk";
 import { Keys } from "./keys";
 import { Password } from "./password";
 import { Projects } from "./projects";
@@ -21,6 +22,7 @@ export default function SettingsPage() {
       <Section title="Connect an SDK" hint={`Ready to paste, for ${project.name}.`}>
         <Snippets key={project.id} project={project} first="js" />
       </Section>
+      <BrowserSdk key={`sdk-${project.id}`} project={project} />
       {operator && <Keys />}
       <Password />
       <Section title="Appearance" hint="Kept in this browser.">
