@@ -20,12 +20,21 @@ Penstock is down or goes away the client's connection is closed, or, with `balan
 import http.client
 import http.server
 import socket
+import sys
 import threading
 import time
 import urllib.parse
 
 CORS = ("Access-Control-Allow-Origin", "Access-Control-Allow-Credentials")
 OF_ONE_CONNECTION = {"connection", "keep-alive", "transfer-encoding", "content-length", "host"}
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], OSError):  # a client that is gone
+            super().handle_error(request, client_address)
 
 
 class FaultProxy:
@@ -37,10 +46,10 @@ class FaultProxy:
         self.balancer = balancer
         self.only = paths
         self.done = []  # what was done to whom: (word, path)
+        self.turned_away = 0  # requests that found no Penstock, or lost it on the way
         self.encodings = set()  # of the requests that bring a body
         self.lock = threading.Lock()
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), self.handler())
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
 
@@ -107,6 +116,7 @@ def treat(client, proxy):
         try:
             answer = ask(client, proxy.target, body)
         except OSError:
+            proxy.turned_away += 1
             return refuse(client, 502) if proxy.balancer else cut(client)
         if fault == "504":
             return refuse(client, 504)

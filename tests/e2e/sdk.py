@@ -182,7 +182,7 @@ def finish(process):
     except subprocess.TimeoutExpired:
         raise AssertionError("the driver did not finish in time")
     assert process.returncode == 0, f"the driver failed: {err[-800:]}"
-    told = json.loads(out.strip().splitlines()[-1])
+    told = json.loads(out.strip().split("\n")[-1])
     assert not told["errors"], f"the driver told of errors: {told['errors'][:3]}"
     return told
 

@@ -137,8 +137,12 @@ def check_trouble(name, faults=FAULTS, **options):
                                                retries=60, pace_ms=20, **options))
         for received, how in ((30, signal.SIGTERM), (110, signal.SIGKILL)):
             penstock.eventually(lambda: int(penstock.ledger()["total"]["received"]) >= received, 90)
+            before = proxy.turned_away
             penstock.stop(how)
-            time.sleep(0.5)  # an outage the SDK must notice, not a wait for something to happen
+            if faults:
+                penstock.eventually(lambda: proxy.turned_away > before or driver.poll() is not None)
+            else:
+                time.sleep(0.5)  # an outage the SDK may notice, not a wait for something to happen
             penstock.start()
         sdk.finish(driver)
         rows = sdk.rows_by_uuid(penstock, len(events))

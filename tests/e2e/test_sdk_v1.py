@@ -73,3 +73,21 @@ def test_v1_leaves_ai_events_of_node_to_v0():
         assert {path.rstrip("/") for path in proxy.paths()} == {V1, "/batch"}, proxy.paths()
         assert {json.loads(row[4])["$lib"] for row in rows.values()} == {"posthog-node"}
         sdk.balanced(penstock, len(events))
+
+
+def test_v1_ai_calls_go_to_the_path_for_ai():
+    """The calls for AI events have a path of their own, in v0's form whatever the mode."""
+    def check(told):
+        name, mode = told
+        events = [sdk.make_event(n, name="$ai_generation", properties=sdk.odd_properties(name))
+                  for n in range(10)]
+        faults = ["503", "lost", "cut"]
+        with Penstock() as penstock, FaultProxy(penstock, faults) as proxy:
+            sdk.send(name, sdk.make_plan(penstock, KEY, events, host=proxy.url, mode=mode, ai=True,
+                                         retries=10))
+            rows = sdk.rows_by_uuid(penstock, len(events))
+            for event in events:
+                sdk.compare(event, rows.get(event["uuid"]), sdk.SDKS[name].library)
+            assert {path.rstrip("/") for path in proxy.paths()} == {"/i/v0/ai/batch"}, proxy.paths()
+            sdk.balanced(penstock)
+    sdk.side_by_side(check, [(name, mode) for name in ("node", "python") for mode in ("v0", "v1")])
