@@ -16,6 +16,7 @@
 #include "config/option_table.h"
 #include "ledger/ledger.h"
 #include "log/log.h"
+#include "objects/object_store.h"
 #include "persons/person_store.h"
 #include "runtime/runtime.h"
 #include "store/event_store.h"
@@ -39,9 +40,15 @@ struct LoadStatus {
   std::string last_error;
 };
 
+struct ReplayStatus {
+  uint64_t messages = 0, blocks = 0, objects = 0, object_bytes = 0, lag_records = 0;
+  std::string last_error;
+};
+
 struct AdminSources {
   std::function<CaptureStatus()> capture;  // any may be empty: the stage does not run here
   std::function<IngestStatus()> ingest;
+  std::function<ReplayStatus()> replay;
   std::function<LoadStatus()> load;
   std::function<std::vector<config::OptionInfo>()> options;
   std::vector<std::string> stages;
@@ -58,6 +65,10 @@ struct AdminOptions {
   uint64_t query_memory_bytes_max = 1U << 30;
   uint64_t query_rows_max = 100'000;
   size_t body_bytes_max = 1U << 20;
+  size_t recordings_max = 8;                      // streamed at once; more: 503
+  size_t recording_open_bytes_max = 32U << 20;    // decompressed blocks of one stream
+  size_t recording_blocks_max = 100'000;          // of one session
+  size_t recording_pending_bytes_max = 1U << 20;  // unread bytes before a stream waits
 };
 
 class AdminService : public wire::Handler {
@@ -70,6 +81,7 @@ class AdminService : public wire::Handler {
     ledger::Ledger& ledger;
     store::EventStore& store;
     runtime::Loop& store_loop;  // the loop the store is called from
+    objects::ObjectStore& objects;
   };
   static std::unique_ptr<AdminService> make(Parts parts, AdminSources sources,
                                             AdminOptions options);

@@ -64,6 +64,22 @@ Route route_of(std::string_view path) {
   return Route::kUnknown;
 }
 
+/// Over its quota a recording is dropped and counted, and posthog-js told to pause.
+class RecordingsLimited : public Reply {
+ public:
+  explicit RecordingsLimited(AnswerContext context) : context_(std::move(context)) {}
+  void send(wire::Responder& responder, uint8_t failed_lanes) override {
+    if (failed_lanes != 0) {
+      return answer_unavailable(responder, context_, "nothing could be stored now; try again soon");
+    }
+    if (context_.beacon) return answer_ok(responder, context_);
+    answer_json(responder, context_, 200, R"({"status":"Ok","quota_limited":["recordings"]})");
+  }
+
+ private:
+  AnswerContext context_;
+};
+
 class Service : public CaptureService {
  public:
   Service(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log, catalog::Catalog& catalog,
@@ -283,8 +299,12 @@ class Service : public CaptureService {
     waiting->received_us = request.received_us;
     waiting->responder = std::move(responder);
     waiting->context = std::move(context);
+    const Admitted admitted = admission_.admit(project, record, Endpoint::kRecordings);
+    if (admitted.tag == kOverQuota) {
+      waiting->reply = std::make_unique<RecordingsLimited>(waiting->context);
+    }
     turn_.begin(waiting);
-    turn_.add(waiting, record, event::Lane::kReplay);
+    turn_.add(waiting, record, admitted.lane);
     turn_.end(waiting);
     replay_parser_.clear();
     decoder_.trim();

@@ -249,5 +249,50 @@ TEST(Records, round_trips_and_refuses_every_cut) {
   EXPECT_EQ(std::get<PersonChange>(*decode_processed(person)).last_seen_at_ms, kNoon);
 }
 
+TEST(Records, replay_blocks_and_log_entries) {
+  ReplayBlock b;
+  b.project.value = 7;
+  b.session_id = "s";
+  b.distinct_id = "d";
+  b.first_timestamp_ms = kNoon;
+  b.last_timestamp_ms = kNoon + 5;
+  b.block_url = "object:x?range=bytes=0-1";
+  b.first_url = "https://a/";
+  b.urls = {"https://a/", "https://b/"};
+  b.click_count = 1;
+  b.message_count = 300;
+  b.snapshot_source = "web";
+  b.snapshot_library = "web";
+  b.retention_period_days = 30;
+  std::string block;
+  encode(ProcessedRecord(b), block);
+  const auto again = decode_processed(block);
+  ASSERT_TRUE(again);
+  const auto& decoded = std::get<ReplayBlock>(*again);
+  EXPECT_EQ(decoded.urls, b.urls);
+  EXPECT_EQ(decoded.last_timestamp_ms, kNoon + 5);
+  EXPECT_EQ(decoded.click_count, 1U);
+  EXPECT_EQ(decoded.message_count, 300U);
+  EXPECT_EQ(decoded.retention_period_days, 30U);
+  for (size_t n = 0; n < block.size(); n++) EXPECT_FALSE(decode_processed(block.substr(0, n)));
+
+  std::string line;
+  encode(ProcessedRecord(LogEntry{{7}, "session_replay", "s", kNoon, "warn", "hm"}), line);
+  const auto entry = decode_processed(line);
+  ASSERT_TRUE(entry);
+  EXPECT_EQ(std::get<LogEntry>(*entry).message, "hm");
+  EXPECT_EQ(std::get<LogEntry>(*entry).project.value, 7);
+}
+
+TEST(Records, the_session_decides_the_partition_of_a_recording) {
+  RawRecord r;
+  r.token = "phc_x";
+  r.distinct_id = "u1";
+  r.session_id = "s1";
+  std::string key;
+  partition_key(r, Lane::kReplay, key);
+  EXPECT_EQ(key, "s1");
+}
+
 }  // namespace
 }  // namespace penstock::event

@@ -6,7 +6,14 @@ namespace penstock::event {
 namespace {
 
 constexpr uint8_t kVersion = 1;
-enum class Type : uint8_t { kOutcome = 1, kPerson = 2, kDistinctId = 3, kWarning = 4 };
+enum class Type : uint8_t {
+  kOutcome = 1,
+  kPerson = 2,
+  kDistinctId = 3,
+  kWarning = 4,
+  kReplayBlock = 5,
+  kLogEntry = 6,
+};
 
 void write_row(ByteWriter& w, const EventRow& row, int64_t received_ms) {
   w.u8(static_cast<uint8_t>((row.captured_at_ms ? 1 : 0) | (row.historical ? 2 : 0)));
@@ -89,6 +96,37 @@ void write(ByteWriter& w, const DistinctIdChange& d) {
   w.zigzag(d.version);
 }
 
+void write(ByteWriter& w, const ReplayBlock& b) {
+  w.u8(static_cast<uint8_t>(Type::kReplayBlock));
+  w.zigzag(b.project.value);
+  w.bytes(b.session_id);
+  w.bytes(b.distinct_id);
+  w.zigzag(b.first_timestamp_ms);
+  w.zigzag(b.last_timestamp_ms);
+  w.bytes(b.block_url);
+  w.bytes(b.first_url);
+  w.varint(b.urls.size());
+  for (std::string_view url : b.urls) w.bytes(url);
+  for (const uint64_t n : {b.click_count, b.keypress_count, b.mouse_activity_count,
+                           b.active_milliseconds, b.console_log_count, b.console_warn_count,
+                           b.console_error_count, b.size, b.event_count, b.message_count}) {
+    w.varint(n);
+  }
+  w.bytes(b.snapshot_source);
+  w.bytes(b.snapshot_library);
+  w.varint(b.retention_period_days);
+}
+
+void write(ByteWriter& w, const LogEntry& l) {
+  w.u8(static_cast<uint8_t>(Type::kLogEntry));
+  w.zigzag(l.project.value);
+  w.bytes(l.source);
+  w.bytes(l.source_id);
+  w.zigzag(l.timestamp_ms);
+  w.bytes(l.level);
+  w.bytes(l.message);
+}
+
 void write(ByteWriter& w, const IngestionWarning& i) {
   w.u8(static_cast<uint8_t>(Type::kWarning));
   w.zigzag(i.project.value);
@@ -149,6 +187,39 @@ DistinctIdChange read_distinct_id(ByteReader& in) {
   return d;
 }
 
+ReplayBlock read_block(ByteReader& in) {
+  ReplayBlock b;
+  b.project.value = in.zigzag();
+  b.session_id = in.bytes();
+  b.distinct_id = in.bytes();
+  b.first_timestamp_ms = in.zigzag();
+  b.last_timestamp_ms = in.zigzag();
+  b.block_url = in.bytes();
+  b.first_url = in.bytes();
+  const uint64_t urls = in.varint();
+  for (uint64_t i = 0; i < urls && in.ok(); i++) b.urls.push_back(in.bytes());
+  for (uint64_t* n : {&b.click_count, &b.keypress_count, &b.mouse_activity_count,
+                      &b.active_milliseconds, &b.console_log_count, &b.console_warn_count,
+                      &b.console_error_count, &b.size, &b.event_count, &b.message_count}) {
+    *n = in.varint();
+  }
+  b.snapshot_source = in.bytes();
+  b.snapshot_library = in.bytes();
+  b.retention_period_days = static_cast<uint32_t>(in.varint());
+  return b;
+}
+
+LogEntry read_log_entry(ByteReader& in) {
+  LogEntry l;
+  l.project.value = in.zigzag();
+  l.source = in.bytes();
+  l.source_id = in.bytes();
+  l.timestamp_ms = in.zigzag();
+  l.level = in.bytes();
+  l.message = in.bytes();
+  return l;
+}
+
 IngestionWarning read_warning(ByteReader& in) {
   IngestionWarning i;
   i.project.value = in.zigzag();
@@ -196,6 +267,8 @@ Result<ProcessedRecord> decode_processed(std::string_view bytes) {
     case Type::kPerson: out = read_person(in); break;
     case Type::kDistinctId: out = read_distinct_id(in); break;
     case Type::kWarning: out = read_warning(in); break;
+    case Type::kReplayBlock: out = read_block(in); break;
+    case Type::kLogEntry: out = read_log_entry(in); break;
     default: known = false;
   }
   if (!known) return fail(Code::kCorrupt, "a processed record of an unknown type");

@@ -1,7 +1,8 @@
-// ProcessedRecord: what ingest decided about one captured event, and the person changes it caused.
+// ProcessedRecord: what ingest or replay decided about one captured record, and what it caused.
 //
 // The processed topic holds exactly one Outcome for every raw record, in the raw partition's order,
-// followed by the person and distinct-id changes the event caused. Everything downstream (SQL rows,
+// followed by the person and distinct-id changes (ingest) or the blocks and console lines (replay)
+// that came of it. Everything downstream (SQL rows,
 // ledger counts, person state, the event index, quarantine) is derived from this stream and can be
 // rebuilt from it. Layout and versions: docs/formats/records.md. Decoded views point into the
 // encoded bytes.
@@ -12,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "base/ids.h"
 #include "base/result.h"
@@ -20,7 +22,7 @@
 namespace penstock::event {
 
 enum class OutcomeKind : uint8_t {
-  kAccepted = 1,     // becomes a row of `events`
+  kAccepted = 1,     // becomes a row of `events`, or (lane replay) part of a block
   kDropped = 2,      // by a rule, with its reason
   kDuplicate = 3,    // the same event was accepted before
   kQuarantined = 4,  // kept with its bytes and reason; can be re-driven
@@ -66,7 +68,7 @@ struct Outcome {
   std::string_view stage;   // for kQuarantined: the step that failed
   std::string_view token;   // for kQuarantined
   std::string_view raw;     // for kQuarantined: the raw record's bytes, unchanged
-  EventRow row;             // for kAccepted
+  EventRow row;             // for kAccepted; in the replay lane only what identifies it
 };
 
 /// Full new state of a person; the higher version wins. Message `clickhouse_person`.
@@ -99,7 +101,38 @@ struct IngestionWarning {
   int64_t timestamp_ms = 0;
 };
 
-using ProcessedRecord = std::variant<Outcome, PersonChange, DistinctIdChange, IngestionWarning>;
+/// A part of a session's recording that lies in the object store. Message
+/// `clickhouse_session_replay_events`.
+struct ReplayBlock {
+  ProjectId project;
+  std::string_view session_id;
+  std::string_view distinct_id;
+  int64_t first_timestamp_ms = 0, last_timestamp_ms = 0;
+  std::string_view block_url;  // docs/formats/replay_blocks.md
+  std::string_view first_url;
+  std::vector<std::string_view> urls;
+  uint64_t click_count = 0, keypress_count = 0, mouse_activity_count = 0, active_milliseconds = 0;
+  uint64_t console_log_count = 0, console_warn_count = 0, console_error_count = 0;
+  uint64_t size = 0;  // of the lines, before compression
+  uint64_t event_count = 0, message_count = 0;
+  std::string_view snapshot_source;
+  std::string_view snapshot_library;
+  uint32_t retention_period_days = 0;  // 0: kept for ever
+};
+
+/// A line that a recorded page wrote to its console, or another source's log. Message
+/// `log_entries`.
+struct LogEntry {
+  ProjectId project;
+  std::string_view source;     // "session_replay"
+  std::string_view source_id;  // the session
+  int64_t timestamp_ms = 0;
+  std::string_view level;  // "info", "warn" or "error"
+  std::string_view message;
+};
+
+using ProcessedRecord =
+    std::variant<Outcome, PersonChange, DistinctIdChange, IngestionWarning, ReplayBlock, LogEntry>;
 
 void encode(const ProcessedRecord& record, std::string& out);
 /// kCorrupt when the bytes are not a record of a known version.

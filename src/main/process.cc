@@ -12,6 +12,7 @@
 #include "capture/capture.h"
 #include "catalog/catalog.h"
 #include "event/lane.h"
+#include "objects/object_store.h"
 #include "persons/person_store.h"
 #include "runtime/lock_file.h"
 #include "runtime/real_runtime.h"
@@ -69,6 +70,8 @@ struct Process::Parts {
   std::unique_ptr<store::EventStore> store;
   std::unique_ptr<load::Loader> loader;
   std::unique_ptr<ingest::Ingest> ingest;
+  std::unique_ptr<objects::ObjectStore> objects;
+  std::unique_ptr<replay::Replay> replay;
   std::vector<std::unique_ptr<Shard>> shards;
   std::unique_ptr<admin::AdminService> admin;
   std::unique_ptr<wire::Server> admin_server;
@@ -133,9 +136,9 @@ std::vector<log::TopicSpec> Process::Parts::topics() const {
                    settings.log_retention_ms, std::move(groups)});
   };
   for (const event::Lane lane : event::kLanes) {
-    const bool replay = lane == event::Lane::kReplay;
+    const bool recorded = lane == event::Lane::kReplay;
     add(event::lane_topic(lane), settings.partitions,
-        {std::string(replay ? event::kGroupReplay : event::kGroupIngest),
+        {std::string(recorded ? event::kGroupReplay : event::kGroupIngest),
          std::string(event::kGroupLedger)});
   }
   add(event::kTopicProcessed, settings.partitions,
@@ -165,7 +168,8 @@ Status Process::Parts::open_state() {
       usage::UsageKeeper::make(usage, pipeline.loop(), *runtime, data_dir + "/state/usage.json");
   usage_keeper->load();
   usage_keeper->start(settings.usage_save_ms);
-  return {};
+  objects = objects::make_directory_objects(*runtime, data_dir + "/objects");
+  return objects->start();
 }
 
 Status Process::Parts::open_catalog() {
@@ -221,6 +225,12 @@ Status Process::Parts::start_store() {
     ingest = ingest::Ingest::make(pipeline.loop(), *runtime, *log, *catalog, *persons, *ledger,
                                   ingest_options);
     on_loop(pipeline, [&] { outcome = ingest->start(); });
+    PENSTOCK_CHECK(outcome);
+  }
+  if (settings.runs("replay")) {
+    replay = replay::Replay::make(pipeline.loop(), *runtime, *log, *catalog, *ledger, *objects,
+                                  settings.replay);
+    on_loop(pipeline, [&] { outcome = replay->start(); });
   }
   return outcome;
 }
@@ -262,7 +272,7 @@ admin::AdminSources Process::Parts::admin_sources() {
   out.data_dir = data_dir;
   out.capture_url = instance.capture_url;
   out.partitions = settings.partitions;
-  for (const char* stage : {"capture", "ingest", "load", "admin"}) {
+  for (const char* stage : {"capture", "ingest", "replay", "load", "admin"}) {
     if (settings.runs(stage)) out.stages.emplace_back(stage);
   }
   out.options = [this] { return table.list(); };
@@ -292,6 +302,13 @@ admin::AdminSources Process::Parts::admin_sources() {
       return admin::IngestStatus{i.events, i.lag_records, per_event, i.last_error};
     };
   }
+  if (replay) {
+    out.replay = [this] {
+      const replay::ReplayStats r = replay->stats();
+      return admin::ReplayStatus{r.messages,     r.blocks,      r.objects,
+                                 r.object_bytes, r.lag_records, r.last_error};
+    };
+  }
   if (loader) {
     out.load = [this] {
       const load::LoaderStats l = loader->stats();
@@ -307,7 +324,7 @@ Status Process::Parts::start_admin() {
   Status outcome;
   on_loop(admin_thread, [&] {
     admin = admin::AdminService::make(
-        {admin_thread.loop(), *runtime, *log, *catalog, *ledger, *store, pipeline.loop()},
+        {admin_thread.loop(), *runtime, *log, *catalog, *ledger, *store, pipeline.loop(), *objects},
         admin_sources(), settings.admin);
     auto server = wire::Server::start(admin_thread.loop(), admin_thread.poller(), *runtime, address,
                                       false, settings.http, *admin);
@@ -340,6 +357,11 @@ void Process::Parts::stop() {
   if (ingest) {
     std::promise<void> done;
     pipeline.loop().post([&] { ingest->stop([&] { done.set_value(); }); });
+    done.get_future().wait();
+  }
+  if (replay) {
+    std::promise<void> done;
+    pipeline.loop().post([&] { replay->stop([&] { done.set_value(); }); });
     done.get_future().wait();
   }
   if (loader) {
@@ -384,6 +406,7 @@ Process::~Process() {
   on_loop(p.pipeline, [&] {
     p.usage_keeper.reset();
     p.ingest.reset();
+    p.replay.reset();
     p.loader.reset();
     p.store.reset();
   });

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -18,7 +20,8 @@ constexpr int64_t kDay = 86'400'000;
 void bind_process(config::OptionTable& t, Settings& s) {
   t.add("capture.listen", s.capture_listen, "address", "Where SDKs send events.");
   t.add("admin.listen", s.admin_listen, "address", "Where the admin API and the web UI listen.");
-  t.add("process.stages", s.stages, "list", "Which stages run here: capture, ingest, load, admin.");
+  t.add("process.stages", s.stages, "list",
+        "Which stages run here: capture, ingest, replay, load, admin.");
   t.add("process.shards", s.shards, 1, 64, "count", "Capture threads, each with its own listener.");
   t.add("process.allow_public_bind", s.allow_public_bind,
         "Allow addresses other than loopback; put TLS in front.");
@@ -118,6 +121,15 @@ void bind_pipeline(config::OptionTable& t, Settings& s) {
         "Bytes read for one cycle.");
   t.add("ingest.historical_share_percent", s.ingest.historical_share_percent, 1, 100, "percent",
         "Share of a cycle that the historical lane gets while live lanes have work.");
+  auto& r = s.replay;
+  t.add("replay.retention_days", r.retention_days, 0, 10'000, "days",
+        "How long session recordings are kept; 0: for ever.");
+  t.add("replay.flush_ms", r.flush_ms, 10, 600'000, "ms",
+        "How long recordings gather before they are written as one object.");
+  t.add("replay.bytes_per_flush_max", r.bytes_per_flush_max, 64 * 1024, 16 * kMiB, "bytes",
+        "Bytes of recordings at which an object is written at once.");
+  t.add("replay.records_per_flush_max", r.records_per_flush_max, 1, 100'000, "count",
+        "Messages of recordings at which an object is written at once.");
   t.add("load.rows_per_batch_max", s.load.rows_per_batch_max, 1, 10'000'000, "count",
         "Rows of one insert.");
   t.add("load.bytes_per_batch_max", s.load.bytes_per_batch_max, kMiB, 4 * kGiB, "bytes",
@@ -192,9 +204,11 @@ Status validate(const Settings& s) {
   std::string_view list = s.stages;
   while (!list.empty()) {
     const std::string_view name = list.substr(0, list.find(','));
-    if (name != "capture" && name != "ingest" && name != "load" && name != "admin") {
+    constexpr std::array<std::string_view, 5> kStages{"capture", "ingest", "replay", "load",
+                                                      "admin"};
+    if (std::ranges::find(kStages, name) == kStages.end()) {
       return fail(Code::kInvalid, fmt::format("there is no stage '{}'; the stages are capture, "
-                                              "ingest, load, admin",
+                                              "ingest, replay, load, admin",
                                               name));
     }
     list.remove_prefix(std::min(list.size(), name.size() + 1));

@@ -14,6 +14,7 @@
 #include "ledger/ledger.h"
 #include "load/loader.h"
 #include "log/embedded_log.h"
+#include "replay/replay.h"
 #include "store/engine_store.h"
 #include "wire/http.h"
 
@@ -23,7 +24,7 @@ struct Settings {
   std::string capture_listen = "127.0.0.1:8000";
   std::string admin_listen = "127.0.0.1:8001";
   std::string project_key;  // of the default project; empty: made at the first start
-  std::string stages = "capture,ingest,load,admin";
+  std::string stages = "capture,ingest,replay,load,admin";
   std::string skew_rule = "exact";
   std::string trusted_proxies;  // ranges whose X-Forwarded-For counts; empty: everybody's
   int64_t shards = 1;
@@ -38,6 +39,7 @@ struct Settings {
   wire::ServerLimits http;
   ingest::IngestOptions ingest;
   load::LoaderOptions load;
+  replay::ReplayOptions replay;
   ledger::LedgerOptions ledger;
   admin::AdminOptions admin;
   log::EmbeddedLogOptions log;

@@ -36,6 +36,8 @@ struct InsertBatch {
   std::vector<event::PersonChange> persons;
   std::vector<event::DistinctIdChange> distinct_ids;
   std::vector<event::IngestionWarning> warnings;
+  std::vector<event::ReplayBlock> replay_blocks;
+  std::vector<event::LogEntry> log_entries;
   std::shared_ptr<const void> owner;  // keeps the views alive
 };
 

@@ -16,6 +16,11 @@ void MemoryStore::insert(std::shared_ptr<const InsertBatch> batch, InsertDone do
                          std::string(e.row.distinct_id), std::string(e.row.properties),
                          e.row.timestamp_ms});
     }
+    for (const event::ReplayBlock& b : batch->replay_blocks) {
+      blocks_.push_back({b.project, std::string(b.session_id), std::string(b.block_url),
+                         b.event_count, b.message_count});
+    }
+    log_entries_ += batch->log_entries.size();
   }
   done(std::move(answer));
 }

@@ -21,6 +21,12 @@ class MemoryStore : public EventStore {
     int64_t timestamp_ms = 0;
   };
 
+  struct BlockRow {
+    ProjectId project;
+    std::string session_id, block_url;
+    uint64_t event_count = 0, message_count = 0;
+  };
+
   Status start() override { return {}; }
   void stop() override {}
   void insert(std::shared_ptr<const InsertBatch> batch, InsertDone done) override;
@@ -29,6 +35,8 @@ class MemoryStore : public EventStore {
   StoreHealth health() const override;
 
   const std::vector<Row>& events() const { return events_; }
+  const std::vector<BlockRow>& replay_blocks() const { return blocks_; }
+  size_t log_entries() const { return log_entries_; }
   /// The next insert answers this; `stored` says whether it happens nevertheless (kMaybe).
   void fail_next(Error error, bool stored) { faults_.push_back({std::move(error), stored}); }
 
@@ -38,6 +46,8 @@ class MemoryStore : public EventStore {
     bool stored;
   };
   std::vector<Row> events_;
+  std::vector<BlockRow> blocks_;
+  size_t log_entries_ = 0;
   std::set<std::string> seen_;
   std::deque<Fault> faults_;
 };

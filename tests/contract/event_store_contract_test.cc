@@ -14,6 +14,7 @@
 #include <sstream>
 
 #include "store/engine/query_guard.h"
+#include "store/engine/schema.h"
 #include "tests/contract/event_store_world.h"
 
 namespace penstock::store {
@@ -79,6 +80,9 @@ class EngineStoreTest : public ::testing::Test {
     ASSERT_TRUE(world_->wait_ready()) << world_->store().health().detail;
     ASSERT_TRUE(world_->insert("one", {{1, 1}, {1, 2}, {2, 3}, {2, 4}, {2, 5}}).has_value());
     ASSERT_TRUE(world_->insert_people("people", {1, 2, 2}).has_value());
+    for (int i = 0; i < 2; i++) {
+      ASSERT_TRUE(world_->insert_recordings("recordings", {1, 2}).has_value());
+    }
   }
   static void TearDownTestSuite() {
     delete world_;  // NOLINT
@@ -108,6 +112,27 @@ TEST_F(EngineStoreTest, AProjectSeesItsRowsAndTheOperatorAll) {
   for (const char* table : {"person", "person_distinct_id2", "person_distinct_id_overrides"}) {
     EXPECT_EQ(world_->ask(std::string("SELECT count() FROM ") + table, 1), "1\n") << table;
   }
+}
+
+TEST_F(EngineStoreTest, RecordingsAreAddedUpPerSessionAndOnlyOnesOwn) {
+  for (const char* table : {"session_replay_events", "log_entries"}) {
+    EXPECT_EQ(world_->ask(std::string("SELECT count() FROM ") + table, 1), "1\n") << table;
+    EXPECT_EQ(world_->ask(std::string("SELECT count() FROM ") + table, 3), "0\n") << table;
+    EXPECT_EQ(world_->ask(std::string("SELECT count() FROM ") + table, 0), "2\n") << table;
+    EXPECT_EQ(world_->ask(std::string("SELECT any(team_id) FROM ") + table, 2), "2\n");
+  }
+  EXPECT_EQ(world_->ask("SELECT count() FROM session_replay_blocks", 2), "2\n");
+  EXPECT_EQ(world_->ask("SELECT click_count, event_count, message_count, length(block_urls), "
+                        "arraySort(all_urls)[2], toUnixTimestamp(max_last_timestamp), "
+                        "retention_period_days FROM session_replay_events",
+                        1),
+            "4,10,2,2,\"https://example.com/second\",1785585602,30\n");
+  EXPECT_EQ(world_->ask("SELECT argMinMerge(first_url), argMinMerge(snapshot_source), "
+                        "argMinMerge(snapshot_library) FROM session_replay_events",
+                        2),
+            "\"https://example.com/first\",\"web\",\\N\n");
+  EXPECT_EQ(world_->ask("SELECT level, message FROM log_entries", 2),
+            "\"warn\",\"it's \"\"odd\"\"\"\n");
 }
 
 TEST_F(EngineStoreTest, NoFormOfQueryPassesTheFilter) {
@@ -274,13 +299,15 @@ TEST_F(EngineStoreTest, EveryTableIsGuardedAndEveryTableFunctionKnown) {
   EXPECT_EQ(
       world_->ask("SELECT name FROM system.tables WHERE database = 'default' AND name NOT IN "
                   "('events', 'person', 'person_distinct_id2', 'person_distinct_id_overrides', "
-                  "'groups', 'ingestion_warnings', 'penstock_migrations')",
+                  "'groups', 'ingestion_warnings', 'session_replay_blocks', "
+                  "'session_replay_events', 'log_entries', 'penstock_migrations')",
                   0),
       "");
   EXPECT_EQ(world_->ask("SELECT count() FROM system.columns WHERE database = 'default' AND "
-                        "table NOT LIKE 'penstock_%' AND name = 'team_id' AND type = 'Int64'",
+                        "table NOT LIKE 'penstock_%' AND name = 'team_id' AND "
+                        "type IN ('Int64', 'UInt64')",
                         0),
-            "6\n");
+            "9\n");
   std::istringstream names(world_->ask("SELECT lower(name) FROM system.table_functions", 0));
   for (std::string name; std::getline(names, name);) {
     name = name.substr(1, name.size() - 2);
@@ -320,7 +347,8 @@ TEST_F(EngineStoreCrash, ARepeatedBatchIsKeptOnceAcrossKills) {
     ASSERT_TRUE(world_->wait_restarts(static_cast<uint64_t>(i) + 1));
   }
   EXPECT_EQ(world_->stored_events(), 2000U);
-  EXPECT_EQ(world_->ask("SELECT count() FROM penstock_migrations"), "1\n");
+  EXPECT_EQ(world_->ask("SELECT count() FROM penstock_migrations"),
+            std::to_string(migrations().size()) + "\n");
 }
 
 TEST_F(EngineStoreCrash, KilledInTheMiddleOfInsertsEveryBatchIsKeptOnce) {

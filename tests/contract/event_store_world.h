@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <unistd.h>
+#include <ctime>
 
 #include <chrono>
 #include <climits>
@@ -154,6 +155,38 @@ class World {
           {.project = {p}, .id = uuid, .properties = "{}", .version = 1, .last_seen_at_ms = {}});
       batch->distinct_ids.push_back({{p}, "u", uuid, false, 1});
       batch->distinct_ids.push_back({{p}, "u", uuid, false, 0});
+    }
+    return insert(std::move(batch));
+  }
+
+  /// For every project a recording of two blocks, and a console line.
+  Status insert_recordings(std::string id, const std::vector<int64_t>& projects) {
+    auto batch = std::make_shared<InsertBatch>();
+    batch->id = std::move(id);
+    for (int64_t p : projects) {
+      event::ReplayBlock block;
+      block.project = {p};
+      block.session_id = "session";
+      block.distinct_id = "u";
+      block.snapshot_source = "web";
+      block.click_count = 2;
+      block.event_count = 5;
+      block.message_count = 1;
+      block.first_timestamp_ms = 1'785'585'600'000;
+      block.last_timestamp_ms = 1'785'585'601'000;
+      block.block_url = "object:a?range=bytes=0-9";
+      block.first_url = "https://example.com/first";
+      block.urls = {block.first_url};
+      block.retention_period_days = 30;
+      batch->replay_blocks.push_back(block);
+      block.first_timestamp_ms += 1000;
+      block.last_timestamp_ms += 1000;
+      block.block_url = "object:a?range=bytes=10-19";
+      block.first_url = "https://example.com/second";
+      block.urls = {block.first_url, "https://example.com/first"};
+      batch->replay_blocks.push_back(block);
+      batch->log_entries.push_back(
+          {{p}, "session_replay", "session", std::time(nullptr) * 1000, "warn", "it's \"odd\""});
     }
     return insert(std::move(batch));
   }

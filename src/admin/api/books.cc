@@ -193,6 +193,13 @@ void Service::status(Call& call, wire::Responder& r) {
     w.field("lag_records", i.lag_records).key("cpu_us_per_event").real(i.cpu_us_per_event, 2);
     w.field("last_error", i.last_error).end_object();
   }
+  if (sources_.replay) {
+    const ReplayStatus s = sources_.replay();
+    w.key("replay").begin_object().field("messages_total", s.messages);
+    w.field("blocks_total", s.blocks).field("objects_total", s.objects);
+    w.field("object_bytes_total", s.object_bytes).field("lag_records", s.lag_records);
+    w.field("last_error", s.last_error).end_object();
+  }
   if (sources_.load) {
     const LoadStatus s = sources_.load();
     w.key("load").begin_object().field("rows_total", s.rows).field("batches_total", s.batches);

@@ -141,6 +141,36 @@ void Service::run_query(store::Query query, std::shared_ptr<wire::Responder> res
     if (!body) return reply_error(*responder, body.error());
     reply_json(*responder, std::move(*body));
   };
+  send_query(std::move(query), std::move(answer));
+}
+
+void Service::ask(ProjectId project, std::string sql, wire::Responder responder,
+                  std::move_only_function<void(R&, const store::QueryResult&)> answer) {
+  if (queries_.size() >= options_.queries_max) {
+    return reply_error(responder, {Code::kBusy, "too many queries are running; try again soon"});
+  }
+  store::Query query{fmt::format("a{:016x}", parts_.runtime.random().next()),
+                     std::move(sql),
+                     project,
+                     store::QueryFormat::kJsonCompact,
+                     {}};
+  query.limits.time_ms_max = options_.query_ms_max;
+  query.limits.memory_bytes_max = options_.query_memory_bytes_max;
+  query.limits.result_rows_max =
+      std::max<uint64_t>(options_.query_rows_max, options_.recording_blocks_max + 1);
+  queries_[query.id] = project;
+  auto shared = std::make_shared<wire::Responder>(std::move(responder));
+  send_query(query, [this, alive = alive_, id = query.id, shared,
+                     answer = std::move(answer)](Result<store::QueryResult> result) mutable {
+    if (!*alive) return;
+    queries_.erase(id);
+    if (!result) return reply_error(*shared, result.error());
+    answer(*shared, *result);
+  });
+}
+
+/// The store lives on another loop; the answer comes back to this one.
+void Service::send_query(store::Query query, store::QueryDone answer) {
   parts_.store_loop.post([this, query = std::move(query), answer = std::move(answer)]() mutable {
     parts_.store.query(std::move(query), [this, answer = std::move(answer)](
                                              Result<store::QueryResult> result) mutable {

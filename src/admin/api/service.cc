@@ -154,6 +154,7 @@ void Service::route_project(Call& call, wire::Responder& r) {
     if (what == "trace" && call.path.size() == 5) return trace(call, r);
     if (what == "schema") return schema(call, r);
     if (what == "quarantine") return quarantine(call, r);
+    if (what == "session_recordings" && recordings(call, r)) return;
   }
   reply_error(r, {Code::kNotFound, fmt::format("there is no {} {}", method, call.request.path)});
 }
@@ -162,6 +163,8 @@ void Service::stop() {
   stopping_ = true;
   for (const auto& t : tails_) t->stop();
   tails_.clear();
+  for (const auto& s : recordings_) s->stop();
+  recordings_.clear();
 }
 
 std::unique_ptr<AdminService> AdminService::make(Parts parts, AdminSources sources,

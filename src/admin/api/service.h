@@ -13,6 +13,7 @@
 
 #include "admin/admin.h"
 #include "admin/api/history.h"
+#include "admin/api/recording_stream.h"
 #include "admin/api/reply.h"
 #include "admin/api/tail.h"
 
@@ -70,6 +71,17 @@ class Service : public AdminService {
   void schema(Call& call, R& r);
   void run_query(store::Query query, std::shared_ptr<R> responder, bool as_schema);
 
+  /// Runs SQL of our own for a project; `answer` gets the rows, or the asker the error.
+  void ask(ProjectId project, std::string sql, R responder,
+           std::move_only_function<void(R&, const store::QueryResult&)> answer);
+  void send_query(store::Query query, store::QueryDone answer);
+
+  // recordings.cc
+  bool recordings(Call& call, R& r);
+  void list_recordings(Call& call, R& r);
+  void recording(Call& call, R& r, const std::string& session);
+  void snapshots(Call& call, R& r, const std::string& session);
+
   // books.cc
   void ledger_rows(Call& call, R& r);
   void trace(Call& call, R& r);
@@ -90,6 +102,7 @@ class Service : public AdminService {
   AdminOptions options_;
   History history_;
   std::vector<std::shared_ptr<Tail>> tails_;
+  std::vector<std::shared_ptr<RecordingStream>> recordings_;
   std::map<std::string, ProjectId> queries_;  // running, by id
   int64_t started_ms_ = 0;
   int64_t login_failures_ = 0, login_window_ms_ = 0;

@@ -11,7 +11,6 @@ using event::Disposition;
 using event::Lane;
 
 constexpr int64_t kDayMs = 86'400'000;
-constexpr std::string_view kOverQuota = "billing_limit_exceeded";
 constexpr std::string_view kDropped = "event_restriction_drop";
 constexpr std::string_view kQuarantined = "event_restriction";
 
@@ -107,13 +106,14 @@ Admitted Admission::admit(const catalog::Project* project, event::RawRecord& rec
   if (plan != nullptr && plan->admission.historical_after_days.value_or(0) > 0) {
     days = *plan->admission.historical_after_days;
   }
-  if (days > 0 && record.timestamp_ms <= record.now_ms - int64_t{days} * kDayMs) {
+  const bool recording = endpoint == Endpoint::kRecordings;
+  if (!recording && days > 0 && record.timestamp_ms <= record.now_ms - int64_t{days} * kDayMs) {
     record.historical = true;
   }
-  const Lane calm = record.historical ? Lane::kHistorical : Lane::kMain;
+  const Lane calm = recording ? Lane::kReplay : record.historical ? Lane::kHistorical : Lane::kMain;
   if (record.disposition != Disposition::kProcess) return {calm, record.reason};
   if (plan == nullptr) {
-    const bool over = !record.historical && overflows(nullptr, record);
+    const bool over = calm == Lane::kMain && overflows(nullptr, record);
     if (over) metrics().overflowed.add();
     return {over ? Lane::kOverflow : calm, {}};
   }
@@ -140,7 +140,7 @@ Admitted Admission::admit(const catalog::Project* project, event::RawRecord& rec
     record.reason = kQuarantined;
     return {calm, {}};
   }
-  if (record.historical) return {Lane::kHistorical, {}};
+  if (calm != Lane::kMain) return {calm, {}};
   if (restricted.overflow || overflows(plan, record)) {
     metrics().overflowed.add();
     return {Lane::kOverflow, {}};

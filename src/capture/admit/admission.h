@@ -2,10 +2,10 @@
 //
 // Every endpoint that takes events asks here once per event, after decoding and before Turn::add.
 // In this order: age (historical lane), quota, the project's restrictions, the token bucket of its
-// distinct id (overflow lane). The record is changed in place (historical, disposition, reason,
-// skip_persons, data); the answer says in which lane it travels and which tag a per-event answer
-// (Capture V1) names. A dropped event still goes through the log, without its data, so that the
-// ledger counts it and `trace` knows why.
+// distinct id (overflow lane). Recordings have one lane: neither age nor rate moves them. The
+// record is changed in place (historical, disposition, reason, skip_persons, data); the answer says
+// in which lane it travels and which tag a per-event answer (Capture V1) names. A dropped event
+// still goes through the log, without its data, so that the ledger counts it and `trace` knows why.
 //
 // One per shard, loop thread only; never blocks and never fails. A project's settings are compiled
 // when its first event after a change comes.
@@ -25,6 +25,8 @@
 #include "usage/usage.h"
 
 namespace penstock::capture {
+
+inline constexpr std::string_view kOverQuota = "billing_limit_exceeded";
 
 struct Admitted {
   event::Lane lane = event::Lane::kMain;

@@ -83,7 +83,10 @@ Status Gather::add(std::string_view record, size_t partition) {
   PENSTOCK_TRY(const event::ProcessedRecord decoded, event::decode_processed(record));
   if (const auto* o = std::get_if<event::Outcome>(&decoded)) {
     if (o->kind == event::OutcomeKind::kAccepted) {
-      rows.events.push_back({o->project, o->uuid, o->row});
+      // Of a recording the rows are its blocks.
+      if (o->source.lane != event::Lane::kReplay) {
+        rows.events.push_back({o->project, o->uuid, o->row});
+      }
       counts_[partition][{o->received_for, o->received_ms / kMinuteMs, o->source.lane}]++;
     }
   } else if (const auto* person = std::get_if<event::PersonChange>(&decoded)) {
@@ -92,6 +95,10 @@ Status Gather::add(std::string_view record, size_t partition) {
     rows.distinct_ids.push_back(*id);
   } else if (const auto* warning = std::get_if<event::IngestionWarning>(&decoded)) {
     rows.warnings.push_back(*warning);
+  } else if (const auto* block = std::get_if<event::ReplayBlock>(&decoded)) {
+    rows.replay_blocks.push_back(*block);
+  } else if (const auto* line = std::get_if<event::LogEntry>(&decoded)) {
+    rows.log_entries.push_back(*line);
   }
   records_++;
   bytes_ += record.size();
@@ -110,6 +117,8 @@ std::shared_ptr<store::InsertBatch> Gather::seal(std::string id) {
     append(out->persons, rows.persons);
     append(out->distinct_ids, rows.distinct_ids);
     append(out->warnings, rows.warnings);
+    append(out->replay_blocks, rows.replay_blocks);
+    append(out->log_entries, rows.log_entries);
   }
   out->id = std::move(id);
   out->owner = std::make_shared<std::vector<std::shared_ptr<const void>>>(std::move(owners_));

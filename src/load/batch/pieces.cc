@@ -43,6 +43,8 @@ uint64_t rows_of_table(const store::InsertBatch& batch, uint32_t table) {
     case 1: return batch.persons.size();
     case 2: return batch.distinct_ids.size();
     case 3: return batch.warnings.size();
+    case 4: return batch.replay_blocks.size();
+    case 5: return batch.log_entries.size();
     default: return 0;
   }
 }
@@ -58,7 +60,9 @@ std::shared_ptr<store::InsertBatch> piece_of(const std::shared_ptr<const store::
     case 0: copy(batch->events, b, out->events); break;
     case 1: copy(batch->persons, b, out->persons); break;
     case 2: copy(batch->distinct_ids, b, out->distinct_ids); break;
-    default: copy(batch->warnings, b, out->warnings); break;
+    case 3: copy(batch->warnings, b, out->warnings); break;
+    case 4: copy(batch->replay_blocks, b, out->replay_blocks); break;
+    default: copy(batch->log_entries, b, out->log_entries); break;
   }
   return out;
 }
@@ -95,10 +99,23 @@ std::shared_ptr<store::InsertBatch> warning_for(
       w.field("personId", d.person_id.text()).field("version", d.version);
       break;
     }
-    default: {
+    case 3: {
       const auto& i = batch->warnings[at];
       project = i.project;
       w.field("table", "ingestion_warnings").field("type", i.type).field("details", i.details);
+      break;
+    }
+    case 4: {
+      const auto& r = batch->replay_blocks[at];
+      project = r.project;
+      w.field("table", "session_replay_blocks").field("sessionId", r.session_id);
+      w.field("blockUrl", r.block_url);
+      break;
+    }
+    default: {
+      const auto& l = batch->log_entries[at];
+      project = l.project;
+      w.field("table", "log_entries").field("sourceId", l.source_id).field("message", l.message);
     }
   }
   kept->details = w.end_object().take();

@@ -14,7 +14,8 @@
 
 namespace penstock::load {
 
-inline constexpr uint32_t kTables = 4;  // events, persons, distinct ids, warnings
+/// Events, persons, distinct ids, warnings, replay blocks, log entries.
+inline constexpr uint32_t kTables = 6;
 
 uint64_t rows_of_table(const store::InsertBatch& batch, uint32_t table);
 /// The rows of the piece; the id of the batch if it is a whole table, else one of its own.

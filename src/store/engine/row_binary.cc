@@ -19,6 +19,12 @@ void uuid(ByteWriter& w, const Uuid& u) {
   }
 }
 
+/// Empty texts are NULL.
+void nullable(ByteWriter& w, std::string_view text) {
+  w.u8(text.empty() ? 1 : 0);
+  if (!text.empty()) w.bytes(text);
+}
+
 // What a DateTime64 of the engine can hold: years 0 to 9999.
 int64_t clamped(int64_t ms) {
   return std::clamp<int64_t>(ms, -62'167'219'200'000, 253'402'300'799'999);
@@ -138,13 +144,70 @@ Insert warnings(const InsertBatch& batch, uint32_t now_s) {
   return out;
 }
 
+Insert replay_blocks(const InsertBatch& batch, uint32_t now_s) {
+  Insert out;
+  out.sql = statement("session_replay_blocks",
+                      "session_id,team_id,distinct_id,first_timestamp,last_timestamp,block_url,"
+                      "first_url,urls,click_count,keypress_count,mouse_activity_count,"
+                      "active_milliseconds,console_log_count,console_warn_count,"
+                      "console_error_count,size,event_count,message_count,snapshot_source,"
+                      "snapshot_library,retention_period_days,_timestamp",
+                      batch.id);
+  out.rows = batch.replay_blocks.size();
+  ByteWriter w(out.data);
+  for (const event::ReplayBlock& b : batch.replay_blocks) {
+    w.bytes(b.session_id);
+    w.i64(b.project.value);
+    w.bytes(b.distinct_id);
+    w.i64(micros(b.first_timestamp_ms));
+    w.i64(micros(b.last_timestamp_ms));
+    w.bytes(b.block_url);
+    w.bytes(b.first_url);
+    w.varint(b.urls.size());
+    for (const std::string_view url : b.urls) w.bytes(url);
+    for (const uint64_t n : {b.click_count, b.keypress_count, b.mouse_activity_count,
+                             b.active_milliseconds, b.console_log_count, b.console_warn_count,
+                             b.console_error_count, b.size, b.event_count, b.message_count}) {
+      w.u64(n);
+    }
+    nullable(w, b.snapshot_source);
+    nullable(w, b.snapshot_library);
+    w.u32(b.retention_period_days);
+    w.u32(now_s);
+  }
+  return out;
+}
+
+Insert log_entries(const InsertBatch& batch, uint32_t now_s) {
+  Insert out;
+  out.sql =
+      statement("log_entries",
+                "team_id,log_source,log_source_id,timestamp,level,message,_timestamp", batch.id);
+  out.rows = batch.log_entries.size();
+  ByteWriter w(out.data);
+  for (const event::LogEntry& l : batch.log_entries) {
+    w.i64(l.project.value);
+    w.bytes(l.source);
+    w.bytes(l.source_id);
+    w.i64(micros(l.timestamp_ms));
+    w.bytes(l.level);
+    w.bytes(l.message);
+    w.u32(now_s);
+  }
+  return out;
+}
+
 }  // namespace
 
 EncodedInserts encode_inserts(const InsertBatch& batch, int64_t now_ms) {
   const auto now_s = static_cast<uint32_t>(now_ms / 1000);
-  std::array<Insert, 5> all{events(batch, now_s), persons(batch, now_s),
-                            distinct_ids(batch, now_s, false), distinct_ids(batch, now_s, true),
-                            warnings(batch, now_s)};
+  std::array<Insert, 7> all{events(batch, now_s),
+                            persons(batch, now_s),
+                            distinct_ids(batch, now_s, false),
+                            distinct_ids(batch, now_s, true),
+                            warnings(batch, now_s),
+                            replay_blocks(batch, now_s),
+                            log_entries(batch, now_s)};
   uint64_t statements = 0;
   size_t bytes = 64;
   for (const Insert& s : all) {

@@ -83,6 +83,51 @@ PARTITION BY toYYYYMM(least(greatest(timestamp, toDateTime64('2009-12-01 00:00:0
 ORDER BY (team_id, toHour(timestamp), type, source, timestamp)
 SETTINGS non_replicated_deduplication_window = 10000,
   fsync_after_insert = 1, fsync_part_directory = 1)sql"}},
+      {2,
+       "session replay",
+       {R"sql(CREATE TABLE IF NOT EXISTS session_replay_blocks (
+  session_id String, team_id Int64, distinct_id String,
+  first_timestamp DateTime64(6,'UTC'), last_timestamp DateTime64(6,'UTC'),
+  block_url String, first_url String, urls Array(String),
+  click_count Int64, keypress_count Int64, mouse_activity_count Int64, active_milliseconds Int64,
+  console_log_count Int64, console_warn_count Int64, console_error_count Int64,
+  size Int64, event_count Int64, message_count Int64,
+  snapshot_source LowCardinality(Nullable(String)), snapshot_library Nullable(String),
+  retention_period_days UInt32, _timestamp DateTime)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(least(greatest(first_timestamp, toDateTime64('2009-12-01 00:00:00', 6, 'UTC')),
+                            toDateTime64('2040-01-01 00:00:00', 6, 'UTC')))
+ORDER BY (team_id, session_id, first_timestamp)
+TTL _timestamp + toIntervalDay(retention_period_days) DELETE WHERE retention_period_days > 0
+SETTINGS index_granularity = 512, non_replicated_deduplication_window = 10000,
+  fsync_after_insert = 1, fsync_part_directory = 1)sql",
+        R"sql(CREATE VIEW IF NOT EXISTS session_replay_events AS
+SELECT session_id, team_id, any(b.distinct_id) AS distinct_id,
+  min(b.first_timestamp) AS min_first_timestamp, max(b.last_timestamp) AS max_last_timestamp,
+  groupArray(b.first_timestamp) AS block_first_timestamps,
+  groupArray(b.last_timestamp) AS block_last_timestamps, groupArray(b.block_url) AS block_urls,
+  argMinState(b.first_url, b.first_timestamp) AS first_url, groupUniqArrayArray(b.urls) AS all_urls,
+  sum(b.click_count) AS click_count, sum(b.keypress_count) AS keypress_count,
+  sum(b.mouse_activity_count) AS mouse_activity_count,
+  sum(b.active_milliseconds) AS active_milliseconds,
+  sum(b.console_log_count) AS console_log_count, sum(b.console_warn_count) AS console_warn_count,
+  sum(b.console_error_count) AS console_error_count, sum(b.size) AS size,
+  sum(b.event_count) AS event_count, sum(b.message_count) AS message_count,
+  argMinState(b.snapshot_source, b.first_timestamp) AS snapshot_source,
+  argMinState(b.snapshot_library, b.first_timestamp) AS snapshot_library,
+  max(b._timestamp) AS _timestamp, max(b.retention_period_days) AS retention_period_days
+FROM session_replay_blocks AS b GROUP BY team_id, session_id)sql",
+        R"sql(CREATE TABLE IF NOT EXISTS log_entries (
+  team_id UInt64, log_source LowCardinality(String), log_source_id String, instance_id String,
+  timestamp DateTime64(6,'UTC'), level LowCardinality(String), message String CODEC(ZSTD(3)),
+  _timestamp DateTime, _offset UInt64)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(least(greatest(timestamp, toDateTime64('2009-12-01 00:00:00', 6, 'UTC')),
+                            toDateTime64('2040-01-01 00:00:00', 6, 'UTC')))
+ORDER BY (team_id, log_source, log_source_id, instance_id, timestamp)
+TTL toDateTime(timestamp) + toIntervalDay(90)
+SETTINGS non_replicated_deduplication_window = 10000,
+  fsync_after_insert = 1, fsync_part_directory = 1)sql"}},
   };
   return all;
 }
@@ -93,7 +138,10 @@ const std::vector<std::string_view>& project_tables() {
                                                  "person_distinct_id2",
                                                  "person_distinct_id_overrides",
                                                  "groups",
-                                                 "ingestion_warnings"};
+                                                 "ingestion_warnings",
+                                                 "session_replay_blocks",
+                                                 "session_replay_events",
+                                                 "log_entries"};
   return all;
 }
 
