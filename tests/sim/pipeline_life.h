@@ -31,7 +31,9 @@
 #include "load/loader.h"
 #include "log/embedded_log.h"
 #include "log/scan.h"
+#include "objects/object_store.h"
 #include "persons/person_store.h"
+#include "replay/replay.h"
 #include "runtime/sim_runtime.h"
 #include "store/memory_store.h"
 #include "wire/http.h"
@@ -43,6 +45,8 @@ using event::OutcomeKind;
 
 inline constexpr int32_t kPartitions = 2;
 inline constexpr size_t kClients = 6;
+/// Clients from here on send session recordings.
+inline constexpr size_t kFirstRecorder = 4;
 inline constexpr int64_t kFirstEventMs = 1'760'000'000'000;
 inline constexpr char kKnown[] = "phc_known", kUnknown[] = "phc_unknown";
 
@@ -140,12 +144,14 @@ class Life {
         catalog_(catalog::make_memory_catalog(runtime_)),
         ledger_(ledger::make_ledger(kv::make_view(m.ledger_kv), {})),
         persons_(persons::make_person_store(kv::make_view(m.persons_kv))),
+        objects_(objects::make_directory_objects(runtime_, "/data/objects")),
         store_(m, loop_) {}
 
   ~Life() {
     *alive_ = false;
     capture_.reset();
     loader_.reset();
+    replay_.reset();
     ingest_.reset();
     log_->stop();
   }
@@ -175,6 +181,15 @@ class Life {
     options.checkpoint_ms = 40;
     ingest_ = ingest::Ingest::make(loop_, runtime_, *log_, *catalog_, *persons_, *ledger_, options);
     if (const Status s = ingest_->start(); !s) return died(s);
+    if (const Status s = objects_->start(); !s) return died(s);
+    replay::ReplayOptions replay_options;
+    replay_options.flush_ms = 10;
+    replay_options.bytes_per_flush_max = 2000;
+    replay_options.retry_ms_min = 2;
+    replay_options.retry_ms_max = 20;
+    replay_ = replay::Replay::make(loop_, runtime_, *log_, *catalog_, *ledger_, *objects_,
+                                   replay_options);
+    if (const Status s = replay_->start(); !s) return died(s);
     load::LoaderOptions load_options;
     load_options.state_path = "/data/load.intent";
     load_options.partitions = kPartitions;
@@ -209,8 +224,9 @@ class Life {
           if (m_.project_exists && waiting_for_project()) return false;
           if (std::ranges::any_of(m_.clients, &Machine::Client::waiting)) return false;
           const auto b = ledger_->balance(*log_);
-          return ingest_->stats().lag_records == 0 && loader_->stats().lag_records == 0 &&
-                 b.uncounted == 0 && b.decided == b.received && b.stored == b.accepted;
+          return ingest_->stats().lag_records == 0 && replay_->stats().lag_records == 0 &&
+                 loader_->stats().lag_records == 0 && b.uncounted == 0 && b.decided == b.received &&
+                 b.stored == b.accepted;
         },
         std::chrono::minutes(5));
     return end == runtime::SimEnd::kDone;
@@ -239,6 +255,7 @@ class Life {
   }
 
   ledger::Ledger& ledger() { return *ledger_; }
+  objects::ObjectStore& objects() { return *objects_; }
   persons::PersonStore& persons() { return *persons_; }
   log::Log& log() { return *log_; }
   runtime::SimRuntime& runtime() { return runtime_; }
@@ -292,7 +309,7 @@ class Life {
     body_.append(body_of(i, number));
     wire::Request request;
     request.method = "POST";
-    request.target = request.path = "/batch/";
+    request.target = request.path = i >= kFirstRecorder ? "/s/" : "/batch/";
     request.headers = {{"content-type", "application/json"}};
     request.body = &body_;
     request.peer_ip = "10.0.0.1";
@@ -316,6 +333,7 @@ class Life {
   static std::string body_of(size_t i, int64_t number) {
     const bool bad = number % 17 == 16;
     const int64_t ms = kFirstEventMs + number;
+    if (i >= kFirstRecorder) return recording_of(i, number, bad, ms);
     return fmt::format(
         R"({{"api_key":"{}","historical_migration":{},"batch":[{{"event":"{}","uuid":"{}",)"
         R"("distinct_id":"client{}","timestamp":"{}","properties":{}}}]}})",
@@ -325,6 +343,15 @@ class Life {
             : fmt::format(R"({{"$set":{{"n":{}}}}})", number));
   }
 
+  /// A part of a recording; bad ones hold nothing.
+  static std::string recording_of(size_t i, int64_t number, bool bad, int64_t ms) {
+    return fmt::format(
+        R"([{{"event":"$snapshot","uuid":"{}","timestamp":"{}","properties":{{"token":"{}",)"
+        R"("distinct_id":"client{}","$session_id":"session{}","$snapshot_data":[{}]}}}}])",
+        uuid_of(i, number).text(), event::format_rfc3339_ms(ms), kKnown, i, i,
+        bad ? "" : fmt::format(R"({{"timestamp":{},"n":{}}})", ms, number));
+  }
+
   Machine& m_;
   runtime::SimRuntime runtime_;
   runtime::Loop& loop_;
@@ -332,7 +359,9 @@ class Life {
   std::unique_ptr<catalog::Catalog> catalog_;
   std::unique_ptr<ledger::Ledger> ledger_;
   std::unique_ptr<persons::PersonStore> persons_;
+  std::unique_ptr<objects::ObjectStore> objects_;
   FlakyStore store_;
+  std::unique_ptr<replay::Replay> replay_;
   std::unique_ptr<ingest::Ingest> ingest_;
   std::unique_ptr<load::Loader> loader_;
   std::unique_ptr<capture::CaptureService> capture_;

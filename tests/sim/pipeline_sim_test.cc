@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 
+#include "recording/block.h"
 #include "tests/sim/pipeline_life.h"
 
 namespace penstock::sim {
@@ -20,6 +21,7 @@ using event::OutcomeKind;
 
 struct Found {
   std::map<Uuid, uint64_t> accepted;
+  std::map<std::string, std::set<int64_t>> recorded;  // accepted parts of recordings, by session
   std::set<Uuid> with_reason;
   std::map<OutcomeKind, uint64_t> kinds;
 };
@@ -44,6 +46,10 @@ Found check_outcomes(Life& life) {
       }
       if (o->kind != OutcomeKind::kAccepted) continue;
       found.accepted[o->uuid]++;
+      if (o->source.lane == Lane::kReplay) {
+        found.recorded["session" + std::string(o->row.distinct_id.substr(6))].insert(
+            o->row.timestamp_ms - kFirstEventMs);
+      }
       if (o->redriven) continue;  // re-driven events come when they can
       const std::string id(o->row.distinct_id);
       const int64_t number = o->row.timestamp_ms - kFirstEventMs;
@@ -77,11 +83,44 @@ void check_books(Life& life, Found& found) {
 void check_store(Machine& m, const Found& found) {
   std::map<Uuid, uint64_t> rows;
   for (const auto& row : m.events.events()) rows[row.uuid]++;
-  EXPECT_EQ(rows.size(), found.accepted.size());
+  size_t recorded = 0;
+  for (const auto& [session, parts] : found.recorded) recorded += parts.size();
+  EXPECT_EQ(rows.size() + recorded, found.accepted.size());
   for (const auto& [uuid, count] : rows) {
     EXPECT_EQ(count, 1U) << uuid.text();
     EXPECT_TRUE(found.accepted.contains(uuid)) << uuid.text();
   }
+}
+
+/// What was accepted of recordings lies in blocks, once, and no object lies about unnamed.
+void check_recordings(Machine& m, Life& life, const Found& found) {
+  std::map<std::string, std::multiset<int64_t>> read;
+  std::set<std::string> named, there;
+  for (const auto& row : m.events.replay_blocks()) {
+    const auto place = recording::parse_block_url(row.block_url);
+    ASSERT_TRUE(place.has_value()) << row.block_url;
+    named.insert(place->key);
+    const auto bytes =
+        life.objects().get(place->key, {place->from, place->size}, std::chrono::hours(1));
+    ASSERT_TRUE(bytes.has_value()) << bytes.error().message;
+    const auto text = recording::read_block(*bytes);
+    ASSERT_TRUE(text.has_value());
+    const auto lines = recording::split_lines(*text);
+    ASSERT_TRUE(lines.has_value());
+    EXPECT_EQ(lines->size(), row.event_count);
+    for (const recording::Line& line : *lines) {
+      read[row.session_id].insert(line.timestamp_ms - kFirstEventMs);
+    }
+  }
+  for (const auto& [session, parts] : found.recorded) {
+    const auto& lines = read[session];
+    EXPECT_TRUE(std::ranges::equal(parts, lines))
+        << session << ": " << parts.size() << " accepted, " << lines.size() << " in blocks";
+  }
+  const auto listed = life.objects().list("", "", 10'000, std::chrono::hours(1));
+  ASSERT_TRUE(listed.has_value());
+  for (const auto& object : *listed) there.insert(object.key);
+  EXPECT_EQ(there, named);
 }
 
 void check_persons(Life& life) {
@@ -138,6 +177,7 @@ void simulate(uint64_t seed, const std::vector<uint64_t>& kills) {
   EXPECT_GT(m.acknowledged.size(), 10U);
   check_books(life, found);
   check_store(m, found);
+  check_recordings(m, life, found);
   check_persons(life);
 }
 
