@@ -79,7 +79,8 @@ class PlanTest : public ::testing::Test {
     const std::string data =
         !sent.data.empty()
             ? sent.data
-            : R"({"event":"$snapshot_items","properties":{"distinct_id":"someone","$session_id":")" +
+            : R"({"event":"$snapshot_items","properties":{"distinct_id":"someone",)"
+              R"("$session_id":")" +
                   sent.session +
                   R"(","$window_id":"w","$snapshot_source":"web","$snapshot_items":)" + sent.items +
                   R"(,"$lib":"web"}})";
