@@ -6,9 +6,11 @@ import pathlib
 import threading
 import time
 import urllib.parse
+import urllib.request
 import uuid
 
 from harness import KEY, Penstock
+from raw import peak_memory
 
 QUICK = ("--set", "replay.flush_ms=100")
 
@@ -199,6 +201,35 @@ def test_an_unknown_key_waits_in_quarantine_and_projects_are_apart():
         assert p.api("/api/projects/1/session_recordings")[1]["results"] == []
         assert p.api("/api/projects/1/session_recordings/theirs/snapshots")[0] == 404
         assert p.api("/api/projects/1/quarantine")[1]["usage"]["entries"] == 0
+
+
+def test_a_long_recording_is_streamed_with_bounded_memory():
+    with Penstock(*QUICK) as p:
+        at = now_ms() - 120_000
+        text = "".join(uuid.uuid4().hex for _ in range(1 << 14))  # half a MiB that hardly compresses
+        for part in range(100):
+            items = [rrweb(at + part * 1000 + k, part * 3 + k, text=text) for k in range(3)]
+            assert send(p, [snapshot("long", items)])[0] == 200
+        settled(p, 100)
+        before = peak_memory(p)
+        streamed, size = [], 0
+        key = pathlib.Path(p.data, "run/cli.key").read_text()
+        request = urllib.request.Request(p.admin + "/api/projects/1/session_recordings/long/snapshots",
+                                         headers={"Authorization": "Bearer " + key})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            for line in answer:
+                size += len(line)
+                streamed.append(json.loads(line)[1]["data"]["n"])
+                if len(streamed) < 5:
+                    time.sleep(0.2)  # a reader that takes its time
+        assert streamed == list(range(300)), streamed[:10]
+        grown = peak_memory(p) - before
+        assert size > 150 << 20 and grown < 100, (size >> 20, grown, before)
+        # A reader that leaves in the middle is forgotten.
+        for _ in range(10):
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                answer.readline()
+        p.eventually(lambda: p.api("/api/projects/1/session_recordings/long/snapshots")[0] == 200)
 
 
 def test_killed_again_and_again_every_acknowledged_part_is_there_once():
