@@ -50,6 +50,7 @@ void Turn::add(const std::shared_ptr<Waiting>& request, const event::RawRecord& 
   const size_t before = part.data.size();
   log::begin_record(part.data, size);
   event::encode(record, part.data);
+  part.ends.push_back(static_cast<uint32_t>(part.data.size()));
   part.count++;
   const size_t grown = part.data.size() - before;
   lane.bytes += grown;
@@ -95,10 +96,12 @@ void Turn::flush(event::Lane where) {
     Part& part = lane.parts[p];
     if (part.count == 0) continue;
     flight->record_counts.push_back(part.count);
-    batches.push_back({Partition{static_cast<int32_t>(p)}, part.count, std::move(part.data), 0, 0});
+    batches.push_back({Partition{static_cast<int32_t>(p)}, part.count, std::move(part.data), 0, 0,
+                       std::move(part.ends)});
     // Rises at once and sinks slowly, so that a burst does not copy itself while it grows.
     part.usual = std::max(batches.back().data.size(), part.usual - part.usual / 8);
     part.data = {};
+    part.ends = {};
     part.count = 0;
   }
   log_.append(loop_, std::string(event::lane_topic(where)), std::move(batches),

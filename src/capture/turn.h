@@ -62,6 +62,7 @@ class Turn {
  private:
   struct Part {
     std::string data;
+    std::vector<uint32_t> ends;
     uint32_t count = 0;
     size_t usual = 0;  // bytes of a flush lately: room for so much is made at once
   };

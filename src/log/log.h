@@ -44,6 +44,8 @@ struct Batch {
   /// sequence is not above the last one stored is acknowledged without being written.
   uint64_t producer = 0;
   int64_t sequence = 0;
+  /// Where each record ends in `data`, from a caller that knows; empty: the log finds out.
+  std::vector<uint32_t> ends{};
 };
 
 inline constexpr size_t kBatchBytesMax = 24U << 20;

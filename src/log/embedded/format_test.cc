@@ -1,5 +1,6 @@
 // The bytes of headers and blocks: what was built is parsed, and no damaged byte goes unnoticed.
 #include "log/embedded/format.h"
+#include "log/record_codec.h"
 
 #include <gtest/gtest.h>
 
@@ -133,6 +134,36 @@ TEST_F(LogBlock, random_bytes_do_no_harm) {
       for (const SubBatch& s : *parsed) EXPECT_LE(s.data.size(), damaged.size());
     }
   }
+}
+
+TEST(RecordCodec, EndsTellWhatReadingTells) {
+  for (const size_t size :
+       {0U, 1U, 126U, 127U, 128U, 129U, 16382U, 16383U, 16384U, 2097151U, 2097152U}) {
+    std::string data;
+    std::vector<uint32_t> ends;
+    for (const size_t n : {size, size_t{3}, size}) {
+      encode_record(data, std::string(n, 'x'));
+      ends.push_back(static_cast<uint32_t>(data.size()));
+    }
+    std::vector<std::string_view> read, told;
+    ASSERT_TRUE(split_records(data, 3, read));
+    ASSERT_TRUE(split_records_at(data, ends, told));
+    for (size_t i = 0; i < 3; i++) {
+      EXPECT_EQ(read[i].data(), told[i].data()) << size;
+      EXPECT_EQ(read[i].size(), told[i].size()) << size;
+    }
+  }
+}
+
+TEST(RecordCodec, EndsThatDoNotFitAreRefused) {
+  std::string data;
+  encode_record(data, "one");
+  encode_record(data, "two");
+  std::vector<std::string_view> out;
+  EXPECT_FALSE(split_records_at(data, {4}, out));
+  EXPECT_FALSE(split_records_at(data, {4, 4}, out));
+  EXPECT_FALSE(split_records_at(data, {4, 9}, out));
+  EXPECT_FALSE(split_records_at(data, {8, 4}, out));
 }
 
 }  // namespace

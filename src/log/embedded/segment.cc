@@ -7,6 +7,7 @@
 namespace penstock::log {
 namespace {
 
+constexpr uint64_t kZeroBytes = 256U << 10;
 constexpr uint64_t kReadChunk = 1U << 20;
 
 /// A window on a file that moves forward; what was read from it stays as long as its owner.
@@ -70,10 +71,17 @@ Result<std::unique_ptr<runtime::File>> reserve_segment_file(runtime::FileSystem&
 }
 
 Status zero_segment_file(runtime::File& file, uint64_t at, uint64_t bytes) {
-  AlignedBuffer zeros;
-  zeros.reserve(bytes);
-  std::fill_n(zeros.data(), bytes, '\0');
-  return file.pwrite({zeros.data(), bytes}, at);
+  // Made once: memory that is touched for the first time costs more than writing it.
+  static const AlignedBuffer zeros = [] {
+    AlignedBuffer buffer;
+    buffer.reserve(kZeroBytes);
+    std::fill_n(buffer.data(), kZeroBytes, '\0');
+    return buffer;
+  }();
+  for (const uint64_t end = at + bytes; at < end; at += kZeroBytes) {
+    PENSTOCK_CHECK(file.pwrite({zeros.data(), std::min(kZeroBytes, end - at)}, at));
+  }
+  return {};
 }
 
 WalkResult walk_blocks(const runtime::File& file, const Walk& walk,

@@ -43,7 +43,9 @@ Status Topic::parse(PendingAppend& append) const {
     // Split only where the data stands for good: moving a short string moves its bytes.
     PendingBatch& kept = append.parsed->back();
     const bool sound = kept.batch.count > 0 && kept.batch.count <= kept.batch.data.size() &&
-                       split_records(kept.batch.data, kept.batch.count, kept.records);
+                       (kept.batch.ends.size() == kept.batch.count
+                            ? split_records_at(kept.batch.data, kept.batch.ends, kept.records)
+                            : split_records(kept.batch.data, kept.batch.count, kept.records));
     if (!sound) return fail(Code::kInvalid, "a batch does not hold the records it claims");
   }
   append.batches.clear();
