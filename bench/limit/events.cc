@@ -74,7 +74,7 @@ bool read_field(std::string_view name, value v, Fields& out) {
 EventFramer::EventFramer() : inflater_(libdeflate_alloc_decompressor()), plain_(4 << 20) {}
 EventFramer::~EventFramer() { libdeflate_free_decompressor(inflater_); }
 
-bool EventFramer::frame(std::string_view body, Block& out) {
+bool EventFramer::frame(std::string_view body, Block& out, bool tell) {
   size_t size = body.size();
   const bool gzip = size > 18 && body[0] == '\x1f' && body[1] == '\x8b';
   uint32_t inflated = 0;
@@ -97,6 +97,8 @@ bool EventFramer::frame(std::string_view body, Block& out) {
     return false;
   }
   token_ = {};
+  results_.clear();
+  tell_ = tell;
   if (type == simdjson::ondemand::json_type::array) {
     simdjson::ondemand::array events;
     return document.get_array().get(events) == simdjson::SUCCESS && frame_array(events, out);
@@ -147,6 +149,12 @@ bool EventFramer::frame_event(value event, Block& out) {
     }
   }
   if (fields.event.empty() || fields.distinct_id.empty()) return false;
+  if (tell_) {
+    if (!results_.empty()) results_ += ',';
+    results_ += '"';
+    results_ += fields.uuid;
+    results_ += "\":{\"result\":\"ok\"}";
+  }
   std::string_view raw;
   if (object.reset().error() != simdjson::SUCCESS ||
       object.raw_json().get(raw) != simdjson::SUCCESS) {

@@ -6,6 +6,7 @@
 #include <libdeflate.h>
 #include <simdjson.h>
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,7 +21,10 @@ class EventFramer {
   EventFramer(const EventFramer&) = delete;
   EventFramer& operator=(const EventFramer&) = delete;
 
-  [[nodiscard]] bool frame(std::string_view body, Block& out);
+  /// `tell`: also writes `results`.
+  [[nodiscard]] bool frame(std::string_view body, Block& out, bool tell);
+  /// Of the last body, for the protocol that answers for each event: "uuid":{"result":"ok"},…
+  [[nodiscard]] const std::string& results() const { return results_; }
 
  private:
   [[nodiscard]] bool frame_batch(simdjson::ondemand::object batch, Block& out);
@@ -31,6 +35,8 @@ class EventFramer {
   simdjson::ondemand::parser parser_;
   std::vector<char> plain_;
   std::string_view token_;
+  std::string results_;
+  bool tell_ = false;
 };
 
 }  // namespace penstock::bench

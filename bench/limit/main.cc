@@ -39,8 +39,17 @@ constexpr int kWakeups = 512;
 
 struct Connection {
   std::string in = std::string(kFirstBuffer, '\0');
+  std::string answer;  // waits for the commit; empty: kOk
   size_t have = 0;
 };
+
+/// Capture V1 answers for each event.
+std::string results_answer(const std::string& results) {
+  return fmt::format(
+      "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n"
+      "{{\"results\":{{{}}}}}",
+      results.size() + 14, results);
+}
 
 size_t content_length(std::string_view head) {
   for (size_t at = head.find('\n'); at != std::string_view::npos; at = head.find('\n', at + 1)) {
@@ -120,7 +129,10 @@ class Server {
   void answer_committed() {
     uint64_t n = 0;
     if (::read(wake_, &n, sizeof n) < 0) return;
-    for (int fd : log_.committed()) answer(fd, kOk);
+    for (int fd : log_.committed()) {
+      const Connection* c = connections_[static_cast<size_t>(fd)].get();
+      answer(fd, c == nullptr || c->answer.empty() ? kOk : std::string_view(c->answer));
+    }
   }
 
   void readable(int fd) {
@@ -143,7 +155,10 @@ class Server {
         if (c.in.size() - done < total) c.in.resize(done + total + 4096);
         break;
       }
-      if (framer_.frame(left.substr(head_end + 4, total - head_end - 4), log_.open_block())) {
+      const bool v1 = left.starts_with("POST /i/v1/");
+      const std::string_view body = left.substr(head_end + 4, total - head_end - 4);
+      if (framer_.frame(body, log_.open_block(), v1)) {
+        c.answer = v1 ? results_answer(framer_.results()) : std::string();
         log_.wait_for_commit(fd);
       } else {
         answer(fd, kBad);

@@ -2,12 +2,24 @@
 
 #include <openssl/evp.h>
 
+#include <cstring>
+
 #include "base/assert.h"
 
 namespace penstock {
 namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
+
+/// The two digits of every byte.
+constexpr std::array<char, 512> kHexPairs = [] {
+  std::array<char, 512> out{};
+  for (size_t i = 0; i < 256; i++) {
+    out[2 * i] = kHex[i >> 4];
+    out[2 * i + 1] = kHex[i & 15];
+  }
+  return out;
+}();
 
 /// The value of a hexadecimal digit, by character; 0xff for every other one.
 constexpr std::array<uint8_t, 256> kHexValue = [] {
@@ -28,11 +40,11 @@ constexpr std::array<uint8_t, 16> kDigitsAt{0,  2,  4,  6,  9,  11, 14, 16,
 
 void Uuid::append_to(std::string& out) const {
   char text[36];
-  size_t at = 0;
+  char* p = text;
   for (size_t i = 0; i < 16; i++) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) text[at++] = '-';
-    text[at++] = kHex[bytes[i] >> 4];
-    text[at++] = kHex[bytes[i] & 15];
+    if (i == 4 || i == 6 || i == 8 || i == 10) *p++ = '-';
+    std::memcpy(p, &kHexPairs[size_t{2} * bytes[i]], 2);
+    p += 2;
   }
   out.append(text, sizeof text);
 }

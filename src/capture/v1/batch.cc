@@ -191,6 +191,7 @@ bool BatchParser::parse_properties(Scanner& in, BatchEvent& out) {
       if (!in.string(key, escaped) || !in.accept(':')) return not_json();
       const std::string_view name = decoded(key, escaped);
       if (!skip(in, raw, kValueDepth - 1)) return false;
+      if (!name.starts_with('$')) continue;
       if (name == "$session_id") {
         out.property_session_id = json_type(raw) == JsonType::kString
                                       ? decoded(raw, has_escape(raw))

@@ -39,7 +39,15 @@ constexpr std::array kIllegalIds = std::to_array<std::string_view>({
     "user",
 });
 
+/// Bit n: there is one of n characters. Most ids need no comparing.
+constexpr uint64_t kIllegalSizes = [] {
+  uint64_t bits = 0;
+  for (const std::string_view id : kIllegalIds) bits |= uint64_t{1} << id.size();
+  return bits;
+}();
+
 bool is_illegal_id(std::string_view id) {
+  if (id.size() > 63 || (kIllegalSizes >> id.size() & 1) == 0) return false;
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
   return std::ranges::any_of(kIllegalIds, [&](std::string_view known) {
     return known.size() == id.size() && std::ranges::equal(id, known, {}, lower);

@@ -7,6 +7,7 @@ namespace penstock::capture::v1 {
 namespace {
 
 constexpr size_t kKeptBytes = 256U << 10;
+constexpr size_t kUuidBytes = 36, kQuotedUuidBytes = 38;
 
 bool is_empty_object(std::string_view object) {
   return object.find_first_not_of(" \t\n\r", 1) == object.size() - 1;
@@ -62,9 +63,16 @@ void RecordMaker::write_data(const BatchEvent& e) {
   data_ += e.event.raw;
   data_ += ",\"distinct_id\":";
   data_ += e.distinct_id.raw;
-  data_ += ",\"uuid\":\"";
-  e.uuid.append_to(data_);
-  data_ += "\",\"properties\":";
+  data_ += ",\"uuid\":";
+  const std::string_view uuid = e.uuid_text.value;
+  if (e.uuid_text.raw.size() == kQuotedUuidBytes && uuid.size() == kUuidBytes && uuid[8] == '-') {
+    data_ += e.uuid_text.raw;
+  } else {
+    data_ += '"';
+    e.uuid.append_to(data_);
+    data_ += '"';
+  }
+  data_ += ",\"properties\":";
   if (e.properties.empty() || is_empty_object(e.properties)) {
     data_ += '{';
     if (!added_.empty()) data_.append(added_, 1);
