@@ -63,6 +63,12 @@ Result<HttpReply> http(const HttpCall& call) {
   curl_easy_setopt(curl.get(), CURLOPT_CONNECTTIMEOUT_MS, 5000L);
   curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl.get(), CURLOPT_NOPROXY, "*");
+  if (!call.ca_file.empty()) {
+    // The certificate is for the instance's public name; here it is reached by its address.
+    curl_easy_setopt(curl.get(), CURLOPT_CAINFO, call.ca_file.c_str());
+    curl_easy_setopt(curl.get(), CURLOPT_SSL_VERIFYHOST, 0L);
+  }
+  if (call.proxy_header) curl_easy_setopt(curl.get(), CURLOPT_HAPROXYPROTOCOL, 1L);
   if (call.method != "GET" && call.method != "DELETE") {
     curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, call.body.data());
     curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE_LARGE,

@@ -62,6 +62,8 @@ Result<Instance> find_instance(const std::string& data_dir) {
   out.capture_url = member(fields, "capture_url");
   out.admin_url = member(fields, "admin_url");
   out.project_key = member(fields, "project_key");
+  out.tls_cert_file = member(fields, "tls_cert_file");
+  out.proxy_protocol = member(fields, "proxy_protocol") == "true";
   out.cli_key = file_text(data_dir + "/run/cli.key");
   if (out.pid <= 0 || ::kill(static_cast<pid_t>(out.pid), 0) != 0) {
     return fail(Code::kUnavailable, "the Penstock on " + data_dir +
@@ -79,7 +81,9 @@ Status write_instance(const std::string& data_dir, const Instance& instance) {
   JsonWriter w;
   w.begin_object().field("pid", instance.pid).field("version", instance.version);
   w.field("capture_url", instance.capture_url).field("admin_url", instance.admin_url);
-  w.field("project_key", instance.project_key).end_object();
+  w.field("project_key", instance.project_key);
+  w.field("tls_cert_file", instance.tls_cert_file);
+  w.field("proxy_protocol", instance.proxy_protocol).end_object();
   return write_private(data_dir + "/run/instance.json", w.take() + "\n");
 }
 
@@ -87,6 +91,22 @@ void remove_instance(const std::string& data_dir) {
   std::error_code error;
   std::filesystem::remove(data_dir + "/run/instance.json", error);
   std::filesystem::remove(data_dir + "/run/cli.key", error);
+}
+
+HttpCall admin_call(const Instance& instance, std::string_view path) {
+  HttpCall call;
+  call.url = instance.admin_url + std::string(path);
+  call.bearer = instance.cli_key;
+  call.ca_file = instance.tls_cert_file;
+  return call;
+}
+
+HttpCall capture_call(const Instance& instance, std::string_view path) {
+  HttpCall call;
+  call.url = instance.capture_url + std::string(path);
+  call.ca_file = instance.tls_cert_file;
+  call.proxy_header = instance.proxy_protocol;
+  return call;
 }
 
 }  // namespace penstock::cli

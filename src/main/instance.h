@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "main/http_client.h"
 
 namespace penstock::cli {
 
@@ -17,8 +18,10 @@ struct Instance {
   std::string version;
   std::string capture_url;  // empty when this process does not capture
   std::string admin_url;
-  std::string project_key;  // of the default project
-  std::string cli_key;      // phx_…
+  std::string project_key;      // of the default project
+  std::string cli_key;          // phx_…
+  std::string tls_cert_file;    // what both listeners show; empty: plain HTTP
+  bool proxy_protocol = false;  // capture wants a PROXY header
 };
 
 std::string default_data_dir();
@@ -26,5 +29,9 @@ std::string default_data_dir();
 Result<Instance> find_instance(const std::string& data_dir);
 Status write_instance(const std::string& data_dir, const Instance& instance);
 void remove_instance(const std::string& data_dir);
+
+/// Calls to its listeners, as they want to be called; the admin one carries the key.
+HttpCall admin_call(const Instance& instance, std::string_view path);
+HttpCall capture_call(const Instance& instance, std::string_view path);
 
 }  // namespace penstock::cli

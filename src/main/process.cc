@@ -12,6 +12,7 @@
 #include "capture/capture.h"
 #include "catalog/catalog.h"
 #include "event/lane.h"
+#include "main/edge.h"
 #include "objects/object_store.h"
 #include "persons/person_store.h"
 #include "runtime/lock_file.h"
@@ -61,6 +62,7 @@ struct Process::Parts {
   runtime::LockFile lock;
   std::unique_ptr<runtime::Runtime> runtime;
   runtime::LoopThread log_thread{"log"}, pipeline{"pipeline"}, admin_thread{"admin"};
+  Edge edge;  // on the admin loop
   std::unique_ptr<log::Log> log;
   std::unique_ptr<catalog::Catalog> catalog;
   std::unique_ptr<ledger::Ledger> ledger;
@@ -241,6 +243,8 @@ Status Process::Parts::start_capture() {
   capture_options.skew_rule =
       event::skew_rule_named(settings.skew_rule).value_or(event::SkewRule::kExact);
   PENSTOCK_TRY(capture_options.trusted_proxies, runtime::parse_ip_ranges(settings.trusted_proxies));
+  wire::ServerEdge capture_edge = edge.server();
+  capture_edge.proxy_protocol = instance.proxy_protocol = settings.proxy_protocol;
   for (int64_t i = 0; i < settings.shards; i++) {
     auto shard = std::make_unique<Shard>(static_cast<size_t>(i));
     // The first shard lives where the log does: its appends need no hop between threads.
@@ -250,8 +254,9 @@ Status Process::Parts::start_capture() {
     on_loop(thread, [&] {
       shard->service = capture::CaptureService::make(thread.loop(), *runtime, *log, *catalog,
                                                      ledger.get(), usage, capture_options);
-      auto server = wire::Server::start(thread.loop(), thread.poller(), *runtime, address,
-                                        settings.shards > 1, settings.http, *shard->service);
+      auto server =
+          wire::Server::start(thread.loop(), thread.poller(), *runtime, address,
+                              settings.shards > 1, settings.http, *shard->service, capture_edge);
       if (!server) {
         outcome = fail(server.error(), "capture cannot listen");
         return;
@@ -263,7 +268,7 @@ Status Process::Parts::start_capture() {
     address = shard->server->address();  // port 0 becomes the port all shards share
     shards.push_back(std::move(shard));
   }
-  instance.capture_url = "http://" + address.text();
+  instance.capture_url = edge.url_of(*shards.front()->server);
   return {};
 }
 
@@ -327,7 +332,7 @@ Status Process::Parts::start_admin() {
         {admin_thread.loop(), *runtime, *log, *catalog, *ledger, *store, pipeline.loop(), *objects},
         admin_sources(), settings.admin);
     auto server = wire::Server::start(admin_thread.loop(), admin_thread.poller(), *runtime, address,
-                                      false, settings.http, *admin);
+                                      false, settings.http, *admin, edge.server());
     if (!server) {
       outcome = fail(server.error(), "the admin API cannot listen");
       return;
@@ -335,7 +340,7 @@ Status Process::Parts::start_admin() {
     admin_server = std::move(*server);
   });
   PENSTOCK_CHECK(outcome);
-  instance.admin_url = "http://" + admin_server->address().text();
+  instance.admin_url = edge.url_of(*admin_server);
   return {};
 }
 
@@ -396,6 +401,7 @@ Process::~Process() {
     p.signals.reset();
     p.admin_server.reset();
     p.admin.reset();
+    p.edge.close();
   });
   for (size_t i = 0; i < p.shards.size(); i++) {
     on_loop(i == 0 ? p.log_thread : p.shards[i]->thread, [&] {
@@ -424,6 +430,11 @@ Status Process::start() {
   p.admin_thread.start();
   PENSTOCK_CHECK(p.watch_signals());
   PENSTOCK_CHECK(p.open_directory());
+  Status edge_open;
+  on_loop(p.admin_thread,
+          [&] { edge_open = p.edge.open(p.admin_thread.loop(), *p.runtime, p.settings); });
+  PENSTOCK_CHECK(edge_open);
+  p.instance.tls_cert_file = p.edge.cert_file();
   PENSTOCK_CHECK(p.open_log());
   p.started = true;
   PENSTOCK_CHECK(p.open_state());

@@ -24,7 +24,7 @@ void bind_process(config::OptionTable& t, Settings& s) {
         "Which stages run here: capture, ingest, replay, load, admin.");
   t.add("process.shards", s.shards, 1, 64, "count", "Capture threads, each with its own listener.");
   t.add("process.allow_public_bind", s.allow_public_bind,
-        "Allow addresses other than loopback; put TLS in front.");
+        "Allow addresses other than loopback without http.tls_cert_file; put TLS in front.");
   t.add("process.drain_ms", s.drain_ms, 0, 600'000, "ms",
         "How long a stop waits for requests and stores in progress.");
   t.add("project.key", s.project_key, "text",
@@ -90,6 +90,15 @@ void bind_http(config::OptionTable& t, Settings& s) {
         "For a client to read its answer; then it is cut.");
   t.add("http.body_bytes_in_flight_max", h.body_bytes_in_flight_max, kMiB, 64 * kGiB, "bytes",
         "All bodies being read by one shard; more is answered 503.");
+  t.add(
+      "http.tls_cert_file", s.tls_cert_file, "path",
+      "PEM certificate chain; with it capture, the admin API and the UI speak HTTPS only. Renewed "
+      "files are taken over while running.");
+  t.add("http.tls_key_file", s.tls_key_file, "path", "PEM key of that certificate, no passphrase.");
+  t.add(
+      "http.proxy_protocol", s.proxy_protocol,
+      "Capture connections begin with a PROXY header (version 1 or 2) and are closed without one; "
+      "only behind a proxy that sends it.");
   t.add(
       "http.trusted_proxies", s.trusted_proxies, "list",
       "Address ranges (10.0.0.0/8, 2001:db8::/32) of proxies whose X-Forwarded-For, X-Real-IP and "
@@ -194,10 +203,11 @@ Status load_settings(config::OptionTable& table, const std::string& data_dir) {
 Status validate(const Settings& s) {
   for (const std::string* text : {&s.capture_listen, &s.admin_listen}) {
     PENSTOCK_TRY(const auto address, runtime::Address::parse(*text));
-    if (!address.is_loopback() && !s.allow_public_bind) {
+    if (!address.is_loopback() && !s.allow_public_bind && s.tls_cert_file.empty()) {
       return fail(Code::kInvalid,
-                  fmt::format("{} is not a loopback address; put TLS in front and set "
-                              "process.allow_public_bind = true to listen there",
+                  fmt::format("{} is not a loopback address; to listen there, set "
+                              "http.tls_cert_file and http.tls_key_file, or put TLS in front and "
+                              "set process.allow_public_bind = true",
                               *text));
     }
   }
@@ -212,6 +222,9 @@ Status validate(const Settings& s) {
                                               name));
     }
     list.remove_prefix(std::min(list.size(), name.size() + 1));
+  }
+  if (s.tls_cert_file.empty() != s.tls_key_file.empty()) {
+    return fail(Code::kInvalid, "http.tls_cert_file and http.tls_key_file go together");
   }
   if (const auto ranges = runtime::parse_ip_ranges(s.trusted_proxies); !ranges) {
     return fail(ranges.error(), "http.trusted_proxies");

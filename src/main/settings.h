@@ -26,6 +26,8 @@ struct Settings {
   std::string project_key;  // of the default project; empty: made at the first start
   std::string stages = "capture,ingest,replay,load,admin";
   std::string skew_rule = "exact";
+  std::string tls_cert_file, tls_key_file;  // both or none
+  bool proxy_protocol = false;
   std::string trusted_proxies;  // ranges whose X-Forwarded-For counts; empty: everybody's
   int64_t shards = 1;
   bool allow_public_bind = false;

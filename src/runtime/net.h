@@ -43,6 +43,8 @@ class Socket {
   int release() { return std::exchange(fd_, -1); }
   /// Bytes received; 0: nothing there yet; kUnavailable: the peer closed or reset.
   Result<size_t> recv(std::span<char> out);
+  /// Copies what has been received, up to `out.size()` bytes, and leaves it there; as `recv`.
+  Result<size_t> peek(std::span<char> out);
   /// Bytes taken by the kernel; 0: its buffer is full.
   Result<size_t> send(std::string_view data);
   /// Says that nothing more will be sent; what the peer still sends can be read.
@@ -50,6 +52,8 @@ class Socket {
   std::string peer_ip() const;
 
  private:
+  Result<size_t> recv(std::span<char> out, int flags);
+
   int fd_ = -1;
 };
 

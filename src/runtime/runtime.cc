@@ -3,7 +3,7 @@
 namespace penstock::runtime {
 
 Result<std::string> read_file(FileSystem& files, const std::string& path, size_t bytes_max) {
-  PENSTOCK_TRY(const auto file, files.open(path, {}));
+  PENSTOCK_TRY(const auto file, files.open(path, {.read_only = true}));
   PENSTOCK_TRY(const uint64_t size, file->size());
   if (size > bytes_max) return fail(Code::kInvalid, path + " is larger than it should be");
   std::string out(size, '\0');

@@ -78,6 +78,7 @@ class BlockingPool {
 struct OpenOptions {
   bool create = false;
   bool truncate = false;
+  bool read_only = false;
   bool direct = false;  // bypass the page cache where the file system can; 4096-byte aligned I/O
 };
 

@@ -23,6 +23,8 @@
 
 namespace penstock::wire {
 
+class TlsIdentity;
+
 struct Header {
   std::string_view name;  // as sent; compare with `find`, which ignores case
   std::string_view value;
@@ -37,6 +39,7 @@ struct Request {
   PaddedBuffer* body = nullptr;  // whole body, chunking removed; the handler may change it
   std::string_view peer_ip;
   int64_t received_us = 0;      // wall clock when the request was complete
+  bool secure = false;          // it came over TLS
   bool body_too_large = false;  // the body passed the route's limit and was not kept
 
   /// First header of that name (lower case), or empty.
@@ -119,6 +122,12 @@ struct ServerLimits {
   size_t body_bytes_in_flight_max = 256U << 20;  // all bodies of this server together: 503 above
 };
 
+/// What stands between the listener and HTTP; all of it off by default.
+struct ServerEdge {
+  bool proxy_protocol = false;  // a PROXY header comes first, or the connection is closed
+  std::shared_ptr<const TlsIdentity> tls;  // null: plain HTTP
+};
+
 struct ServerStats {
   uint64_t connections = 0, accepted = 0, requests = 0, refused = 0, timeouts = 0, body_bytes = 0;
 };
@@ -129,7 +138,8 @@ class Server {
   static Result<std::unique_ptr<Server>> start(runtime::Loop& loop, runtime::Poller& poller,
                                                runtime::Runtime& runtime,
                                                const runtime::Address& address, bool reuse_port,
-                                               ServerLimits limits, Handler& handler);
+                                               ServerLimits limits, Handler& handler,
+                                               ServerEdge edge = {});
   virtual ~Server() = default;
   virtual runtime::Address address() const = 0;
   /// Stops accepting, lets requests in progress finish for at most `grace_ms`, then closes; `done`

@@ -19,7 +19,8 @@ Error operator_only() {
 
 }  // namespace
 
-void Service::login(const event::JsonFields& body, wire::Responder& r) {
+void Service::login(Call& call, wire::Responder& r) {
+  const event::JsonFields& body = call.body;
   const int64_t now = parts_.runtime.clock().wall_ms();
   if (now - login_window_ms_ > kLoginWindowMs) {
     login_window_ms_ = now;
@@ -45,8 +46,8 @@ void Service::login(const event::JsonFields& body, wire::Responder& r) {
   response.body = "{\"name\":\"admin\"}";
   response.headers.emplace_back(
       "Set-Cookie", fmt::format("penstock_session={}; Path=/; HttpOnly; SameSite=Strict; "
-                                "Max-Age=2592000",
-                                *session));
+                                "Max-Age=2592000{}",
+                                *session, call.request.secure ? "; Secure" : ""));
   response.headers.emplace_back("Cache-Control", "no-store");
   r.send(std::move(response));
 }

@@ -92,7 +92,7 @@ void Service::handle(wire::Request& request, wire::Responder responder) {
     if (!body) return reply_error(responder, fail(body.error(), "request body").error());
     call.body = std::move(*body);
   }
-  if (path == "/api/login" && request.method == "POST") return login(call.body, responder);
+  if (path == "/api/login" && request.method == "POST") return login(call, responder);
   auto principal = authenticate(request, call.by_cookie);
   if (!principal) return reply_error(responder, principal.error());
   call.principal = std::move(*principal);

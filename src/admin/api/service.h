@@ -45,7 +45,7 @@ class Service : public AdminService {
   Result<catalog::Principal> authenticate(const wire::Request& request, bool& by_cookie) const;
 
   // account.cc
-  void login(const event::JsonFields& body, R& r);
+  void login(Call& call, R& r);
   void logout(Call& call, R& r);
   void create_login_link(Call& call, R& r);
   void me(Call& call, R& r);

@@ -26,11 +26,9 @@ constexpr auto kEnginePause = std::chrono::milliseconds(100);
 
 Result<std::string> call_admin(const Instance& instance, std::string method, std::string path,
                                std::string body = "") {
-  HttpCall call;
+  HttpCall call = admin_call(instance, path);
   call.method = std::move(method);
-  call.url = instance.admin_url + path;
   call.body = std::move(body);
-  call.bearer = instance.cli_key;
   return admin_body(http(call));
 }
 
@@ -77,9 +75,8 @@ int run_send(const SendArgs& args) {
   const auto instance = find_instance(args.data);
   if (!instance) return complain(instance.error().message);
   std::string problem;
-  HttpCall call;
+  HttpCall call = capture_call(*instance, "/batch/");
   call.method = "POST";
-  call.url = instance->capture_url + "/batch/";
   call.body = send_body(args, instance->project_key, problem);
   if (!problem.empty()) return complain(problem);
   const auto reply = http(call);

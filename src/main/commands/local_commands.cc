@@ -130,17 +130,12 @@ int run_doctor(const LocalArgs& args) {
   say(instance.has_value(), "an instance runs on " + args.data,
       instance ? "" : instance.error().message);
   if (!instance) return 1;
-  HttpCall ready;
-  ready.url = instance->capture_url + "/_readiness";
   if (!instance->capture_url.empty()) {
-    const auto reply = http(ready);
+    const auto reply = http(capture_call(*instance, "/_readiness"));
     say(reply && reply->status == 200, "capture accepts events at " + instance->capture_url,
         reply ? reply->body : reply.error().message);
   }
-  HttpCall call;
-  call.url = instance->admin_url + "/api/status";
-  call.bearer = instance->cli_key;
-  const auto body = admin_body(http(call));
+  const auto body = admin_body(http(admin_call(*instance, "/api/status")));
   say(body.has_value(), "the admin API answers at " + instance->admin_url,
       body ? "" : body.error().message);
   if (!body) return 1;

@@ -82,12 +82,11 @@ int run_tail(const TailArgs& args) {
     const auto instance = find_instance(args.data);
     if (!instance && first) return complain(instance.error().message);
     if (instance) {
-      HttpCall call;
-      call.url = fmt::format("{}/api/projects/{}/tail?since={}&event={}&distinct_id={}&outcome={}",
-                             instance->admin_url, args.project, url_encode(args.since),
-                             url_encode(args.event), url_encode(args.distinct_id),
-                             url_encode(args.outcome));
-      call.bearer = instance->cli_key;
+      HttpCall call = admin_call(
+          *instance,
+          fmt::format("/api/projects/{}/tail?since={}&event={}&distinct_id={}&outcome={}",
+                      args.project, url_encode(args.since), url_encode(args.event),
+                      url_encode(args.distinct_id), url_encode(args.outcome)));
       call.last_event_id = printer.cursor;
       call.timeout_ms = 0;
       call.on_data = [&printer](std::string_view piece) { return printer.take(piece); };

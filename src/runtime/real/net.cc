@@ -93,9 +93,12 @@ void Socket::close() {
   fd_ = -1;
 }
 
-Result<size_t> Socket::recv(std::span<char> out) {
+Result<size_t> Socket::recv(std::span<char> out) { return recv(out, 0); }
+Result<size_t> Socket::peek(std::span<char> out) { return recv(out, MSG_PEEK); }
+
+Result<size_t> Socket::recv(std::span<char> out, int flags) {
   for (;;) {
-    const ssize_t n = ::recv(fd_, out.data(), out.size(), 0);
+    const ssize_t n = ::recv(fd_, out.data(), out.size(), flags);
     if (n > 0) return static_cast<size_t>(n);
     if (n == 0) return fail(Code::kUnavailable, "the peer closed");
     if (errno == EINTR) continue;

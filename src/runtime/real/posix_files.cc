@@ -89,7 +89,7 @@ class PosixFile : public File {
 }  // namespace
 
 Result<std::unique_ptr<File>> PosixFileSystem::open(const std::string& path, OpenOptions options) {
-  int flags = O_RDWR | O_CLOEXEC;
+  int flags = (options.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC;
   if (options.create) flags |= O_CREAT;
   if (options.truncate) flags |= O_TRUNC;
   int fd = ::open(path.c_str(), flags | (options.direct ? O_DIRECT : 0), 0640);

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 
+#include "base/assert.h"
 #include "base/recycling.h"
 #include "wire/http1/http_server.h"
+#include "wire/http1/proxy_header.h"
+#include "wire/metrics.h"
 
 namespace penstock::wire {
 namespace {
@@ -120,7 +123,12 @@ std::shared_ptr<BodyStream> Exchange::stream(Response head) {
 // --- Connection -------------------------------------------------------------------------------
 
 Connection::Connection(HttpServer& server, runtime::Socket socket)
-    : server_(server), socket_(std::move(socket)), phase_since_ns_(server.now_ns()) {}
+    : server_(server), socket_(std::move(socket)), phase_since_ns_(server.now_ns()) {
+  const ServerEdge& edge = server.edge();
+  if (edge.tls) tls_ = edge.tls->session(socket_);
+  awaits_proxy_header_ = edge.proxy_protocol;
+  if (tls_ || awaits_proxy_header_) phase_ = Phase::kPreface;
+}
 
 Connection::~Connection() { server_.remove_body_bytes(body_counted_); }
 
@@ -138,6 +146,7 @@ void Connection::close() {
   if (std::exchange(closed_, true)) return;
   const auto keep = shared_from_this();
   server_.poller().unwatch(socket_);
+  if (tls_) tls_->close_notify();
   const int fd = socket_.fd();
   socket_.close();
   exchanges_.clear();
@@ -147,7 +156,8 @@ void Connection::close() {
 
 void Connection::drain() {
   closing_ = true;
-  if (exchanges_.empty() && unsent() == 0 && phase_ == Phase::kIdle) close();
+  const bool quiet = phase_ == Phase::kIdle || phase_ == Phase::kPreface;
+  if (exchanges_.empty() && unsent() == 0 && quiet) close();
 }
 
 void Connection::check_deadline(int64_t now_ns) {
@@ -162,6 +172,10 @@ void Connection::check_deadline(int64_t now_ns) {
     return close();
   }
   if (phase_ == Phase::kIdle && exchanges_.empty() && unsent() == 0 && ms > limits.idle_ms_max) {
+    return close();
+  }
+  if (phase_ == Phase::kPreface && ms > limits.header_ms_max) {
+    server_.counts.timeouts++;
     return close();
   }
   const bool slow = (phase_ == Phase::kHead && ms > limits.header_ms_max) ||
@@ -191,17 +205,48 @@ void Connection::on_ready(bool readable, bool writable) {
   server_.look_at_clock();
   const auto keep = shared_from_this();
   if (writable && unsent() > 0) flush();
-  if (readable && !closed_ && want_read_) on_readable();
+  const bool stuck_in_tls = writable && tls_ && tls_->wants_write();
+  if ((readable || stuck_in_tls) && !closed_ && want_read_) on_readable();
+}
+
+/// True when the PROXY header is complete. No byte behind it is taken: TLS may begin there.
+bool Connection::take_proxy_header() {
+  const std::span<char> buffer = server_.receive_buffer().first(kProxyHeaderBytesMax);
+  const auto seen = socket_.peek(buffer);
+  if (!seen) {
+    close();
+    return false;
+  }
+  if (*seen == 0) return false;
+  const size_t had = partial_.size();
+  partial_.append(buffer.data(), *seen);
+  const ProxyHeader header = parse_proxy_header(partial_);
+  if (header.outcome == ProxyHeader::Outcome::kMalformed) {
+    metrics().proxy_malformed.add();
+    close();
+    return false;
+  }
+  const bool whole = header.outcome == ProxyHeader::Outcome::kDone;
+  const size_t take = whole ? header.size - had : *seen;
+  const auto taken = socket_.recv(buffer.first(take));
+  PENSTOCK_ASSERT(taken && *taken == take);  // it was there a moment ago
+  if (!whole) return false;
+  partial_ = std::string();
+  peer_ip_ = header.source_ip;
+  awaits_proxy_header_ = false;
+  return true;
 }
 
 void Connection::on_readable() {
+  if (awaits_proxy_header_ && !take_proxy_header()) return;
   for (size_t i = 0; i < kReadsPerTurn && !closed_ && want_read_; i++) {
     const std::span<char> buffer = server_.receive_buffer();
-    const auto got = socket_.recv(buffer);
+    const auto got = recv(buffer);
     if (!got) return close();
-    if (*got == 0) return;
+    if (phase_ == Phase::kPreface && (!tls_ || tls_->established())) set_phase(Phase::kIdle);
+    if (*got == 0) return tls_ ? update_interest() : void();
     if (!closing_) process({buffer.data(), *got});
-    if (*got < buffer.size()) return;
+    if (*got < buffer.size() && !tls_) return;  // a TLS record is shorter than the buffer
   }
 }
 
@@ -352,6 +397,7 @@ void Connection::deliver(bool too_large) {
   request.body = &body_;
   request.peer_ip = peer();
   request.received_us = server_.wall_us();
+  request.secure = tls_ != nullptr;
   request.body_too_large = too_large;
   auto exchange = make_recycled<Exchange>(weak_from_this(), head_.keep_alive && !closing_,
                                           head_.method == "HEAD");
@@ -369,7 +415,7 @@ void Connection::deliver(bool too_large) {
 bool Connection::send_now(const Exchange& exchange, std::string_view bytes) {
   if (closed_) return true;
   if (exchanges_.size() != 1 || exchanges_.front().get() != &exchange || unsent() > 0) return false;
-  const auto sent = socket_.send(bytes);
+  const auto sent = send(bytes);
   if (!sent) {
     close();
     return true;
@@ -403,7 +449,7 @@ void Connection::flush() {
     }
   }
   if (unsent() > 0) {
-    const auto sent = socket_.send(std::string_view(out_).substr(out_sent_));
+    const auto sent = send(std::string_view(out_).substr(out_sent_));
     if (!sent) return close();
     if (*sent > 0) send_since_ns_ = server_.now_ns();
     out_sent_ += *sent;
@@ -422,6 +468,7 @@ void Connection::flush() {
     if (!unread_input_) return close();
     // Closing with input unread would reset the connection and could take the answer with it.
     if (linger_since_ns_ == 0) {
+      if (tls_) tls_->close_notify();
       socket_.shutdown_send();
       linger_since_ns_ = server_.now_ns();
     }
@@ -434,7 +481,7 @@ void Connection::update_interest() {
   if (closed_) return;
   const bool room = exchanges_.size() < server_.limits().pipeline_max &&
                     unsent() < server_.limits().send_bytes_max;
-  const bool write = unsent() > 0;
+  const bool write = unsent() > 0 || (tls_ && tls_->wants_write());
   if (room != want_read_ || write != want_write_) {
     want_read_ = room;
     want_write_ = write;

@@ -10,6 +10,7 @@
 
 #include "wire/http.h"
 #include "wire/http1/head_parser.h"
+#include "wire/tls.h"
 
 namespace penstock::wire {
 
@@ -62,8 +63,14 @@ class Connection : public runtime::SocketHandler, public std::enable_shared_from
   void on_drained(std::function<void()> callback) { drained_ = std::move(callback); }
 
  private:
-  enum class Phase : uint8_t { kIdle, kHead, kBody, kSkip };
+  enum class Phase : uint8_t { kPreface, kIdle, kHead, kBody, kSkip };
   void on_readable();
+  /// The socket's, or the TLS session's on top of it.
+  Result<size_t> recv(std::span<char> out) { return tls_ ? tls_->recv(out) : socket_.recv(out); }
+  Result<size_t> send(std::string_view data) {
+    return tls_ ? tls_->send(data) : socket_.send(data);
+  }
+  bool take_proxy_header();
   void process(std::string_view data);
   bool take_head(std::string_view& data);
   bool take_body(std::string_view& data);
@@ -76,6 +83,7 @@ class Connection : public runtime::SocketHandler, public std::enable_shared_from
 
   HttpServer& server_;
   runtime::Socket socket_;
+  std::unique_ptr<TlsSession> tls_;
   HeadParser parser_;
   Head head_;
   std::string partial_;    // bytes of an unfinished head
@@ -90,6 +98,7 @@ class Connection : public runtime::SocketHandler, public std::enable_shared_from
   int64_t phase_since_ns_ = 0, send_since_ns_ = 0, linger_since_ns_ = 0;
   Phase phase_ = Phase::kIdle;
   bool closed_ = false, closing_ = false, want_write_ = false, want_read_ = true;
+  bool awaits_proxy_header_ = false;
   bool unread_input_ = false;  // the client may still be sending what nobody will read
 };
 

@@ -12,13 +12,15 @@ constexpr int kAcceptsPerTurn = 256;
 }  // namespace
 
 HttpServer::HttpServer(runtime::Loop& loop, runtime::Poller& poller, runtime::Runtime& runtime,
-                       runtime::Listener listener, ServerLimits limits, Handler& handler)
+                       runtime::Listener listener, ServerLimits limits, Handler& handler,
+                       ServerEdge edge)
     : loop_(loop),
       poller_(poller),
       runtime_(runtime),
       listener_(std::move(listener)),
       limits_(limits),
       handler_(handler),
+      edge_(std::move(edge)),
       receive_buffer_(kReceiveBytes) {
   look_at_clock();
 }
@@ -109,11 +111,12 @@ ServerStats HttpServer::stats() const {
 Result<std::unique_ptr<Server>> Server::start(runtime::Loop& loop, runtime::Poller& poller,
                                               runtime::Runtime& runtime,
                                               const runtime::Address& address, bool reuse_port,
-                                              ServerLimits limits, Handler& handler) {
+                                              ServerLimits limits, Handler& handler,
+                                              ServerEdge edge) {
   constexpr int kBacklog = 4096;
   PENSTOCK_TRY(auto listener, runtime::Listener::bind(address, kBacklog, reuse_port));
-  auto server =
-      std::make_unique<HttpServer>(loop, poller, runtime, std::move(listener), limits, handler);
+  auto server = std::make_unique<HttpServer>(loop, poller, runtime, std::move(listener), limits,
+                                             handler, std::move(edge));
   PENSTOCK_CHECK(server->listen());
   return server;
 }

@@ -15,7 +15,7 @@ namespace penstock::wire {
 class HttpServer : public Server, public runtime::SocketHandler {
  public:
   HttpServer(runtime::Loop& loop, runtime::Poller& poller, runtime::Runtime& runtime,
-             runtime::Listener listener, ServerLimits limits, Handler& handler);
+             runtime::Listener listener, ServerLimits limits, Handler& handler, ServerEdge edge);
   ~HttpServer() override;
 
   runtime::Address address() const override { return listener_.local_address(); }
@@ -27,6 +27,7 @@ class HttpServer : public Server, public runtime::SocketHandler {
   // for connections
   runtime::Poller& poller() { return poller_; }
   const ServerLimits& limits() const { return limits_; }
+  const ServerEdge& edge() const { return edge_; }
   Handler& handler() { return handler_; }
   /// Looked up once per ready connection and per sweep, and precise enough for every deadline.
   int64_t now_ns() const { return now_ns_; }
@@ -54,6 +55,7 @@ class HttpServer : public Server, public runtime::SocketHandler {
   runtime::Listener listener_;
   ServerLimits limits_;
   Handler& handler_;
+  ServerEdge edge_;
   std::vector<char> receive_buffer_;
   std::vector<Header> header_scratch_;
   std::unordered_map<int, std::shared_ptr<Connection>> connections_;
