@@ -17,6 +17,8 @@ struct CaptureMetrics {
                              "Refusals beyond the rate that is recorded for trace."};
   Counter over_quota{"penstock_capture_over_quota_total",
                      "Events and requests refused because their project has used up its quota."};
+  Counter over_share{"penstock_capture_over_share_total",
+                     "Requests answered 503 because their project had its share of what may wait."};
   Counter restricted{"penstock_capture_restricted_total",
                      "Events dropped, quarantined or redirected by a project's restriction."};
   Counter overflowed{"penstock_capture_overflowed_total",

@@ -235,6 +235,10 @@ class Service : public CaptureService {
     }
     const int64_t now_ms = request.received_us / 1000;
     const catalog::Project* project = projects_->find_token(batch.token);
+    if (const Status room = turn_.room(project, request.body->size()); !room) {
+      metrics().unavailable.add();
+      return answer_unavailable(responder, context, room.error().message);
+    }
     auto waiting = make_recycled<Waiting>();
     waiting->received_us = request.received_us;
     const std::string_view ip = client_address_.of(request);
@@ -246,7 +250,7 @@ class Service : public CaptureService {
     waiting->responder = std::move(responder);
     waiting->context = std::move(context);
     waiting->reply = std::move(reply);
-    turn_.begin(waiting);
+    turn_.begin(waiting, project);
     for (const ParsedEvent& e : batch.events) {
       event::RawRecord record = make_record(e, batch, sent_at_ms, now_ms);
       record.project = project == nullptr ? ProjectId{} : project->id;
@@ -256,8 +260,7 @@ class Service : public CaptureService {
         turn_.add_refused({record.uuid, now_ms, 413, batch.token, "event_too_large", request.path});
         continue;
       }
-      const Admitted admitted = admission_.admit(project, record, endpoint);
-      turn_.add(waiting, record, admitted.lane);
+      turn_.add(waiting, record, admission_.admit(project, record, endpoint));
     }
     turn_.end(waiting);
   }
@@ -295,6 +298,16 @@ class Service : public CaptureService {
     }
     const catalog::Project* project = projects_->find_token(r.token);
     if (project != nullptr) record.project = project->id;
+    if (admission_.limited(project, catalog::QuotaResource::kRecordings, now_ms)) {
+      // posthog-js pauses its recordings for a minute when it reads this.
+      return answer_json(responder, context, 200,
+                         R"({"status":"Ok","quota_limited":["recordings"]})");
+    }
+    if (const Status room = turn_.room(project, request.body->size()); !room) {
+      metrics().unavailable.add();
+      return answer_unavailable(responder, context, room.error().message);
+    }
+    admission_.count(project, catalog::QuotaResource::kRecordings, 1, now_ms);
     auto waiting = make_recycled<Waiting>();
     waiting->received_us = request.received_us;
     waiting->responder = std::move(responder);
@@ -303,8 +316,8 @@ class Service : public CaptureService {
     if (admitted.tag == kOverQuota) {
       waiting->reply = std::make_unique<RecordingsLimited>(waiting->context);
     }
-    turn_.begin(waiting);
-    turn_.add(waiting, record, admitted.lane);
+    turn_.begin(waiting, project);
+    turn_.add(waiting, record, admitted);
     turn_.end(waiting);
     replay_parser_.clear();
     decoder_.trim();

@@ -58,6 +58,37 @@ TEST_F(CaptureServiceTest, ARequestOverTwoLanesWaitsForBoth) {
   EXPECT_EQ(status->status, 200);
 }
 
+TEST_F(CaptureServiceTest, ARedirectedEventIsInItsTopicAndItsStubInTheLane) {
+  const catalog::Principal by{std::nullopt, "test", ProjectId{}};
+  const auto project = catalog_->create_project(by, "p", "phc_t");
+  ASSERT_TRUE(project);
+  ASSERT_TRUE(catalog_->set_project_setting(
+      by, project->id, "admission",
+      R"({"restrictions":[{"type":"redirect_to_topic","topic":"lab","event_names":["e"]}]})"));
+  turn();
+  for (const size_t failing : {size_t{2}, size_t{0}, size_t{1}}) {
+    const auto status = post(event());
+    turn();
+    ASSERT_EQ(log_.held.size(), 2U);
+    const std::vector<event::RawRecord> records = held_records();
+    ASSERT_EQ(records.size(), 2U);
+    const bool stub_first = log_.held.front().topic == event::kTopicMain;
+    EXPECT_EQ((stub_first ? log_.held.back() : log_.held.front()).topic, "redirect_lab");
+    const event::RawRecord& stub = records[stub_first ? 0 : 1];
+    const event::RawRecord& whole = records[stub_first ? 1 : 0];
+    EXPECT_EQ(whole.data, event());
+    EXPECT_EQ(whole.disposition, event::Disposition::kProcess);
+    EXPECT_TRUE(stub.data.empty());
+    EXPECT_EQ(stub.disposition, event::Disposition::kDrop);
+    EXPECT_EQ(stub.reason, "redirected_to_topic");
+    EXPECT_EQ(stub.uuid, whole.uuid);
+    log_.answer(failing == 0 ? fail(Code::kUnavailable, "no") : Status{});
+    EXPECT_EQ(status->status, 0) << "both have to be durable";
+    log_.answer(failing == 1 ? fail(Code::kUnavailable, "no") : Status{});
+    EXPECT_EQ(status->status, failing == 2 ? 200 : 503);
+  }
+}
+
 TEST_F(CaptureServiceTest, AnyFailureOfTheLogIs503AndSaysWhenToRetry) {
   for (const Code code : {Code::kBusy, Code::kExhausted, Code::kMaybe, Code::kUnavailable}) {
     const auto status = post(event());
@@ -70,7 +101,7 @@ TEST_F(CaptureServiceTest, AnyFailureOfTheLogIs503AndSaysWhenToRetry) {
 
 TEST_F(CaptureServiceTest, WhatWaitsIsBounded) {
   CaptureOptions options;
-  options.requests_waiting_max = 5;
+  options.requests_waiting_max = 10;  // of which one project alone has half
   make(options);
   std::vector<std::shared_ptr<Answer>> statuses;
   for (int i = 0; i < 8; i++) statuses.push_back(post(event()));

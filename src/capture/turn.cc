@@ -15,6 +15,8 @@ constexpr size_t kFlushBytes = 6U << 20;  // an append larger than this goes at 
 
 struct Turn::Flight {
   event::Lane lane;
+  bool counted = true;  // in the ledger: what is redirected is counted by its stub
+  FairShare::Sent sent;
   std::vector<uint32_t> record_counts;
   std::vector<ledger::Ledger::Received> counts;
   std::vector<std::shared_ptr<Waiting>> requests;
@@ -23,7 +25,12 @@ struct Turn::Flight {
 
 Turn::Turn(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log, ledger::Ledger* ledger,
            const CaptureOptions& options)
-    : loop_(loop), runtime_(runtime), log_(log), ledger_(ledger), options_(options) {
+    : loop_(loop),
+      runtime_(runtime),
+      log_(log),
+      ledger_(ledger),
+      options_(options),
+      share_(options.bytes_waiting_max, options.requests_waiting_max) {
   if (const auto bounds = log.bounds(std::string(event::kTopicMain)); bounds && !bounds->empty()) {
     partitions_ = static_cast<int32_t>(bounds->size());
   }
@@ -38,11 +45,36 @@ Status Turn::room() const {
   return {};
 }
 
-void Turn::begin(std::shared_ptr<Waiting>) { requests_waiting_++; }
+Status Turn::room(const catalog::Project* project, size_t bytes) const {
+  const ProjectId id = project == nullptr ? ProjectId{} : project->id;
+  const uint32_t weight = project == nullptr ? 1 : project->settings->admission.weight;
+  if (share_.admits(id, weight, bytes, runtime_.clock().mono_ns())) return {};
+  metrics().over_share.add();
+  return fail(Code::kBusy, "this project has its share of what waits for the disk; try again soon");
+}
+
+void Turn::begin(const std::shared_ptr<Waiting>& request, const catalog::Project* project) {
+  requests_waiting_++;
+  if (project == nullptr) return;
+  request->project = project->id;
+  request->weight = project->settings->admission.weight;
+}
 
 void Turn::add(const std::shared_ptr<Waiting>& request, const event::RawRecord& record,
-               event::Lane where) {
-  Lane& lane = lanes_[static_cast<size_t>(where)];
+               const Admitted& admitted) {
+  if (!admitted.topic.empty()) return redirect(request, record, admitted);
+  Lane& lane = lanes_[static_cast<size_t>(admitted.lane)];
+  add_to(lane, request, record, admitted.lane);
+  const ledger::LedgerKey key{record.project, record.now_ms / 60'000, admitted.lane};
+  if (lane.counts.empty() || lane.counts.back().key != key) lane.counts.push_back({key, 0});
+  lane.counts.back().count++;
+  metrics().events.add();
+  if (lane.bytes >= kFlushBytes) flush(admitted.lane);
+  schedule();
+}
+
+void Turn::add_to(Lane& lane, const std::shared_ptr<Waiting>& request,
+                  const event::RawRecord& record, event::Lane where) {
   event::partition_key(record, where, key_);
   Part& part = lane.parts[static_cast<size_t>(partition_of(key_, partitions_))];
   const size_t size = event::encoded_size(record);
@@ -55,21 +87,33 @@ void Turn::add(const std::shared_ptr<Waiting>& request, const event::RawRecord& 
   const size_t grown = part.data.size() - before;
   lane.bytes += grown;
   bytes_waiting_ += grown;
-  const ledger::LedgerKey key{record.project, record.now_ms / 60'000, where};
-  if (lane.counts.empty() || lane.counts.back().key != key) lane.counts.push_back({key, 0});
-  lane.counts.back().count++;
-  if (lane.requests.empty() || lane.requests.back() != request) {
-    lane.requests.push_back(request);
-    request->appends++;
-  }
-  metrics().events.add();
-  if (lane.bytes >= kFlushBytes) flush(where);
-  schedule();
+  request->bytes += grown;
+  if (!lane.requests.empty() && lane.requests.back() == request) return;
+  lane.requests.push_back(request);
+  request->appends++;
+}
+
+void Turn::redirect(const std::shared_ptr<Waiting>& request, const event::RawRecord& record,
+                    const Admitted& admitted) {
+  event::RawRecord whole = record;
+  whole.disposition = event::Disposition::kProcess;
+  whole.reason = {};
+  const auto [at, fresh] = redirects_.try_emplace(
+      {std::string(event::kRedirectPrefix) + std::string(admitted.topic), admitted.lane});
+  Lane& lane = at->second;
+  if (fresh) lane.parts.resize(static_cast<size_t>(partitions_));
+  add_to(lane, request, whole, admitted.lane);
+  event::RawRecord stub = record;
+  stub.data = {};
+  add(request, stub, {admitted.lane, {}, {}});
+  if (lane.bytes >= kFlushBytes) flush_all();
 }
 
 void Turn::end(const std::shared_ptr<Waiting>& request) {
   request->closed = true;
-  if (request->appends == 0) answer(request);
+  if (request->appends == 0) return answer(request);
+  share_.hold(request->project, request->weight, request->bytes);
+  request->held = true;
 }
 
 void Turn::schedule() {
@@ -78,9 +122,20 @@ void Turn::schedule() {
   loop_.at_turn_end([this, alive = alive_] {
     if (!*alive) return;
     scheduled_ = false;
-    for (const event::Lane lane : event::kLanes) flush(lane);
+    flush_all();
     flush_refused();
   });
+}
+
+void Turn::flush_all() {
+  for (const event::Lane lane : event::kLanes) flush(lane);
+  for (auto& [where, lane] : redirects_) {
+    auto flight = std::make_shared<Flight>();
+    flight->lane = where.second;
+    flight->counted = false;
+    send(lane, flight, where.first);
+  }
+  redirects_.clear();
 }
 
 void Turn::flush(event::Lane where) {
@@ -88,9 +143,14 @@ void Turn::flush(event::Lane where) {
   if (lane.requests.empty()) return;
   auto flight = std::make_shared<Flight>();
   flight->lane = where;
+  send(lane, flight, std::string(event::lane_topic(where)));
+}
+
+void Turn::send(Lane& lane, const std::shared_ptr<Flight>& flight, std::string topic) {
   flight->bytes = std::exchange(lane.bytes, 0);
   flight->counts = std::exchange(lane.counts, {});
   flight->requests = std::exchange(lane.requests, {});
+  flight->sent = share_.sent(flight->bytes, runtime_.clock().mono_ns());
   std::vector<log::Batch> batches;
   for (size_t p = 0; p < lane.parts.size(); p++) {
     Part& part = lane.parts[p];
@@ -104,7 +164,7 @@ void Turn::flush(event::Lane where) {
     part.ends = {};
     part.count = 0;
   }
-  log_.append(loop_, std::string(event::lane_topic(where)), std::move(batches),
+  log_.append(loop_, std::move(topic), std::move(batches),
               [this, alive = alive_, flight](Result<std::vector<log::Appended>> result) {
                 if (*alive) landed(*flight, std::move(result));
               });
@@ -112,7 +172,8 @@ void Turn::flush(event::Lane where) {
 
 void Turn::landed(Flight& flight, Result<std::vector<log::Appended>> result) {
   bytes_waiting_ -= flight.bytes;
-  if (result && ledger_ != nullptr) {
+  share_.landed(flight.sent, runtime_.clock().mono_ns());
+  if (result && flight.counted && ledger_ != nullptr) {
     ledger_->received(flight.lane, *result, flight.record_counts, flight.counts);
   }
   for (const auto& request : flight.requests) {
@@ -127,6 +188,7 @@ void Turn::landed(Flight& flight, Result<std::vector<log::Appended>> result) {
 
 void Turn::answer(const std::shared_ptr<Waiting>& request) {
   requests_waiting_--;
+  if (request->held) share_.release(request->project, request->bytes);
   metrics().latency.record_us(runtime_.clock().wall_us() - request->received_us);
   (request->status ? metrics().ok : metrics().unavailable).add();
   if (request->reply) {

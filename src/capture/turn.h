@@ -1,16 +1,22 @@
 // Turn: what one turn of the loop has accepted, on its way into the log.
 //
 // Events of all requests of a turn are gathered per lane and partition and appended at once; every
-// request is answered when all its events are durable. Bounded by CaptureOptions. Loop thread only.
+// request is answered when all its events are durable. An event that a project redirects is
+// appended to its topic and, without its data, to its lane, so that the ledger has it. Bounded by
+// CaptureOptions, and shared out by FairShare between projects. Loop thread only.
 #pragma once
 
 #include <array>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "capture/admit/admission.h"
+#include "capture/admit/fair_share.h"
 #include "capture/answers.h"
 #include "capture/options.h"
+#include "catalog/catalog.h"
 #include "event/lane.h"
 #include "event/raw_record.h"
 #include "ledger/ledger.h"
@@ -34,8 +40,12 @@ struct Waiting {
   std::unique_ptr<Reply> reply;  // null: v0's answers, with `context`
   uint8_t failed_lanes = 0;
   int64_t received_us = 0;
+  ProjectId project;     // whose events these are; 0: an unknown token
+  uint32_t weight = 1;   // of the project, in FairShare
+  size_t bytes = 0;      // of its events, in the log's form
   uint32_t appends = 0;  // not answered yet
   bool closed = false;   // nothing more will be added
+  bool held = false;     // FairShare counts it
   Status status;
 };
 
@@ -45,11 +55,19 @@ class Turn {
        const CaptureOptions& options);
   ~Turn() { *alive_ = false; }
 
-  /// kBusy: too much is waiting already.
+  /// kBusy: too much is waiting already, whoever asks.
   Status room() const;
-  void begin(std::shared_ptr<Waiting> request);
+  /// kBusy: this project (null: any unknown token) has its share of what may wait. `bytes` is about
+  /// what the request will need.
+  Status room(const catalog::Project* project, size_t bytes) const;
+  void begin(const std::shared_ptr<Waiting>& request, const catalog::Project* project = nullptr);
+  /// Hands an event over as admission decided.
   void add(const std::shared_ptr<Waiting>& request, const event::RawRecord& record,
-           event::Lane where);
+           const Admitted& admitted);
+  void add(const std::shared_ptr<Waiting>& request, const event::RawRecord& record,
+           event::Lane where) {
+    add(request, record, Admitted{where, {}, {}});
+  }
   void end(const std::shared_ptr<Waiting>& request);
   void add_refused(const event::RefusedRecord& record);
   /// The same for every uuid that `text`, whatever it is, seems to hold.
@@ -73,9 +91,16 @@ class Turn {
     std::vector<std::shared_ptr<Waiting>> requests;
   };
   struct Flight;
+  using Redirect = std::pair<std::string, event::Lane>;  // topic, lane of the events' stubs
 
+  void add_to(Lane& lane, const std::shared_ptr<Waiting>& request, const event::RawRecord& record,
+              event::Lane where);
+  void redirect(const std::shared_ptr<Waiting>& request, const event::RawRecord& record,
+                const Admitted& admitted);
   void schedule();
+  void flush_all();
   void flush(event::Lane lane);
+  void send(Lane& lane, const std::shared_ptr<Flight>& flight, std::string topic);
   void flush_refused();
   void landed(Flight& flight, Result<std::vector<log::Appended>> result);
   void answer(const std::shared_ptr<Waiting>& request);
@@ -87,6 +112,8 @@ class Turn {
   const CaptureOptions& options_;
   int32_t partitions_ = 1;
   std::array<Lane, event::kLanes.size()> lanes_;
+  std::map<Redirect, Lane> redirects_;
+  FairShare share_;
   std::string key_;  // scratch
   std::vector<std::string> refused_;
   int64_t refused_second_ = 0;

@@ -217,6 +217,14 @@ TEST(Records, round_trips_and_refuses_every_cut) {
   std::string key;
   partition_key(r, Lane::kMain, key);
   EXPECT_EQ(key, "phc_x:u1");
+  r.skip_persons = true;
+  partition_key(r, Lane::kMain, key);
+  EXPECT_EQ(key, "phc_x:u1");
+  partition_key(r, Lane::kOverflow, key);
+  EXPECT_EQ(key, std::string(r.uuid.bytes.begin(), r.uuid.bytes.end())) << "no person, no order";
+  r.skip_persons = false;
+  partition_key(r, Lane::kOverflow, key);
+  EXPECT_EQ(key, "phc_x:u1");
 
   Outcome o;
   o.kind = OutcomeKind::kAccepted;

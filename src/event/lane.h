@@ -27,6 +27,9 @@ inline constexpr std::string_view kTopicProcessed = "processed";
 /// Refusals at the edge, so that `trace` can answer for them.
 inline constexpr std::string_view kTopicRefused = "capture_refused";
 
+/// Topics that projects redirect events to are named by them, behind this.
+inline constexpr std::string_view kRedirectPrefix = "redirect_";
+
 std::string_view lane_name(Lane lane);  // "main", "historical", "overflow", "replay"
 std::string_view lane_topic(Lane lane);
 /// The producer under which the lane's consumer (ingest, replay) appends what became of its records

@@ -108,6 +108,10 @@ void partition_key(const RawRecord& r, Lane lane, std::string& out) {
     out.assign(r.session_id);
     return;
   }
+  if (lane == Lane::kOverflow && r.skip_persons) {
+    out.assign(reinterpret_cast<const char*>(r.uuid.bytes.data()), r.uuid.bytes.size());
+    return;
+  }
   out.assign(r.token);
   out += ':';
   out += r.cookieless ? r.ip : r.distinct_id;

@@ -55,6 +55,8 @@ size_t encoded_size(const RawRecord& record);
 Result<RawRecord> decode_raw(std::string_view bytes);
 
 /// The log key: decides the partition (contract section 5). In the replay lane it is the session.
+/// In the overflow lane an event without a person needs no order (PostHog's key is null): its uuid
+/// spreads it over all partitions, a repeat to the same one.
 void partition_key(const RawRecord& record, Lane lane, std::string& out);
 
 /// What capture refused, best effort: one per uuid found in the refused body, or one without uuid.

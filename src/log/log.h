@@ -113,6 +113,9 @@ class Log {
   /// Opens or creates the topics and recovers; blocks. kCorrupt names the file, the offset and the
   /// command that repairs.
   virtual Status start(std::vector<TopicSpec> topics) = 0;
+  /// Opens or creates one more topic while the log runs; a topic that is there stays as it is, with
+  /// the spec it has. Blocks; any thread but the log's own loop. Failure: as `start`.
+  virtual Status ensure_topic(TopicSpec topic) = 0;
   /// Finishes what was accepted, refuses the rest with kCancelled, and closes; blocks.
   virtual void stop() = 0;
 

@@ -42,6 +42,14 @@ class MemoryLog : public Log {
     return {};
   }
 
+  Status ensure_topic(TopicSpec topic) override {
+    const std::lock_guard lock(mutex_);
+    if (stopped_) return fail(Code::kCancelled, "the log has stopped");
+    const auto [at, fresh] = topics_.try_emplace(topic.name);
+    if (fresh) at->second.resize(static_cast<size_t>(topic.partitions));
+    return {};
+  }
+
   void stop() override {
     const std::lock_guard lock(mutex_);
     stopped_ = true;

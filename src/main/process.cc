@@ -13,6 +13,7 @@
 #include "catalog/catalog.h"
 #include "event/lane.h"
 #include "main/edge.h"
+#include "main/redirect_topics.h"
 #include "objects/object_store.h"
 #include "persons/person_store.h"
 #include "runtime/lock_file.h"
@@ -64,6 +65,7 @@ struct Process::Parts {
   runtime::LoopThread log_thread{"log"}, pipeline{"pipeline"}, admin_thread{"admin"};
   Edge edge;  // on the admin loop
   std::unique_ptr<log::Log> log;
+  std::unique_ptr<RedirectTopics> redirects;
   std::unique_ptr<catalog::Catalog> catalog;
   std::unique_ptr<ledger::Ledger> ledger;
   std::unique_ptr<persons::PersonStore> persons;
@@ -154,7 +156,11 @@ Status Process::Parts::open_log() {
   log::EmbeddedLogOptions options = settings.log;
   options.directory = data_dir + "/log";
   log = log::open_embedded_log(*runtime, log_thread.loop(), options);
-  return log->start(topics());
+  PENSTOCK_CHECK(log->start(topics()));
+  log::TopicSpec like{
+      "", settings.partitions, settings.log_retention_bytes, settings.log_retention_ms, {}};
+  redirects = std::make_unique<RedirectTopics>(*log, std::move(like));
+  return redirects->open_existing(runtime->files(), options.directory);
 }
 
 Status Process::Parts::open_state() {
@@ -176,6 +182,11 @@ Status Process::Parts::open_state() {
 
 Status Process::Parts::open_catalog() {
   PENSTOCK_TRY(catalog, catalog::open_sqlite_catalog(data_dir + "/catalog.db", *runtime));
+  // Before capture hears of a change: when it does, the topics are there.
+  redirects->ensure(*catalog->snapshot());
+  catalog->on_change([this](const std::shared_ptr<const catalog::Snapshot>& snapshot) {
+    redirects->ensure(*snapshot);
+  });
   const catalog::Principal cli{std::nullopt, "penstock up", ProjectId{}};
   const auto snapshot = catalog->snapshot();
   const bool missing =
@@ -242,6 +253,10 @@ Status Process::Parts::start_capture() {
   capture::CaptureOptions capture_options = settings.capture;
   capture_options.skew_rule =
       event::skew_rule_named(settings.skew_rule).value_or(event::SkewRule::kExact);
+  // What the shards let wait together must fit into the log's own queue, which knows no fairness.
+  capture_options.bytes_waiting_max = std::min(
+      capture_options.bytes_waiting_max,
+      static_cast<size_t>(settings.log.pending_bytes_max) / static_cast<size_t>(settings.shards));
   PENSTOCK_TRY(capture_options.trusted_proxies, runtime::parse_ip_ranges(settings.trusted_proxies));
   wire::ServerEdge capture_edge = edge.server();
   capture_edge.proxy_protocol = instance.proxy_protocol = settings.proxy_protocol;

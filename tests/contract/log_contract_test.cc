@@ -320,6 +320,44 @@ TEST_P(LogContract, after_stop_everything_is_cancelled) {
   EXPECT_EQ(fetch({{{0}, {0}}}).error().code, Code::kCancelled);
 }
 
+TEST_P(LogContract, a_topic_can_be_added_while_it_runs) {
+  TopicSpec late;
+  late.name = "late";
+  late.partitions = 2;
+  EXPECT_EQ(log_->bounds("late").error().code, Code::kNotFound);
+  EXPECT_EQ(append({batch(1, {"x"})}, "late").error().code, Code::kNotFound);
+  ASSERT_TRUE(log_->ensure_topic(late));
+  ASSERT_EQ(log_->bounds("late")->size(), 2U);
+  ASSERT_TRUE(append({batch(1, {"x"})}, "late"));
+  late.partitions = 7;
+  ASSERT_TRUE(log_->ensure_topic(late));
+  ASSERT_EQ(log_->bounds("late")->size(), 2U) << "it stays as it is";
+  ASSERT_TRUE(append({batch(1, {"y"}), batch(0, {"z"})}, "late"));
+  EXPECT_EQ((*log_->bounds("late"))[1].end.value, 2);
+  ASSERT_TRUE(log_->ensure_topic(spec_));
+  EXPECT_EQ(end(0), 0);
+  log_->stop();
+  TopicSpec later;
+  later.name = "later";
+  EXPECT_EQ(log_->ensure_topic(later).error().code, Code::kCancelled);
+}
+
+TEST_P(DurableLogContract, an_added_topic_is_there_after_a_restart) {
+  TopicSpec late;
+  late.name = "late";
+  late.partitions = 2;
+  ASSERT_TRUE(log_->ensure_topic(late));
+  ASSERT_TRUE(append({batch(1, {"x", "y"})}, "late"));
+  restart();
+  EXPECT_EQ(log_->bounds("late").error().code, Code::kNotFound);
+  ASSERT_TRUE(log_->ensure_topic(late));
+  EXPECT_EQ((*log_->bounds("late"))[1].end.value, 2);
+  EXPECT_EQ((*append({batch(1, {"z"})}, "late"))[0].base.value, 2);
+  TopicSpec wrong;
+  wrong.name = "no/folder";
+  EXPECT_EQ(log_->ensure_topic(wrong).error().code, Code::kInvalid);
+}
+
 TEST_P(LogContract, stats_count_what_was_appended) {
   ASSERT_TRUE(append({batch(0, {"a", "b"}), batch(1, {"c"})}));
   const LogStats stats = log_->stats();

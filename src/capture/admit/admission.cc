@@ -13,6 +13,7 @@ using event::Lane;
 constexpr int64_t kDayMs = 86'400'000;
 constexpr std::string_view kDropped = "event_restriction_drop";
 constexpr std::string_view kQuarantined = "event_restriction";
+constexpr std::string_view kRedirected = "redirected_to_topic";
 
 void drop(event::RawRecord& record, std::string_view reason) {
   record.disposition = Disposition::kDrop;
@@ -106,22 +107,22 @@ Admitted Admission::admit(const catalog::Project* project, event::RawRecord& rec
   if (plan != nullptr && plan->admission.historical_after_days.value_or(0) > 0) {
     days = *plan->admission.historical_after_days;
   }
-  const bool recording = endpoint == Endpoint::kRecordings;
-  if (!recording && days > 0 && record.timestamp_ms <= record.now_ms - int64_t{days} * kDayMs) {
+  const bool recording = endpoint == Endpoint::kRecordings;  // has one lane
+  if (days > 0 && !recording && record.timestamp_ms <= record.now_ms - int64_t{days} * kDayMs) {
     record.historical = true;
   }
   const Lane calm = recording ? Lane::kReplay : record.historical ? Lane::kHistorical : Lane::kMain;
-  if (record.disposition != Disposition::kProcess) return {calm, record.reason};
+  if (record.disposition != Disposition::kProcess) return {calm, record.reason, {}};
   if (plan == nullptr) {
     const bool over = calm == Lane::kMain && overflows(nullptr, record);
     if (over) metrics().overflowed.add();
-    return {over ? Lane::kOverflow : calm, {}};
+    return {over ? Lane::kOverflow : calm, {}, {}};
   }
 
   const QuotaResource resource = resource_of(record, endpoint);
   if (over_quota(*plan, resource, record.now_ms)) {
     drop(record, kOverQuota);
-    return {calm, kOverQuota};
+    return {calm, kOverQuota, {}};
   }
   Restricted restricted;
   if (!plan->restrictions.empty()) {
@@ -129,7 +130,7 @@ Admitted Admission::admit(const catalog::Project* project, event::RawRecord& rec
     if (restricted.drop) {
       metrics().restricted.add();
       drop(record, kDropped);
-      return {calm, kDropped};
+      return {calm, kDropped, {}};
     }
     record.skip_persons = record.skip_persons || restricted.skip_persons;
   }
@@ -138,14 +139,20 @@ Admitted Admission::admit(const catalog::Project* project, event::RawRecord& rec
     metrics().restricted.add();
     record.disposition = Disposition::kQuarantine;
     record.reason = kQuarantined;
-    return {calm, {}};
+    return {calm, {}, {}};
   }
-  if (calm != Lane::kMain) return {calm, {}};
+  if (!restricted.topic.empty()) {
+    metrics().restricted.add();
+    record.disposition = Disposition::kDrop;
+    record.reason = kRedirected;
+    return {calm, {}, restricted.topic};
+  }
+  if (calm != Lane::kMain) return {calm, {}, {}};
   if (restricted.overflow || overflows(plan, record)) {
     metrics().overflowed.add();
-    return {Lane::kOverflow, {}};
+    return {Lane::kOverflow, {}, {}};
   }
-  return {Lane::kMain, {}};
+  return {Lane::kMain, {}, {}};
 }
 
 }  // namespace penstock::capture

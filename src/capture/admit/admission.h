@@ -32,6 +32,9 @@ struct Admitted {
   event::Lane lane = event::Lane::kMain;
   /// Static text, empty when the event goes on: "billing_limit_exceeded", …
   std::string_view tag{};
+  /// Not empty: the event goes to this topic of the project's own instead of being processed; its
+  /// record is a dropped one then, and still has its data. Borrowed from the project's settings.
+  std::string_view topic{};
 };
 
 class Admission {

@@ -195,6 +195,34 @@ TEST_F(AdmissionTest, ForcedOverflowAndItsPrecedence) {
   EXPECT_EQ(admit(old).lane, Lane::kHistorical) << "historical comes before overflow";
 }
 
+TEST_F(AdmissionTest, ARedirectedEventIsDroppedHereAndKeepsItsDataForTheTopic) {
+  set("phc_a", R"({"restrictions":[
+      {"type":"redirect_to_topic","topic":"lab","event_names":["seen"]},
+      {"type":"redirect_to_dlq","distinct_ids":["both"]}]})");
+  const Admitted a = admit("seen");
+  EXPECT_EQ(a.topic, "lab");
+  EXPECT_TRUE(a.tag.empty()) << "accepted, as far as the client is concerned";
+  EXPECT_EQ(last_.disposition, Disposition::kDrop);
+  EXPECT_EQ(last_.reason, "redirected_to_topic");
+  EXPECT_FALSE(last_.data.empty());
+  EXPECT_TRUE(admit("clicked").topic.empty());
+  EXPECT_TRUE(admit("seen", "both").topic.empty()) << "quarantine comes before a topic";
+  EXPECT_EQ(last_.disposition, Disposition::kQuarantine);
+}
+
+TEST_F(AdmissionTest, RecordingsHaveOneLane) {
+  set("phc_a", R"({"historical_after_days":1,"overflow":{"events_per_second":1,"burst":1},
+                   "quotas":[{"resource":"recordings","events_per_month_max":3}]})");
+  for (int i = 0; i < 4; i++) {
+    event::RawRecord r = record("$snapshot_items");
+    r.timestamp_ms = 0;
+    const Admitted a = admit(r, Endpoint::kRecordings);
+    EXPECT_EQ(a.lane, Lane::kReplay);
+    EXPECT_FALSE(r.historical);
+    EXPECT_EQ(a.tag.empty(), i < 3);
+  }
+}
+
 TEST_F(AdmissionTest, ManySmallRulesCostOneLookUp) {
   std::vector<catalog::EventRestriction> rules(500);
   for (size_t i = 0; i < rules.size(); i++) rules[i].distinct_ids = {"u" + std::to_string(i)};

@@ -27,6 +27,7 @@ class HeldLog : public log::Log {
   };
 
   Status start(std::vector<log::TopicSpec>) override { return {}; }
+  Status ensure_topic(log::TopicSpec) override { return {}; }
   void stop() override {}
   void append(runtime::Loop&, std::string topic, std::vector<log::Batch> batches,
               log::AppendDone done) override {

@@ -73,6 +73,11 @@ void EventsEndpoint::handle(wire::Request& request, wire::Responder responder,
   }
   const auto head = read_head(request, options_.token_bytes_max);
   if (!head) return refuse(request, responder, echo, head.error(), {});
+  const catalog::Project* project = arrival.projects.find_token(head->token);
+  if (const Status room = turn_.room(project, request.body->size()); !room) {
+    metrics().unavailable.add();
+    return answer_error(responder, echo, {503, "service_unavailable", room.error().message});
+  }
   const auto text = body_text(request, *head);
   if (!text) return refuse(request, responder, echo, text.error(), {});
   const auto batch =
@@ -128,7 +133,7 @@ void EventsEndpoint::accept(const wire::Request& request, wire::Responder respon
   auto waiting = make_recycled<Waiting>();
   waiting->received_us = request.received_us;
   waiting->responder = std::move(responder);
-  turn_.begin(waiting);
+  turn_.begin(waiting, facts.project);
   maker_.begin(head);
   std::vector<EventResult> results;
   results.reserve(batch.events.size());
@@ -152,13 +157,13 @@ EventResult EventsEndpoint::decide(const BatchEvent& e, const RequestFacts& fact
   record.skip_persons = illegal;
   const Admitted admitted = admission_.admit(facts.project, record, facts.endpoint);
   EventResult result{e.uuid, admitted.tag, Verdict::kOk, admitted.lane};
-  if (record.disposition == event::Disposition::kDrop) {
+  if (!admitted.tag.empty()) {
     result.verdict = Verdict::kDrop;
   } else if (illegal) {
     result.verdict = Verdict::kWarning;
     result.details = "person_processing_disabled";
   }
-  turn_.add(waiting, record, result.lane);
+  turn_.add(waiting, record, admitted);
   return result;
 }
 

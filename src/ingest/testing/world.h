@@ -32,6 +32,7 @@ class FaultyLog : public log::Log {
   Status start(std::vector<log::TopicSpec> topics) override {
     return inner_->start(std::move(topics));
   }
+  Status ensure_topic(log::TopicSpec topic) override { return inner_->ensure_topic(topic); }
   void stop() override { inner_->stop(); }
   void append(runtime::Loop& home, std::string topic, std::vector<log::Batch> batches,
               log::AppendDone done) override;

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <future>
 #include <map>
+#include <mutex>
+#include <shared_mutex>
 
 #include "base/diag.h"
 #include "log/embedded/metrics.h"
@@ -37,27 +39,26 @@ class EmbeddedLog : public Log {
       PENSTOCK_CHECK(files.sync_directory(slash == 0 ? "/" : options_.directory.substr(0, slash)));
     }
     PENSTOCK_CHECK(offsets_->load(files));
-    for (TopicSpec& spec : specs) {
-      if (spec.partitions < 1 || static_cast<size_t>(spec.partitions) > kPartitionsMax) {
-        return fail(Code::kInvalid, spec.name + ": a topic has 1 to 256 partitions");
-      }
-      if (!is_folder_name(spec.name)) {
-        return fail(Code::kInvalid, spec.name + " is not a name for a topic");
-      }
-      auto topic = std::make_shared<Topic>(runtime_, loop_, options_, std::move(spec));
-      PENSTOCK_CHECK(topic->recover());
-      topics_.emplace(topic->spec().name, std::move(topic));
-    }
+    for (TopicSpec& spec : specs) PENSTOCK_CHECK(open_topic(std::move(spec)));
     on_home([this, alive = alive_] {
       if (*alive) schedule_housekeeping();
     });
     return {};
   }
 
+  Status ensure_topic(TopicSpec spec) override {
+    const std::lock_guard opening(opening_);
+    return find(spec.name) != nullptr ? Status{} : open_topic(std::move(spec));
+  }
+
   void stop() override {
+    {
+      const std::lock_guard lock(topics_mutex_);
+      closed_ = true;  // from here on the topics are fixed
+    }
     if (loop_.on_this_thread()) {
       // Nothing can be waited for here: what waits to be written is refused.
-      for (auto& [name, topic] : topics_) {
+      for (const auto& topic : all_topics()) {
         topic->stop();
         topic->abandon();
       }
@@ -74,44 +75,43 @@ class EmbeddedLog : public Log {
 
   void append(runtime::Loop& home, std::string topic, std::vector<Batch> batches,
               AppendDone done) override {
-    const auto it = topics_.find(topic);
-    if (it == topics_.end()) {
+    const auto found = find(topic);
+    if (found == nullptr) {
       home.post([done = std::move(done), topic]() mutable {
         done(fail(Code::kNotFound, "there is no topic " + topic));
       });
       return;
     }
     PendingAppend pending{&home, std::move(batches), std::move(done), nullptr, 0, 0};
-    if (loop_.on_this_thread()) return it->second->append(std::move(pending));
-    loop_.post([t = it->second, pending = std::move(pending)]() mutable {
-      t->append(std::move(pending));
-    });
+    if (loop_.on_this_thread()) return found->append(std::move(pending));
+    loop_.post(
+        [t = found, pending = std::move(pending)]() mutable { t->append(std::move(pending)); });
   }
 
   void fetch(runtime::Loop& home, FetchRequest request, FetchDone done) override {
-    const auto it = topics_.find(request.topic);
-    if (it == topics_.end()) {
+    const auto found = find(request.topic);
+    if (found == nullptr) {
       home.post([done = std::move(done), topic = request.topic]() mutable {
         done(fail(Code::kNotFound, "there is no topic " + topic));
       });
       return;
     }
     PendingFetch pending{&home, std::move(request), std::move(done), 0, 0};
-    if (loop_.on_this_thread()) return it->second->fetch(std::move(pending));
+    if (loop_.on_this_thread()) return found->fetch(std::move(pending));
     loop_.post(
-        [t = it->second, pending = std::move(pending)]() mutable { t->fetch(std::move(pending)); });
+        [t = found, pending = std::move(pending)]() mutable { t->fetch(std::move(pending)); });
   }
 
   Result<std::vector<PartitionBounds>> bounds(const std::string& topic) const override {
-    const auto it = topics_.find(topic);
-    if (it == topics_.end()) return fail(Code::kNotFound, "there is no topic " + topic);
-    return it->second->bounds();
+    const auto found = find(topic);
+    if (found == nullptr) return fail(Code::kNotFound, "there is no topic " + topic);
+    return found->bounds();
   }
 
   int64_t last_sequence(const std::string& topic, Partition partition,
                         uint64_t producer) const override {
-    const auto it = topics_.find(topic);
-    return it == topics_.end() ? -1 : it->second->last_sequence(partition, producer);
+    const auto found = find(topic);
+    return found == nullptr ? -1 : found->last_sequence(partition, producer);
   }
 
   Status commit(const std::string& group, const std::string& topic,
@@ -126,7 +126,7 @@ class EmbeddedLog : public Log {
 
   LogStats stats() const override {
     LogStats out;
-    for (const auto& [name, topic] : topics_) topic->add_stats(out);
+    for (const auto& topic : all_topics()) topic->add_stats(out);
     out.commit_us_p50 = metrics().commit.quantile_us(0.5);
     out.commit_us_p99 = metrics().commit.quantile_us(0.99);
     return out;
@@ -138,6 +138,34 @@ class EmbeddedLog : public Log {
     Result<uint64_t> free = uint64_t{0};
   };
 
+  std::shared_ptr<Topic> find(const std::string& name) const {
+    const std::shared_lock lock(topics_mutex_);
+    const auto it = topics_.find(name);
+    return it == topics_.end() ? nullptr : it->second;
+  }
+
+  std::vector<std::shared_ptr<Topic>> all_topics() const {
+    const std::shared_lock lock(topics_mutex_);
+    std::vector<std::shared_ptr<Topic>> out;
+    for (const auto& [name, topic] : topics_) out.push_back(topic);
+    return out;
+  }
+
+  Status open_topic(TopicSpec spec) {
+    if (spec.partitions < 1 || static_cast<size_t>(spec.partitions) > kPartitionsMax) {
+      return fail(Code::kInvalid, spec.name + ": a topic has 1 to 256 partitions");
+    }
+    if (!is_folder_name(spec.name)) {
+      return fail(Code::kInvalid, spec.name + " is not a name for a topic");
+    }
+    auto topic = std::make_shared<Topic>(runtime_, loop_, options_, std::move(spec));
+    PENSTOCK_CHECK(topic->recover());
+    const std::lock_guard lock(topics_mutex_);
+    if (closed_) return fail(Code::kCancelled, "the log has stopped");
+    topics_.emplace(topic->spec().name, std::move(topic));
+    return {};
+  }
+
   void on_home(runtime::Task task) {
     loop_.on_this_thread() ? task() : loop_.post(std::move(task));
   }
@@ -145,7 +173,7 @@ class EmbeddedLog : public Log {
   void stop_on_home(std::promise<void>& done) {
     stopped_ = true;
     bool busy = housekeeping_;
-    for (auto& [name, topic] : topics_) {
+    for (const auto& topic : all_topics()) {
       topic->stop();
       busy = busy || topic->busy();
     }
@@ -182,7 +210,7 @@ class EmbeddedLog : public Log {
       diag::warn("offsets not written", {{"error", round.saved.error().message}});
     }
     if (stopped_) return;
-    for (auto& [name, topic] : topics_) {
+    for (const auto& topic : all_topics()) {
       if (round.free) topic->free_space(*round.free);
       topic->retain(offsets_->required(topic->spec()));
     }
@@ -192,7 +220,10 @@ class EmbeddedLog : public Log {
   runtime::Runtime& runtime_;
   runtime::Loop& loop_;
   const EmbeddedLogOptions options_;
-  std::map<std::string, std::shared_ptr<Topic>> topics_;  // fixed after start
+  std::mutex opening_;  // one new topic at a time
+  mutable std::shared_mutex topics_mutex_;
+  std::map<std::string, std::shared_ptr<Topic>> topics_;  // grows; a topic stays for good
+  bool closed_ = false;
   std::shared_ptr<Offsets> offsets_;
   // Of the home loop:
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
