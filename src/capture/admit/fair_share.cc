@@ -5,10 +5,11 @@
 namespace penstock::capture {
 namespace {
 
-constexpr int64_t kPatienceMinNs = 250'000'000;  // a wait that nobody minds, whatever the best is
+// Disks pause for some hundred milliseconds now and then: that is nobody's fault and costs no 503.
+constexpr int64_t kPatienceMinNs = 1'000'000'000;
 constexpr int64_t kPatienceOfBest = 4;
 constexpr int64_t kBestPeriodNs = int64_t{300} * 1'000'000'000;
-constexpr size_t kRoomBytesMin = 256U << 10;
+constexpr size_t kRoomBytesMin = 1U << 20;
 constexpr int64_t kKeepsUpOfBest = 2;        // an append that takes no longer did not queue
 constexpr size_t kRateBytesMin = 64U << 10;  // less under way says nothing about a rate
 constexpr size_t kRatesMin = 2;

@@ -70,12 +70,12 @@ TEST(FairShare, ASlowLogMakesTheRoomSmallerAndAFastOneWhole) {
   auto small = share.sent(1000, 0);
   share.landed(small, 5 * kMs);  // at its best: 5 ms
   auto large = share.sent(4U << 20, 10 * kMs);
-  EXPECT_EQ(share.room_bytes(200 * kMs), 64U << 20);
-  EXPECT_LT(share.room_bytes(1010 * kMs), 2U << 20) << "4 MiB have not landed in a second";
+  EXPECT_EQ(share.room_bytes(800 * kMs), 64U << 20) << "disks pause now and then";
+  EXPECT_LT(share.room_bytes(2009 * kMs), 3U << 20) << "4 MiB have not landed in two seconds";
   share.landed(large, 2010 * kMs);
   large = share.sent(1U << 20, 2010 * kMs);
-  share.landed(large, 2510 * kMs);  // 2 MiB/s: half a MiB in the quarter of a second that is fair
-  EXPECT_NEAR(static_cast<double>(share.room_bytes(2510 * kMs)), 512 << 10, 20 << 10);
+  share.landed(large, 2510 * kMs);  // 2 MiB/s: so much in the second that is fair
+  EXPECT_NEAR(static_cast<double>(share.room_bytes(2510 * kMs)), 2 << 20, 80 << 10);
   small = share.sent(1000, 2520 * kMs);
   share.landed(small, 2526 * kMs);
   EXPECT_EQ(share.room_bytes(2530 * kMs), 64U << 20) << "it keeps up again";
@@ -208,9 +208,9 @@ TEST_F(FairnessTest, ANoisyProjectBeforeASlowLogHarmsOnlyItself) {
   run(20, 1, 50'000);
   EXPECT_EQ(seen_["phc_quiet"].refused, 0U);
   EXPECT_EQ(seen_["phc_quiet"].ok, 400U);
-  // A quarter of a second is what nobody minds; the log needs that long for its queue and once
+  // A second is what a pause of a disk may cost; the log needs that long for its queue and once
   // more.
-  EXPECT_LT(seen_["phc_quiet"].wait_us_max, 4 * 250'000);
+  EXPECT_LT(seen_["phc_quiet"].wait_us_max, 4 * 1'000'000);
   EXPECT_GT(seen_["phc_noisy"].refused, 10'000U);
   // The offender still gets what the disk can do.
   EXPECT_GT(static_cast<double>(seen_["phc_noisy"].ok) * 50'000 / 20, 0.9 * 4e6);
@@ -221,7 +221,7 @@ TEST_F(FairnessTest, ManySmallRequestsAreNoWayAround) {
   run(20, 20, 300);
   EXPECT_EQ(seen_["phc_quiet"].refused, 0U);
   EXPECT_EQ(seen_["phc_quiet"].ok, 400U);
-  EXPECT_LT(seen_["phc_quiet"].wait_us_max, 4 * 250'000);
+  EXPECT_LT(seen_["phc_quiet"].wait_us_max, 4 * 1'000'000);
   EXPECT_GT(seen_["phc_noisy"].refused, 1000U);
 }
 
