@@ -20,6 +20,7 @@ const EventsPage = lazy(() => import("./pages/events/events_page"));
 const FlagsPage = lazy(() => import("./pages/flags/flags_page"));
 const HealthPage = lazy(() => import("./pages/health/health_page"));
 const SettingsPage = lazy(() => import("./pages/settings/settings_page"));
+const WarningsPage = lazy(() => import("./pages/warnings/warnings_page"));
 const TracePage = lazy(() => import("./pages/trace/trace_page"));
 
 const root = document.getElementById("root");
@@ -41,6 +42,7 @@ createRoot(root).render(
             <Route path="/trace/:uuid?" element={<TracePage />} />
             <Route path="/flags" element={<FlagsPage />} />
             <Route path="/health" element={<HealthPage />} />
+            <Route path="/warnings" element={<WarningsPage />} />
             <Route path="/settings" element={<SettingsPage />} />
             <Route path="*" element={<Navigate to="/live" replace />} />
           </Route>

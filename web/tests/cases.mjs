@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { contradicting_event, sample_events } from "./sample_events.mjs";
 
 const run_file = promisify(execFile);
-const kPages = ["Live", "Events", "Trace", "Flags", "Health", "Settings"];
+const kPages = ["Live", "Events", "Trace", "Flags", "Health", "Warnings", "Settings"];
 const kStrayToken = "phc_strayTokenOfAProjectThatComesLater0000001";
 const kEmail = "admin@example.com";
 const kPassword = "correct horse battery";
@@ -375,6 +375,54 @@ test("settings: a new key is shown once, works, and is revoked", async ({ page, 
   await item.getByRole("button", { name: "Really revoke" }).click();
   await item.waitFor({ state: "detached" });
   assert.equal((await me()).status, 401);
+});
+
+test("warnings: none, until a refused request says what was wrong with it", async ({ page, instance }) => {
+  await instance.send([{ event: "no sender" }]).catch(() => {});
+  await open(page, "Warnings");
+  const card = page.getByTestId("warning-missing_distinct_id");
+  await card.getByText("No distinct_id").waitFor();
+  await card.getByRole("button", { name: "Show the latest" }).click();
+  await card.getByText("an event has no distinct_id").waitFor();
+  await card.getByText("path: /batch/").waitFor();
+});
+
+test("settings: a quota is set, shows its use, and what it drops is a warning", async (t) => {
+  const { page, instance } = t;
+  await open(page, "Settings");
+  const intake = page.getByRole("region", { name: "Intake" });
+  await intake.getByLabel("Survey responses").fill("1");
+  await intake.getByRole("button", { name: "Save intake" }).click();
+  await intake.getByRole("status").filter({ hasText: "Saved" }).waitFor();
+  const uuid = randomUUID();
+  await instance.send([{ event: "survey sent", distinct_id: "s" }, { event: "survey sent", distinct_id: "s", uuid }]);
+  await intake.getByText("1 of 1, 1 refused").waitFor();
+  await open(page, "Warnings");
+  const card = page.getByTestId("warning-billing_limit_exceeded");
+  await card.getByText("1 event", { exact: true }).waitFor();
+  await card.getByRole("button", { name: "Show the latest" }).click();
+  await card.getByRole("link", { name: "Trace" }).click();
+  await page.getByTestId("trace-verdict").filter({ hasText: "Dropped" }).waitFor();
+});
+
+test("settings: a restriction is written; what the API refuses is said in words", async ({ page, instance }) => {
+  await open(page, "Settings");
+  const intake = page.getByRole("region", { name: "Intake" });
+  await intake.getByRole("button", { name: "Add a restriction" }).click();
+  const rule = intake.getByRole("listitem", { name: "Restriction 1" });
+  await rule.getByLabel("Event names").fill("unwanted");
+  await intake.getByLabel("Weight under pressure").fill("heavy");
+  await intake.getByRole("button", { name: "Save intake" }).click();
+  await intake.getByRole("alert").filter({ hasText: "weight" }).waitFor();
+  await intake.getByLabel("Weight under pressure").fill("2");
+  await intake.getByRole("button", { name: "Save intake" }).click();
+  await intake.getByRole("status").filter({ hasText: "Saved" }).waitFor();
+  await instance.send([{ event: "unwanted", distinct_id: "u" }]);
+  await open(page, "Warnings");
+  await page.getByTestId("warning-event_restriction_drop").waitFor({ timeout: 20_000 });
+  await page.reload();
+  await open(page, "Settings");
+  await intake.getByRole("listitem", { name: "Restriction 1" }).getByText("unwanted").waitFor();
 });
 
 test("settings: dark and light can be chosen and are remembered", async ({ page }) => {

@@ -55,7 +55,8 @@ export async function take_screenshots(browser, instance, folder) {
   await configure(door);
   const storageState = await entry.storageState();
   const pages = [["live", "/live"], ["events", "/events"], ["flags", "/flags"],
-    ["health", "/health"], ["trace", `/trace/${uuid}`], ["settings", "/settings"]];
+    ["health", "/health"], ["trace", `/trace/${uuid}`], ["warnings", "/warnings"],
+    ["settings", "/settings"]];
   for (const colorScheme of ["light", "dark"]) {
     for (const width of kWidths) {
       const viewport = { width, height: width > 800 ? 900 : 844 };

@@ -2,6 +2,7 @@
 import { Menu, UnstyledButton } from "@mantine/core";
 import {
   IconActivityHeartbeat,
+  IconAlertTriangle,
   IconBroadcast,
   IconChevronDown,
   IconFlag,
@@ -28,6 +29,7 @@ const kPages = [
   { to: "/trace", label: "Trace", icon: IconRouteAltLeft },
   { to: "/flags", label: "Flags", icon: IconFlag },
   { to: "/health", label: "Health", icon: IconActivityHeartbeat },
+  { to: "/warnings", label: "Warnings", icon: IconAlertTriangle },
   { to: "/settings", label: "Settings", icon: IconSettings },
 ];
 

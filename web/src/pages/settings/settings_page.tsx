@@ -6,6 +6,7 @@ import { PageHeader } from "../../components/page_header";
 import page from "../../components/page.module.css";
 import { Snippets } from "../../components/snippets";
 import { BrowserSdk } from "./browser_sdk";
+import { Intake } from "./intake";
 import { Keys } from "./keys";
 import { Password } from "./password";
 import { Projects } from "./projects";
@@ -23,6 +24,7 @@ export default function SettingsPage() {
         <Snippets key={project.id} project={project} first="js" />
       </Section>
       <BrowserSdk key={`sdk-${project.id}`} project={project} />
+      {operator && <Intake key={`intake-${project.id}`} />}
       {operator && <Keys />}
       <Password />
       <Section title="Appearance" hint="Kept in this browser.">

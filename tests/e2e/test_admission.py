@@ -1,0 +1,153 @@
+"""Admission through the real binary: quotas, restrictions, lanes, redirects, and what the ledger, the
+warnings and the quotas API say about them afterwards."""
+import json
+import signal
+import uuid
+
+from harness import KEY, Penstock
+
+
+def event(name="e", distinct_id="d", **more):
+    return {"event": name, "distinct_id": distinct_id, "uuid": str(uuid.uuid4()), **more}
+
+
+def send(p, *events, path="/batch/"):
+    return p.post(path, {"api_key": KEY, "batch": list(events)})
+
+
+def admission(p, setting, project=1):
+    status, answer = p.api(f"/api/projects/{project}/settings/admission", setting, "PUT")
+    assert status == 200, (status, answer)
+
+
+def settled(p):
+    """The books once everything has arrived."""
+    def done():
+        ledger = p.ledger()
+        return ledger if ledger["balance"]["balanced"] and ledger["total"]["in_flight"] == 0 else None
+    return p.eventually(done)["total"]
+
+
+def used(p, resource="events"):
+    return next(q for q in p.api("/api/projects/1/quotas")[1]["quotas"] if q["resource"] == resource)
+
+
+def warnings(p):
+    rows = p.sql("SELECT type, source, details FROM ingestion_warnings")
+    return {r[0]: (r[1], json.loads(r[2])) for r in rows}
+
+
+def test_admission_quota():
+    with Penstock() as p:
+        admission(p, {"quotas": [{"resource": "events", "events_per_month_max": 3}]})
+        first, over = [event() for _ in range(3)], [event("over") for _ in range(2)]
+        for e in first + over:
+            status, body, _ = send(p, e)
+            assert (status, body) == (200, b'{"status":"Ok"}'), (status, body)
+        exempt = event("$exception")
+        assert send(p, exempt)[0] == 200
+        total = settled(p)
+        assert int(total["received"]) == 6 and total["dropped"] == {"billing_limit_exceeded": 2}, total
+        stored = {r[0] for r in p.sql("SELECT toString(uuid) FROM events")}
+        assert stored == {e["uuid"] for e in first + [exempt]}, stored
+        entry = p.api(f"/api/projects/1/trace/{over[0]['uuid']}")[1]["entries"][0]
+        assert (entry["state"], entry["reason"]) == ("dropped", "billing_limit_exceeded"), entry
+        q = used(p)
+        assert (q["used"], q["refused"], q["limit"], q["limited"]) == (3, 2, 3, True), q
+        assert q["limited_since"] and used(p, "exceptions")["used"] == 1, q
+        source, details = p.eventually(lambda: warnings(p).get("billing_limit_exceeded"))
+        assert source == "capture" and details["event"] == "over", details
+        # What was counted survives a restart; a higher limit counts at once.
+        p.stop(signal.SIGTERM)
+        p.start()
+        assert used(p)["used"] == 3
+        assert send(p, event("over"))[0] == 200
+        admission(p, {"quotas": [{"resource": "events", "events_per_month_max": 4}]})
+        late = event("late")
+        assert send(p, late)[0] == 200
+        settled(p)
+        assert p.sql("SELECT toString(uuid) FROM events WHERE event = 'late'") == [[late["uuid"]]]
+
+
+def test_admission_restrictions():
+    with Penstock() as p:
+        admission(p, {"restrictions": [
+            {"type": "drop_event_from_ingestion", "event_names": ["unwanted"], "distinct_ids": ["bad"]},
+            {"type": "redirect_to_dlq", "event_names": ["suspect"]},
+            {"type": "redirect_to_topic", "event_names": ["lab"], "topic": "lab"},
+            {"type": "force_overflow_from_ingestion", "distinct_ids": ["hot"]},
+            {"type": "skip_person_processing", "distinct_ids": ["nobody"]}]})
+        kept = [event("unwanted", "good"), event("fine", "bad"), event("fine", "hot"),
+                event("fine", "nobody", properties={"$set": {"plan": "pro"}})]
+        for e in kept + [event("unwanted", "bad"), event("suspect"), event("lab"), event("lab")]:
+            assert send(p, e)[:2] == (200, b'{"status":"Ok"}')
+        total = settled(p)
+        assert total["dropped"] == {"event_restriction_drop": 1, "redirected_to_topic": 2}, total
+        assert int(total["quarantined"]) == 1 and int(total["received"]) == 8, total
+        stored = {r[0] for r in p.sql("SELECT toString(uuid) FROM events")}
+        assert stored == {e["uuid"] for e in kept}, stored
+        mode = p.sql("SELECT person_mode FROM events WHERE distinct_id = 'nobody'")
+        assert mode == [["propertyless"]], mode
+        lanes = {r["lane"] for r in p.api("/api/projects/1/ledger?step=minute")[1]["rows"]}
+        assert lanes == {"main", "overflow"}, lanes
+        held = p.api("/api/projects/1/quarantine")[1]["entries"]
+        assert [e["reason"] for e in held] == ["event_restriction"], held
+        seen = p.eventually(lambda: (w := warnings(p)) and len(w) >= 4 and w)
+        assert set(seen) == {"event_restriction_drop", "event_restriction", "redirected_to_topic",
+                             "event_overflow"}, seen
+        # The topic is of the log: it is there after a restart, also when nobody names it any more.
+        admission(p, {})
+        p.stop(signal.SIGTERM)
+        code, out, err = p.cli("log", "inspect", "--topic", "redirect_lab")
+        assert code == 0 and "2" in out, (code, out, err)
+        p.start()
+        assert send(p, event("lab"))[0] == 200
+        p.eventually(lambda: p.sql("SELECT count() FROM events WHERE event = 'lab'") == [["1"]])
+
+
+def test_admission_overflow_and_age():
+    with Penstock() as p:
+        admission(p, {"overflow": {"events_per_second": 1, "burst": 5}, "historical_after_days": 2})
+        burst = [event("burst", "hot") for _ in range(20)]
+        assert send(p, *burst)[0] == 200
+        assert send(p, event("old", "cool", timestamp="2020-01-01T00:00:00Z"))[0] == 200
+        total = settled(p)
+        assert int(total["stored"]) == 21 and total["dropped"] == {}, total
+        rows = p.api("/api/projects/1/ledger?step=minute")[1]["rows"]
+        by_lane = {}
+        for r in rows:
+            by_lane[r["lane"]] = by_lane.get(r["lane"], 0) + int(r["received"])
+        assert by_lane == {"main": 5, "overflow": 15, "historical": 1}, by_lane
+        _, details = p.eventually(lambda: warnings(p).get("event_overflow"))
+        assert details["distinctId"] == "hot", details
+
+
+def test_admission_refused_requests_become_warnings():
+    with Penstock() as p:
+        for body, status in (({"api_key": KEY, "batch": [{"event": "e"}]}, 400),
+                             ({"api_key": KEY, "batch": [event(uuid="nonsense")]}, 400),
+                             ({"batch": [event(uuid="nonsense")], "api_key": "phc_somebodyElse"}, 400),
+                             ({"api_key": KEY, "batch": [{"event": "e"}]}, 400)):
+            assert p.post("/batch/", body)[0] == status
+        assert send(p, event())[0] == 200
+        seen = p.eventually(lambda: (w := warnings(p)) and len(w) >= 2 and w)
+        assert set(seen) == {"missing_distinct_id", "invalid_event_uuid"}, seen
+        source, details = seen["missing_distinct_id"]
+        assert source == "capture" and details["status"] == 400 and details["path"] == "/batch/", details
+        assert details["severity"] == "error" and details["message"], details
+        assert p.sql("SELECT count() FROM ingestion_warnings") == [["2"]], "once an hour of a type"
+        total = settled(p)
+        assert int(total["received"]) == 1 and total["dropped"] == {}, "not in the project's books"
+
+
+def test_admission_settings_are_checked():
+    with Penstock() as p:
+        for bad, word in (({"quotas": [{"resource": "eventz"}]}, "eventz"),
+                          ({"quotas": [{"resource": "events", "events_per_month_max": "many"}]}, "number"),
+                          ({"restrictions": [{"type": "redirect_to_topic"}]}, "topic"),
+                          ({"restrictions": [{"type": "redirect_to_topic", "topic": "../up"}]}, "topic"),
+                          ({"weight": 0}, "weight"), ({"surprise": 1}, "surprise")):
+            status, answer = p.api("/api/projects/1/settings/admission", bad, "PUT")
+            assert status == 400 and word in answer["error"]["message"], (status, answer)
+        assert p.api("/api/projects/1/quotas")[1]["quotas"][0]["limit"] is None
+        assert p.api("/api/projects/7/quotas")[0] == 404

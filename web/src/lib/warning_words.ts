@@ -1,0 +1,195 @@
+// What an ingestion warning means and what to do about it. Pure: types in, sentences out.
+
+export type Severity = "error" | "warning" | "info";
+
+export interface WarningWords {
+  title: string;
+  meaning: string;
+  todo: string;
+}
+
+const kDropped = "The event was not stored.";
+const kSdk = "Look at the code that sends it; the samples name the event and the sender.";
+
+const kWords: Record<string, WarningWords> = {
+  billing_limit_exceeded: {
+    title: "Over the monthly quota",
+    meaning: "The project has used up a quota, so these events were dropped and answered as PostHog does.",
+    todo: "Raise the quota under Settings, Intake, or wait for the first of the month.",
+  },
+  event_restriction_drop: {
+    title: "Dropped by a restriction",
+    meaning: "A restriction of this project drops these events.",
+    todo: "This is what the restriction says; change it under Settings, Intake.",
+  },
+  event_restriction: {
+    title: "Sent to quarantine by a restriction",
+    meaning: "A restriction of this project keeps these events in quarantine.",
+    todo: "Look at them under Health; change the restriction under Settings, Intake.",
+  },
+  redirected_to_topic: {
+    title: "Redirected to a topic",
+    meaning: "A restriction of this project sends these events to a log topic of its own.",
+    todo: "This is what the restriction says; change it under Settings, Intake.",
+  },
+  event_overflow: {
+    title: "A distinct id that sends very much",
+    meaning:
+      "One distinct id sent more than its rate allows; its events took the overflow lane. They are stored like others, perhaps later.",
+    todo: "Often a shared id such as “user” or a loop. If it is right, raise the rate under Settings, Intake.",
+  },
+  client_ingestion_warning: {
+    title: "Said by the SDK",
+    meaning: "The SDK itself reports something.",
+    todo: "Read its message in the samples.",
+  },
+  missing_distinct_id: {
+    title: "No distinct_id",
+    meaning: `An event came without a distinct_id. ${kDropped} In a v0 request the whole request is refused.`,
+    todo: kSdk,
+  },
+  missing_event_name: {
+    title: "No event name",
+    meaning: `An event came without a name. ${kDropped}`,
+    todo: kSdk,
+  },
+  event_name_too_long: {
+    title: "Event name too long",
+    meaning: `A name has more than 200 characters. ${kDropped}`,
+    todo: "Put what varies into a property instead of the name.",
+  },
+  distinct_id_too_large: {
+    title: "distinct_id too long",
+    meaning: `A distinct_id has more than 200 bytes. ${kDropped}`,
+    todo: kSdk,
+  },
+  skipping_event_invalid_distinct_id: {
+    title: "distinct_id too long",
+    meaning: `A distinct_id has more than 400 characters. ${kDropped}`,
+    todo: kSdk,
+  },
+  invalid_event_timestamp: {
+    title: "Unreadable timestamp",
+    meaning: `The timestamp is not RFC 3339. ${kDropped}`,
+    todo: kSdk,
+  },
+  ignored_invalid_timestamp: {
+    title: "Timestamp ignored",
+    meaning: "The timestamp lies outside the years 0 to 9999; the time of receipt was used.",
+    todo: kSdk,
+  },
+  malformed_event_properties: {
+    title: "Properties are no object",
+    meaning: `properties must be a JSON object. ${kDropped}`,
+    todo: kSdk,
+  },
+  invalid_event_uuid: {
+    title: "Not a UUID",
+    meaning: "An event's uuid is not a UUID; the request was refused.",
+    todo: "Leave uuid out or send a real one.",
+  },
+  duplicate_event_uuid: {
+    title: "The same UUID twice in a batch",
+    meaning: "The request was refused.",
+    todo: "Make a fresh uuid for every event.",
+  },
+  message_size_too_large: {
+    title: "Event too large",
+    meaning: `An event is larger than this server takes. ${kDropped}`,
+    todo: "Send less in one event, or raise capture.message_bytes_max.",
+  },
+  cannot_merge_already_identified: {
+    title: "Merge of two identified persons refused",
+    meaning: "$identify or $create_alias would have joined two persons who were both identified.",
+    todo: "Call reset() on logout, and use $merge_dangerously if they really are one person.",
+  },
+  cannot_merge_with_illegal_distinct_id: {
+    title: "Merge with an impossible id refused",
+    meaning: "An id such as “null” or “anonymous” would have joined unrelated people.",
+    todo: "Identify only once a real id is known.",
+  },
+  invalid_event_when_process_person_profile_is_false: {
+    title: "Identify without person profiles",
+    meaning: `The event needs a person, and person profiles are off for it. ${kDropped}`,
+    todo: "Do not identify where $process_person_profile is false.",
+  },
+  person_properties_size_violation: {
+    title: "Too many person properties",
+    meaning: "A person would have had more than 640 KB of properties; the change was refused.",
+    todo: "Keep long or growing values in events.",
+  },
+  invalid_heatmap_data: {
+    title: "Heatmap data not understood",
+    meaning: "The heatmap part of an event was left out; the event itself is stored.",
+    todo: "Update posthog-js.",
+  },
+  row_refused_by_store: {
+    title: "A row the engine refused",
+    meaning: "The row is kept here as it was.",
+    todo: "Report it: this should not happen.",
+  },
+};
+
+export function words_of(type: string): WarningWords {
+  const known = Object.hasOwn(kWords, type) ? kWords[type] : undefined;
+  if (known) return known;
+  const text = type.replaceAll("_", " ");
+  return {
+    title: text.charAt(0).toUpperCase() + text.slice(1),
+    meaning: "Something about these events is not as it should be.",
+    todo: kSdk,
+  };
+}
+
+export interface Details {
+  severity: Severity;
+  category: string;
+  event: string;
+  distinct_id: string;
+  uuid: string;
+  message: string;
+  rest: Record<string, unknown>;
+}
+
+function text_of(value: unknown): string {
+  return typeof value === "string" ? value : value === undefined ? "" : JSON.stringify(value);
+}
+
+/** The details of one warning, whoever wrote them. */
+export function read_details(json: string): Details {
+  let all: Record<string, unknown> = {};
+  try {
+    const parsed: unknown = JSON.parse(json);
+    if (typeof parsed === "object" && parsed !== null) all = parsed as Record<string, unknown>;
+  } catch {
+    all = { details: json };
+  }
+  const { severity, category, event, distinctId, eventUuid, message, pipelineStep, ...rest } = all;
+  void pipelineStep;
+  return {
+    severity: severity === "error" || severity === "info" ? severity : "warning",
+    category: text_of(category),
+    event: text_of(event),
+    distinct_id: text_of(distinctId),
+    uuid: text_of(eventUuid),
+    message: text_of(message),
+    rest,
+  };
+}
+
+export interface Group {
+  type: string;
+  source: string;
+  count: number;
+  last: string;
+  steps: number[];
+}
+
+/** Counts per step of time, zero where nothing was. */
+export function spread(keys: number[], values: number[], steps: number): number[] {
+  const out = new Array<number>(steps).fill(0);
+  keys.forEach((key, i) => {
+    if (key >= 0 && key < steps) out[key] = (out[key] ?? 0) + (values[i] ?? 0);
+  });
+  return out;
+}
