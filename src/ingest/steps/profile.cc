@@ -9,15 +9,18 @@ namespace {
 
 constexpr std::string_view kFlag = "$process_person_profile";
 
-void warn(const Item& item, Warnings& warnings, std::string_view type, std::string_view name = {},
-          std::string_view value = {}) {
+/// How much it matters: an error cost the event.
+constexpr std::string_view kError = "error", kWarning = "warning";
+
+void warn(const Item& item, Warnings& warnings, std::string_view severity, std::string_view type,
+          std::string_view name = {}, std::string_view value = {}) {
   JsonWriter w;
   w.begin_object()
       .field("eventUuid", item.raw.uuid.text())
       .field("event", item.event)
       .field("distinctId", item.raw.distinct_id);
   if (!name.empty()) w.field(name, value);
-  w.field("category", "event").field("severity", "warning").end_object();
+  w.field("category", "event").field("severity", severity).end_object();
   warnings.push_back({item.project->id, type, w.take(), item.raw.now_ms});
 }
 
@@ -44,12 +47,12 @@ Verdict decide_profile(Item& item, Warnings& warnings) {
   const auto flag = item.properties.find(kFlag);
   const bool off = item.opted_out || (flag && *flag == "false");
   if (!off) {
-    if (flag && *flag != "true") warn(item, warnings, "invalid_process_person_profile");
+    if (flag && *flag != "true") warn(item, warnings, kWarning, "invalid_process_person_profile");
     if (flag) item.properties.erase(kFlag);
     return {};
   }
   if (is_merge_event(item.event) || item.event == "$groupidentify") {
-    warn(item, warnings, "invalid_event_when_process_person_profile_is_false");
+    warn(item, warnings, kError, "invalid_event_when_process_person_profile_is_false");
     return Verdict::drop("invalid_event_when_process_person_profile_is_false");
   }
   item.processing = PersonProcessing::kPersonless;
@@ -74,7 +77,7 @@ Verdict read_merge(Item& item, Warnings& warnings) {
     default: break;
   }
   const std::string_view reason = identify ? "invalid_anon_distinct_id" : "invalid_alias";
-  warn(item, warnings, reason, "receivedType", type_name(*raw));
+  warn(item, warnings, kError, reason, "receivedType", type_name(*raw));
   return Verdict::drop(reason);
 }
 

@@ -237,6 +237,11 @@ TEST(Profile, FollowsTheTable) {
     ASSERT_EQ(seen.outcomes.size(), 1U);
     EXPECT_EQ(seen.outcomes[0].kind, row.kind);
     EXPECT_EQ(seen.warnings.empty() ? "" : seen.warnings[0].first, row.warning);
+    if (!seen.warnings.empty()) {
+      const bool dropped = row.kind == OutcomeKind::kDropped;
+      EXPECT_EQ(fields_of(seen.warnings[0].second)["severity"],
+                dropped ? R"("error")" : R"("warning")");
+    }
     if (row.kind != OutcomeKind::kAccepted) continue;
     EXPECT_EQ(seen.outcomes[0].mode, row.mode);
     Fields properties = fields_of(seen.outcomes[0].properties);

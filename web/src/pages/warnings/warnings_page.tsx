@@ -102,7 +102,7 @@ export default function WarningsPage() {
     <div className={page.page}>
       <PageHeader
         title="Warnings"
-        hint="What was dropped, changed or diverted on its way in. One of a kind and sender an hour is written down; events are counted by the ledger."
+        hint="What was dropped, changed or diverted on its way in. One warning an hour is kept of each kind and sender; Health has the exact counts."
       >
         <SegmentedControl value={hours} onChange={set_hours} data={kRanges} aria-label="Time range" />
       </PageHeader>
