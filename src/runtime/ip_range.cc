@@ -30,7 +30,7 @@ IpAddress IpAddress::v4(std::array<uint8_t, 4> bytes) {
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   std::array<char, INET6_ADDRSTRLEN> copy{};
   if (text.size() >= copy.size()) return std::nullopt;
-  std::memcpy(copy.data(), text.data(), text.size());
+  std::ranges::copy(text, copy.begin());
   if (std::strlen(copy.data()) != text.size()) return std::nullopt;  // a zero byte in the text
   std::array<uint8_t, 4> four{};
   if (inet_pton(AF_INET, copy.data(), four.data()) == 1) return v4(four);
