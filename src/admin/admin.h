@@ -20,6 +20,7 @@
 #include "persons/person_store.h"
 #include "runtime/runtime.h"
 #include "store/event_store.h"
+#include "usage/usage.h"
 #include "wire/http.h"
 
 namespace penstock::admin {
@@ -80,6 +81,7 @@ class AdminService : public wire::Handler {
     catalog::Catalog& catalog;
     ledger::Ledger& ledger;
     store::EventStore& store;
+    usage::Usage& usage;
     runtime::Loop& store_loop;  // the loop the store is called from
     objects::ObjectStore& objects;
   };

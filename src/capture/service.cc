@@ -298,16 +298,10 @@ class Service : public CaptureService {
     }
     const catalog::Project* project = projects_->find_token(r.token);
     if (project != nullptr) record.project = project->id;
-    if (admission_.limited(project, catalog::QuotaResource::kRecordings, now_ms)) {
-      // posthog-js pauses its recordings for a minute when it reads this.
-      return answer_json(responder, context, 200,
-                         R"({"status":"Ok","quota_limited":["recordings"]})");
-    }
     if (const Status room = turn_.room(project, request.body->size()); !room) {
       metrics().unavailable.add();
       return answer_unavailable(responder, context, room.error().message);
     }
-    admission_.count(project, catalog::QuotaResource::kRecordings, 1, now_ms);
     auto waiting = make_recycled<Waiting>();
     waiting->received_us = request.received_us;
     waiting->responder = std::move(responder);

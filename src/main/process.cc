@@ -343,9 +343,9 @@ Status Process::Parts::start_admin() {
   PENSTOCK_TRY(const auto address, runtime::Address::parse(settings.admin_listen));
   Status outcome;
   on_loop(admin_thread, [&] {
-    admin = admin::AdminService::make(
-        {admin_thread.loop(), *runtime, *log, *catalog, *ledger, *store, pipeline.loop(), *objects},
-        admin_sources(), settings.admin);
+    admin = admin::AdminService::make({admin_thread.loop(), *runtime, *log, *catalog, *ledger,
+                                       *store, *usage, pipeline.loop(), *objects},
+                                      admin_sources(), settings.admin);
     auto server = wire::Server::start(admin_thread.loop(), admin_thread.poller(), *runtime, address,
                                       false, settings.http, *admin, edge.server());
     if (!server) {

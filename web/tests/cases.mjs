@@ -377,14 +377,14 @@ test("settings: a new key is shown once, works, and is revoked", async ({ page, 
   assert.equal((await me()).status, 401);
 });
 
-test("warnings: none, until a refused request says what was wrong with it", async ({ page, instance }) => {
-  await instance.send([{ event: "no sender" }]).catch(() => {});
+test("warnings: an event that needs what is switched off says what to do", async ({ page, instance }) => {
+  await instance.send([{ event: "$identify", distinct_id: "no-profile",
+    properties: { $process_person_profile: false, $anon_distinct_id: "before" } }]);
   await open(page, "Warnings");
-  const card = page.getByTestId("warning-missing_distinct_id");
-  await card.getByText("No distinct_id").waitFor();
+  const card = page.getByTestId("warning-invalid_event_when_process_person_profile_is_false");
+  await card.getByText("Dropped", { exact: true }).waitFor();
   await card.getByRole("button", { name: "Show the latest" }).click();
-  await card.getByText("an event has no distinct_id").waitFor();
-  await card.getByText("path: /batch/").waitFor();
+  await card.getByRole("link", { name: "Trace" }).first().waitFor();
 });
 
 test("settings: a quota is set, shows its use, and what it drops is a warning", async (t) => {

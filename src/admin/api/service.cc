@@ -152,6 +152,7 @@ void Service::route_project(Call& call, wire::Responder& r) {
     if (what == "ledger") return ledger_rows(call, r);
     if (what == "tail") return tail(call, r);
     if (what == "trace" && call.path.size() == 5) return trace(call, r);
+    if (what == "quotas") return quotas(call, r);
     if (what == "schema") return schema(call, r);
     if (what == "quarantine") return quarantine(call, r);
     if (what == "session_recordings" && recordings(call, r)) return;

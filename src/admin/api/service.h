@@ -90,6 +90,9 @@ class Service : public AdminService {
   void write_balance(JsonWriter& w) const;
   void sample();
 
+  // intake.cc
+  void quotas(Call& call, R& r);
+
   // live.cc
   void tail(Call& call, R& r);
   std::vector<log::Position> tail_start(std::string_view since, int64_t& since_ms) const;

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "event/timestamp.h"
+#include "ingest/steps/edge.h"
 #include "ingest/steps/elements.h"
 #include "ingest/steps/normalise.h"
 #include "ingest/steps/parse.h"
@@ -190,6 +191,7 @@ Status Decider::decide_one(Cycle& cycle, const Head& head, Output& output) {
     emit(output, outcome);
     return {};
   }
+  warn_of_edge(item, cycle.warnings);
   if (!item.verdict.decided()) item.verdict = prepare(cycle, item);
   switch (item.verdict.kind) {
     case Verdict::Kind::kGoOn: {
@@ -251,7 +253,7 @@ void Decider::finish_quarantined(Cycle& cycle, const Item& item, event::Outcome&
 void Decider::emit_warnings(Cycle& cycle, const Item& item, Output& output) {
   for (const Warning& warning : cycle.warnings) {
     if (!warning_limit_.admits(warning, item.raw.distinct_id, cycle.now_ms)) continue;
-    emit(output, event::IngestionWarning{warning.project, warning.type, "plugin-server",
+    emit(output, event::IngestionWarning{warning.project, warning.type, warning.source,
                                          warning.details, warning.timestamp_ms});
   }
   cycle.warnings.clear();

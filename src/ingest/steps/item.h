@@ -39,6 +39,8 @@ struct Warning {
   std::string_view type;
   std::string details;  // JSON object text
   int64_t timestamp_ms = 0;
+  std::string_view source = "plugin-server";  // or "capture"
+  bool once_per_type = false;  // at most one an hour of this type, whoever the sender is
 };
 using Warnings = std::vector<Warning>;
 

@@ -290,6 +290,34 @@ TEST(Special, ClientWarningsAndHeatmapsAreNoRows) {
   EXPECT_EQ(f.run({.event = "$$heatmap"}).outcomes[0].reason, "heatmap");
 }
 
+TEST(Edge, WhatCaptureDecidedIsCountedAndTold) {
+  Fixture f;
+  const Seens limited = f.run({.event = "seen",
+                               .disposition = event::Disposition::kDrop,
+                               .reason = "billing_limit_exceeded"});
+  EXPECT_EQ(limited.outcomes[0].kind, event::OutcomeKind::kDropped);
+  EXPECT_EQ(limited.outcomes[0].reason, "billing_limit_exceeded");
+  ASSERT_EQ(limited.warnings.size(), 1U);
+  EXPECT_EQ(limited.warnings[0].first, "billing_limit_exceeded");
+  Fields details = fields_of(limited.warnings[0].second);
+  EXPECT_EQ(details["event"], R"("seen")");
+  EXPECT_EQ(details["category"], R"("limit")");
+  EXPECT_EQ(details["severity"], R"("error")");
+  const Seens again = f.run({.distinct_id = "another",
+                             .disposition = event::Disposition::kDrop,
+                             .reason = "billing_limit_exceeded"});
+  EXPECT_TRUE(again.warnings.empty()) << "once an hour, whoever sends";
+  const Seens invalid =
+      f.run({.disposition = event::Disposition::kDrop, .reason = "event_name_too_long"});
+  details = fields_of(invalid.warnings.at(0).second);
+  EXPECT_EQ(details["category"], R"("event")");
+
+  const Seens kept =
+      f.run({.disposition = event::Disposition::kQuarantine, .reason = "event_restriction"});
+  EXPECT_EQ(kept.outcomes[0].kind, event::OutcomeKind::kQuarantined);
+  EXPECT_EQ(kept.warnings.at(0).first, "event_restriction");
+}
+
 TEST(Special, AnonymizeIpsTakesTheAddressOff) {
   Fixture f;
   f.project().anonymize_ips = true;

@@ -17,8 +17,8 @@ bool always_sent(std::string_view type) {
 
 bool WarningLimit::admits(const Warning& warning, std::string_view distinct_id, int64_t now_ms) {
   if (always_sent(warning.type)) return true;
-  const uint64_t key =
-      hash64(distinct_id, hash64(warning.type, static_cast<uint64_t>(warning.project.value)));
+  const uint64_t key = hash64(warning.once_per_type ? std::string_view() : distinct_id,
+                              hash64(warning.type, static_cast<uint64_t>(warning.project.value)));
   const auto it = last_ms_.find(key);
   if (it != last_ms_.end() && now_ms - it->second < kIntervalMs) return false;
   if (last_ms_.size() >= kRememberedMax) last_ms_.clear();

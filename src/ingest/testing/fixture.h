@@ -27,6 +27,8 @@ struct EventSpec {
   int32_t partition = 0;
   uint64_t uuid = 0;  // 0: a fresh one
   bool skip_persons = false;
+  event::Disposition disposition = event::Disposition::kProcess;
+  std::string reason{};
 };
 
 /// A decoded outcome that owns its texts.

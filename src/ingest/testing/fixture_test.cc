@@ -72,6 +72,8 @@ void Fixture::add(const EventSpec& spec) {
   raw.session_id = spec.session_id;
   raw.data = spec.data;
   raw.skip_persons = spec.skip_persons;
+  raw.disposition = spec.disposition;
+  raw.reason = spec.reason;
   std::string bytes;
   event::encode(raw, bytes);
   add_bytes(std::move(bytes), spec.partition);
