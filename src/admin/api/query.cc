@@ -184,11 +184,12 @@ void Service::send_query(store::Query query, store::QueryDone answer) {
 void Service::cancel_query(Call& call, wire::Responder& r) {
   const std::string id(call.path[4]);
   const auto it = queries_.find(id);
-  if (it == queries_.end() || it->second != call.project) {
-    return reply_error(r, {Code::kNotFound, "no such query is running"});
-  }
-  parts_.store_loop.post([this, id] { parts_.store.cancel(id); });
-  reply_json(r, "{}");
+  // One that has just ended is no mistake of whoever asks: the two cross on the way.
+  const bool running = it != queries_.end() && it->second == call.project;
+  if (running) parts_.store_loop.post([this, id] { parts_.store.cancel(id); });
+  JsonWriter w;
+  w.begin_object().field("cancelled", running).end_object();
+  reply_json(r, w.take());
 }
 
 }  // namespace penstock::admin
