@@ -91,7 +91,11 @@ test("live: pause holds the list still, counts what waits, and resume shows it",
 });
 
 test("live: scrolled away, new events wait behind a button", async ({ page, instance }) => {
-  await page.getByTestId("tail-list").evaluate((list) => list.scrollTo({ top: 400 }));
+  // A scroll is told to the page with the next frame; an event may be faster than that.
+  await page.getByTestId("tail-list").evaluate((list) => new Promise((seen) => {
+    list.scrollTo({ top: 400 });
+    requestAnimationFrame(() => requestAnimationFrame(seen));
+  }));
   await instance.send([{ event: "while reading", distinct_id: "p" }]);
   await page.getByRole("button", { name: "1 newer event" }).click();
   await row_of(page, "while reading").waitFor();
