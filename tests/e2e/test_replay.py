@@ -83,6 +83,11 @@ def test_a_recording_is_summed_up_and_streamed_in_order():
                 summary["duration_ms"]) == (1, 1, 2, 1, 8, 3, 21_000), summary
         assert (summary["active_ms"], summary["snapshot_source"]) == (2000, "web"), summary
         assert p.api("/api/projects/1/session_recordings/session-1") == (200, summary)
+        for query, found in (("session_id=session-1", 1), ("session_id=session-%27", 0),
+                             ("distinct_id=someone", 1), ("distinct_id=nobody", 0),
+                             ("console_errors=1", 0)):
+            status, listed = p.api("/api/projects/1/session_recordings?" + query)
+            assert (status, len(listed["results"])) == (200, found), (query, listed)
 
         streamed = lines(p, "session-1")
         assert [window for window, _ in streamed] == ["w1", "w1", "w1", "w2"] + ["w1"] * 4
@@ -161,6 +166,7 @@ def test_copies_and_nonsense_are_told_apart():
             assert p.api("/api/projects/1/session_recordings/" + path)[0] == 404
         assert p.api("/api/projects/1/session_recordings?limit=0")[0] == 400
         assert p.api("/api/projects/1/session_recordings?from=soon")[0] == 400
+        assert p.api("/api/projects/1/session_recordings?console_errors=yes")[0] == 400
 
 
 def admission(p, value):

@@ -120,10 +120,17 @@ Result<std::string> list_sql(std::string_view query, int64_t now_ms) {
   if (wire::query_param(query, "distinct_id", text) && !text.empty()) {
     having += fmt::format(" AND countIf(b.distinct_id = {}) > 0", sql_text(text));
   }
+  if (wire::query_param(query, "console_errors", text) && !text.empty()) {
+    if (text != "1") return fail(Code::kInvalid, "'console_errors' is 1 or absent");
+    having += " AND sum(b.console_error_count) > 0";
+  }
   // A session that began just before must not seem to begin with its first block after: a day more
   // is read than was asked.
-  const std::string where = fmt::format("b.first_timestamp >= fromUnixTimestamp64Milli({})",
-                                        from.value_or(now_ms - kListDays * kDayMs) - kDayMs);
+  std::string where = fmt::format("b.first_timestamp >= fromUnixTimestamp64Milli({})",
+                                  from.value_or(now_ms - kListDays * kDayMs) - kDayMs);
+  if (wire::query_param(query, "session_id", text) && !text.empty()) {
+    where += fmt::format(" AND b.session_id = {}", sql_text(text));
+  }
   return summaries(where, fmt::format("HAVING {} ORDER BY min(b.first_timestamp) DESC, session_id "
                                       "LIMIT {}",
                                       having, limit));
