@@ -19,6 +19,8 @@ import { LoginPage } from "./pages/login";
 const EventsPage = lazy(() => import("./pages/events/events_page"));
 const FlagsPage = lazy(() => import("./pages/flags/flags_page"));
 const HealthPage = lazy(() => import("./pages/health/health_page"));
+const RecordingPage = lazy(() => import("./pages/replay/recording_page"));
+const RecordingsPage = lazy(() => import("./pages/replay/recordings_page"));
 const SettingsPage = lazy(() => import("./pages/settings/settings_page"));
 const WarningsPage = lazy(() => import("./pages/warnings/warnings_page"));
 const TracePage = lazy(() => import("./pages/trace/trace_page"));
@@ -39,6 +41,8 @@ createRoot(root).render(
           <Route element={<Shell />}>
             <Route path="/live" element={<LivePage />} />
             <Route path="/events" element={<EventsPage />} />
+            <Route path="/replay" element={<RecordingsPage />} />
+            <Route path="/replay/:session" element={<RecordingPage />} />
             <Route path="/trace/:uuid?" element={<TracePage />} />
             <Route path="/flags" element={<FlagsPage />} />
             <Route path="/health" element={<HealthPage />} />

@@ -27,7 +27,7 @@ export class Instance {
 
   /** Ends when the banner was printed: from then on everything is served. */
   async launch(listen, admin) {
-    const args = ["up", "--data", this.data, "--listen", listen, "--admin", admin];
+    const args = ["up", "--data", this.data, "--listen", listen, "--admin", admin, "--set", "replay.flush_ms=200"];
     this.child = spawn(kBinary, args, { stdio: ["ignore", "pipe", "pipe"] });
     this.exited = new Promise((done) => this.child.once("exit", done));
     let text = "";

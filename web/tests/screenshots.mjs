@@ -2,6 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
+import { Shop } from "./recorded_visit.mjs";
 import { contradicting_event, sample_events } from "./sample_events.mjs";
 
 const kWidths = [1440, 390];
@@ -52,9 +53,18 @@ export async function take_screenshots(browser, instance, folder) {
   const shoot = (page, name) => page.screenshot({ path: join(folder, `${name}.png`) });
   await door.goto(link);
   await door.getByRole("heading", { level: 1, name: "Live" }).waitFor();
+  await door.goto(`${instance.admin_url}/replay`);
+  await door.waitForTimeout(kSettleMs);
+  await shoot(door, "replay-empty-light-1280");
+  await door.getByRole("button", { name: "Switch recording on" }).click();
+  const shop = await Shop.open();
+  const session = await shop.visit(browser, instance, "eve@example.com", 9_000);
+  for (const who of ["carl@example.com", "user-38"]) await shop.visit(browser, instance, who);
+  await door.getByTestId(`recording-${session}`).waitFor({ timeout: 30_000 });
   await configure(door);
   const storageState = await entry.storageState();
-  const pages = [["live", "/live"], ["events", "/events"], ["flags", "/flags"],
+  const pages = [["live", "/live"], ["events", "/events"],
+    ["replay", "/replay"], ["recording", `/replay/${session}`], ["flags", "/flags"],
     ["health", "/health"], ["trace", `/trace/${uuid}`], ["warnings", "/warnings"],
     ["settings", "/settings"]];
   for (const colorScheme of ["light", "dark"]) {
@@ -71,6 +81,11 @@ export async function take_screenshots(browser, instance, folder) {
           await page.getByRole("region", { name: "Browser SDK" }).scrollIntoViewIfNeeded();
           await shoot(page, `browser-sdk-${colorScheme}-${width}`);
         }
+        if (name === "recording") {
+          await page.getByRole("list", { name: "Console" }).getByRole("button").last().click();
+          await page.waitForTimeout(kSettleMs);
+          await shoot(page, `recording-moment-${colorScheme}-${width}`);
+        }
         if (!opens[name]) continue;
         await page.locator(opens[name]).first().click();
         await page.waitForTimeout(kSettleMs);
@@ -83,5 +98,6 @@ export async function take_screenshots(browser, instance, folder) {
       await context.close();
     }
   }
+  await shop.close();
   await entry.close();
 }

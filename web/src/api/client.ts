@@ -26,10 +26,14 @@ async function error_of(response: Response): Promise<ApiError> {
   return new ApiError(response.status, "", text.slice(0, 300) || `HTTP ${response.status}`);
 }
 
-export async function api<T>(
-  path: string,
-  options: { method?: string; body?: unknown; signal?: AbortSignal } = {},
-): Promise<T> {
+interface Options {
+  method?: string;
+  body?: unknown;
+  signal?: AbortSignal;
+}
+
+/** The answer as it comes, for what is read while it arrives; a refusal is thrown. */
+export async function api_stream(path: string, options: Options = {}): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(`/api${path}`, {
@@ -47,6 +51,11 @@ export async function api<T>(
     throw new ApiError(0, "unreachable", kUnreachable);
   }
   if (!response.ok) throw await error_of(response);
+  return response;
+}
+
+export async function api<T>(path: string, options: Options = {}): Promise<T> {
+  const response = await api_stream(path, options);
   if (response.status === 204) return undefined as T;
   return (await response.json()) as T;
 }

@@ -10,6 +10,7 @@ import type {
   Me,
   Project,
   Quarantine,
+  RecordingSummary,
   SchemaTable,
   Status,
   Trace,
@@ -118,5 +119,43 @@ export function useTrace(project: number, uuid: string, enabled = true) {
     queryFn: () => api<Trace>(`/projects/${project}/trace/${uuid}`),
     enabled,
     refetchInterval: (query) => (query.state.data?.entries.some(is_moving) ? 1_500 : false),
+  });
+}
+
+export interface RecordingFilter {
+  distinct_id: string;
+  session_id: string;
+  days: number;
+  errors_only: boolean;
+}
+
+export function useRecordings(project: number, filter: RecordingFilter, limit: number) {
+  return useQuery({
+    queryKey: ["recordings", project, filter, limit],
+    queryFn: async () => {
+      const from = new Date(Date.now() - filter.days * 86_400_000).toISOString();
+      const asked = new URLSearchParams({ limit: String(limit), from });
+      if (filter.distinct_id) asked.set("distinct_id", filter.distinct_id);
+      if (filter.session_id) asked.set("session_id", filter.session_id);
+      if (filter.errors_only) asked.set("console_errors", "1");
+      const path = `/projects/${project}/session_recordings?${asked}`;
+      return (await api<{ results: RecordingSummary[] }>(path)).results;
+    },
+    refetchInterval: 5_000,
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** One session's recording; null when there is none, which is no failure of anything. */
+export function useRecordingSummary(project: number, session: string) {
+  return useQuery({
+    queryKey: ["recording", project, session],
+    queryFn: async () => {
+      const asked = new URLSearchParams({ session_id: session, from: "2000-01-01T00:00:00Z" });
+      const path = `/projects/${project}/session_recordings?${asked}`;
+      return (await api<{ results: RecordingSummary[] }>(path)).results[0] ?? null;
+    },
+    enabled: session !== "",
+    staleTime: 60_000,
   });
 }

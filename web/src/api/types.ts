@@ -211,3 +211,26 @@ export interface QueryAnswer {
   elapsed_ms: number;
   truncated: boolean;
 }
+
+export interface RecordingSummary {
+  session_id: string;
+  distinct_id: string;
+  start_time: string;
+  end_time: string;
+  duration_ms: number;
+  active_ms: number;
+  first_url: string;
+  urls: string[];
+  click_count: number;
+  keypress_count: number;
+  mouse_activity_count: number;
+  console_log_count: number;
+  console_warn_count: number;
+  console_error_count: number;
+  event_count: number;
+  message_count: number;
+  block_count: number;
+  size_bytes: number;
+  snapshot_source: string;
+  snapshot_library: string;
+}

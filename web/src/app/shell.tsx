@@ -5,7 +5,9 @@ import {
   IconAlertTriangle,
   IconBroadcast,
   IconChevronDown,
+  IconDotsCircleHorizontal,
   IconFlag,
+  IconMovie,
   IconRouteAltLeft,
   IconSettings,
   IconTable,
@@ -26,6 +28,7 @@ import styles from "./shell.module.css";
 const kPages = [
   { to: "/live", label: "Live", icon: IconBroadcast },
   { to: "/events", label: "Events", icon: IconTable },
+  { to: "/replay", label: "Replay", icon: IconMovie },
   { to: "/trace", label: "Trace", icon: IconRouteAltLeft },
   { to: "/flags", label: "Flags", icon: IconFlag },
   { to: "/health", label: "Health", icon: IconActivityHeartbeat },
@@ -33,15 +36,53 @@ const kPages = [
   { to: "/settings", label: "Settings", icon: IconSettings },
 ];
 
-function PageLinks({ className }: { className: string | undefined }) {
+// A thumb hits what is wide enough: a phone's bar has these, the rest is a tap further.
+const kThumbPages = ["/live", "/events", "/replay", "/health"];
+
+function PageLink({ to, label, icon: Icon }: (typeof kPages)[number]) {
   return (
-    <nav className={className} aria-label="Pages">
-      {kPages.map(({ to, label, icon: Icon }) => (
-        <NavLink key={to} to={to}>
-          <Icon size={20} stroke={1.7} aria-hidden />
-          <span>{label}</span>
-        </NavLink>
+    <NavLink to={to}>
+      <Icon size={20} stroke={1.7} aria-hidden />
+      <span>{label}</span>
+    </NavLink>
+  );
+}
+
+function Rail() {
+  return (
+    <nav className={styles.links} aria-label="Pages">
+      {kPages.map((p) => (
+        <PageLink key={p.to} {...p} />
       ))}
+    </nav>
+  );
+}
+
+function BottomBar() {
+  const { pathname } = useLocation();
+  const more = kPages.filter((p) => !kThumbPages.includes(p.to));
+  const here = more.find((p) => pathname.startsWith(p.to));
+  const Icon = here?.icon ?? IconDotsCircleHorizontal;
+  return (
+    <nav className={styles.bottom} aria-label="Pages">
+      {kPages.filter((p) => kThumbPages.includes(p.to)).map((p) => (
+        <PageLink key={p.to} {...p} />
+      ))}
+      <Menu position="top-end" width={200}>
+        <Menu.Target>
+          <UnstyledButton aria-label="More pages" data-here={here !== undefined}>
+            <Icon size={20} stroke={1.7} aria-hidden />
+            <span>{here?.label ?? "More"}</span>
+          </UnstyledButton>
+        </Menu.Target>
+        <Menu.Dropdown>
+          {more.map((p) => (
+            <Menu.Item key={p.to} component={NavLink} to={p.to} leftSection={<p.icon size={18} stroke={1.7} aria-hidden />}>
+              {p.label}
+            </Menu.Item>
+          ))}
+        </Menu.Dropdown>
+      </Menu>
     </nav>
   );
 }
@@ -96,7 +137,7 @@ export function Shell() {
             <span>Penstock</span>
           </div>
           <ProjectChoice />
-          <PageLinks className={styles.links} />
+          <Rail />
           <div className={styles.foot}>
             <Pulse />
             <AccountMenu me={me.data} />
@@ -111,7 +152,7 @@ export function Shell() {
         <main id="content" className={styles.main} tabIndex={-1}>
           <Page />
         </main>
-        <PageLinks className={styles.bottom} />
+        <BottomBar />
       </div>
     </ProjectProvider>
   );

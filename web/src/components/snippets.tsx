@@ -6,19 +6,21 @@ import { snippets } from "../lib/snippets";
 import { CopyButton } from "./copy_button";
 import styles from "./snippets.module.css";
 
-export function Snippets({ project, first = "curl" }: { project: Project; first?: string }) {
-  const all = snippets(project.capture_url, project.token);
+export function Snippets({ project, first = "curl", only }: { project: Project; first?: string; only?: string }) {
+  const all = snippets(project.capture_url, project.token).filter((s) => only === undefined || s.id === only);
   return (
-    <Tabs defaultValue={first} keepMounted={false} classNames={{ list: styles.tabs }}>
-      <Tabs.List aria-label="SDK">
-        {all.map((s) => (
-          <Tabs.Tab key={s.id} value={s.id}>
-            {s.label}
-          </Tabs.Tab>
-        ))}
-      </Tabs.List>
+    <Tabs defaultValue={only ?? first} keepMounted={false} classNames={{ list: styles.tabs }}>
+      {all.length > 1 && (
+        <Tabs.List aria-label="SDK">
+          {all.map((s) => (
+            <Tabs.Tab key={s.id} value={s.id}>
+              {s.label}
+            </Tabs.Tab>
+          ))}
+        </Tabs.List>
+      )}
       {all.map((s) => (
-        <Tabs.Panel key={s.id} value={s.id} pt="sm">
+        <Tabs.Panel key={s.id} value={s.id} pt={all.length > 1 ? "sm" : 0}>
           {s.install && (
             <div className={styles.install}>
               <code>{s.install}</code>

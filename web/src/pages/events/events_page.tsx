@@ -3,12 +3,14 @@ import { Button, Kbd, Loader } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { IconPlayerPlayFilled, IconPlayerStopFilled } from "@tabler/icons-react";
 import { useEffect, useRef, useState } from "react";
+import { useSearchParams } from "react-router";
 
 import { useSchema } from "../../api/queries";
 import { useProject } from "../../app/project";
 import { ErrorNote } from "../../components/error_note";
 import { PageHeader } from "../../components/page_header";
 import page from "../../components/page.module.css";
+import { session_sql } from "../../lib/replay/links";
 import { load, save } from "../../lib/storage";
 import styles from "./events.module.css";
 import { kFirstSql } from "./examples";
@@ -25,7 +27,9 @@ export default function EventsPage() {
   const narrow = useMediaQuery("(max-width: 767px)") ?? false;
   const schema = useSchema(project.id);
   const query = useQueryRun(project.id);
-  const [sql, set_sql] = useState(() => load("sql", kFirstSql));
+  // A recording leads here with its session; the query is made here, so no address runs SQL of its own.
+  const session = useSearchParams()[0].get("session");
+  const [sql, set_sql] = useState(() => (session ? session_sql(session) : load("sql", kFirstSql)));
   const [past, set_past] = useState<string[]>(() => load("sql-past", []));
 
   const run = (text = sql): void => {

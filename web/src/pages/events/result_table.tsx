@@ -5,8 +5,11 @@ import { useMemo, useRef, useState } from "react";
 import { Link } from "react-router";
 
 import type { QueryAnswer } from "../../api/types";
+import { useProject } from "../../app/project";
 import { CopyIcon } from "../../components/copy_button";
+import { RecordingLink } from "../../components/recording_link";
 import { compare, is_number, plain_type } from "../../lib/chart_pick";
+import { moment_of_row } from "../../lib/replay/links";
 import { cell_text, pretty } from "../../lib/table_text";
 import { find_uuid } from "../../lib/uuid";
 import styles from "./events.module.css";
@@ -27,24 +30,29 @@ function widths(answer: QueryAnswer): number[] {
 }
 
 function RowDetail({ answer, row }: { answer: QueryAnswer; row: unknown[] }) {
+  const { project } = useProject();
+  const moment = moment_of_row(answer, row);
   return (
-    <dl className={styles.detail}>
-      {answer.columns.map((name, i) => {
-        const text = pretty(row[i]);
-        const uuid = plain_type(answer.types[i] ?? "") === "UUID" && name === "uuid";
-        return (
-          <div key={name}>
-            <dt>
-              {name} <small>{answer.types[i]}</small>
-              <CopyIcon text={text} label={`Copy ${name}`} />
-            </dt>
-            <dd>
-              {uuid && find_uuid(text) ? <Link to={`/trace/${text}`}>{text}</Link> : text || "(empty)"}
-            </dd>
-          </div>
-        );
-      })}
-    </dl>
+    <>
+      {moment && <RecordingLink project={project.id} moment={moment} />}
+      <dl className={styles.detail}>
+        {answer.columns.map((name, i) => {
+          const text = pretty(row[i]);
+          const uuid = plain_type(answer.types[i] ?? "") === "UUID" && name === "uuid";
+          return (
+            <div key={name}>
+              <dt>
+                {name} <small>{answer.types[i]}</small>
+                <CopyIcon text={text} label={`Copy ${name}`} />
+              </dt>
+              <dd>
+                {uuid && find_uuid(text) ? <Link to={`/trace/${text}`}>{text}</Link> : text || "(empty)"}
+              </dd>
+            </div>
+          );
+        })}
+      </dl>
+    </>
   );
 }
 

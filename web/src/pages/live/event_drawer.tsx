@@ -9,8 +9,10 @@ import { ErrorNote } from "../../components/error_note";
 import { Facts, type Fact } from "../../components/facts";
 import { Outcome } from "../../components/outcome";
 import { Properties } from "../../components/properties";
+import { RecordingLink } from "../../components/recording_link";
 import { TraceStory } from "../../components/trace_story";
 import { day_and_time } from "../../lib/format";
+import type { Moment } from "../../lib/replay/links";
 import styles from "./live.module.css";
 
 function facts_of(event: TailEvent): Fact[] {
@@ -36,6 +38,13 @@ function facts_of(event: TailEvent): Fact[] {
   return facts;
 }
 
+function moment_of(event: TailEvent): Moment | null {
+  const session = event.properties?.["$session_id"];
+  if (typeof session !== "string" || session === "") return null;
+  const at = Date.parse(event.timestamp ?? "");
+  return { session, at: Number.isNaN(at) ? null : at };
+}
+
 export function EventDrawer({
   project,
   event,
@@ -46,6 +55,7 @@ export function EventDrawer({
   on_close: () => void;
 }) {
   const trace = useTrace(project, event?.uuid ?? "", event !== null);
+  const moment = event ? moment_of(event) : null;
   return (
     <Drawer
       opened={event !== null}
@@ -57,6 +67,7 @@ export function EventDrawer({
       {event && (
         <div className={styles.detail} data-testid="event-detail">
           <Facts facts={facts_of(event)} />
+          {moment && <RecordingLink project={project} moment={moment} />}
           <section aria-label="Trace">
             <h3>
               Its way
