@@ -292,6 +292,43 @@ TEST(Records, replay_blocks_and_log_entries) {
   EXPECT_EQ(std::get<LogEntry>(*entry).project.value, 7);
 }
 
+TEST(Records, a_heatmap_comes_back_as_it_was) {
+  Heatmap h{{7}, "s", "u", kNoon, 120, 67, {}};
+  h.points = {{"https://a/", "click", 1, -2, true},
+              {"https://a/", "scrolldepth", 0, 32767, false},
+              {"https://b/", "click", -32768, 0, false}};
+  std::string bytes;
+  encode(ProcessedRecord(h), bytes);
+  const auto back = decode_processed(bytes);
+  ASSERT_TRUE(back);
+  const auto& read = std::get<Heatmap>(*back);
+  EXPECT_EQ(read.project.value, 7);
+  EXPECT_EQ(read.session_id, "s");
+  EXPECT_EQ(read.distinct_id, "u");
+  EXPECT_EQ(read.timestamp_ms, kNoon);
+  EXPECT_EQ(read.viewport_width, 120);
+  EXPECT_EQ(read.viewport_height, 67);
+  ASSERT_EQ(read.points.size(), h.points.size());
+  for (size_t i = 0; i < h.points.size(); i++) {
+    const HeatmapPoint &want = h.points[i], &got = read.points[i];
+    EXPECT_EQ(got.url, want.url);
+    EXPECT_EQ(got.type, want.type);
+    EXPECT_EQ(got.x, want.x);
+    EXPECT_EQ(got.y, want.y);
+    EXPECT_EQ(got.target_fixed, want.target_fixed);
+  }
+  for (size_t n = 0; n < bytes.size(); n++) EXPECT_FALSE(decode_processed(bytes.substr(0, n)));
+
+  Outcome o;
+  o.row.event = "$$heatmap";
+  o.row.heatmap_only = true;
+  std::string outcome;
+  encode(ProcessedRecord(o), outcome);
+  const auto accepted = decode_processed(outcome);
+  ASSERT_TRUE(accepted);
+  EXPECT_TRUE(std::get<Outcome>(*accepted).row.heatmap_only);
+}
+
 TEST(Records, the_session_decides_the_partition_of_a_recording) {
   RawRecord r;
   r.token = "phc_x";

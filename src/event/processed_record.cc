@@ -13,10 +13,12 @@ enum class Type : uint8_t {
   kWarning = 4,
   kReplayBlock = 5,
   kLogEntry = 6,
+  kHeatmap = 7,
 };
 
 void write_row(ByteWriter& w, const EventRow& row, int64_t received_ms) {
-  w.u8(static_cast<uint8_t>((row.captured_at_ms ? 1 : 0) | (row.historical ? 2 : 0)));
+  w.u8(static_cast<uint8_t>((row.captured_at_ms ? 1 : 0) | (row.historical ? 2 : 0) |
+                            (row.heatmap_only ? 4 : 0)));
   w.bytes(row.event);
   w.bytes(row.properties);
   w.zigzag(row.timestamp_ms);
@@ -44,6 +46,7 @@ EventRow read_row(ByteReader& in, int64_t received_ms) {
   row.created_at_ms = plus(in.zigzag());
   if ((flags & 1) != 0) row.captured_at_ms = plus(in.zigzag());
   row.historical = (flags & 2) != 0;
+  row.heatmap_only = (flags & 4) != 0;
   row.person_id = in.uuid();
   row.person_properties = in.bytes();
   row.person_created_at_ms = in.zigzag();
@@ -125,6 +128,27 @@ void write(ByteWriter& w, const LogEntry& l) {
   w.zigzag(l.timestamp_ms);
   w.bytes(l.level);
   w.bytes(l.message);
+}
+
+/// Points of one page follow each other: an empty URL is that of the point before.
+void write(ByteWriter& w, const Heatmap& h) {
+  w.u8(static_cast<uint8_t>(Type::kHeatmap));
+  w.zigzag(h.project.value);
+  w.bytes(h.session_id);
+  w.bytes(h.distinct_id);
+  w.zigzag(h.timestamp_ms);
+  w.zigzag(h.viewport_width);
+  w.zigzag(h.viewport_height);
+  w.varint(h.points.size());
+  std::string_view url;
+  for (const HeatmapPoint& p : h.points) {
+    w.bytes(p.url == url ? std::string_view() : p.url);
+    url = p.url;
+    w.bytes(p.type);
+    w.zigzag(p.x);
+    w.zigzag(p.y);
+    w.u8(p.target_fixed ? 1 : 0);
+  }
 }
 
 void write(ByteWriter& w, const IngestionWarning& i) {
@@ -220,6 +244,30 @@ LogEntry read_log_entry(ByteReader& in) {
   return l;
 }
 
+Heatmap read_heatmap(ByteReader& in) {
+  Heatmap h;
+  h.project.value = in.zigzag();
+  h.session_id = in.bytes();
+  h.distinct_id = in.bytes();
+  h.timestamp_ms = in.zigzag();
+  h.viewport_width = static_cast<int16_t>(in.zigzag());
+  h.viewport_height = static_cast<int16_t>(in.zigzag());
+  const uint64_t points = in.varint();
+  std::string_view url;
+  for (uint64_t i = 0; i < points && in.ok(); i++) {
+    HeatmapPoint p;
+    const std::string_view own = in.bytes();
+    if (!own.empty()) url = own;
+    p.url = url;
+    p.type = in.bytes();
+    p.x = static_cast<int16_t>(in.zigzag());
+    p.y = static_cast<int16_t>(in.zigzag());
+    p.target_fixed = in.u8() != 0;
+    h.points.push_back(p);
+  }
+  return h;
+}
+
 IngestionWarning read_warning(ByteReader& in) {
   IngestionWarning i;
   i.project.value = in.zigzag();
@@ -269,6 +317,7 @@ Result<ProcessedRecord> decode_processed(std::string_view bytes) {
     case Type::kWarning: out = read_warning(in); break;
     case Type::kReplayBlock: out = read_block(in); break;
     case Type::kLogEntry: out = read_log_entry(in); break;
+    case Type::kHeatmap: out = read_heatmap(in); break;
     default: known = false;
   }
   if (!known) return fail(Code::kCorrupt, "a processed record of an unknown type");

@@ -22,7 +22,7 @@
 namespace penstock::event {
 
 enum class OutcomeKind : uint8_t {
-  kAccepted = 1,     // becomes a row of `events`, or (lane replay) part of a block
+  kAccepted = 1,     // becomes rows: of `events`, of `heatmaps`, or (lane replay) part of a block
   kDropped = 2,      // by a rule, with its reason
   kDuplicate = 3,    // the same event was accepted before
   kQuarantined = 4,  // kept with its bytes and reason; can be re-driven
@@ -53,6 +53,9 @@ struct EventRow {
   int64_t person_created_at_ms = 0;
   PersonMode person_mode = PersonMode::kFull;
   bool historical = false;
+  /// Its rows are the Heatmap that follows; `events` gets none, and the rest here only says what
+  /// it was (docs/decisions/0007-heatmaps.md).
+  bool heatmap_only = false;
 };
 
 struct Outcome {
@@ -131,8 +134,26 @@ struct LogEntry {
   std::string_view message;
 };
 
-using ProcessedRecord =
-    std::variant<Outcome, PersonChange, DistinctIdChange, IngestionWarning, ReplayBlock, LogEntry>;
+/// One place where somebody clicked or moved, or how far they scrolled; units of kHeatmapScale.
+struct HeatmapPoint {
+  std::string_view url, type;
+  int16_t x = 0, y = 0;
+  bool target_fixed = false;
+};
+inline constexpr int16_t kHeatmapScale = 16;  // pixels
+
+/// The points that one event told of. Message `clickhouse_heatmap_events`, once for each point.
+struct Heatmap {
+  ProjectId project;
+  std::string_view session_id;
+  std::string_view distinct_id;
+  int64_t timestamp_ms = 0;
+  int16_t viewport_width = 0, viewport_height = 0;
+  std::vector<HeatmapPoint> points;
+};
+
+using ProcessedRecord = std::variant<Outcome, PersonChange, DistinctIdChange, IngestionWarning,
+                                     ReplayBlock, LogEntry, Heatmap>;
 
 void encode(const ProcessedRecord& record, std::string& out);
 /// kCorrupt when the bytes are not a record of a known version.

@@ -38,6 +38,14 @@ struct InsertBatch {
   std::vector<event::IngestionWarning> warnings;
   std::vector<event::ReplayBlock> replay_blocks;
   std::vector<event::LogEntry> log_entries;
+  struct HeatmapEntry {
+    ProjectId project;
+    std::string_view session_id, distinct_id;
+    int64_t timestamp_ms = 0;
+    int16_t viewport_width = 0, viewport_height = 0;
+    event::HeatmapPoint point;
+  };
+  std::vector<HeatmapEntry> heatmaps;
   std::shared_ptr<const void> owner;  // keeps the views alive
 };
 

@@ -21,6 +21,11 @@ void MemoryStore::insert(std::shared_ptr<const InsertBatch> batch, InsertDone do
                          b.event_count, b.message_count});
     }
     log_entries_ += batch->log_entries.size();
+    for (const InsertBatch::HeatmapEntry& h : batch->heatmaps) {
+      heatmaps_.push_back({h.project, std::string(h.session_id), std::string(h.distinct_id),
+                           std::string(h.point.url), std::string(h.point.type), h.point.x,
+                           h.point.y});
+    }
   }
   done(std::move(answer));
 }

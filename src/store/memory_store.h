@@ -27,6 +27,12 @@ class MemoryStore : public EventStore {
     uint64_t event_count = 0, message_count = 0;
   };
 
+  struct HeatmapRow {
+    ProjectId project;
+    std::string session_id, distinct_id, url, type;
+    int16_t x = 0, y = 0;
+  };
+
   Status start() override { return {}; }
   void stop() override {}
   void insert(std::shared_ptr<const InsertBatch> batch, InsertDone done) override;
@@ -37,6 +43,7 @@ class MemoryStore : public EventStore {
   const std::vector<Row>& events() const { return events_; }
   const std::vector<BlockRow>& replay_blocks() const { return blocks_; }
   size_t log_entries() const { return log_entries_; }
+  const std::vector<HeatmapRow>& heatmaps() const { return heatmaps_; }
   /// The next insert answers this; `stored` says whether it happens nevertheless (kMaybe).
   void fail_next(Error error, bool stored) { faults_.push_back({std::move(error), stored}); }
 
@@ -48,6 +55,7 @@ class MemoryStore : public EventStore {
   std::vector<Row> events_;
   std::vector<BlockRow> blocks_;
   size_t log_entries_ = 0;
+  std::vector<HeatmapRow> heatmaps_;
   std::set<std::string> seen_;
   std::deque<Fault> faults_;
 };

@@ -135,6 +135,19 @@ TEST_F(EngineStoreTest, RecordingsAreAddedUpPerSessionAndOnlyOnesOwn) {
             "\"warn\",\"it's \"\"odd\"\"\"\n");
 }
 
+TEST_F(EngineStoreTest, HeatmapsAreRowsOfTheirPointsKeptOnceAndOnlyOnesOwn) {
+  for (int i = 0; i < 2; i++) ASSERT_TRUE(world_->insert_heatmaps("heat", {5, 6}).has_value());
+  EXPECT_EQ(world_->ask("SELECT type, x, y, scale_factor, viewport_width, viewport_height, "
+                        "pointer_target_fixed, current_url, session_id, distinct_id "
+                        "FROM heatmaps ORDER BY type",
+                        5),
+            "\"click\",5,-3,16,120,67,true,\"https://example.com/\",\"session\",\"u\"\n"
+            "\"scrolldepth\",0,32767,16,120,67,false,\"https://example.com/before\",\"session\","
+            "\"u\"\n");
+  EXPECT_EQ(world_->ask("SELECT count() FROM heatmaps", 0), "4\n");
+  EXPECT_EQ(world_->ask("SELECT count() FROM heatmaps", 7), "0\n");
+}
+
 TEST_F(EngineStoreTest, NoFormOfQueryPassesTheFilter) {
   for (const char* sql :
        {"SELECT count() FROM default.events", "SELECT count() FROM `default`.\"events\" AS e",
@@ -300,14 +313,14 @@ TEST_F(EngineStoreTest, EveryTableIsGuardedAndEveryTableFunctionKnown) {
       world_->ask("SELECT name FROM system.tables WHERE database = 'default' AND name NOT IN "
                   "('events', 'person', 'person_distinct_id2', 'person_distinct_id_overrides', "
                   "'groups', 'ingestion_warnings', 'session_replay_blocks', "
-                  "'session_replay_events', 'log_entries', 'penstock_migrations')",
+                  "'session_replay_events', 'log_entries', 'heatmaps', 'penstock_migrations')",
                   0),
       "");
   EXPECT_EQ(world_->ask("SELECT count() FROM system.columns WHERE database = 'default' AND "
                         "table NOT LIKE 'penstock_%' AND name = 'team_id' AND "
                         "type IN ('Int64', 'UInt64')",
                         0),
-            "9\n");
+            "10\n");
   std::istringstream names(world_->ask("SELECT lower(name) FROM system.table_functions", 0));
   for (std::string name; std::getline(names, name);) {
     name = name.substr(1, name.size() - 2);

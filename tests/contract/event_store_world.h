@@ -191,6 +191,20 @@ class World {
     return insert(std::move(batch));
   }
 
+  /// For every project a click and how far somebody scrolled.
+  Status insert_heatmaps(std::string id, const std::vector<int64_t>& projects) {
+    auto batch = std::make_shared<InsertBatch>();
+    batch->id = std::move(id);
+    for (int64_t p : projects) {
+      InsertBatch::HeatmapEntry h{{p}, "session", "u", std::time(nullptr) * 1000, 120, 67, {}};
+      h.point = {"https://example.com/", "click", 5, -3, true};
+      batch->heatmaps.push_back(h);
+      h.point = {"https://example.com/before", "scrolldepth", 0, 32767, false};
+      batch->heatmaps.push_back(h);
+    }
+    return insert(std::move(batch));
+  }
+
   Status insert(std::shared_ptr<const InsertBatch> batch) {
     return start_insert(std::move(batch)).get();
   }

@@ -254,6 +254,9 @@ class Life {
     return out;
   }
 
+  /// Every third event of a client brings what was clicked on a page of its own.
+  static bool has_heatmap(int64_t number) { return number % 3 == 1; }
+
   ledger::Ledger& ledger() { return *ledger_; }
   objects::ObjectStore& objects() { return *objects_; }
   persons::PersonStore& persons() { return *persons_; }
@@ -340,7 +343,15 @@ class Life {
         i == 0 ? kUnknown : kKnown, i % 2 == 1, bad ? "$identify" : "seen",
         uuid_of(i, number).text(), i, event::format_rfc3339_ms(ms),
         bad ? R"({"$process_person_profile":false})"
-            : fmt::format(R"({{"$set":{{"n":{}}}}})", number));
+            : fmt::format(R"({{"$set":{{"n":{}}}{}}})", number,
+                          has_heatmap(number) ? heatmap_of(i, number) : ""));
+  }
+
+  static std::string heatmap_of(size_t i, int64_t number) {
+    return fmt::format(R"(,"$viewport_width":800,"$viewport_height":600,"$heatmap_data":{{)"
+                       R"("https://a/client{}/{}":[{{"x":16,"y":32,"target_fixed":false,)"
+                       R"("type":"click"}}]}})",
+                       i, number);
   }
 
   /// A part of a recording; bad ones hold nothing.

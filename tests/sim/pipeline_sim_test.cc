@@ -23,6 +23,7 @@ struct Found {
   std::map<Uuid, uint64_t> accepted;
   std::map<std::string, std::set<int64_t>> recorded;  // accepted parts of recordings, by session
   std::set<Uuid> with_reason;
+  size_t heatmaps = 0;  // accepted events that are points alone
   std::map<OutcomeKind, uint64_t> kinds;
 };
 
@@ -49,6 +50,10 @@ Found check_outcomes(Life& life) {
       if (o->source.lane == Lane::kReplay) {
         found.recorded["session" + std::string(o->row.distinct_id.substr(6))].insert(
             o->row.timestamp_ms - kFirstEventMs);
+      }
+      if (o->row.heatmap_only) {
+        found.heatmaps++;
+        continue;
       }
       if (o->redriven) continue;  // re-driven events come when they can
       const std::string id(o->row.distinct_id);
@@ -85,11 +90,26 @@ void check_store(Machine& m, const Found& found) {
   for (const auto& row : m.events.events()) rows[row.uuid]++;
   size_t recorded = 0;
   for (const auto& [session, parts] : found.recorded) recorded += parts.size();
-  EXPECT_EQ(rows.size() + recorded, found.accepted.size());
+  EXPECT_EQ(rows.size() + recorded + found.heatmaps, found.accepted.size());
   for (const auto& [uuid, count] : rows) {
     EXPECT_EQ(count, 1U) << uuid.text();
     EXPECT_TRUE(found.accepted.contains(uuid)) << uuid.text();
   }
+}
+
+/// Every stored event that brought a point has it in the store, once, and not in its properties.
+void check_heatmaps(Machine& m, const Found& found) {
+  std::multiset<std::string> wanted, there;
+  for (const auto& row : m.events.events()) {
+    EXPECT_EQ(row.properties.find("$heatmap_data"), std::string::npos) << row.properties;
+    const int64_t number = row.timestamp_ms - kFirstEventMs;
+    if (row.event != "seen" || !Life::has_heatmap(number)) continue;
+    wanted.insert("https://a/" + row.distinct_id + "/" + std::to_string(number));
+  }
+  for (const auto& row : m.events.heatmaps()) there.insert(row.url);
+  EXPECT_EQ(there, wanted);
+  EXPECT_EQ(there.size(), found.heatmaps);
+  EXPECT_FALSE(there.empty());
 }
 
 /// What was accepted of recordings lies in blocks, once, and no object lies about unnamed.
@@ -177,6 +197,7 @@ void simulate(uint64_t seed, const std::vector<uint64_t>& kills) {
   EXPECT_GT(m.acknowledged.size(), 10U);
   check_books(life, found);
   check_store(m, found);
+  check_heatmaps(m, found);
   check_recordings(m, life, found);
   check_persons(life);
 }

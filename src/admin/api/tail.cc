@@ -19,11 +19,10 @@ constexpr int64_t kRetryMs = 500;
 bool matches(const event::Outcome& o, const TailFilter& f) {
   if (f.project.value != 0 && o.project != f.project && o.received_for != f.project) return false;
   if (!f.outcome.empty() && f.outcome != event::outcome_name(o.kind)) return false;
-  // Recordings come by the second and say little: they are shown to those who ask by name.
-  if (o.source.lane == event::Lane::kReplay && o.kind == event::OutcomeKind::kAccepted &&
-      f.event.empty()) {
-    return false;
-  }
+  // Recordings and heatmaps come by the second and say little: they are shown to those who ask by
+  // name.
+  const bool quiet = o.source.lane == event::Lane::kReplay || o.row.heatmap_only;
+  if (quiet && o.kind == event::OutcomeKind::kAccepted && f.event.empty()) return false;
   if (!f.event.empty() && o.row.event != f.event) return false;
   if (!f.distinct_id.empty() && o.row.distinct_id != f.distinct_id) return false;
   return o.received_ms >= f.since_ms;

@@ -7,6 +7,7 @@
 #include "event/timestamp.h"
 #include "ingest/steps/edge.h"
 #include "ingest/steps/elements.h"
+#include "ingest/steps/heatmap.h"
 #include "ingest/steps/normalise.h"
 #include "ingest/steps/parse.h"
 #include "ingest/steps/profile.h"
@@ -51,10 +52,12 @@ struct Decider::Cycle {
   std::vector<Head> heads;
   PersonOverlay overlay;
   Warnings warnings;
+  HeatmapPoints heatmap;  // of the event at hand
   PersonStep person_step{overlay, warnings};
   std::unordered_set<Identity, IdentityHash> accepted;   // in this batch
   std::map<std::string_view, size_t> quarantined_bytes;  // in this batch, by token
   std::array<uint64_t, 5> counts{};                      // by OutcomeKind
+  uint64_t warned = 0, heatmap_points = 0;
   int64_t now_ms;
   std::string properties;
 };
@@ -110,11 +113,9 @@ Result<Decided> Decider::decide(event::Lane lane, const std::vector<InputSlice>&
     const size_t before = found->arena.size();
     for (size_t i = 0; i < slice.records.size(); i++) {
       if (bytes + found->arena.size() - before >= limits_.output_bytes_max) break;
-      const size_t mark = found->ends.size();
       PENSTOCK_CHECK(decide_one(cycle, cycle.heads[at + i], *found));
       found->next = {slice.base.value + static_cast<int64_t>(i) + 1};
       decided.events++;
-      decided.warnings += found->ends.size() - mark - 1;
     }
     at += slice.records.size();
     bytes += found->arena.size() - before;
@@ -144,7 +145,7 @@ Status Decider::read(Cycle& cycle) {
   std::vector<persons::DistinctIdKey> keys;
   for (size_t i = 0; i < asked.size(); i++) {
     asked[i]->accepted_before = seen[i];
-    if (seen[i] || asked[i]->raw.skip_persons) continue;
+    if (seen[i] || asked[i]->raw.skip_persons || asked[i]->event == kHeatmapEvent) continue;
     keys.push_back({asked[i]->project->id, std::string(asked[i]->raw.distinct_id)});
   }
   return cycle.overlay.fetch(keys);
@@ -153,11 +154,15 @@ Status Decider::read(Cycle& cycle) {
 Verdict Decider::prepare(Cycle& cycle, Item& item) {
   if (Verdict v = parse(item); v.decided()) return v;
   if (Verdict v = check_distinct_id(item, cycle.warnings); v.decided()) return v;
+  bound_timestamp(item, cycle.now_ms, cycle.warnings);
   sanitise(item);
+  if (item.event == kHeatmapEvent) {
+    return take_heatmap_event(item, cycle.heatmap, cycle.warnings);
+  }
   if (Verdict v = handle_special(item, cycle.warnings); v.decided()) return v;
   if (Verdict v = decide_profile(item, cycle.warnings); v.decided()) return v;
   if (Verdict v = read_merge(item, cycle.warnings); v.decided()) return v;
-  normalise(item, cycle.now_ms, cycle.warnings);
+  normalise(item, cycle.now_ms);
   strip_person_fields(item);
   return {};
 }
@@ -203,15 +208,18 @@ Status Decider::decide_one(Cycle& cycle, const Head& head, Output& output) {
       outcome.reason = item.verdict.reason;
       break;
     case Verdict::Kind::kQuarantine: finish_quarantined(cycle, item, outcome); break;
+    case Verdict::Kind::kHeatmap: finish_heatmap(cycle, item, outcome); break;
   }
   cycle.counts[static_cast<size_t>(outcome.kind)]++;
   emit(output, outcome);
+  emit_heatmap(cycle, output);
   emit_warnings(cycle, item, output);
   return {};
 }
 
 Status Decider::finish_accepted(Cycle& cycle, Item& item, event::Outcome& outcome) {
   PENSTOCK_TRY(const RowPerson person, cycle.person_step.run(item));
+  take_heatmap(item, cycle.heatmap, cycle.warnings);
   build_elements(item);
   // After person processing: whatever looks addresses up has seen it by now (ERRATA B9).
   if (item.project->anonymize_ips) item.properties.erase("$ip");
@@ -235,6 +243,23 @@ Status Decider::finish_accepted(Cycle& cycle, Item& item, event::Outcome& outcom
   return {};
 }
 
+/// Its rows are points: `events` gets none, and the outcome only says whose and when.
+void Decider::finish_heatmap(Cycle& cycle, const Item& item, event::Outcome& outcome) {
+  outcome.kind = event::OutcomeKind::kAccepted;
+  event::EventRow& row = outcome.row;
+  row.event = item.event;
+  row.properties = "{}";
+  row.timestamp_ms = item.timestamp_ms;
+  row.distinct_id = item.raw.distinct_id;
+  row.created_at_ms = cycle.now_ms;
+  row.captured_at_ms = item.raw.now_ms;
+  row.person_properties = "{}";
+  row.person_mode = event::PersonMode::kPropertyless;
+  row.historical = item.raw.historical;
+  row.heatmap_only = true;
+  cycle.accepted.insert({item.raw.uuid, item.identity_hash});
+}
+
 void Decider::finish_quarantined(Cycle& cycle, const Item& item, event::Outcome& outcome) {
   size_t& waiting = cycle.quarantined_bytes[item.raw.token];
   if (!ledger_.quarantine_has_room(item.raw.token, waiting + item.bytes.size())) {
@@ -255,8 +280,16 @@ void Decider::emit_warnings(Cycle& cycle, const Item& item, Output& output) {
     if (!warning_limit_.admits(warning, item.raw.distinct_id, cycle.now_ms)) continue;
     emit(output, event::IngestionWarning{warning.project, warning.type, warning.source,
                                          warning.details, warning.timestamp_ms});
+    cycle.warned++;
   }
   cycle.warnings.clear();
+}
+
+void Decider::emit_heatmap(Cycle& cycle, Output& output) {
+  if (cycle.heatmap.record.points.empty()) return;
+  cycle.heatmap_points += cycle.heatmap.record.points.size();
+  emit(output, std::move(cycle.heatmap.record));
+  cycle.heatmap = {};
 }
 
 void Decider::emit_changes(Cycle& cycle, Decided& decided) {
@@ -264,6 +297,8 @@ void Decider::emit_changes(Cycle& cycle, Decided& decided) {
   decided.dropped = cycle.counts[static_cast<size_t>(event::OutcomeKind::kDropped)];
   decided.duplicates = cycle.counts[static_cast<size_t>(event::OutcomeKind::kDuplicate)];
   decided.quarantined = cycle.counts[static_cast<size_t>(event::OutcomeKind::kQuarantined)];
+  decided.warnings = cycle.warned;
+  decided.heatmap_points = cycle.heatmap_points;
   for (Output& output : decided.outputs) output.persons_from = output.ends.size();
   const auto output_of = [&](Partition partition) -> Output& {
     return *std::ranges::find(decided.outputs, partition, &Output::partition);

@@ -1,9 +1,10 @@
 // Decider: what becomes of a batch of captured events; the computing part of a cycle.
 //
 // Plain synchronous code: reads dedup and persons for the whole batch, takes every event through
-// the steps in order, and encodes one outcome per event, then warnings and person changes, for the
-// processed topic. Nothing is written here; deciding the same input again is harmless. Ingest loop
-// only. Failure: the ledger's or the person store's; the cycle is repeated later.
+// the steps in order, and encodes one outcome per event, then its heatmap, warnings and person
+// changes, for the processed topic. Nothing is written here; deciding the same input again is
+// harmless. Ingest loop only. Failure: the ledger's or the person store's; the cycle is repeated
+// later.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +47,7 @@ struct Output {
 struct Decided {
   std::vector<Output> outputs;
   uint64_t events = 0, accepted = 0, dropped = 0, duplicates = 0, quarantined = 0;
-  uint64_t warnings = 0;
+  uint64_t warnings = 0, heatmap_points = 0;
 };
 
 struct DeciderLimits {
@@ -73,9 +74,11 @@ class Decider {
   Status decide_one(Cycle& cycle, const Head& head, Output& output);
   Verdict prepare(Cycle& cycle, Item& item);
   Status finish_accepted(Cycle& cycle, Item& item, event::Outcome& outcome);
+  static void finish_heatmap(Cycle& cycle, const Item& item, event::Outcome& outcome);
   void finish_quarantined(Cycle& cycle, const Item& item, event::Outcome& outcome);
   static void emit(Output& output, const event::ProcessedRecord& record);
   void emit_warnings(Cycle& cycle, const Item& item, Output& output);
+  static void emit_heatmap(Cycle& cycle, Output& output);
   static void emit_changes(Cycle& cycle, Decided& decided);
 
   const persons::PersonStore& persons_;

@@ -16,6 +16,7 @@ Counter dropped_metric{"penstock_ingest_dropped_total", "Events dropped by a rul
 Counter duplicate_metric{"penstock_ingest_duplicates_total", "Events accepted before."};
 Counter quarantined_metric{"penstock_ingest_quarantined_total", "Events put into quarantine."};
 Counter warnings_metric{"penstock_ingest_warnings_total", "Ingestion warnings written."};
+Counter heatmap_metric{"penstock_ingest_heatmap_points_total", "Points of heatmaps written."};
 Counter cycles_metric{"penstock_ingest_cycles_total", "Cycles finished."};
 Counter retries_metric{"penstock_ingest_retries_total", "Cycles repeated after a failure."};
 Counter cpu_metric{"penstock_ingest_decide_ns_total", "Time spent deciding, in nanoseconds."};
@@ -287,6 +288,7 @@ void IngestService::finish(Cycle& cycle) {
   duplicate_metric.add(d.duplicates);
   quarantined_metric.add(d.quarantined);
   warnings_metric.add(d.warnings);
+  heatmap_metric.add(d.heatmap_points);
   cycles_metric.add();
   cpu_metric.add(static_cast<uint64_t>(cycle.cpu_ns));
   cycle_metric.record_us((runtime_.clock().mono_ns() - cycle.began_ns) / 1000);

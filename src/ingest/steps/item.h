@@ -20,7 +20,12 @@ namespace penstock::ingest {
 
 /// What a step decided. `reason` is a fixed tag.
 struct Verdict {
-  enum class Kind : uint8_t { kGoOn, kDrop, kQuarantine };
+  enum class Kind : uint8_t {
+    kGoOn,
+    kDrop,
+    kQuarantine,
+    kHeatmap  // accepted: its points are the rows
+  };
   Kind kind = Kind::kGoOn;
   std::string_view reason{};
   std::string_view stage{};  // for kQuarantine
@@ -30,6 +35,7 @@ struct Verdict {
   static Verdict quarantine(std::string_view stage, std::string_view reason) {
     return {Kind::kQuarantine, reason, stage};
   }
+  static Verdict heatmap() { return {Kind::kHeatmap, {}, {}}; }
   bool decided() const { return kind != Kind::kGoOn; }
 };
 

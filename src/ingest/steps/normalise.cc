@@ -81,18 +81,20 @@ void lift(Item& item, int64_t now_ms) {
 
 }  // namespace
 
-void normalise(Item& item, int64_t now_ms, Warnings& warnings) {
-  if (item.timestamp_ms < kYear0Ms || item.timestamp_ms > kYear9999EndMs) {
-    item.timestamp_ms = now_ms;
-    JsonWriter w;
-    w.begin_object()
-        .field("eventUuid", item.raw.uuid.text())
-        .field("event", item.event)
-        .field("category", "event")
-        .field("severity", "warning")
-        .end_object();
-    warnings.push_back({item.project->id, "ignored_invalid_timestamp", w.take(), now_ms});
-  }
+void bound_timestamp(Item& item, int64_t now_ms, Warnings& warnings) {
+  if (item.timestamp_ms >= kYear0Ms && item.timestamp_ms <= kYear9999EndMs) return;
+  item.timestamp_ms = now_ms;
+  JsonWriter w;
+  w.begin_object()
+      .field("eventUuid", item.raw.uuid.text())
+      .field("event", item.event)
+      .field("category", "event")
+      .field("severity", "warning")
+      .end_object();
+  warnings.push_back({item.project->id, "ignored_invalid_timestamp", w.take(), now_ms});
+}
+
+void normalise(Item& item, int64_t now_ms) {
   if (item.event == "$snapshot" || item.event == "$performance_event") return;
   if (item.processing == PersonProcessing::kFull && item.event != "$groupidentify") {
     lift(item, now_ms);

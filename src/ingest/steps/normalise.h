@@ -5,8 +5,9 @@
 
 namespace penstock::ingest {
 
-/// Lifts the listed properties into $set and $initial_… and writes both back into the properties;
-/// brings the timestamp into the range a row can hold.
-void normalise(Item& item, int64_t now_ms, Warnings& warnings);
+/// Lifts the listed properties into $set and $initial_… and writes both back into the properties.
+void normalise(Item& item, int64_t now_ms);
+/// Brings the timestamp into the range a row can hold.
+void bound_timestamp(Item& item, int64_t now_ms, Warnings& warnings);
 
 }  // namespace penstock::ingest

@@ -5,7 +5,6 @@
 namespace penstock::ingest {
 
 Verdict handle_special(const Item& item, Warnings& warnings) {
-  if (item.event == "$$heatmap") return Verdict::drop("heatmap");
   if (item.event != "$$client_ingestion_warning") return {};
   JsonWriter w;
   w.begin_object()

@@ -279,7 +279,7 @@ TEST(Profile, OptOutOverridesTrueAndCaptureCanForceIt) {
   EXPECT_TRUE(forced.warnings.empty());
 }
 
-TEST(Special, ClientWarningsAndHeatmapsAreNoRows) {
+TEST(Special, ClientWarningsAreNoRows) {
   Fixture f;
   const Seens warning =
       f.run({.data = R"({"properties":{"$$client_ingestion_warning_message":"oh"}})",
@@ -287,7 +287,6 @@ TEST(Special, ClientWarningsAndHeatmapsAreNoRows) {
   EXPECT_EQ(warning.outcomes[0].reason, "client_ingestion_warning");
   ASSERT_EQ(warning.warnings.size(), 1U);
   EXPECT_EQ(fields_of(warning.warnings[0].second)["message"], R"("oh")");
-  EXPECT_EQ(f.run({.event = "$$heatmap"}).outcomes[0].reason, "heatmap");
 }
 
 TEST(Edge, WhatCaptureDecidedIsCountedAndTold) {

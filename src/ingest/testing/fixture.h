@@ -27,6 +27,7 @@ struct EventSpec {
   int32_t partition = 0;
   uint64_t uuid = 0;  // 0: a fresh one
   bool skip_persons = false;
+  bool skip_heatmap = false;
   event::Disposition disposition = event::Disposition::kProcess;
   std::string reason{};
 };
@@ -40,6 +41,7 @@ struct Seen {
   int64_t timestamp_ms = 0, person_created_at_ms = 0;
   Uuid person_id;
   event::PersonMode mode{};
+  bool heatmap_only = false;
 };
 struct SeenPerson {
   Uuid id;
@@ -53,11 +55,24 @@ struct SeenMapping {
   Uuid person_id;
   int64_t version = 0;
 };
+struct SeenPoint {
+  std::string url, type;
+  int x = 0, y = 0;
+  bool target_fixed = false;
+  bool operator==(const SeenPoint&) const = default;
+};
+struct SeenHeatmap {
+  std::string session_id, distinct_id;
+  int64_t timestamp_ms = 0;
+  int viewport_width = 0, viewport_height = 0;
+  std::vector<SeenPoint> points;
+};
 struct Seens {
   std::vector<Seen> outcomes;
   std::vector<SeenPerson> persons;
   std::vector<SeenMapping> mappings;
   std::vector<std::pair<std::string, std::string>> warnings;  // type, details
+  std::vector<SeenHeatmap> heatmaps;
 };
 
 class Fixture {

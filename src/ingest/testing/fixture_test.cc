@@ -25,6 +25,7 @@ void take(Seens& out, const event::ProcessedRecord& record) {
     s.person_created_at_ms = o->row.person_created_at_ms;
     s.person_id = o->row.person_id;
     s.mode = o->row.person_mode;
+    s.heatmap_only = o->row.heatmap_only;
     out.outcomes.push_back(std::move(s));
   } else if (const auto* p = std::get_if<event::PersonChange>(&record)) {
     out.persons.push_back({p->id, std::string(p->properties), p->created_at_ms, p->is_identified,
@@ -33,6 +34,13 @@ void take(Seens& out, const event::ProcessedRecord& record) {
     out.mappings.push_back({std::string(d->distinct_id), d->person_id, d->version});
   } else if (const auto* w = std::get_if<event::IngestionWarning>(&record)) {
     out.warnings.emplace_back(w->type, w->details);
+  } else if (const auto* h = std::get_if<event::Heatmap>(&record)) {
+    SeenHeatmap s{std::string(h->session_id), std::string(h->distinct_id), h->timestamp_ms,
+                  h->viewport_width,          h->viewport_height,          {}};
+    for (const event::HeatmapPoint& at : h->points) {
+      s.points.push_back({std::string(at.url), std::string(at.type), at.x, at.y, at.target_fixed});
+    }
+    out.heatmaps.push_back(std::move(s));
   }
 }
 
@@ -72,6 +80,7 @@ void Fixture::add(const EventSpec& spec) {
   raw.session_id = spec.session_id;
   raw.data = spec.data;
   raw.skip_persons = spec.skip_persons;
+  raw.skip_heatmap = spec.skip_heatmap;
   raw.disposition = spec.disposition;
   raw.reason = spec.reason;
   std::string bytes;

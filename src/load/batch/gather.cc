@@ -83,8 +83,8 @@ Status Gather::add(std::string_view record, size_t partition) {
   PENSTOCK_TRY(const event::ProcessedRecord decoded, event::decode_processed(record));
   if (const auto* o = std::get_if<event::Outcome>(&decoded)) {
     if (o->kind == event::OutcomeKind::kAccepted) {
-      // Of a recording the rows are its blocks.
-      if (o->source.lane != event::Lane::kReplay) {
+      // Of a recording the rows are its blocks, of a heatmap's event its points.
+      if (o->source.lane != event::Lane::kReplay && !o->row.heatmap_only) {
         rows.events.push_back({o->project, o->uuid, o->row});
       }
       counts_[partition][{o->received_for, o->received_ms / kMinuteMs, o->source.lane}]++;
@@ -99,6 +99,13 @@ Status Gather::add(std::string_view record, size_t partition) {
     rows.replay_blocks.push_back(*block);
   } else if (const auto* line = std::get_if<event::LogEntry>(&decoded)) {
     rows.log_entries.push_back(*line);
+  } else if (const auto* heatmap = std::get_if<event::Heatmap>(&decoded)) {
+    for (const event::HeatmapPoint& point : heatmap->points) {
+      rows.heatmaps.push_back({heatmap->project, heatmap->session_id, heatmap->distinct_id,
+                               heatmap->timestamp_ms, heatmap->viewport_width,
+                               heatmap->viewport_height, point});
+    }
+    records_ += heatmap->points.size();  // a batch is bounded by its rows
   }
   records_++;
   bytes_ += record.size();
@@ -119,6 +126,7 @@ std::shared_ptr<store::InsertBatch> Gather::seal(std::string id) {
     append(out->warnings, rows.warnings);
     append(out->replay_blocks, rows.replay_blocks);
     append(out->log_entries, rows.log_entries);
+    append(out->heatmaps, rows.heatmaps);
   }
   out->id = std::move(id);
   out->owner = std::make_shared<std::vector<std::shared_ptr<const void>>>(std::move(owners_));

@@ -45,6 +45,7 @@ uint64_t rows_of_table(const store::InsertBatch& batch, uint32_t table) {
     case 3: return batch.warnings.size();
     case 4: return batch.replay_blocks.size();
     case 5: return batch.log_entries.size();
+    case 6: return batch.heatmaps.size();
     default: return 0;
   }
 }
@@ -62,7 +63,8 @@ std::shared_ptr<store::InsertBatch> piece_of(const std::shared_ptr<const store::
     case 2: copy(batch->distinct_ids, b, out->distinct_ids); break;
     case 3: copy(batch->warnings, b, out->warnings); break;
     case 4: copy(batch->replay_blocks, b, out->replay_blocks); break;
-    default: copy(batch->log_entries, b, out->log_entries); break;
+    case 5: copy(batch->log_entries, b, out->log_entries); break;
+    default: copy(batch->heatmaps, b, out->heatmaps); break;
   }
   return out;
 }
@@ -112,10 +114,16 @@ std::shared_ptr<store::InsertBatch> warning_for(
       w.field("blockUrl", r.block_url);
       break;
     }
-    default: {
+    case 5: {
       const auto& l = batch->log_entries[at];
       project = l.project;
       w.field("table", "log_entries").field("sourceId", l.source_id).field("message", l.message);
+      break;
+    }
+    default: {
+      const auto& h = batch->heatmaps[at];
+      project = h.project;
+      w.field("table", "heatmaps").field("sessionId", h.session_id).field("url", h.point.url);
     }
   }
   kept->details = w.end_object().take();

@@ -197,17 +197,48 @@ Insert log_entries(const InsertBatch& batch, uint32_t now_s) {
   return out;
 }
 
+Insert heatmaps(const InsertBatch& batch, uint32_t now_s) {
+  Insert out;
+  out.sql = statement("heatmaps",
+                      "session_id,team_id,distinct_id,timestamp,x,y,scale_factor,viewport_width,"
+                      "viewport_height,pointer_target_fixed,current_url,type,_timestamp",
+                      batch.id);
+  out.rows = batch.heatmaps.size();
+  ByteWriter w(out.data);
+  const auto small = [&w](int16_t v) {
+    w.u8(static_cast<uint8_t>(static_cast<uint16_t>(v)));
+    w.u8(static_cast<uint8_t>(static_cast<uint16_t>(v) >> 8));
+  };
+  for (const InsertBatch::HeatmapEntry& h : batch.heatmaps) {
+    w.bytes(h.session_id);
+    w.i64(h.project.value);
+    w.bytes(h.distinct_id);
+    w.i64(micros(h.timestamp_ms));
+    small(h.point.x);
+    small(h.point.y);
+    small(event::kHeatmapScale);
+    small(h.viewport_width);
+    small(h.viewport_height);
+    w.u8(h.point.target_fixed ? 1 : 0);
+    w.bytes(h.point.url);
+    w.bytes(h.point.type);
+    w.u32(now_s);
+  }
+  return out;
+}
+
 }  // namespace
 
 EncodedInserts encode_inserts(const InsertBatch& batch, int64_t now_ms) {
   const auto now_s = static_cast<uint32_t>(now_ms / 1000);
-  std::array<Insert, 7> all{events(batch, now_s),
+  std::array<Insert, 8> all{events(batch, now_s),
                             persons(batch, now_s),
                             distinct_ids(batch, now_s, false),
                             distinct_ids(batch, now_s, true),
                             warnings(batch, now_s),
                             replay_blocks(batch, now_s),
-                            log_entries(batch, now_s)};
+                            log_entries(batch, now_s),
+                            heatmaps(batch, now_s)};
   uint64_t statements = 0;
   size_t bytes = 64;
   for (const Insert& s : all) {

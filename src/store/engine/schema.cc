@@ -128,6 +128,18 @@ ORDER BY (team_id, log_source, log_source_id, instance_id, timestamp)
 TTL toDateTime(timestamp) + toIntervalDay(90)
 SETTINGS non_replicated_deduplication_window = 10000,
   fsync_after_insert = 1, fsync_part_directory = 1)sql"}},
+      {3, "heatmaps", {R"sql(CREATE TABLE IF NOT EXISTS heatmaps (
+  session_id String, team_id Int64, distinct_id String, timestamp DateTime64(6,'UTC'),
+  x Int16, y Int16, scale_factor Int16, viewport_width Int16, viewport_height Int16,
+  pointer_target_fixed Bool, current_url String, type LowCardinality(String),
+  _timestamp DateTime, _offset UInt64, _partition UInt64)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(least(greatest(timestamp, toDateTime64('2009-12-01 00:00:00', 6, 'UTC')),
+                            toDateTime64('2040-01-01 00:00:00', 6, 'UTC')))
+ORDER BY (type, team_id, toDate(timestamp), current_url, viewport_width)
+TTL toDateTime(timestamp) + toIntervalDay(90)
+SETTINGS non_replicated_deduplication_window = 10000,
+  fsync_after_insert = 1, fsync_part_directory = 1)sql"}},
   };
   return all;
 }
@@ -141,7 +153,8 @@ const std::vector<std::string_view>& project_tables() {
                                                  "ingestion_warnings",
                                                  "session_replay_blocks",
                                                  "session_replay_events",
-                                                 "log_entries"};
+                                                 "log_entries",
+                                                 "heatmaps"};
   return all;
 }
 

@@ -9,7 +9,7 @@ const counts = {
   quarantined: 1,
   redriven: 0,
   in_flight: 14,
-  dropped: { heatmap: 1, invalid_distinct_id: 1 },
+  dropped: { heatmaps_disabled: 1, invalid_distinct_id: 1 },
 };
 
 describe("equation", () => {
@@ -58,8 +58,8 @@ describe("bar_widths", () => {
 
 describe("dropped_text", () => {
   it("names the reasons, most frequent first", () => {
-    expect(dropped_text({ dropped: { heatmap: 2, invalid_distinct_id: 5 } })).toBe(
-      "5 invalid distinct id, 2 heatmap",
+    expect(dropped_text({ dropped: { heatmaps_disabled: 2, invalid_distinct_id: 5 } })).toBe(
+      "5 invalid distinct id, 2 heatmaps disabled",
     );
   });
 });

@@ -39,9 +39,13 @@ const kReasons: Record<string, ReasonWords> = {
     happened: "It is a warning an SDK sends about itself, not an event of your product.",
     todo: "Nothing to do.",
   },
-  heatmap: {
-    happened: "It carries heat map data, which this version does not store.",
-    todo: "Nothing to do. To save traffic, switch heat maps off in the SDK.",
+  heatmaps_disabled: {
+    happened: "It carries heatmap data, and heatmaps are switched off for this project.",
+    todo: "Nothing to do. To keep heatmaps, switch them on under Settings, Browser SDK.",
+  },
+  invalid_heatmap_data: {
+    happened: "It carries heatmap data of which not a single point could be stored.",
+    todo: "Look at Warnings: it says what is wrong. Usually the SDK needs an update.",
   },
   missing_distinct_id: {
     happened: "It has no distinct_id.",

@@ -123,6 +123,21 @@ const kWords: Record<string, WarningWords> = {
     meaning: "The heatmap part of an event was left out; the event itself is stored.",
     todo: "Update posthog-js.",
   },
+  heatmaps_disabled: {
+    title: "Heatmaps are switched off",
+    meaning: "Heatmap data came although heatmaps are switched off for this project; it was not stored.",
+    todo: "Nothing to do, or switch them on under Settings, Browser SDK.",
+  },
+  rejecting_heatmap_data_with_invalid_items: {
+    title: "Points of a heatmap left out",
+    meaning: "Points without numbers for x and y, without a type or a target were left out, or there were too many.",
+    todo: "Update posthog-js.",
+  },
+  rejecting_heatmap_data_with_invalid_url: {
+    title: "Pages of a heatmap left out",
+    meaning: "Points of a page without a URL were left out.",
+    todo: "Update posthog-js.",
+  },
   row_refused_by_store: {
     title: "A row the engine refused",
     meaning: "The row is kept here as it was.",
