@@ -11,7 +11,9 @@
 #include "capture/capture.h"
 #include "capture/decode/body.h"
 #include "capture/decode/events.h"
+#include "capture/decode/heatmap.h"
 #include "capture/metrics.h"
+#include "capture/over_quota.h"
 #include "capture/replay/replay_request.h"
 #include "capture/turn.h"
 #include "capture/v1/endpoint.h"
@@ -64,20 +66,9 @@ Route route_of(std::string_view path) {
   return Route::kUnknown;
 }
 
-/// Over its quota a recording is dropped and counted, and posthog-js told to pause.
-class RecordingsLimited : public Reply {
- public:
-  explicit RecordingsLimited(AnswerContext context) : context_(std::move(context)) {}
-  void send(wire::Responder& responder, uint8_t failed_lanes) override {
-    if (failed_lanes != 0) {
-      return answer_unavailable(responder, context_, "nothing could be stored now; try again soon");
-    }
-    if (context_.beacon) return answer_ok(responder, context_);
-    answer_json(responder, context_, 200, R"({"status":"Ok","quota_limited":["recordings"]})");
-  }
-
- private:
-  AnswerContext context_;
+/// What is answered instead of v0's "Ok".
+struct Replies {
+  std::unique_ptr<Reply> taken, over_quota;
 };
 
 class Service : public CaptureService {
@@ -175,9 +166,10 @@ class Service : public CaptureService {
     const auto batch = parser_.parse(body->text, rules);
     if (!batch) return refuse(request, responder, context, batch.error(), body->text);
     accept(request, std::move(responder), context, **batch, body->sent_at_ms,
-           route == Route::kAiBatch ? Endpoint::kAi : Endpoint::kEvents, nullptr);
+           route == Route::kAiBatch ? Endpoint::kAi : Endpoint::kEvents, {});
     parser_.clear();
     decoder_.trim();
+    heatmap_split_.trim();
   }
 
   /// False: answered already, because nothing can be taken now or this is too much.
@@ -208,13 +200,6 @@ class Service : public CaptureService {
     if (!may_take(request, responder, context)) return;
     const auto token = v1::read_bearer(request, options_.token_bytes_max);
     if (!token) return refuse(request, responder, context, token.error(), {});
-    const catalog::Project* project = projects_->find_token(*token);
-    if (admission_.limited(project, catalog::QuotaResource::kLlmEvents,
-                           request.received_us / 1000)) {
-      return refuse(request, responder, context,
-                    {429, "billing_limit_exceeded", "the project may have no more AI events now"},
-                    {});
-    }
     const auto text = ai_body_.decode(request, options_.ai_parts_bytes_max);
     if (!text) return refuse(request, responder, context, text.error(), {});
     ParseRules rules{options_.distinct_id_chars_max, options_.token_bytes_max, 1, false};
@@ -222,14 +207,15 @@ class Service : public CaptureService {
     const auto batch = parser_.parse(*text, rules);
     if (!batch) return refuse(request, responder, context, batch.error(), *text);
     accept(request, std::move(responder), context, **batch, std::nullopt, Endpoint::kAi,
-           std::make_unique<ai::PartsReply>(context, ai_body_.accepted_parts()));
+           {std::make_unique<ai::PartsReply>(context, ai_body_.accepted_parts()),
+            std::make_unique<OverQuota>(OverQuota::Of::kAiEvent, context)});
     parser_.clear();
     ai_body_.trim();
   }
 
   void accept(const wire::Request& request, wire::Responder responder, AnswerContext& context,
               const ParsedBatch& batch, std::optional<int64_t> sent_at_ms, Endpoint endpoint,
-              std::unique_ptr<Reply> reply) {
+              Replies replies) {
     if (batch.sent_at) {
       if (const auto parsed = event::parse_timestamp_ms(*batch.sent_at)) sent_at_ms = parsed;
     }
@@ -249,7 +235,7 @@ class Service : public CaptureService {
     }
     waiting->responder = std::move(responder);
     waiting->context = std::move(context);
-    waiting->reply = std::move(reply);
+    waiting->reply = std::move(replies.taken);
     turn_.begin(waiting, project);
     for (const ParsedEvent& e : batch.events) {
       event::RawRecord record = make_record(e, batch, sent_at_ms, now_ms);
@@ -260,9 +246,34 @@ class Service : public CaptureService {
         turn_.add_refused({record.uuid, now_ms, 413, batch.token, "event_too_large", request.path});
         continue;
       }
-      turn_.add(waiting, record, admission_.admit(project, record, endpoint));
+      if (e.heatmap && e.event != kHeatmapEvent) {
+        add_with_heatmap(waiting, project, record, endpoint);
+        continue;
+      }
+      const Admitted admitted = admission_.admit(project, record, endpoint);
+      turn_.add(waiting, record, admitted);
+      if (admitted.tag == kOverQuota && replies.over_quota) {
+        waiting->reply = std::move(replies.over_quota);
+      }
     }
     turn_.end(waiting);
+  }
+
+  /// An event that carries heatmap data becomes two.
+  void add_with_heatmap(const std::shared_ptr<Waiting>& waiting, const catalog::Project* project,
+                        event::RawRecord& record, Endpoint endpoint) {
+    heatmap_split_.split(record.data, record.distinct_id);
+    event::RawRecord heatmap = record;
+    record.data = heatmap_split_.rest();
+    record.skip_heatmap = true;
+    const Admitted admitted = admission_.admit(project, record, endpoint);
+    turn_.add(waiting, record, admitted);
+    if (admitted.tag == kOverQuota) return;
+    heatmap.uuid = HeatmapSplit::uuid_of(record.uuid);
+    heatmap.event = kHeatmapEvent;
+    heatmap.data = heatmap_split_.heatmap();
+    heatmap.historical = record.historical;
+    turn_.add(waiting, heatmap, admission_.admit_part(project, heatmap, admitted, endpoint));
   }
 
   /// A request of `/s/` becomes one message.
@@ -308,7 +319,7 @@ class Service : public CaptureService {
     waiting->context = std::move(context);
     const Admitted admitted = admission_.admit(project, record, Endpoint::kRecordings);
     if (admitted.tag == kOverQuota) {
-      waiting->reply = std::make_unique<RecordingsLimited>(waiting->context);
+      waiting->reply = std::make_unique<OverQuota>(OverQuota::Of::kRecordings, waiting->context);
     }
     turn_.begin(waiting, project);
     turn_.add(waiting, record, admitted);
@@ -366,6 +377,7 @@ class Service : public CaptureService {
   EventParser parser_;
   ReplayParser replay_parser_;
   ai::AiBody ai_body_;
+  HeatmapSplit heatmap_split_;
   Admission admission_;
   Browser browser_;
   Turn turn_;

@@ -80,13 +80,15 @@ bool Admission::is_over(const catalog::Project& project, QuotaResource resource,
   return is_over(plan_of(project), resource, now_ms);
 }
 
-bool Admission::limited(const catalog::Project* project, QuotaResource resource, int64_t now_ms) {
-  return project != nullptr && over_quota(plan_of(*project), resource, now_ms);
+void Admission::count(const Plan& plan, QuotaResource resource, int64_t now_ms) {
+  plan.meter.count(shard_, resource, 1, month_of(now_ms));
 }
 
-void Admission::count(const catalog::Project* project, QuotaResource resource, uint64_t n,
-                      int64_t now_ms) {
-  if (project != nullptr) plan_of(*project).meter.count(shard_, resource, n, month_of(now_ms));
+bool Admission::take(const catalog::Project& project, QuotaResource resource, int64_t now_ms) {
+  const Plan& plan = plan_of(project);
+  if (over_quota(plan, resource, now_ms)) return false;
+  count(plan, resource, now_ms);
+  return true;
 }
 
 /// The key is the partition's (contract section 5), the project standing for its token.
@@ -98,6 +100,41 @@ bool Admission::overflows(const Plan* plan, const event::RawRecord& record) {
                                         : hash64(record.token);
   const uint64_t key = hash64(record.cookieless ? record.ip : record.distinct_id, seed);
   return !overflow_.admits(key, limit, record.now_ms);
+}
+
+Restricted Admission::restrict(const Plan& plan, event::RawRecord& record, Endpoint endpoint) {
+  if (plan.restrictions.empty()) return {};
+  const Restricted how = plan.restrictions.apply(record, pipeline_of(record.event, endpoint));
+  record.skip_persons = record.skip_persons || how.skip_persons;
+  return how;
+}
+
+/// For restrictions that divert.
+Admitted Admission::divert(const Restricted& how, event::RawRecord& record, Lane calm) {
+  metrics().restricted.add();
+  if (how.drop) {
+    drop(record, kDropped);
+    return {calm, kDropped, {}};
+  }
+  if (how.quarantine) {
+    record.disposition = Disposition::kQuarantine;
+    record.reason = kQuarantined;
+    return {calm, {}, {}};
+  }
+  record.disposition = Disposition::kDrop;
+  record.reason = kRedirected;
+  return {calm, {}, how.topic};
+}
+
+Admitted Admission::admit_part(const catalog::Project* project, event::RawRecord& record,
+                               const Admitted& admitted, Endpoint endpoint) {
+  Lane lane = admitted.lane;
+  if (project != nullptr) {
+    const Restricted how = restrict(plan_of(*project), record, endpoint);
+    if (how.diverts()) return divert(how, record, lane);
+    if (how.overflow && lane == Lane::kMain) lane = Lane::kOverflow;
+  }
+  return {lane, {}, {}};
 }
 
 Admitted Admission::admit(const catalog::Project* project, event::RawRecord& record,
@@ -124,29 +161,9 @@ Admitted Admission::admit(const catalog::Project* project, event::RawRecord& rec
     drop(record, kOverQuota);
     return {calm, kOverQuota, {}};
   }
-  Restricted restricted;
-  if (!plan->restrictions.empty()) {
-    restricted = plan->restrictions.apply(record, pipeline_of(record.event, endpoint));
-    if (restricted.drop) {
-      metrics().restricted.add();
-      drop(record, kDropped);
-      return {calm, kDropped, {}};
-    }
-    record.skip_persons = record.skip_persons || restricted.skip_persons;
-  }
-  plan->meter.count(shard_, resource, 1, month_of(record.now_ms));
-  if (restricted.quarantine) {
-    metrics().restricted.add();
-    record.disposition = Disposition::kQuarantine;
-    record.reason = kQuarantined;
-    return {calm, {}, {}};
-  }
-  if (!restricted.topic.empty()) {
-    metrics().restricted.add();
-    record.disposition = Disposition::kDrop;
-    record.reason = kRedirected;
-    return {calm, {}, restricted.topic};
-  }
+  const Restricted restricted = restrict(*plan, record, endpoint);
+  if (!restricted.drop) count(*plan, resource, record.now_ms);
+  if (restricted.diverts()) return divert(restricted, record, calm);
   if (calm != Lane::kMain) return {calm, {}, {}};
   if (restricted.overflow || overflows(plan, record)) {
     metrics().overflowed.add();

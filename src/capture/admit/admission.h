@@ -46,14 +46,16 @@ class Admission {
   Admitted admit(const catalog::Project* project, event::RawRecord& record,
                  Endpoint endpoint = Endpoint::kEvents);
 
-  /// For endpoints that answer a request as a whole (/s, /flags): true when the project may have no
-  /// more of this resource now; the refusal is counted. False for an unknown project.
-  bool limited(const catalog::Project* project, catalog::QuotaResource resource, int64_t now_ms);
-  /// The same without counting a refusal, for what is only told of a limit.
+  /// For what was split off an event that `admitted` let in: it travels with it, and costs neither
+  /// quota nor rate. The project's restrictions are asked, because it has a name of its own.
+  Admitted admit_part(const catalog::Project* project, event::RawRecord& record,
+                      const Admitted& admitted, Endpoint endpoint = Endpoint::kEvents);
+
+  /// For what is no event (a request to /flags): counts one more of the resource and answers true,
+  /// or counts a refusal and answers false, as `admit` does for an event.
+  bool take(const catalog::Project& project, catalog::QuotaResource resource, int64_t now_ms);
+  /// Counts nothing: for what is only told of a limit.
   bool is_over(const catalog::Project& project, catalog::QuotaResource resource, int64_t now_ms);
-  /// Counts what such an endpoint has taken.
-  void count(const catalog::Project* project, catalog::QuotaResource resource, uint64_t n,
-             int64_t now_ms);
 
  private:
   struct Plan;
@@ -61,6 +63,9 @@ class Admission {
   const usage::Month& month_of(int64_t now_ms);
   bool is_over(const Plan& plan, catalog::QuotaResource resource, int64_t now_ms);
   bool over_quota(const Plan& plan, catalog::QuotaResource resource, int64_t now_ms);
+  void count(const Plan& plan, catalog::QuotaResource resource, int64_t now_ms);
+  static Restricted restrict(const Plan& plan, event::RawRecord& record, Endpoint endpoint);
+  static Admitted divert(const Restricted& how, event::RawRecord& record, event::Lane calm);
   bool overflows(const Plan* plan, const event::RawRecord& record);
 
   const CaptureOptions& options_;

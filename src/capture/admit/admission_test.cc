@@ -124,16 +124,54 @@ TEST_F(AdmissionTest, ScopedResourcesAreLimitedApart) {
             QuotaResource::kRecordings);
 }
 
-TEST_F(AdmissionTest, WholeRequestsAskAndCount) {
-  set("phc_a", R"({"quotas":[{"resource":"recordings","events_per_month_max":1}]})");
+TEST_F(AdmissionTest, WhatIsNoEventIsCountedByTheSameQuota) {
+  set("phc_a", R"({"quotas":[{"resource":"feature_flags","events_per_month_max":2}]})");
   snapshot_ = catalog_->snapshot();
-  const catalog::Project* a = snapshot_->find_token("phc_a");
-  EXPECT_FALSE(admission().limited(a, QuotaResource::kRecordings, kNow));
-  admission().count(a, QuotaResource::kRecordings, 1, kNow);
-  EXPECT_TRUE(admission().limited(a, QuotaResource::kRecordings, kNow));
-  EXPECT_FALSE(admission().limited(a, QuotaResource::kFeatureFlags, kNow));
-  EXPECT_FALSE(admission().limited(nullptr, QuotaResource::kRecordings, kNow));
-  admission().count(nullptr, QuotaResource::kRecordings, 1, kNow);
+  const catalog::Project& a = *snapshot_->find_token("phc_a");
+  EXPECT_TRUE(admission().take(a, QuotaResource::kFeatureFlags, kNow));
+  EXPECT_FALSE(admission().is_over(a, QuotaResource::kFeatureFlags, kNow));
+  EXPECT_TRUE(admission().take(a, QuotaResource::kFeatureFlags, kNow));
+  EXPECT_TRUE(admission().is_over(a, QuotaResource::kFeatureFlags, kNow));
+  EXPECT_FALSE(admission().take(a, QuotaResource::kFeatureFlags, kNow));
+  EXPECT_TRUE(admission().take(a, QuotaResource::kRecordings, kNow));
+  const auto counts =
+      usage_->meter(a.id).counts(QuotaResource::kFeatureFlags, usage::month_at(kNow));
+  EXPECT_EQ(counts.used, 2U);
+  EXPECT_EQ(counts.refused, 1U);
+  EXPECT_EQ(counts.limited_since_ms, kNow);
+}
+
+TEST_F(AdmissionTest, WhatIsSplitOffTravelsAlongAndCostsNothing) {
+  set("phc_a", R"({"overflow":{"events_per_second":1,"burst":1}})");
+  for (const Lane lane : {Lane::kMain, Lane::kOverflow}) {
+    event::RawRecord whole = record("seen"), part = record("$$heatmap");
+    const Admitted admitted = admit(whole);
+    EXPECT_EQ(admitted.lane, lane);
+    EXPECT_EQ(admission().admit_part(snapshot_->find_token("phc_a"), part, admitted).lane, lane);
+  }
+  EXPECT_EQ(used(QuotaResource::kEvents), 2U);
+  event::RawRecord unknown = record("$$heatmap");
+  EXPECT_EQ(admission().admit_part(nullptr, unknown, {Lane::kHistorical, {}, {}}).lane,
+            Lane::kHistorical);
+}
+
+TEST_F(AdmissionTest, RestrictionsNameWhatIsSplitOff) {
+  set("phc_a", R"({"restrictions":[
+      {"type":"drop_event_from_ingestion","event_names":["$$heatmap"],"distinct_ids":["u1"]},
+      {"type":"redirect_to_topic","topic":"lab","event_names":["$$heatmap"],"distinct_ids":["u2"]},
+      {"type":"force_overflow_from_ingestion","distinct_ids":["u3"]}]})");
+  const auto part_of = [&](std::string_view id) {
+    event::RawRecord whole = record("seen", id);
+    const Admitted admitted = admit(whole);
+    EXPECT_EQ(whole.disposition, Disposition::kProcess);
+    last_ = record("$$heatmap", id);
+    return admission().admit_part(snapshot_->find_token("phc_a"), last_, admitted);
+  };
+  EXPECT_EQ(part_of("u1").tag, "event_restriction_drop");
+  EXPECT_EQ(last_.reason, "event_restriction_drop");
+  EXPECT_EQ(part_of("u2").topic, "lab");
+  EXPECT_EQ(part_of("u3").lane, Lane::kOverflow);
+  EXPECT_EQ(part_of("u4").lane, Lane::kMain);
 }
 
 TEST_F(AdmissionTest, RestrictionsMatchAllKindsAndAnyEntry) {

@@ -18,6 +18,8 @@ namespace penstock::capture {
 struct Restricted {
   bool drop = false, quarantine = false, overflow = false, skip_persons = false;
   std::string_view topic{};  // of the first matching redirect_to_topic; empty: none
+
+  bool diverts() const { return drop || quarantine || !topic.empty(); }
 };
 
 class RestrictionPlan {

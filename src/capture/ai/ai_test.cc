@@ -270,6 +270,34 @@ TEST_F(AiTest, AFullLogIsA503) {
   EXPECT_EQ(answer->headers["retry-after"], "1");
 }
 
+TEST_F(AiTest, OverTheQuotaItIsDroppedCountedAndToldToStop) {
+  const catalog::Principal by{std::nullopt, "test", ProjectId{}};
+  const auto project = catalog_->create_project(by, "p", "phc_t");
+  ASSERT_TRUE(project);
+  ASSERT_TRUE(catalog_->set_project_setting(
+      by, project->id, "admission",
+      R"({"quotas":[{"resource":"llm_events","events_per_month_max":1}]})"));
+  turn();
+  for (const int status : {200, 429}) {
+    const auto answer = post(whole(part("event", kEvent)));
+    turn();
+    const auto records = held_records();
+    ASSERT_EQ(records.size(), 1U);
+    EXPECT_EQ(records[0].event, "$ai_generation");
+    EXPECT_EQ(records[0].reason, status == 200 ? "" : "billing_limit_exceeded");
+    EXPECT_EQ(answer->status, 0) << "answered before the books have it";
+    land();
+    EXPECT_EQ(answer->status, status);
+  }
+  const auto batch = ask("POST", "/i/v0/ai/batch/",
+                         R"({"api_key":"phc_t","batch":[)" + std::string(kEvent) + "]}", {});
+  turn();
+  ASSERT_EQ(held_records().size(), 1U);
+  EXPECT_EQ(held_records()[0].reason, "billing_limit_exceeded");
+  land();
+  EXPECT_EQ(batch->status, 200);
+}
+
 TEST_F(AiTest, ABatchIsAsOnAnyOtherPath) {
   for (const char* path : {"/i/v0/ai/batch", "/i/v0/ai/batch/"}) {
     // Eight MiB an event, and any name.

@@ -130,10 +130,9 @@ void Browser::flags(wire::Request& request, wire::Responder& responder,
   if (project == nullptr) return answer_error(responder, context, unknown_token());
   if (!body->disable_flags) {
     out.quota_limited =
-        admission_.limited(project, QuotaResource::kFeatureFlags, out.evaluated_at_ms);
+        !admission_.take(*project, QuotaResource::kFeatureFlags, out.evaluated_at_ms);
   }
   if (!body->disable_flags && !out.quota_limited) {
-    admission_.count(project, QuotaResource::kFeatureFlags, 1, out.evaluated_at_ms);
     const auto runtime = runtime_of(request, *body);
     const FlagSubject subject{body->distinct_id, body->device_id};
     for (const catalog::FeatureFlag& flag : project->settings->feature_flags.flags) {

@@ -111,6 +111,8 @@ EventParser::Typed EventParser::property(JsonScanner& in, std::string_view key, 
     out.ignore_sent_at = raw == "true";
   } else if (key == "capture_internal") {
     out.internal = true;
+  } else if (key == "$heatmap_data") {
+    out.heatmap = type != JsonType::kNull;
   }
   return Typed::kOk;
 }

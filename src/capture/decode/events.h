@@ -27,6 +27,7 @@ struct ParsedEvent {
   std::optional<std::string_view> timestamp;
   std::optional<int64_t> offset_ms;
   bool cookieless = false, ignore_sent_at = false, internal = false, engage = false;
+  bool heatmap = false;  // has $heatmap_data, to be split off
 
   // As they were found, before `finish` decides.
   bool has_event = false;
