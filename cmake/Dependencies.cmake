@@ -76,6 +76,10 @@ add_library(dep_llhttp STATIC
   ${llhttp_dir}/src/api.c ${llhttp_dir}/src/http.c ${llhttp_dir}/src/llhttp.c)
 target_include_directories(dep_llhttp SYSTEM PUBLIC ${llhttp_dir}/include)
 target_compile_options(dep_llhttp PRIVATE -O2 -w)
+if(PENSTOCK_FUZZ)
+  # The only dependency compiled here: the fuzzer sees into it.
+  target_compile_options(dep_llhttp PRIVATE -fsanitize=${PENSTOCK_SANITIZE} -fno-sanitize-recover=all)
+endif()
 set_target_properties(dep_llhttp PROPERTIES C_CLANG_TIDY "")
 add_library(dep::llhttp ALIAS dep_llhttp)
 

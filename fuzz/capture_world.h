@@ -1,14 +1,18 @@
 // A capture shard over a log that takes everything at once: for drivers that ask whole requests.
 //
-// What it holds for every request: one answer, with a status capture knows, and raw records that
-// decode again.
+// What it holds for every request: one answer, with a status of the contract, and in the log only
+// what was accepted, as records that decode again and hold JSON.
 #pragma once
 
+#include <simdjson.h>
+
+#include <array>
 #include <memory>
 #include <vector>
 
 #include "base/codec.h"
 #include "capture/capture.h"
+#include "event/json_fields.h"
 #include "event/lane.h"
 #include "event/raw_record.h"
 #include "fuzz/fuzz.h"
@@ -17,23 +21,29 @@
 
 namespace penstock::fuzz {
 
+inline constexpr size_t kDecodedBytesMax = 1U << 20, kMessageBytesMax = 8192;
 inline constexpr std::string_view kProjectKey = "phc_fuzz0000000000000000000000000000000000000";
+
+/// What one request has put into the log.
+struct Logged {
+  std::vector<event::RawRecord> records;  // views into `batches`
+  std::vector<std::unique_ptr<std::string>> batches;
+};
 
 class EagerLog : public log::Log {
  public:
   Status start(std::vector<log::TopicSpec>) override { return {}; }
+  Status ensure_topic(log::TopicSpec) override { return {}; }
   void stop() override {}
   void append(runtime::Loop&, std::string topic, std::vector<log::Batch> batches,
               log::AppendDone done) override {
     std::vector<log::Appended> out;
     for (const log::Batch& batch : batches) {
       out.push_back({batch.partition, Offset{0}, false});
-      if (topic == event::kTopicRefused) continue;
-      ByteReader in(batch.data);
-      for (uint32_t i = 0; i < batch.count; i++) {
-        hold(event::decode_raw(in.bytes()).has_value(), "a record that was logged decodes");
-        records++;
-      }
+      logged.batches.push_back(std::make_unique<std::string>(batch.data));
+      ByteReader in(*logged.batches.back());
+      for (uint32_t i = 0; i < batch.count; i++) take(topic, in.bytes());
+      hold(in.ok() && in.at_end(), "a batch holds as many records as it says");
     }
     done(std::move(out));
   }
@@ -49,8 +59,36 @@ class EagerLog : public log::Log {
     return {};
   }
   log::LogStats stats() const override { return {}; }
-  size_t records = 0;
+
+  Logged logged;
+
+ private:
+  void take(const std::string& topic, std::string_view bytes) {
+    if (topic == event::kTopicRefused) {
+      hold(event::decode_refused(bytes).has_value(), "a refusal that was logged decodes");
+      return;
+    }
+    const auto record = event::decode_raw(bytes);
+    hold(record.has_value(), "a record that was logged decodes");
+    hold(record->project.value != 0 || record->token != kProjectKey,
+         "a known token has its project");
+    hold(!record->token.empty() && record->token.size() <= 64, "a token is short");
+    hold(record->distinct_id.size() <= 4 * 200, "a distinct id is cut");
+    hold(is_utf8(record->distinct_id) && is_utf8(record->event), "names are UTF-8");
+    if (record->disposition == event::Disposition::kProcess) {
+      hold(!record->event.empty() && !record->distinct_id.empty(), "what goes on has its names");
+      hold(is_utf8(record->data) && event::JsonFields::parse(record->data).has_value(),
+           "what goes on is a JSON object");
+    }
+    logged.records.push_back(*record);
+  }
+  static bool is_utf8(std::string_view text) {
+    return simdjson::validate_utf8(text.data(), text.size());
+  }
 };
+
+/// The statuses of the contract's endpoints; 503 only comes of what is not drawn here.
+inline constexpr std::array kStatuses{200, 204, 304, 400, 401, 403, 404, 405, 413, 415, 429};
 
 struct CaptureReply {
   int status = 0;
@@ -61,20 +99,28 @@ class CaptureWorld {
  public:
   CaptureWorld() {
     const catalog::Principal nobody{std::nullopt, "fuzz", ProjectId{}};
-    hold(catalog_->create_project(nobody, "fuzz", std::string(kProjectKey)).has_value(),
-         "a project can be made");
+    const auto project = catalog_->create_project(nobody, "fuzz", std::string(kProjectKey));
+    hold(project.has_value(), "a project can be made");
+    project_ = project->id;
     capture::CaptureOptions options;
-    options.decoded_bytes_max = 1U << 20;
-    options.message_bytes_max = 1U << 18;
+    options.decoded_bytes_max = options.v1_decoded_bytes_max = kDecodedBytesMax;
+    options.message_bytes_max = kMessageBytesMax;
     service_ = capture::CaptureService::make(loop_, runtime_, log, *catalog_, nullptr,
                                              std::make_shared<usage::Usage>(1), options);
     service_->set_ready(true);
   }
   ~CaptureWorld() { service_.reset(); }
 
+  void set(std::string_view name, std::string_view json) {
+    hold(catalog_->set_project_setting({}, project_, name, std::string(json)).has_value(),
+         "a project can be set up");
+    runtime_.run_for(std::chrono::milliseconds(1));
+  }
+
   CaptureReply ask(std::string_view method, std::string_view target,
                    const std::vector<wire::Header>& headers, std::string_view body) {
     CaptureReply reply;
+    log.logged = {};
     body_.assign(body);
     wire::Request request;
     request.method = method;
@@ -90,8 +136,9 @@ class CaptureWorld {
     for (int turns = 0; turns < 100 && reply.status == 0; turns++) {
       runtime_.run_for(std::chrono::milliseconds(1));
     }
-    hold(reply.status >= 200 && reply.status < 600 && reply.status != 500,
-         "a request gets one answer, and never 500");
+    hold(std::ranges::find(kStatuses, reply.status) != kStatuses.end(),
+         "a request gets one answer, of a status that the contract has");
+    hold(reply.status < 300 || log.logged.records.empty(), "what is refused is not in the log");
     return reply;
   }
 
@@ -131,6 +178,7 @@ class CaptureWorld {
   runtime::Loop& loop_ = runtime_.make_loop();
   std::unique_ptr<catalog::Catalog> catalog_ = catalog::make_memory_catalog(runtime_);
   std::unique_ptr<capture::CaptureService> service_;
+  ProjectId project_;
   PaddedBuffer body_;
 };
 

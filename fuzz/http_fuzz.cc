@@ -1,18 +1,11 @@
-// HTTP: whatever bytes a connection carries, in whatever pieces, the server answers in whole
-// responses or closes, its handler sees only what its limits allow, and a neighbour is served.
+// HTTP: whatever bytes a connection carries, and in whatever pieces they come, the handler sees the
+// same requests, within its limits, the client gets the same whole answers, and nothing is left.
 //
-// Input: plain bytes, or (first byte odd) choices that a small grammar turns into requests. They go
-// to a real server on loopback in pieces whose sizes the input also draws.
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
+// Input: a byte for the size of the pieces and, when it is odd, choices that a small grammar turns
+// into requests; otherwise plain bytes, whose mutator knows lines, header bombs and chunks.
 #include <array>
-#include <future>
 
-#include "fuzz/fuzz.h"
-#include "runtime/real_runtime.h"
-#include "wire/http.h"
+#include "fuzz/http_world.h"
 
 namespace {
 
@@ -20,97 +13,7 @@ using penstock::fuzz::Choices;
 using penstock::fuzz::hold;
 using namespace penstock;
 
-constexpr size_t kBodyBytesMax = 2000;
-constexpr size_t kHeadersMax = 20, kHeaderBytesMax = 4096;
-constexpr size_t kNeighbourEvery = 64;
-
-class Checks : public wire::Handler {
- public:
-  size_t body_bytes_max(const wire::Request&) const override { return kBodyBytesMax; }
-  void handle(wire::Request& r, wire::Responder responder) override {
-    hold(r.headers.size() <= kHeadersMax, "headers are within their limit");
-    hold(r.body->size() <= kBodyBytesMax, "a body is within its limit");
-    hold(!r.body_too_large || r.body->size() == 0, "a body that is too large is not kept");
-    hold(!r.method.empty() && r.target.size() < kHeaderBytesMax, "a request has a first line");
-    hold(r.target.starts_with(r.path), "the path is the target's beginning");
-    for (const wire::Header& h : r.headers) {
-      hold(h.name.find_first_of("\r\n:") == std::string_view::npos, "a header's name is a name");
-      hold(h.value.find_first_of("\r\n") == std::string_view::npos, "a header is one line");
-    }
-    if (r.path == "/late") return late_.push_back(std::move(responder));
-    if (r.path == "/drop") return;
-    wire::Response response;
-    response.body = std::string(r.body->view().substr(0, 20));
-    responder.send(std::move(response));
-    // One that waited is answered after this one was ready.
-    for (wire::Responder& waiting : std::exchange(late_, {})) waiting.send({});
-  }
-  void forget() { late_.clear(); }
-
- private:
-  std::vector<wire::Responder> late_;
-};
-
-class World {
- public:
-  World() {
-    wire::ServerLimits limits;
-    limits.headers_max = kHeadersMax;
-    limits.header_bytes_max = kHeaderBytesMax;
-    limits.pipeline_max = 4;
-    thread_.start();
-    on_loop([&] {
-      auto started = wire::Server::start(thread_.loop(), thread_.poller(), *runtime_,
-                                         {"127.0.0.1", 0}, false, limits, checks_);
-      hold(started.has_value(), "the server starts");
-      server_ = std::move(*started);
-    });
-  }
-  template <typename Work>
-  void on_loop(Work work) {
-    std::promise<void> done;
-    thread_.loop().post([&] {
-      work();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
-  int connect() {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(server_->address().port);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    hold(::connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0, "the server accepts");
-    const timeval patience{20, 0};
-    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    // Ends with a reset, so that thousands of inputs leave no ports behind.
-    const linger at_once{1, 0};
-    ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    return fd;
-  }
-  static bool send(int fd, std::string_view text) {
-    while (!text.empty()) {
-      const ssize_t n = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
-      if (n <= 0) return false;
-      text.remove_prefix(static_cast<size_t>(n));
-    }
-    return true;
-  }
-  Checks& checks() { return checks_; }
-
- private:
-  // Torn down by nobody: the process ends with it.
-  std::unique_ptr<runtime::Runtime> runtime_ = runtime::make_real_runtime({1, 16});
-  runtime::LoopThread& thread_ = *std::make_unique<runtime::LoopThread>("fuzz").release();
-  Checks checks_;
-  std::unique_ptr<wire::Server> server_;
-};
-
-World& world() {
-  static World& instance = *std::make_unique<World>().release();
-  return instance;
-}
+constexpr size_t kPiecesMax = 300;
 
 /// One request that may be right or wrong in any part.
 void add_request(Choices& c, std::string& out) {
@@ -169,58 +72,115 @@ void add_request(Choices& c, std::string& out) {
   out += body;
 }
 
-/// Reads what comes until the server closes or has answered all; holds that it is HTTP.
-void read_answers(int fd) {
-  std::string all;
-  std::array<char, 16384> buffer{};
-  for (;;) {
-    const ssize_t n = ::recv(fd, buffer.data(), buffer.size(), 0);
-    if (n <= 0) break;
-    all.append(buffer.data(), static_cast<size_t>(n));
-    hold(all.size() < 8U << 20, "the answers are bounded");
+/// Lines that matter, to be put among others.
+constexpr std::array<std::string_view, 22> kLines{"Content-Length: 5\r\n",
+                                                  "Content-Length: 99999999999999999999\r\n",
+                                                  "Content-Length: 0x5\r\n",
+                                                  "Transfer-Encoding: chunked\r\n",
+                                                  "Transfer-Encoding: chunked, gzip\r\n",
+                                                  "transfer-encoding:\tchunked\r\n",
+                                                  "Connection: close\r\n",
+                                                  "Connection: keep-alive, upgrade\r\n",
+                                                  "Upgrade: h2c\r\n",
+                                                  "Expect: 100-continue\r\n",
+                                                  "GET /late HTTP/1.1\r\n\r\n",
+                                                  "GET /drop HTTP/1.1\r\n\r\n",
+                                                  "HEAD / HTTP/1.0\r\n\r\n",
+                                                  "POST / HTTP/1.1\r\n",
+                                                  "5\r\nhello\r\n",
+                                                  "5;a=b\r\nhello\r\n",
+                                                  "0\r\n\r\n",
+                                                  "ffffffff\r\n",
+                                                  "\r\n",
+                                                  "\r\n\r\n",
+                                                  "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+                                                  " folded\r\n"};
+
+/// Drops, repeats, moves and puts in lines of plain bytes.
+void mutate_lines(std::string& text, std::minstd_rand& random) {
+  std::vector<std::string> lines;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size() - 1) + 1;
+    lines.push_back(text.substr(at, end - at));
+    at = end;
   }
-  hold(all.empty() || std::string_view("HTTP/1.1 ").starts_with(all.substr(0, 9)),
-       "what comes back is HTTP");
+  for (size_t n = 1 + random() % 3; n > 0; n--) {
+    if (lines.empty()) lines.emplace_back("GET / HTTP/1.1\r\n");
+    const size_t at = random() % lines.size(), other = random() % lines.size();
+    const auto where = lines.begin() + static_cast<std::ptrdiff_t>(at);
+    switch (random() % 6) {
+      case 0: lines.erase(where); break;
+      case 1: std::swap(lines[at], lines[other]); break;
+      case 2: lines.insert(where, random() % 40, std::string(lines[other])); break;
+      case 3: lines[at].insert(lines[at].size() / 2, std::string(random() % 5000, 'x')); break;
+      case 4: fuzz::mutate_bytes(lines[at], lines[at].size() + 8); break;
+      default: lines.insert(where, std::string(kLines[random() % kLines.size()])); break;
+    }
+  }
+  text.clear();
+  for (const std::string& line : lines) text += line;
 }
 
-void serve_neighbour() {
-  const int fd = world().connect();
-  hold(World::send(fd, "POST /fine HTTP/1.1\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"),
-       "a neighbour can send");
-  std::string all;
-  std::array<char, 1024> buffer{};
-  for (ssize_t n = 1; n > 0;) {
-    n = ::recv(fd, buffer.data(), buffer.size(), 0);
-    if (n > 0) all.append(buffer.data(), static_cast<size_t>(n));
+/// Bytes are seen in whole answers: a status line, headers, a length and so many bytes.
+void hold_answers(std::string_view all, size_t requests) {
+  size_t answers = 0;
+  while (!all.empty()) {
+    hold(all.starts_with("HTTP/1.1 "), "what comes back is HTTP");
+    const size_t end = all.find("\r\n\r\n");
+    hold(end != std::string_view::npos, "an answer has a whole head");
+    const std::string_view head = all.substr(0, end + 2);
+    const int status = std::atoi(std::string(head.substr(9, 3)).c_str());
+    all.remove_prefix(end + 4);
+    if (status == 100) continue;
+    answers++;
+    hold(status == 200 || status == 400 || status == 431 || status == 500, "a status is known");
+    const size_t at = head.find("Content-Length: ");
+    hold(at != std::string_view::npos, "an answer has a length");
+    const auto bytes = static_cast<size_t>(std::atoll(std::string(head.substr(at + 16)).c_str()));
+    // An answer to HEAD tells the length of what is not sent.
+    const size_t here = all.starts_with("HTTP/1.1 ") ? 0 : std::min(bytes, all.size());
+    hold(here == bytes || here == 0, "an answer is whole");
+    all.remove_prefix(here);
   }
-  hold(all.starts_with("HTTP/1.1 200") && all.ends_with("ok"), "a neighbour is answered");
-  ::close(fd);
+  hold(answers <= requests + 1, "a request has one answer, and the connection one of its own");
 }
 
 }  // namespace
 
+extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t size_max,
+                                          unsigned seed) {
+  using namespace penstock::fuzz;
+  if (size < 2 || data[0] % 2 == 1 || seed % 4 == 0) return LLVMFuzzerMutate(data, size, size_max);
+  std::minstd_rand random(seed);
+  std::string text(text_of(data + 1, size - 1));
+  mutate_lines(text, random);
+  return 1 + give_back(text, data + 1, size_max - 1);
+}
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace penstock::fuzz;
+  static HttpWorld world;
   if (size < 2) return 0;
-  Choices choices(fuzz::text_of(data + 1, size - 1));
+  Choices choices(text_of(data + 1, size - 1));
   std::string text;
-  const size_t pieces = 1 + data[0] / 2 % 4;
   if (data[0] % 2 == 1) {
     for (size_t n = 1 + choices.below(6); n > 0; n--) add_request(choices, text);
   } else {
     text = choices.rest();
   }
-  const int fd = world().connect();
-  const size_t step = std::max<size_t>(1, text.size() / pieces);
-  std::string_view rest = text;
-  while (!rest.empty() && World::send(fd, rest.substr(0, step))) {
-    rest.remove_prefix(std::min(step, rest.size()));
-    if (!rest.empty()) world().on_loop([] {});  // the server has seen the piece on its own
+  constexpr std::array<size_t, 8> kSteps{1, 2, 3, 5, 16, 61, 500, 4096};
+  const size_t step = std::max(kSteps[data[0] / 2 % kSteps.size()], text.size() / kPiecesMax + 1);
+  const HttpWorld::Outcome whole = world.talk(text, std::max<size_t>(1, text.size()));
+  const HttpWorld::Outcome pieces = world.talk(text, step);
+  hold_answers(whole.answers, whole.requests.size());
+  hold_answers(pieces.answers, pieces.requests.size());
+  // How much of a body is too much is known earlier when it comes in pieces.
+  for (const auto* outcome : {&whole, &pieces}) {
+    for (const SeenRequest& seen : outcome->requests) {
+      if (seen.too_large) return 0;
+    }
   }
-  ::shutdown(fd, SHUT_WR);
-  read_answers(fd);
-  ::close(fd);
-  world().on_loop([] { world().checks().forget(); });
-  static size_t inputs = 0;
-  if (++inputs % kNeighbourEvery == 0) serve_neighbour();
+  hold(whole.requests == pieces.requests, "requests in pieces are the same requests");
+  hold(whole.answers == pieces.answers, "their answers are the same");
   return 0;
 }

@@ -29,7 +29,7 @@ inline std::vector<std::string> json_tokens(std::string_view text) {
   return out;
 }
 
-inline constexpr std::array<std::string_view, 58> kJsonWords{
+inline constexpr std::array<std::string_view, 66> kJsonWords{
     R"("event")",
     R"("distinct_id")",
     R"("properties")",
@@ -54,6 +54,14 @@ inline constexpr std::array<std::string_view, 58> kJsonWords{
     R"("person_properties")",
     R"("options")",
     R"("created_at")",
+    R"("$snapshot_items")",
+    R"("$snapshot_source")",
+    R"("flag_keys_to_evaluate")",
+    R"("$device_id")",
+    R"("disable_flags")",
+    R"("product_tour_id")",
+    R"("process_person_profile")",
+    R"("\u0061pi_key")",
     R"("phc_fuzz0000000000000000000000000000000000000")",
     R"("$pageview")",
     R"("$identify")",
@@ -100,7 +108,7 @@ inline void mutate_json(std::string& text, size_t size_max, unsigned seed) {
     const size_t at = random() % tokens.size(), other = random() % tokens.size();
     const auto where = tokens.begin() + static_cast<std::ptrdiff_t>(at);
     const std::string word(kJsonWords[random() % kJsonWords.size()]);
-    switch (random() % 7) {
+    switch (random() % 9) {
       case 0: tokens.erase(where); break;
       case 1: tokens.insert(where, tokens[other]); break;
       case 2: std::swap(tokens[at], tokens[other]); break;
@@ -114,12 +122,36 @@ inline void mutate_json(std::string& text, size_t size_max, unsigned seed) {
         tokens.insert(where, run.begin(), run.end());
         break;
       }
+      case 6: {  // deep around the token, about as deep as is allowed or deeper
+        const size_t depth = random() % 4 == 0 ? random() % 2000 : 100 + random() % 60;
+        const bool object = random() % 2 == 0;
+        for (size_t i = 0; i < depth; i++) {
+          tokens[at].insert(0, object ? R"({"a":)" : "[");
+          tokens[at] += object ? '}' : ']';
+        }
+        break;
+      }
+      case 7: {  // as many digits
+        tokens[at] = std::string(1 + random() % 400, static_cast<char>('0' + random() % 10));
+        if (random() % 2 == 0)
+          tokens[at].insert(tokens[at].size() / 2, random() % 2 == 0 ? "." : "e");
+        break;
+      }
       default: mutate_bytes(tokens[at], tokens[at].size() + 8); break;
     }
   }
   text.clear();
   for (const std::string& token : tokens) text += token;
   if (text.size() > size_max) text.resize(size_max);
+}
+
+/// The mutator of drivers whose input is `choices` bytes and then JSON.
+inline size_t mutate_request(uint8_t* data, size_t size, size_t size_max, unsigned seed,
+                             size_t choices) {
+  if (size <= choices || seed % 8 == 0) return LLVMFuzzerMutate(data, size, size_max);
+  std::string body(text_of(data + choices, size - choices));
+  mutate_json(body, size_max - choices, seed / 8);
+  return choices + give_back(body, data + choices, size_max - choices);
 }
 
 }  // namespace penstock::fuzz

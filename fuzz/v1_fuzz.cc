@@ -1,7 +1,8 @@
 // Capture V1: any headers, encoding and body give one answer; a 200 names every event of the batch
-// once, each is a record in the log, and what is stored of it is JSON.
+// once and in order, each is a record in the log, and what is stored of it is JSON.
 //
-// Input: four bytes of choices, then the body as JSON (or anything). The mutator works on tokens.
+// Input: four bytes of choices, then the body as JSON (or anything), which the driver may pack. The
+// mutator works on tokens.
 #include <simdjson.h>
 
 #include <array>
@@ -12,6 +13,7 @@
 #include "event/json_fields.h"
 #include "fuzz/capture_world.h"
 #include "fuzz/json_mutator.h"
+#include "fuzz/packing.h"
 
 namespace {
 
@@ -19,7 +21,7 @@ using penstock::fuzz::hold;
 using penstock::wire::Header;
 
 constexpr size_t kChoices = 4;
-constexpr size_t kEventsMax = 1000;
+constexpr size_t kEventsMax = 50'000;
 
 constexpr std::array<std::string_view, 3> kPaths{"/i/v1/analytics/events", "/i/v1/ai/events/",
                                                  "/i/v1/analytics/events/?x=1"};
@@ -46,9 +48,13 @@ std::vector<Header> headers_of(uint8_t choice) {
   return out;
 }
 
+struct Expected {
+  int status = 200;                // of the refusal; 200 when it is accepted
+  std::vector<std::string> uuids;  // of the batch, in order
+};
+
 /// The parser and the maker of records on their own, where more can be held than an answer says.
-/// The number of events; 0 when the batch is refused.
-size_t parse(const std::vector<Header>& headers, std::string_view body) {
+Expected parse(const std::vector<Header>& headers, std::string_view body) {
   namespace v1 = penstock::capture::v1;
   static v1::BatchParser parser;
   static v1::RecordMaker maker;
@@ -57,20 +63,23 @@ size_t parse(const std::vector<Header>& headers, std::string_view body) {
   request.headers = headers;
   const auto head = v1::read_head(request, 64);
   hold(head || (head.error().status >= 400 && head.error().status < 500), "a refusal is a 4xx");
-  if (!simdjson::validate_utf8(body.data(), body.size())) return 0;
+  if (!head) return {head.error().status, {}};
+  if (body.empty() || !simdjson::validate_utf8(body.data(), body.size())) return {400, {}};
   const auto batch = parser.parse(body, kEventsMax);
   if (!batch) {
     hold(batch.error().status == 400 || batch.error().status == 413, "a refusal is a 4xx");
     hold(!batch.error().message.empty(), "a refusal has words");
     parser.clear();
-    return 0;
+    return {batch.error().status, {}};
   }
   hold(!(*batch)->events.empty(), "a batch that is taken has events");
-  maker.begin(head ? *head : v1::Head{});
+  maker.begin(*head);
+  Expected out;
   v1::RequestFacts facts;
   facts.now_ms = facts.client_ms = 1'764'064'800'000;
   for (const v1::BatchEvent& event : (*batch)->events) {
     const penstock::event::RawRecord record = maker.make(event, facts, options);
+    out.uuids.push_back(event.uuid.text());
     hold(record.distinct_id.size() <= v1::kDistinctIdBytesMax, "a distinct id is short");
     if (!event.drop.empty()) {
       hold(record.reason == event.drop && record.data.empty(), "a drop is a record without data");
@@ -83,45 +92,47 @@ size_t parse(const std::vector<Header>& headers, std::string_view body) {
     hold(penstock::event::decode_string(*fields->find("event")) == record.event,
          "the record's name is the stored one");
   }
-  const size_t events = (*batch)->events.size();
   parser.clear();
-  return events;
+  return out;
 }
 
 }  // namespace
 
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t size_max,
                                           unsigned seed) {
-  using namespace penstock::fuzz;
-  if (size <= kChoices || seed % 8 == 0) return LLVMFuzzerMutate(data, size, size_max);
-  std::string body(text_of(data + kChoices, size - kChoices));
-  mutate_json(body, size_max - kChoices, seed / 8);
-  return kChoices + give_back(body, data + kChoices, size_max - kChoices);
+  return penstock::fuzz::mutate_request(data, size, size_max, seed, kChoices);
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace penstock::fuzz;
+  constexpr std::array kPacked{Packing::kNone,   Packing::kGzip, Packing::kDeflate,
+                               Packing::kBrotli, Packing::kZstd, Packing::kLz64};
   Choices choices(text_of(data, size));
   const auto path = choices.pick(kPaths);
   const uint8_t headers_choice = choices.byte();
-  const bool encoded = choices.chance(64);
-  const std::string_view encoding = choices.pick(kEncodings);
+  const uint8_t encoded = choices.byte();  // low: named but not done; high: both
+  const uint8_t encoding_choice = choices.byte();
+  const size_t n = encoding_choice % kEncodings.size();
   std::vector<Header> headers = headers_of(headers_choice);
-  const std::string_view body = choices.rest();
-  const size_t events = parse(headers, body);
-  if (encoded && !encoding.empty()) headers.push_back({"Content-Encoding", encoding});
-  const size_t before = capture_world().log.records;
+  if (encoded < 64 || encoded >= 192) headers.push_back({"Content-Encoding", kEncodings[n]});
+  const std::string body = packed(encoded >= 192 ? kPacked[n] : Packing::kNone, choices.rest());
+  const Expected expected = parse(headers, choices.rest());
   const CaptureReply reply = capture_world().ask("POST", path, headers, body);
-  const size_t records = capture_world().log.records - before;
   const auto answer = penstock::event::JsonFields::parse(reply.body);
   hold(answer.has_value(), "an answer is a JSON object");
+  const bool as_it_is = n == 0 || (encoded >= 64 && encoded < 192) || encoded >= 192;
+  if (as_it_is) hold(reply.status == expected.status, "the status is that of the parser");
   if (reply.status != 200) {
     hold(answer->contains("error") && answer->contains("error_description"), "a refusal has a tag");
-    hold(records == 0, "what is refused is not in the log");
     return 0;
   }
   const auto results = penstock::event::JsonFields::parse(answer->find("results").value_or(""));
-  hold(results && results->fields().size() == records, "every record has its result");
-  if (!encoded) hold(records == events, "every event is a record");
+  const auto& records = capture_world().log.logged.records;
+  hold(results && results->fields().size() == records.size(), "every record has its result");
+  if (!as_it_is) return 0;
+  hold(records.size() == expected.uuids.size(), "every event is a record");
+  for (size_t i = 0; i < records.size(); i++) {
+    hold(results->fields()[i].key == expected.uuids[i], "results are in the order of the events");
+  }
   return 0;
 }

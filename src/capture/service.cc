@@ -75,11 +75,9 @@ class Service : public CaptureService {
  public:
   Service(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log, catalog::Catalog& catalog,
           ledger::Ledger* ledger, std::shared_ptr<usage::Usage> usage, CaptureOptions options)
-      : loop_(loop),
-        runtime_(runtime),
+      : runtime_(runtime),
         options_(std::move(options)),
         client_address_(options_.trusted_proxies),
-        catalog_(catalog),
         projects_(catalog.snapshot()),
         admission_(options_, std::move(usage)),
         browser_(loop, runtime, catalog, admission_, options_),
@@ -367,11 +365,9 @@ class Service : public CaptureService {
     answer_text(responder, context, refusal.status, refusal.message);
   }
 
-  runtime::Loop& loop_;
   runtime::Runtime& runtime_;
   CaptureOptions options_;
   wire::ClientAddress client_address_;
-  catalog::Catalog& catalog_;
   std::shared_ptr<const catalog::Snapshot> projects_;
   BodyDecoder decoder_;
   EventParser parser_;

@@ -11,15 +11,15 @@ namespace penstock::log {
 class Answers {
  public:
   void add(runtime::Loop* home, runtime::Task task) {
-    for (auto& [loop, tasks] : by_loop_) {
-      if (loop == home) return tasks.push_back(std::move(task));
+    for (auto& [loop, waiting] : by_loop_) {
+      if (loop == home) return waiting.push_back(std::move(task));
     }
     by_loop_.emplace_back(home, std::vector<runtime::Task>());
     by_loop_.back().second.push_back(std::move(task));
   }
   void send() {
-    for (auto& [loop, tasks] : by_loop_) {
-      loop->post([tasks = std::move(tasks)]() mutable {
+    for (auto& [loop, waiting] : by_loop_) {
+      loop->post([tasks = std::move(waiting)]() mutable {
         for (runtime::Task& t : tasks) t();
       });
     }

@@ -330,7 +330,7 @@ void ReplayService::retry(const Error& error, runtime::Task again) {
     return stop_when_quiet();
   }
   loop_.after(std::chrono::milliseconds(retry_ms_),
-              [this, guard = alive(), again = std::move(again)]() mutable {
+              [guard = alive(), again = std::move(again)]() mutable {
                 if (!guard.expired()) again();
               });
 }
