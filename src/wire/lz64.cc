@@ -168,22 +168,21 @@ Status lz64_decode(std::string_view in, PaddedBuffer& out, size_t bytes_max) {
       break;
     }
     const size_t begin = d.text.size();
-    LzDecoder::Slice current{};
+    LzDecoder::Slice current{begin, 1};
+    if (!fresh) {
+      if (code > d.entries.size()) return invalid();
+      // The newest entry may be named before it is there: the previous one and its first unit.
+      current = code < d.entries.size() ? d.entries[code] : previous;
+    }
+    const size_t count = current.count + (!fresh && code == d.entries.size() ? 1 : 0);
+    if (begin + count > bytes_max || width > 28) return too_large();
     if (fresh) {
       d.text.push_back(static_cast<uint16_t>(unit));
-      current = {begin, 1};
-    } else if (code < d.entries.size()) {
-      current = d.entries[code];
-      for (size_t i = 0; i < current.count; i++) d.text.push_back(d.text[current.from + i]);
-      current = {begin, current.count};
-    } else if (code == d.entries.size()) {
-      for (size_t i = 0; i < previous.count; i++) d.text.push_back(d.text[previous.from + i]);
-      d.text.push_back(d.text[previous.from]);
-      current = {begin, previous.count + 1};
     } else {
-      return invalid();
+      for (size_t i = 0; i < current.count; i++) d.text.push_back(d.text[current.from + i]);
+      if (count > current.count) d.text.push_back(d.text[previous.from]);
     }
-    if (d.text.size() > bytes_max || width > 28) return too_large();
+    current = {begin, count};
     // previous + first unit of current: it stands in the text already, side by side.
     d.entries.push_back({previous.from, previous.count + 1});
     previous = current;

@@ -191,6 +191,23 @@ TEST_F(ServerTest, pipelined_answers_come_in_order_even_when_later_ones_are_read
   ::close(fd);
 }
 
+TEST_F(ServerTest, what_follows_a_request_that_ends_the_connection_is_no_request) {
+  start();
+  const int fd = connect();
+  write(fd, "GET /hold HTTP/1.1\r\nConnection: close\r\n\r\nGET /two HTTP/1.1\r\n\r\n");
+  for (size_t held = 0; held == 0;) run([&] { held = echo.held.size(); });
+  EXPECT_EQ(server->stats().requests, 1U);
+  run([this] {
+    Response r;
+    r.body = "one";
+    echo.held.front().send(std::move(r));
+  });
+  const std::string all = read(fd, "");
+  EXPECT_TRUE(all.ends_with("one")) << all;
+  EXPECT_NE(all.find("Connection: close"), std::string::npos) << all;
+  ::close(fd);
+}
+
 TEST_F(ServerTest, smuggling_and_malformed_requests_are_refused) {
   start();
   for (const char* bad :

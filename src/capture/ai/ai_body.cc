@@ -94,30 +94,37 @@ std::expected<std::string, Refusal> AiBody::blob_value(const Part& part, std::st
   return value;
 }
 
-std::expected<void, Refusal> AiBody::put(JsonFields& properties, std::string_view path,
-                                         std::string value) {
-  // Down the path, then back up with what the inner object has become.
-  std::vector<std::pair<JsonFields, std::string_view>> outer;
-  outer.reserve(kPathDepthMax);
-  JsonFields* here = &properties;
-  for (size_t dot = path.find('.'); dot != std::string_view::npos; dot = path.find('.')) {
-    const std::string_view key = path.substr(0, dot);
-    path.remove_prefix(dot + 1);
-    if (key.empty() || outer.size() == kPathDepthMax) return refuse("a part's path is malformed");
-    const auto raw = here->find(key);
-    auto next = JsonFields::parse(raw ? *raw : "{}");
-    if (!next) return refuse("a part's path leads through a property that is no object");
-    outer.emplace_back(std::move(*next), key);
-    here = &outer.back().first;
-  }
-  if (path.empty()) return refuse("a part's path is malformed");
-  if (here->contains(path)) return refuse("a part's property is there already");
-  here->set(path, value);
-  while (!outer.empty()) {
-    const std::string text = outer.back().first.text();
-    const std::string_view key = outer.back().second;
-    outer.pop_back();
-    (outer.empty() ? properties : outer.back().first).set(key, text);
+std::expected<void, Refusal> AiBody::put(JsonFields& object, std::vector<Blob> blobs,
+                                         size_t depth) {
+  // All parts below one member go in together, so that an object is written once however many
+  // parts it has.
+  while (!blobs.empty()) {
+    const std::string_view key = blobs.front().path.substr(0, blobs.front().path.find('.'));
+    if (key.empty()) return refuse("a part's path is malformed");
+    std::vector<Blob> others, inside;
+    std::optional<std::string_view> value;
+    for (const Blob& blob : blobs) {
+      const size_t dot = blob.path.find('.');
+      if (blob.path.substr(0, dot) != key) {
+        others.push_back(blob);
+      } else if (dot != std::string_view::npos) {
+        inside.push_back({blob.path.substr(dot + 1), blob.value});
+      } else if (value || !inside.empty() || object.contains(key)) {
+        return refuse("a part's property is there already");
+      } else {
+        value = blob.value;
+      }
+    }
+    if (inside.empty()) {
+      object.set_borrowed(key, *value);
+    } else {
+      if (depth == kPathDepthMax) return refuse("a part's path is malformed");
+      auto next = JsonFields::parse(value ? *value : object.find(key).value_or("{}"));
+      if (!next) return refuse("a part's path leads through a property that is no object");
+      if (auto done = put(*next, std::move(inside), depth + 1); !done) return done;
+      object.set(key, next->text());
+    }
+    blobs = std::move(others);
   }
   return {};
 }
@@ -196,10 +203,11 @@ std::expected<std::string_view, Refusal> AiBody::decode(const wire::Request& req
                                       : properties_.empty() ? std::string_view("{}")
                                                             : std::string_view(properties_));
   if (!properties) return refuse("the event's properties are not a JSON object");
-  for (auto& [path, value] : blobs_) {
-    if (auto done = put(*properties, path, std::move(value)); !done) {
-      return std::unexpected(std::move(done.error()));
-    }
+  std::vector<Blob> blobs;
+  blobs.reserve(blobs_.size());
+  for (const auto& [path, value] : blobs_) blobs.push_back({path, value});
+  if (auto done = put(*properties, std::move(blobs), 0); !done) {
+    return std::unexpected(std::move(done.error()));
   }
   const std::string text = properties->text();
   fields->set_borrowed("properties", text);

@@ -34,8 +34,12 @@ class AiBody {
   std::expected<std::string_view, Refusal> unpack(std::string_view encoding, std::string_view data,
                                                   PaddedBuffer& out);
   std::expected<std::string, Refusal> blob_value(const Part& part, std::string_view data);
-  std::expected<void, Refusal> put(event::JsonFields& properties, std::string_view path,
-                                   std::string value);
+  /// A property that a part holds: what is left of its path, and its JSON value.
+  struct Blob {
+    std::string_view path, value;
+  };
+  static std::expected<void, Refusal> put(event::JsonFields& object, std::vector<Blob> blobs,
+                                          size_t depth);
   std::expected<void, Refusal> take(const Part& part, std::string_view data);
 
   wire::Inflater inflater_;

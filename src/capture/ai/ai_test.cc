@@ -176,6 +176,11 @@ TEST_F(AiTest, PartsBecomeProperties) {
   EXPECT_EQ(stored(event + part("event.properties", R"({"a":{"b":{"c":1}}})") +
                    part("event.properties.a.b.d", "2") + part("event.properties.x.y", "3")),
             head + R"({"a":{"b":{"c":1,"d":2}},"x":{"y":3}}})");
+  // Into what another part has brought, and past others in between.
+  EXPECT_EQ(
+      stored(event + part("event.properties.a", R"({"b":{}})") + part("event.properties.x", "1") +
+             part("event.properties.a.b.c", "2") + part("event.properties.a.d", "3")),
+      head + R"({"a":{"b":{"c":2},"d":3},"x":1}})");
   EXPECT_EQ(stored(event + part("event.properties.z", gzip("[1]"),
                                 "Content-Type: application/json\r\nContent-Encoding: gzip\r\n")),
             head + R"({"z":[1]}})");
@@ -205,6 +210,7 @@ TEST_F(AiTest, RefusesWhatIsNoAiEvent) {
         event + part("event.properties", R"({"a":1})") + part("event.properties.a", "2"),
         event + part("event.properties", R"({"a":1})") + part("event.properties.a.b", "2"),
         event + part("event.properties.a", "1") + part("event.properties.a", "2"),
+        event + part("event.properties.a.b", "1") + part("event.properties.a", "{}"),
         event + part("event.properties.", "1"),
         event + part("event.properties..a", "1"),
         event + part("event.properties.a.b.c.d.e.f.g.h.i.j", "1"),

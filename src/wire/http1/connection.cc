@@ -402,6 +402,8 @@ void Connection::deliver(bool too_large) {
   auto exchange = make_recycled<Exchange>(weak_from_this(), head_.keep_alive && !closing_,
                                           head_.method == "HEAD");
   exchanges_.push_back(exchange);
+  // Whatever follows a request that ends the connection is no request.
+  if (!head_.keep_alive) closing_ = true;
   set_phase(Phase::kIdle);
   server_.handler().handle(request, Responder(std::move(exchange)));
   server_.header_scratch() = std::move(request.headers);
