@@ -5,38 +5,18 @@ import { useRef, type KeyboardEvent } from "react";
 
 import type { TailEvent } from "../../api/types";
 import { Outcome, outcome_colour } from "../../components/outcome";
-import { clock, words } from "../../lib/format";
+import { event_preview } from "../../lib/event_preview";
+import { clock } from "../../lib/format";
 import type { TailRow } from "../../lib/tail_buffer";
 import styles from "./tail_list.module.css";
 
 const kRowPx = 38;
 const kNarrowRowPx = 58;
-const kPreviewMax = 6;
-// Of what SDKs add by themselves, the names that tell one event from its neighbours.
-const kTelling = ["$current_url", "$screen_name", "$event_type", "$lib"];
 
-function telling(properties: Record<string, unknown>): string[] {
-  for (const name of kTelling) {
-    const value = properties[name];
-    if (typeof value === "string" && value) return [value.replace(/^https?:\/\//, "")];
-  }
-  return [];
-}
-
-function preview(event: TailEvent): string {
-  if (event.outcome === "duplicate") return `another copy of ${event.uuid}`;
-  if (event.outcome !== "accepted") return words(event.reason) || event.uuid;
-  const own: string[] = [];
-  for (const [name, value] of Object.entries(event.properties ?? {})) {
-    if (name.startsWith("$")) continue;
-    own.push(`${name}: ${typeof value === "object" ? JSON.stringify(value) : String(value)}`);
-    if (own.length >= kPreviewMax) break;
-  }
-  const parts = own.length > 0 ? own : telling(event.properties ?? {});
-  return parts.join("  ·  ");
-}
-
-function Row({ event }: { event: TailEvent }) {
+function Row({ event, narrow }: { event: TailEvent; narrow: boolean }) {
+  const preview = event_preview(event);
+  // A narrow row has no column for the person.
+  const told = narrow ? [event.distinct_id, preview].filter(Boolean).join("  ·  ") : preview || event.distinct_id;
   return (
     <>
       <time className={styles.time} dateTime={event.received_at}>
@@ -50,7 +30,7 @@ function Row({ event }: { event: TailEvent }) {
         <span className="clip">{event.event ?? <em>{event.outcome === "duplicate" ? "copy" : "no row"}</em>}</span>
       </span>
       <span className={`${styles.person} clip`}>{event.distinct_id ?? "–"}</span>
-      <span className={`${styles.preview} clip`}>{preview(event) || event.distinct_id}</span>
+      <span className={`${styles.preview} clip`}>{told}</span>
     </>
   );
 }
@@ -119,7 +99,7 @@ export function TailList(props: TailListProps) {
               style={{ height: item.size, transform: `translateY(${item.start}px)` }}
               onClick={() => props.on_select(row)}
             >
-              <Row event={row.event} />
+              <Row event={row.event} narrow={narrow} />
             </button>
           );
         })}
