@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 
+import { look_cases } from "./look_cases.mjs";
 import { recording_cases } from "./recording_cases.mjs";
 import { contradicting_event, sample_events } from "./sample_events.mjs";
 
@@ -21,9 +22,11 @@ const link_to = (page, name) =>
   page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name }).filter({ visible: true });
 const open = async (page, name) => {
   // A phone's bar has four pages and the others a tap further.
+  const more = page.getByRole("button", { name: "More pages" });
+  await link_to(page, name).or(more).first().waitFor();
   if ((await link_to(page, name).count()) > 0) await link_to(page, name).click();
   else {
-    await page.getByRole("button", { name: "More pages" }).click();
+    await more.click();
     await page.getByRole("menuitem", { name }).click();
   }
   await page.getByRole("heading", { level: 1, name }).waitFor();
@@ -435,7 +438,7 @@ test("settings: a restriction is written; what the API refuses is said in words"
   await intake.getByRole("listitem", { name: "Restriction 1" }).getByText("unwanted").waitFor();
 });
 
-cases.push(...recording_cases);
+cases.push(...recording_cases, ...look_cases);
 
 test("settings: dark and light can be chosen and are remembered", async ({ page }) => {
   const scheme = () => page.locator("html").getAttribute("data-mantine-color-scheme");

@@ -35,7 +35,7 @@ export function ProjectProvider({ children }: { children: ReactNode }) {
     return { project, projects: list, choose };
   }, [projects.data, chosen]);
 
-  if (projects.error) return <ErrorNote error={projects.error} m="xl" />;
+  if (projects.error) return <ErrorNote error={projects.error} m="xl" retry={() => void projects.refetch()} />;
   if (projects.isPending) return <FullLoader />;
   if (!current) return <ErrorNote error={new Error("There is no project you may see.")} m="xl" />;
   return <Context.Provider value={current}>{children}</Context.Provider>;

@@ -12,7 +12,7 @@ import {
   IconSettings,
   IconTable,
 } from "@tabler/icons-react";
-import { Suspense } from "react";
+import { Suspense, useEffect, useRef } from "react";
 import { NavLink, Navigate, Outlet, useLocation } from "react-router";
 
 import { useMe } from "../api/queries";
@@ -119,12 +119,31 @@ function Page() {
   );
 }
 
+/** A page begins at its top and has the keyboard, as a page that was loaded anew would. */
+function Main() {
+  const main = useRef<HTMLElement>(null);
+  const here = useLocation().pathname;
+  const before = useRef(here);
+  useEffect(() => {
+    if (before.current === here) return;
+    before.current = here;
+    main.current?.scrollTo({ top: 0 });
+    // What took the focus by itself keeps it.
+    if (!main.current?.contains(document.activeElement)) main.current?.focus({ preventScroll: true });
+  }, [here]);
+  return (
+    <main id="content" ref={main} className={styles.main} tabIndex={-1}>
+      <Page />
+    </main>
+  );
+}
+
 export function Shell() {
   const me = useMe();
   const location = useLocation();
   if (me.isPending) return <FullLoader />;
-  if (me.error && !me.data && !is_status(me.error, 401)) return <ErrorNote error={me.error} m="xl" />;
-  if (!me.data) return <Navigate to="/login" replace state={{ from: location.pathname }} />;
+  if (me.error && !me.data && !is_status(me.error, 401)) return <ErrorNote error={me.error} m="xl" retry={() => void me.refetch()} />;
+  if (!me.data) return <Navigate to="/login" replace state={{ from: location.pathname + location.search }} />;
   return (
     <ProjectProvider>
       <div className={styles.shell}>
@@ -149,9 +168,7 @@ export function Shell() {
           <Pulse compact />
           <AccountMenu me={me.data} compact />
         </header>
-        <main id="content" className={styles.main} tabIndex={-1}>
-          <Page />
-        </main>
+        <Main />
         <BottomBar />
       </div>
     </ProjectProvider>

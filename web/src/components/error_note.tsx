@@ -1,12 +1,13 @@
 // A failure, shown where its result would have been.
-import { Alert, type AlertProps } from "@mantine/core";
+import { Alert, Button, type AlertProps } from "@mantine/core";
 import { IconAlertTriangle } from "@tabler/icons-react";
 
 export function ErrorNote({
   error,
   title,
+  retry,
   ...rest
-}: { error: Error; title?: string } & Omit<AlertProps, "title" | "children">) {
+}: { error: Error; title?: string; retry?: () => void } & Omit<AlertProps, "title" | "children">) {
   return (
     <Alert
       color="red"
@@ -14,9 +15,15 @@ export function ErrorNote({
       icon={<IconAlertTriangle size={18} />}
       title={title}
       role="alert"
+      bg="var(--p-bad-soft)"
       {...rest}
     >
-      <span style={{ overflowWrap: "anywhere" }}>{error.message}</span>
+      <span style={{ overflowWrap: "anywhere", color: "var(--p-text)" }}>{error.message}</span>
+      {retry && (
+        <Button variant="default" size="compact-sm" mt={8} display="block" onClick={retry}>
+          Try again
+        </Button>
+      )}
     </Alert>
   );
 }

@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 
+import { useTitle } from "../app/title";
 import styles from "./page_header.module.css";
 
 export function PageHeader({
@@ -11,6 +12,7 @@ export function PageHeader({
   hint?: ReactNode;
   children?: ReactNode;
 }) {
+  useTitle(title);
   return (
     <header className={styles.header}>
       <div className={styles.words}>

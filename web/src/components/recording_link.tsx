@@ -13,7 +13,7 @@ export function RecordingLink({ project, moment }: { project: number; moment: Mo
     <Button
       component={Link}
       to={moment_path(moment)}
-      variant="light"
+      variant="default"
       size="compact-sm"
       leftSection={<IconMovie size={15} />}
       mb={14}

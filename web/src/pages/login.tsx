@@ -7,6 +7,7 @@ import { Navigate, useLocation, useNavigate } from "react-router";
 import { ApiError, api } from "../api/client";
 import { useMe } from "../api/queries";
 import { query_client } from "../app/client";
+import { useTitle } from "../app/title";
 import { ErrorNote } from "../components/error_note";
 import { FullLoader } from "../components/full_loader";
 import { Mark } from "../components/mark";
@@ -26,6 +27,7 @@ function secret_of(hash: string, search: string): string | null {
 export function LoginPage() {
   const location = useLocation();
   const navigate = useNavigate();
+  useTitle("Log in");
   const me = useMe();
   const [secret] = useState(() => secret_of(location.hash, location.search));
   const [busy, set_busy] = useState(secret !== null);

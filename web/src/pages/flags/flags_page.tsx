@@ -99,7 +99,7 @@ export default function FlagsPage() {
           New flag
         </Button>
       </PageHeader>
-      {flags.error && <ErrorNote error={flags.error} />}
+      {flags.error && <ErrorNote error={flags.error} retry={() => void flags.refetch()} />}
       {flags.isPending && <FullLoader />}
       {flags.data && list.length === 0 && <Empty />}
       {list.length > 0 && (

@@ -76,7 +76,7 @@ export function EventDrawer({
               </Anchor>
             </h3>
             {trace.isPending && <Loader type="dots" size="sm" />}
-            {trace.error && <ErrorNote error={trace.error} />}
+            {trace.error && <ErrorNote error={trace.error} retry={() => void trace.refetch()} />}
             {trace.data && <TraceStory entries={trace.data.entries} />}
           </section>
           {event.properties && <Properties title="Properties" value={event.properties} />}

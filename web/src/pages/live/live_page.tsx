@@ -1,9 +1,9 @@
 // Live: every decided event of the project, as it happens. Nothing is skipped: what the view cannot
 // show yet waits here or in the server's log.
-import { Button, Tooltip } from "@mantine/core";
+import { ActionIcon, Button, Tooltip } from "@mantine/core";
 import { useDebouncedValue, useMediaQuery } from "@mantine/hooks";
 import { IconArrowUp, IconPlayerPause, IconPlayerPlay, IconTrash } from "@tabler/icons-react";
-import { useRef, useState } from "react";
+import { useRef, useState, type ReactNode, type Ref } from "react";
 
 import { useReceived } from "../../api/queries";
 import type { TailEvent } from "../../api/types";
@@ -21,11 +21,48 @@ import { useTail, type Tail, type TailFilter } from "./use_tail";
 
 const kNoFilter: TailFilter = { event: "", distinct_id: "", outcome: "", since: "-15m" };
 
+/** Why the list is empty: that nothing came is known only where the server answers. */
+function Emptiness({ tail, filtered }: { tail: Tail; filtered: boolean }) {
+  const [title, hint] =
+    tail.state === "connecting"
+      ? ["Connecting…", "The events of this time come with the connection."]
+      : tail.state === "reconnecting"
+        ? ["Penstock does not answer", "It is asked again every few seconds. What arrives meanwhile waits in its log."]
+        : filtered
+          ? ["Nothing matches yet", "New events that match appear here by themselves. Names and ids match exactly."]
+          : ["Nothing in this time", "New events appear here by themselves. Look further back with the time filter."];
+  return (
+    <div className={styles.empty} role="status" data-testid="live-empty">
+      <b>{title}</b>
+      <span>{hint}</span>
+    </div>
+  );
+}
+
 function state_words(tail: Tail, paused: boolean): string {
   if (tail.state === "connecting") return "Connecting…";
   if (tail.state === "reconnecting") return "Connection lost. It goes on where it was.";
   if (paused) return "Paused. New events wait.";
   return tail.behind > 0 ? `Catching up: ${whole(tail.behind)} ahead` : "Up to date. Nothing is skipped.";
+}
+
+/** With its word where there is room, with the icon alone where there is not. */
+function HeaderButton({ words, icon, narrow, on_click, ref, ...rest }: {
+  words: string;
+  icon: ReactNode;
+  narrow: boolean;
+  on_click: () => void;
+  ref?: Ref<HTMLButtonElement>;
+}) {
+  return narrow ? (
+    <ActionIcon ref={ref} variant="default" size={40} onClick={on_click} aria-label={words} {...rest}>
+      {icon}
+    </ActionIcon>
+  ) : (
+    <Button ref={ref} variant="default" miw={104} leftSection={icon} onClick={on_click} {...rest}>
+      {words}
+    </Button>
+  );
 }
 
 export function LivePage() {
@@ -54,6 +91,10 @@ export function LivePage() {
     set_away(false);
     if (scroller.current) scroller.current.scrollTop = 0;
   };
+  const clear = (): void => {
+    tail.clear();
+    hold(paused, false);
+  };
   if (rows.length === 0 && !filtered && received.data === 0) {
     return (
       <div className={page.fill}>
@@ -74,27 +115,15 @@ export function LivePage() {
       >
         {!narrow && <RateBars rate={buffer.rate(Date.now())} />}
         <Tooltip label="Forget what is shown; new events go on appearing">
-          <Button
-            variant="default"
-            leftSection={<IconTrash size={16} />}
-            onClick={() => {
-              tail.clear();
-              hold(paused, false);
-            }}
-          >
-            Clear
-          </Button>
+          <HeaderButton words="Clear" icon={<IconTrash size={16} />} narrow={narrow} on_click={clear} />
         </Tooltip>
-        <Button
-          w={paused ? undefined : 112}
-          variant={paused ? "filled" : "default"}
-          leftSection={paused ? <IconPlayerPlay size={16} /> : <IconPlayerPause size={16} />}
-          onClick={() => hold(!paused, away)}
-        >
-          {paused
-            ? `Resume · ${whole(buffer.waiting)}${buffer.full ? "+" : ""} waiting`
-            : "Pause"}
-        </Button>
+        {paused ? (
+          <Button leftSection={<IconPlayerPlay size={16} />} onClick={() => hold(false, away)}>
+            {`Resume · ${whole(buffer.waiting)}${buffer.full ? "+" : ""} waiting`}
+          </Button>
+        ) : (
+          <HeaderButton words="Pause" icon={<IconPlayerPause size={16} />} narrow={narrow} on_click={() => hold(true, away)} />
+        )}
       </PageHeader>
       <Filters filter={wanted} set={change} />
       <div className={`panel ${styles.list}`}>
@@ -110,14 +139,7 @@ export function LivePage() {
           </Button>
         )}
         {rows.length === 0 ? (
-          <div className={styles.empty} role="status">
-            <b>{filtered ? "Nothing matches yet" : "Nothing in this time"}</b>
-            <span>
-              {filtered
-                ? "New events that match appear here by themselves. Names and ids match exactly."
-                : "New events appear here by themselves. Look further back with the time filter."}
-            </span>
-          </div>
+          <Emptiness tail={tail} filtered={filtered} />
         ) : (
           <TailList
             rows={rows}

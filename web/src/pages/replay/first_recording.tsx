@@ -27,7 +27,7 @@ function Switched({ project }: { project: Project }) {
       }),
     onSuccess: () => query_client.invalidateQueries({ queryKey: ["settings", project.id] }),
   });
-  if (settings.error) return <ErrorNote error={settings.error} />;
+  if (settings.error) return <ErrorNote error={settings.error} retry={() => void settings.refetch()} />;
   if (!settings.data) return null;
   if (now.on) {
     return (

@@ -130,6 +130,10 @@ export default function RecordingPage() {
   const s = summary.data;
   const missing = summary.data === null;
   const error = missing ? null : (reading.error ?? summary.error);
+  const retry = (): void => {
+    if (summary.error) void summary.refetch();
+    else reading.retry();
+  };
   const picture = recording !== null && recording.session.segments.length > 0;
   return (
     <div className={`${page.fill} ${styles.page}`}>
@@ -141,7 +145,7 @@ export default function RecordingPage() {
         title={s?.distinct_id ?? "Recording"}
         hint={s && `${day_and_time(s.start_time, false)} · ${place(s.duration_ms)} · ${s.first_url.replace(/^https?:\/\//, "") || "no address"}`}
       />
-      {error && <ErrorNote error={error} title="The recording cannot be read" />}
+      {error && <ErrorNote error={error} title="The recording cannot be read" retry={retry} />}
       {missing && (
         <div className={`panel ${styles.nothing}`} role="alert" data-testid="recording-missing">
           <b>There is no recording of this session</b>

@@ -169,7 +169,7 @@ function Events({ project, summary, session, at, playing, seek }: PaneProps) {
           Open in Events
         </Button>
       </div>
-      {events.error && <ErrorNote error={events.error} />}
+      {events.error && <ErrorNote error={events.error} retry={() => void events.refetch()} />}
       {events.data?.length === 0 && <p className={styles.none}>This session sent no events, or they carry no $session_id.</p>}
       {events.data && events.data.length > 0 && (
         <Moments items={events.data} start={session.start} at={at} playing={playing} seek={seek} label="Events of the session" />

@@ -10,6 +10,7 @@ export interface Reading {
   recording: Recording | null;
   bytes: number;
   error: Error | null;
+  retry: () => void;
   /** Plays what has come so far. */
   stop: () => void;
 }
@@ -18,6 +19,7 @@ export function useRecording(project: number, session: string, remote: boolean, 
   const [recording, set_recording] = useState<Recording | null>(null);
   const [bytes, set_bytes] = useState(0);
   const [error, set_error] = useState<Error | null>(null);
+  const [attempt, set_attempt] = useState(0);
   const stopped = useRef(false);
 
   useEffect(() => {
@@ -49,10 +51,11 @@ export function useRecording(project: number, session: string, remote: boolean, 
       if (!leave.signal.aborted) set_error(e as Error);
     });
     return () => leave.abort();
-  }, [project, session, remote, from, enabled]);
+  }, [project, session, remote, from, enabled, attempt]);
 
   const stop = useCallback(() => {
     stopped.current = true;
   }, []);
-  return { recording, bytes, error, stop };
+  const retry = useCallback(() => set_attempt((n) => n + 1), []);
+  return { recording, bytes, error, retry, stop };
 }

@@ -146,7 +146,7 @@ export function BrowserSdk({ project }: { project: Project }) {
   const settings = useSettings(project.id);
   return (
     <Section title="Browser SDK" hint="What posthog-js does on your pages, without changing them.">
-      {settings.error && <ErrorNote error={settings.error} />}
+      {settings.error && <ErrorNote error={settings.error} retry={() => void settings.refetch()} />}
       {settings.data && <Editor project={project} saved={settings.data["remote_config"] ?? {}} />}
     </Section>
   );

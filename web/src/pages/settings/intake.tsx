@@ -206,7 +206,7 @@ export function Intake() {
       title="Intake"
       hint={`What ${project.name} may send, and what becomes of it on the way in. Quotas begin anew on the first of the month, UTC.`}
     >
-      {settings.error && <ErrorNote error={settings.error} />}
+      {settings.error && <ErrorNote error={settings.error} retry={() => void settings.refetch()} />}
       {settings.data ? (
         <Form project={project.id} before={settings.data.admission ?? {}} usage={usage.data} />
       ) : (

@@ -99,7 +99,7 @@ export function Keys() {
     id === 0 ? "sees every project" : `sees only ${projects.find((p) => p.id === id)?.name ?? id}`;
   return (
     <Section title="API keys" hint="For programs: Authorization: Bearer phx_… They read data, so keep them secret.">
-      {keys.error && <ErrorNote error={keys.error} mb="md" />}
+      {keys.error && <ErrorNote error={keys.error} mb="md" retry={() => void keys.refetch()} />}
       <ul className={styles.list}>
         {(keys.data ?? []).map((k) => (
           <Row key={k.id} item={k} scope={scope(k.project_id)} />

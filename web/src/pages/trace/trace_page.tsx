@@ -104,7 +104,7 @@ export default function TracePage() {
           Trace
         </Button>
       </form>
-      {trace.error && <ErrorNote error={trace.error} />}
+      {trace.error && <ErrorNote error={trace.error} retry={() => void trace.refetch()} />}
       {asked && trace.isPending && <FullLoader />}
       {asked && trace.data && <Found uuid={asked} entries={trace.data.entries} />}
       {!asked && (
