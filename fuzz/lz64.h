@@ -3,7 +3,6 @@
 #pragma once
 
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +15,7 @@ class Lz64Writer {
  public:
   std::string pack(std::string_view text) {
     for (const char16_t unit : utf16(text)) take(unit);
-    if (!word_.empty()) put_word();
+    if (word_ != kNothing) put_word();
     bits(2, width_);
     do {
       bit(0);
@@ -53,29 +52,28 @@ class Lz64Writer {
     }
     return out;
   }
+  /// A word is known by its code, and by its code without the last unit and that unit.
   void take(char16_t unit) {
-    const std::u16string letter(1, unit);
-    if (!codes_.contains(letter)) {
-      codes_[letter] = next_++;
-      fresh_.insert(letter);
+    if (const auto [at, fresh] = codes_.try_emplace({kNothing, unit}, next_); fresh) {
+      fresh_[next_++] = unit;
     }
-    const std::u16string longer = word_ + unit;
-    if (codes_.contains(longer)) {
-      word_ = longer;
+    const auto longer = codes_.find({word_, unit});
+    if (longer != codes_.end()) {
+      word_ = longer->second;
       return;
     }
     put_word();
-    codes_[longer] = next_++;
-    word_ = letter;
+    codes_[{word_, unit}] = next_++;
+    word_ = codes_[{kNothing, unit}];
   }
   void put_word() {
-    if (fresh_.erase(word_) != 0) {
-      const bool wide = word_[0] > 255;
+    if (const auto letter = fresh_.extract(word_)) {
+      const bool wide = letter.mapped() > 255;
       bits(wide ? 1 : 0, width_);
-      bits(word_[0], wide ? 16 : 8);
+      bits(letter.mapped(), wide ? 16 : 8);
       grow();
     } else {
-      bits(codes_[word_], width_);
+      bits(word_, width_);
     }
     grow();
   }
@@ -92,11 +90,11 @@ class Lz64Writer {
     value_ = count_ = 0;
   }
 
-  std::map<std::u16string, uint32_t> codes_;
-  std::set<std::u16string> fresh_;
-  std::u16string word_;
+  static constexpr uint32_t kNothing = 0;
+  std::map<std::pair<uint32_t, char16_t>, uint32_t> codes_;
+  std::map<uint32_t, char16_t> fresh_;  // letters that were not put out yet, by their codes
   std::string out_;
-  uint32_t next_ = 3, value_ = 0, count_ = 0;
+  uint32_t word_ = kNothing, next_ = 3, value_ = 0, count_ = 0;
   size_t enlarge_in_ = 2;
   int width_ = 2;
 };

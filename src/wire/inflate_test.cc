@@ -146,6 +146,20 @@ TEST_P(Inflate, flipped_bits_never_hurt) {
   }
 }
 
+TEST(Zstd, TakesNoFramesOfTheFormatsForebears) {
+  // A whole frame of zstd 0.5: its header, a block that is "hello" as it is, the end.
+  const std::string old("\x25\xb5\x2f\xfd\x09\x40\x00\x05hello\xc0\x00\x00", 16);
+  Inflater inflater;
+  PaddedBuffer out;
+  for (const std::string& body : {old, zstd("new") + old, old + zstd("new")}) {
+    const Status done = inflater.inflate(Encoding::kZstd, body, out, 100);
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().code, Code::kInvalid);
+  }
+  ASSERT_TRUE(inflater.inflate(Encoding::kZstd, zstd("new") + zstd("er"), out, 100));
+  EXPECT_EQ(out.view(), "newer");
+}
+
 INSTANTIATE_TEST_SUITE_P(Encodings, Inflate,
                          testing::Values(Case{"gzip", Encoding::kGzip, gzip},
                                          Case{"zlib", Encoding::kDeflate, zlib},
