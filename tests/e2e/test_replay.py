@@ -85,7 +85,8 @@ def test_a_recording_is_summed_up_and_streamed_in_order():
         assert p.api("/api/projects/1/session_recordings/session-1") == (200, summary)
         for query, found in (("session_id=session-1", 1), ("session_id=session-%27", 0),
                              ("distinct_id=someone", 1), ("distinct_id=nobody", 0),
-                             ("console_errors=1", 0)):
+                             ("console_errors=1", 0), ("url=example%2Fcart", 1), ("url=%27", 0),
+                             ("min_duration_ms=21000", 1), ("min_duration_ms=21001", 0)):
             status, listed = p.api("/api/projects/1/session_recordings?" + query)
             assert (status, len(listed["results"])) == (200, found), (query, listed)
 
@@ -166,7 +167,8 @@ def test_copies_and_nonsense_are_told_apart():
             assert p.api("/api/projects/1/session_recordings/" + path)[0] == 404
         assert p.api("/api/projects/1/session_recordings?limit=0")[0] == 400
         assert p.api("/api/projects/1/session_recordings?from=soon")[0] == 400
-        assert p.api("/api/projects/1/session_recordings?console_errors=yes")[0] == 400
+        for query in ("console_errors=yes", "min_duration_ms=-1", "min_duration_ms=long", "limit=1001"):
+            assert p.api("/api/projects/1/session_recordings?" + query)[0] == 400, query
 
 
 def admission(p, value):

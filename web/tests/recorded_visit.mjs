@@ -39,6 +39,7 @@ export class Shop {
       response.end(type === "image/svg+xml" ? kPicture : type === "text/css" ? kStyle : shop.page);
     });
     await new Promise((done) => shop.server.listen(0, "127.0.0.1", done));
+    shop.server.unref(); // a run of a few tests ends without the one that closes it
     shop.origin = `http://127.0.0.1:${shop.server.address().port}`;
     return shop;
   }
@@ -64,6 +65,7 @@ export class Shop {
     await page.waitForTimeout(wait_ms);
     await page.evaluate(() => {
       history.pushState({}, "", "/cart");
+      window.posthog.capture("$pageview");
       console.warn("the coupon is old ☂");
       console.error("checkout failed: 402");
       window.posthog.capture("checkout failed", { amount: 49 });

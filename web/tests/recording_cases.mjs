@@ -46,7 +46,7 @@ test("a visit recorded by posthog-js appears by itself, with what was done in it
     await row(page, t.session).getByText(done).waitFor({ timeout: 20_000 });
   }
   const words = await row(page, t.session).innerText();
-  assert.ok(words.includes(`${t.shop.origin.replace("http://", "")}/shop`), words);
+  assert.ok(words.includes(`${t.shop.origin.replace("http://", "")}/shop and 1 more page`), words);
 });
 
 test("the filters ask the server", async (t) => {
@@ -66,6 +66,15 @@ test("the filters ask the server", async (t) => {
   await row(page, t.session).waitFor({ state: "detached" });
   await row(page, "calm-1").waitFor();
   await filters.getByRole("button", { name: "Clear distinct_id" }).click();
+  await listed(page, t.session);
+  await filters.getByLabel("Page address contains", { exact: true }).fill("/cart");
+  await row(page, "calm-1").waitFor({ state: "detached" });
+  await row(page, t.session).waitFor();
+  await filters.getByRole("button", { name: "Clear Page address contains" }).click();
+  await filters.locator('input[aria-label="Length"]').click();
+  await page.getByRole("option", { name: "10 minutes or more" }).click();
+  await page.getByText("No recording matches").waitFor();
+  await page.getByRole("button", { name: "Clear the filters" }).click();
   await listed(page, t.session);
 });
 

@@ -52,6 +52,8 @@ void Service::file(const wire::Request& request, wire::Responder& r) const {
   response.headers.emplace_back("X-Content-Type-Options", "nosniff");
   response.headers.emplace_back("X-Frame-Options", "DENY");
   response.headers.emplace_back("Referrer-Policy", "no-referrer");
+  // A browser may look up the hosts of a page's links ahead of time, those of a recorded page too.
+  response.headers.emplace_back("X-DNS-Prefetch-Control", "off");
   response.headers.emplace_back("Content-Security-Policy",
                                 wants_remote_content(request) ? kRemotePolicy : kPolicy);
   r.send(std::move(response));

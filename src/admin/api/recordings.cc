@@ -11,6 +11,7 @@ namespace penstock::admin {
 namespace {
 
 constexpr size_t kListMax = 1000;
+constexpr uint64_t kDurationMsMax = 365ULL * 86'400'000;
 constexpr size_t kSessionIdBytesMax = 200;
 constexpr int64_t kDayMs = 86'400'000, kListDays = 30;  // listed when no `from` is given
 
@@ -104,15 +105,34 @@ Status add_bound(std::string_view query, std::string_view name, std::string_view
   return {};
 }
 
+/// The query's number `name` of [least, most], or `otherwise` where it is absent.
+Result<uint64_t> number_of(std::string_view query, std::string_view name, uint64_t least,
+                           uint64_t most, uint64_t otherwise) {
+  std::string text;
+  if (!wire::query_param(query, name, text) || text.empty()) return otherwise;
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < least || value > most) {
+    return fail(Code::kInvalid, fmt::format("'{}' is a number from {} to {}", name, least, most));
+  }
+  return value;
+}
+
 Result<std::string> list_sql(std::string_view query, int64_t now_ms) {
   std::string text, having = "1";
-  size_t limit = 100;
-  if (wire::query_param(query, "limit", text) && !text.empty()) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), limit);
-    if (error != std::errc() || end != text.data() + text.size() || limit == 0 ||
-        limit > kListMax) {
-      return fail(Code::kInvalid, fmt::format("'limit' is a number from 1 to {}", kListMax));
-    }
+  PENSTOCK_TRY(const uint64_t limit, number_of(query, "limit", 1, kListMax, 100));
+  PENSTOCK_TRY(const uint64_t shortest, number_of(query, "min_duration_ms", 0, kDurationMsMax, 0));
+  if (shortest > 0) {
+    having += fmt::format(
+        " AND toUnixTimestamp64Milli(max(b.last_timestamp)) - "
+        "toUnixTimestamp64Milli(min(b.first_timestamp)) >= {}",
+        shortest);
+  }
+  if (wire::query_param(query, "url", text) && !text.empty()) {
+    having += fmt::format(
+        " AND countIf(arrayExists(u -> position(u, {0}) > 0, b.urls) OR "
+        "position(b.first_url, {0}) > 0) > 0",
+        sql_text(text));
   }
   std::optional<int64_t> from, to;
   PENSTOCK_CHECK(add_bound(query, "from", ">=", having, from));

@@ -125,7 +125,9 @@ export function useTrace(project: number, uuid: string, enabled = true) {
 export interface RecordingFilter {
   distinct_id: string;
   session_id: string;
+  url: string;
   days: number;
+  min_seconds: number;
   errors_only: boolean;
 }
 
@@ -137,6 +139,8 @@ export function useRecordings(project: number, filter: RecordingFilter, limit: n
       const asked = new URLSearchParams({ limit: String(limit), from });
       if (filter.distinct_id) asked.set("distinct_id", filter.distinct_id);
       if (filter.session_id) asked.set("session_id", filter.session_id);
+      if (filter.url) asked.set("url", filter.url);
+      if (filter.min_seconds > 0) asked.set("min_duration_ms", String(filter.min_seconds * 1000));
       if (filter.errors_only) asked.set("console_errors", "1");
       const path = `/projects/${project}/session_recordings?${asked}`;
       return (await api<{ results: RecordingSummary[] }>(path)).results;
@@ -156,6 +160,7 @@ export function useRecordingSummary(project: number, session: string) {
       return (await api<{ results: RecordingSummary[] }>(path)).results[0] ?? null;
     },
     enabled: session !== "",
-    staleTime: 60_000,
+    // What is not there yet may come any second.
+    staleTime: (query) => (query.state.data ? 60_000 : 3_000),
   });
 }

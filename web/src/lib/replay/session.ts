@@ -18,6 +18,8 @@ export const kIdleMs = 5_000;
 export const kConsoleLinesMax = 5_000;
 const kConsoleTextMax = 2_000;
 const kMarkersMax = 2_000;
+/** How posthog-js says that a page without a load has another address. */
+const kPageTags = new Set<unknown>(["$pageview", "$url_changed"]);
 const kClick = 2;
 const kDoubleClick = 4;
 
@@ -89,7 +91,7 @@ export class Session {
     }
     if (is_activity(event)) this.#activity(window, event);
     else if (event.type === kMeta) this.#page(event.timestamp, event.data["href"]);
-    else if (event.type === kCustom && event.data["tag"] === "$pageview" && is_object(event.data["payload"])) {
+    else if (event.type === kCustom && kPageTags.has(event.data["tag"]) && is_object(event.data["payload"])) {
       this.#page(event.timestamp, event.data["payload"]["href"]);
     } else if (event.type === kPlugin) this.#plugin(event);
   }

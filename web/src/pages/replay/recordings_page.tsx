@@ -1,7 +1,7 @@
 // Replay: the sessions that were recorded, newest first, and the way to each.
 import { Button, CloseButton, Select, Switch, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
-import { IconAlertTriangle, IconHash, IconUser } from "@tabler/icons-react";
+import { IconAlertTriangle, IconHash, IconLink, IconUser } from "@tabler/icons-react";
 import { useState, type ReactNode } from "react";
 import { Link } from "react-router";
 
@@ -18,7 +18,7 @@ import { place } from "../../lib/replay/session";
 import { FirstRecording } from "./first_recording";
 import styles from "./recordings.module.css";
 
-const kAll: RecordingFilter = { distinct_id: "", session_id: "", days: 30, errors_only: false };
+const kAll: RecordingFilter = { distinct_id: "", session_id: "", url: "", days: 30, min_seconds: 0, errors_only: false };
 const kFirst = 100;
 const kMost = 1_000;
 const kPeriods = [
@@ -28,8 +28,15 @@ const kPeriods = [
   { value: "3650", label: "Everything kept" },
 ];
 
+const kLengths = [
+  { value: "0", label: "Any length" },
+  { value: "10", label: "10 seconds or more" },
+  { value: "60", label: "A minute or more" },
+  { value: "600", label: "10 minutes or more" },
+];
+
 function Filters({ filter, set }: { filter: RecordingFilter; set: (part: Partial<RecordingFilter>) => void }) {
-  const text = (key: "distinct_id" | "session_id", label: string, icon: ReactNode) => (
+  const text = (key: "distinct_id" | "session_id" | "url", label: string, icon: ReactNode) => (
     <TextInput
       aria-label={label}
       placeholder={label}
@@ -45,11 +52,19 @@ function Filters({ filter, set }: { filter: RecordingFilter; set: (part: Partial
     <div className={styles.filters} role="search" aria-label="Filter the recordings">
       {text("distinct_id", "distinct_id", <IconUser size={15} />)}
       {text("session_id", "Session id", <IconHash size={15} />)}
+      {text("url", "Page address contains", <IconLink size={15} />)}
       <Select
         aria-label="Period"
         data={kPeriods}
         value={String(filter.days)}
         onChange={(value) => set({ days: Number(value ?? kAll.days) })}
+        allowDeselect={false}
+      />
+      <Select
+        aria-label="Length"
+        data={kLengths}
+        value={String(filter.min_seconds)}
+        onChange={(value) => set({ min_seconds: Number(value ?? 0) })}
         allowDeselect={false}
       />
       <Switch

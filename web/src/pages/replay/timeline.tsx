@@ -1,6 +1,6 @@
 // The recording's length as a bar: what was played, where nobody did anything, and what stands out.
 // The slider above it is the browser's own, so that keyboard and screen reader know it.
-import { useState, type KeyboardEvent, type PointerEvent } from "react";
+import { memo, useState, type KeyboardEvent, type PointerEvent } from "react";
 
 import { place, type Marker, type Session, type Span } from "../../lib/replay/session";
 import styles from "./player.module.css";
@@ -14,6 +14,17 @@ interface Hover {
   at: number;
   marker: Marker | null;
 }
+
+/** Drawn once: a player that tells its place ten times a second moves nothing of this. */
+const Fixed = memo(function Fixed({ session, idle, part }: { session: Session; idle: Span[]; part: "idle" | "markers" }) {
+  const percent = (ms: number): string => `${(ms / Math.max(session.duration, 1)) * 100}%`;
+  if (part === "markers") {
+    return session.markers.map((m, i) => <i key={i} data-kind={m.kind} style={{ left: percent(m.at - session.start) }} />);
+  }
+  return idle.map((s) => (
+    <i key={s.from} className={styles.idle} style={{ left: percent(s.from - session.start), width: percent(s.to - s.from) }} />
+  ));
+});
 
 export function Timeline({
   session,
@@ -51,15 +62,11 @@ export function Timeline({
   return (
     <div className={styles.timeline} onPointerMove={look} onPointerLeave={() => set_hover(null)}>
       <div className={styles.track} aria-hidden>
-        {idle.map((s) => (
-          <i key={s.from} className={styles.idle} style={{ left: percent(s.from), width: `${((s.to - s.from) / length) * 100}%` }} />
-        ))}
+        <Fixed session={session} idle={idle} part="idle" />
         <i className={styles.played} style={{ width: percent(at) }} />
       </div>
       <div className={styles.markers} aria-hidden>
-        {session.markers.map((m, i) => (
-          <i key={i} data-kind={m.kind} style={{ left: percent(m.at) }} />
-        ))}
+        <Fixed session={session} idle={idle} part="markers" />
         <b style={{ left: percent(at) }} />
       </div>
       <input
