@@ -23,7 +23,7 @@ function sites_of(left_out: LeftOut): string {
 export function Damage({ damage }: { damage: string[] }) {
   if (damage.length === 0) return null;
   return (
-    <Alert color="red" variant="light" icon={<IconPuzzleOff size={18} />} role="alert" data-testid="recording-damage">
+    <Alert color="red" variant="light" bg="var(--p-bad-soft)" icon={<IconPuzzleOff size={18} />} role="alert" data-testid="recording-damage">
       {plural(damage.length, "part")} of this recording {damage.length === 1 ? "is" : "are"} missing ({damage[0]}). The
       picture may be wrong from there until the page was recorded anew.
     </Alert>
@@ -39,7 +39,7 @@ export function Bound({ recording, total_bytes, next }: { recording: Recording; 
     broken: "The connection ended before the recording did.",
   }[ended];
   return (
-    <Alert color="yellow" variant="light" icon={<IconCut size={18} />} classNames={{ wrapper: styles.alert }} role="status" data-testid="recording-bound">
+    <Alert color="yellow" variant="light" bg="var(--p-warning-soft)" icon={<IconCut size={18} />} classNames={{ wrapper: styles.alert }} role="status" data-testid="recording-bound">
       <div className={styles.note}>
         <span>
           {why} What is here is {place(session.duration)} long.
@@ -55,7 +55,7 @@ export function Bound({ recording, total_bytes, next }: { recording: Recording; 
 export function Remote({ left_out, remote, choose }: { left_out: LeftOut; remote: boolean; choose: (remote: boolean) => void }) {
   if (remote) {
     return (
-      <Alert color="yellow" variant="light" icon={<IconWorld size={18} />} classNames={{ wrapper: styles.alert }} data-testid="remote-note">
+      <Alert color="yellow" variant="light" bg="var(--p-warning-soft)" icon={<IconWorld size={18} />} classNames={{ wrapper: styles.alert }} data-testid="remote-note">
         <div className={styles.note}>
           <span>Pictures, styles, fonts and media come from the sites of the recorded page, which see your browser ask for them.</span>
           <Button variant="default" size="compact-sm" onClick={() => choose(false)}>
@@ -75,7 +75,7 @@ export function Remote({ left_out, remote, choose }: { left_out: LeftOut; remote
     <Alert color="gray" variant="default" icon={<IconPhotoOff size={18} />} classNames={{ wrapper: styles.alert }} data-testid="remote-note">
       <div className={styles.note}>
         <span>
-          {kinds.length > 0 && `Not loaded: ${listed(kinds)}${sites_of(left_out)}. These sites would see your browser ask. `}
+          {kinds.length > 0 && `Not loaded: ${listed(kinds)}${sites_of(left_out)}. ${left_out.sites.length === 1 ? "That site" : "These sites"} would see your browser ask. `}
           {left_out.canvas && "What the page drew on a canvas is not shown."}
         </span>
         {kinds.length > 0 && (
