@@ -66,11 +66,14 @@ void answer_unavailable(wire::Responder& responder, const AnswerContext& context
   responder.send(std::move(response));
 }
 
-void answer_preflight(wire::Responder& responder, const wire::Request& request,
-                      std::string_view methods) {
+void answer_preflight(wire::Responder& responder, const AnswerContext& context,
+                      const wire::Request& request, std::string_view methods) {
   wire::Response response;
   response.content_type = "";
-  add_cors(response, request.find("origin"));
+  if (context.origin.empty() && !request.find("origin").empty()) {
+    return responder.send(std::move(response));
+  }
+  add_cors(response, context.origin);
   response.headers.emplace_back("access-control-allow-methods", methods);
   const std::string_view wanted = request.find("access-control-request-headers");
   if (!wanted.empty()) response.headers.emplace_back("access-control-allow-headers", wanted);

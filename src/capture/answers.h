@@ -25,8 +25,9 @@ void answer_json(wire::Responder& responder, const AnswerContext& context, int s
                  std::string json, std::string_view content_type = "application/json");
 /// 503 with Retry-After.
 void answer_unavailable(wire::Responder& responder, const AnswerContext& context, std::string text);
-void answer_preflight(wire::Responder& responder, const wire::Request& request,
-                      std::string_view methods = "GET,POST,OPTIONS");
+/// Without CORS headers when the context has lost the request's origin.
+void answer_preflight(wire::Responder& responder, const AnswerContext& context,
+                      const wire::Request& request, std::string_view methods = "GET,POST,OPTIONS");
 /// What lets a page of `origin` read the answer; nothing when it is empty.
 void add_cors(wire::Response& response, std::string_view origin);
 

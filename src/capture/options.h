@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "event/timestamp.h"
@@ -27,7 +28,9 @@ struct CaptureOptions {
   size_t refused_uuids_max = 100;  // recorded for `trace` per refused request
   size_t refused_records_per_second_max = 2000;
   event::SkewRule skew_rule = event::SkewRule::kExact;
-  int32_t historical_after_days = 0;              // 0: events are not rerouted by age
+  int32_t historical_after_days = 0;  // 0: events are not rerouted by age
+  std::string path_prefix;            // "/ingest-x1": all routes also answer below it; empty: none
+  bool path_prefix_only = false;      // the plain paths answer 404
   std::vector<runtime::IpRange> trusted_proxies;  // empty: everybody's headers are believed
   uint32_t overflow_events_per_second = 100;      // of one distinct id; 0: nothing overflows
   uint32_t overflow_burst = 1000;

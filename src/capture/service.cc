@@ -13,6 +13,7 @@
 #include "capture/decode/events.h"
 #include "capture/decode/heatmap.h"
 #include "capture/metrics.h"
+#include "capture/origins.h"
 #include "capture/over_quota.h"
 #include "capture/replay/replay_request.h"
 #include "capture/turn.h"
@@ -92,7 +93,7 @@ class Service : public CaptureService {
   ~Service() override { *alive_ = false; }
 
   size_t body_bytes_max(const wire::Request& head) const override {
-    switch (route_of(head.path)) {
+    switch (route_of(inner_path(head.path).value_or(""))) {
       case Route::kReplay: return options_.replay_body_bytes_max;
       case Route::kV1:
       case Route::kV1Ai: return options_.v1_body_bytes_max;
@@ -110,14 +111,21 @@ class Service : public CaptureService {
   }
 
   void handle(wire::Request& request, wire::Responder responder) override {
-    const Route route = route_of(request.path);
     AnswerContext context{std::string(request.find("origin")), false};
+    const auto inner = inner_path(request.path);
+    if (!inner) return answer_text(responder, context, 404, "there is nothing here");
+    request.path = *inner;
+    const Route route = route_of(request.path);
+    if (request.method == "OPTIONS" && !origin_known(*projects_, context.origin)) {
+      context.origin.clear();
+    }
     if (route == Route::kUnknown && browser_.handle(request, responder, context, *projects_)) {
       return;
     }
     // Whatever the path: a browser must be allowed to read the answer, also when it is a 404.
     if (request.method == "OPTIONS") {
-      return answer_preflight(responder, request, is_v1(route) ? v1::kMethods : "GET,POST,OPTIONS");
+      return answer_preflight(responder, context, request,
+                              is_v1(route) ? v1::kMethods : "GET,POST,OPTIONS");
     }
     if (is_v1(route)) {
       return v1_.handle(request, std::move(responder),
@@ -149,6 +157,21 @@ class Service : public CaptureService {
   }
 
  private:
+  /// The path below the configured prefix; none: nothing answers there.
+  std::optional<std::string_view> inner_path(std::string_view path) const {
+    const std::string& prefix = options_.path_prefix;
+    if (prefix.empty()) return path;
+    if (path.starts_with(prefix)) {
+      const std::string_view below = path.substr(prefix.size());
+      if (below.empty()) return "/";
+      if (below.front() == '/') return below;
+    }
+    // Who runs the process asks these on the plain path.
+    const bool operators = path == "/_readiness" || path == "/_liveness" || path == "/metrics";
+    if (options_.path_prefix_only && !operators) return std::nullopt;
+    return path;
+  }
+
   void events(wire::Request& request, wire::Responder responder, AnswerContext& context,
               Route route) {
     if (!may_take(request, responder, context)) return;
@@ -198,6 +221,7 @@ class Service : public CaptureService {
     if (!may_take(request, responder, context)) return;
     const auto token = v1::read_bearer(request, options_.token_bytes_max);
     if (!token) return refuse(request, responder, context, token.error(), {});
+    restrict_origin(context, projects_->find_token(*token));
     const auto text = ai_body_.decode(request, options_.ai_parts_bytes_max);
     if (!text) return refuse(request, responder, context, text.error(), {});
     ParseRules rules{options_.distinct_id_chars_max, options_.token_bytes_max, 1, false};
@@ -219,6 +243,7 @@ class Service : public CaptureService {
     }
     const int64_t now_ms = request.received_us / 1000;
     const catalog::Project* project = projects_->find_token(batch.token);
+    restrict_origin(context, project);
     if (const Status room = turn_.room(project, request.body->size()); !room) {
       metrics().unavailable.add();
       return answer_unavailable(responder, context, room.error().message);
@@ -282,6 +307,8 @@ class Service : public CaptureService {
                                          options_.events_per_request_max});
     if (!parsed) return refuse(request, responder, context, parsed.error(), body.text);
     const ReplayRequest& r = **parsed;
+    const catalog::Project* project = projects_->find_token(r.token);
+    restrict_origin(context, project);
     const int64_t now_ms = request.received_us / 1000;
     event::TimestampInput time;
     time.timestamp = r.timestamp;
@@ -305,7 +332,6 @@ class Service : public CaptureService {
                     {413, "message_too_large", "the recording's part is larger than allowed"},
                     body.text);
     }
-    const catalog::Project* project = projects_->find_token(r.token);
     if (project != nullptr) record.project = project->id;
     if (const Status room = turn_.room(project, request.body->size()); !room) {
       metrics().unavailable.add();

@@ -9,6 +9,7 @@
 
 #include "main/settings.h"
 #include "runtime/runtime.h"
+#include "wire/access_log.h"
 #include "wire/tls.h"
 
 namespace penstock::cli {
@@ -27,6 +28,7 @@ class Edge {
  private:
   std::string cert_file_;
   std::unique_ptr<wire::TlsFiles> tls_files_;
+  std::shared_ptr<wire::AccessLog> access_log_;
 };
 
 }  // namespace penstock::cli

@@ -283,7 +283,7 @@ Status Process::Parts::start_capture() {
     address = shard->server->address();  // port 0 becomes the port all shards share
     shards.push_back(std::move(shard));
   }
-  instance.capture_url = edge.url_of(*shards.front()->server);
+  instance.capture_url = edge.url_of(*shards.front()->server) + settings.capture.path_prefix;
   return {};
 }
 
@@ -416,7 +416,6 @@ Process::~Process() {
     p.signals.reset();
     p.admin_server.reset();
     p.admin.reset();
-    p.edge.close();
   });
   for (size_t i = 0; i < p.shards.size(); i++) {
     on_loop(i == 0 ? p.log_thread : p.shards[i]->thread, [&] {
@@ -424,6 +423,7 @@ Process::~Process() {
       p.shards[i]->service.reset();
     });
   }
+  on_loop(p.admin_thread, [&] { p.edge.close(); });  // with the last lines of all servers
   on_loop(p.pipeline, [&] {
     p.usage_keeper.reset();
     p.ingest.reset();

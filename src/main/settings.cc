@@ -68,6 +68,11 @@ void bind_capture(config::OptionTable& t, Settings& s) {
         "Events a distinct id may send at once before that rate counts.");
   t.add("capture.overflow_keys_max", c.overflow_keys_max, 64, 16'777'216, "count",
         "Distinct ids of one shard whose rate is watched at a time; 16 bytes each.");
+  t.add("capture.path_prefix", c.path_prefix, "path",
+        "Path such as /ingest-x1 below which every capture route answers as well, so that lists of "
+        "ad blockers do not match; give SDKs the address with it.");
+  t.add("capture.path_prefix_only", c.path_prefix_only,
+        "The plain paths answer 404, except /_readiness, /_liveness and /metrics.");
   t.add("capture.skew_rule", s.skew_rule, "name",
         "How a wrong client clock is corrected: exact, deadband_150s or round_5min.");
 }
@@ -90,6 +95,11 @@ void bind_http(config::OptionTable& t, Settings& s) {
         "For a client to read its answer; then it is cut.");
   t.add("http.body_bytes_in_flight_max", h.body_bytes_in_flight_max, kMiB, 64 * kGiB, "bytes",
         "All bodies being read by one shard; more is answered 503.");
+  t.add("http.access_log", s.access_log.path, "path",
+        "File that gets a line per request: time, method, path without query, status, bytes in and "
+        "out, microseconds, peer. Never payloads, queries or keys. Empty: none.");
+  t.add("http.access_log_bytes_max", s.access_log.file_bytes_max, 4096, kTiB, "bytes",
+        "Size at which the access log is renamed to .1 (and so on, five are kept).");
   t.add(
       "http.tls_cert_file", s.tls_cert_file, "path",
       "PEM certificate chain; with it capture, the admin API and the UI speak HTTPS only. Renewed "
@@ -222,6 +232,19 @@ Status validate(const Settings& s) {
                                               name));
     }
     list.remove_prefix(std::min(list.size(), name.size() + 1));
+  }
+  if (const std::string& prefix = s.capture.path_prefix; !prefix.empty()) {
+    constexpr std::string_view kAllowed =
+        "/-_.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    if (!prefix.starts_with('/') || prefix.ends_with('/') ||
+        prefix.find_first_not_of(kAllowed) != std::string::npos) {
+      return fail(Code::kInvalid,
+                  fmt::format("capture.path_prefix is '{}'; it begins with a slash, does not end "
+                              "with one, and has letters, digits and -_. in between",
+                              prefix));
+    }
+  } else if (s.capture.path_prefix_only) {
+    return fail(Code::kInvalid, "capture.path_prefix_only needs capture.path_prefix");
   }
   if (s.tls_cert_file.empty() != s.tls_key_file.empty()) {
     return fail(Code::kInvalid, "http.tls_cert_file and http.tls_key_file go together");

@@ -16,6 +16,7 @@
 #include "log/embedded_log.h"
 #include "replay/replay.h"
 #include "store/engine_store.h"
+#include "wire/access_log.h"
 #include "wire/http.h"
 
 namespace penstock::cli {
@@ -28,7 +29,8 @@ struct Settings {
   std::string skew_rule = "exact";
   std::string tls_cert_file, tls_key_file;  // both or none
   bool proxy_protocol = false;
-  std::string trusted_proxies;  // ranges whose X-Forwarded-For counts; empty: everybody's
+  wire::AccessLogOptions access_log;  // no path: none
+  std::string trusted_proxies;        // ranges whose X-Forwarded-For counts; empty: everybody's
   int64_t shards = 1;
   bool allow_public_bind = false;
   int32_t partitions = 8;

@@ -18,7 +18,7 @@ struct RealOptions {
   size_t pool_queue_max = 1024;  // jobs waiting; more: kBusy
 };
 
-/// Ignores SIGPIPE for the process.
+/// Ignores SIGPIPE and raises the limit of open descriptors for the process.
 std::unique_ptr<Runtime> make_real_runtime(RealOptions options = {});
 
 class LoopThread {

@@ -23,6 +23,7 @@
 
 namespace penstock::wire {
 
+class AccessLog;
 class TlsIdentity;
 
 struct Header {
@@ -126,6 +127,7 @@ struct ServerLimits {
 struct ServerEdge {
   bool proxy_protocol = false;  // a PROXY header comes first, or the connection is closed
   std::shared_ptr<const TlsIdentity> tls;  // null: plain HTTP
+  std::shared_ptr<AccessLog> access_log;   // null: none
 };
 
 struct ServerStats {

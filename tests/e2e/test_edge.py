@@ -165,3 +165,30 @@ def test_a_forwarded_address_counts_only_from_a_trusted_proxy():
             p.eventually(lambda: len(p.sql("SELECT event FROM events")) == 1)
             ip = p.sql("SELECT JSONExtractString(properties, '$ip') FROM events")[0][0]
             assert ip == expected, (trusted, ip)
+
+
+def test_a_path_prefix_and_the_access_log():
+    with Penstock("--set", "capture.path_prefix=/ingest-x1") as p:
+        assert f"{p.capture}/ingest-x1" in p.output()
+    folder = Penstock()
+    log = pathlib.Path(folder.data, "access.log")
+    try:
+        with Penstock("--set", "capture.path_prefix=/ingest-x1", "--set",
+                      f"http.access_log={log}") as p:
+            assert p.post("/ingest-x1/i/v0/e/?ip=hidden", event("secret-event"))[0] == 200
+            assert p.post("/i/v0/e/", event("plain"))[0] == 200
+            assert p.get(f"/ingest-x1/array/{KEY}/config")[0] == 200
+            assert p.post("/ingest-x1/i/v0/e/", b"{")[0] == 400
+            assert p.cli("send", "from the command line")[0] == 0
+            p.eventually(lambda: "/ingest-x1/batch/" in log.read_text())
+        text = log.read_text()
+        lines = [line.split() for line in text.splitlines()]
+        assert all(len(line) == 8 for line in lines), lines
+        assert ["POST", "/ingest-x1/i/v0/e/", "200"] in [line[1:4] for line in lines]
+        assert ["GET", "/ingest-x1/array/*/config", "200"] in [line[1:4] for line in lines]
+        assert ["POST", "/ingest-x1/i/v0/e/", "400"] in [line[1:4] for line in lines]
+        assert any(line[2].startswith("/api/") for line in lines)  # the admin API's are there too
+        for secret in (KEY, "hidden", "secret-event", "phx_"):
+            assert secret not in text, secret
+    finally:
+        folder.close()

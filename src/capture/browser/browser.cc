@@ -8,6 +8,7 @@
 #include "capture/browser/flags_request.h"
 #include "capture/browser/lists.h"
 #include "capture/browser/remote_config.h"
+#include "capture/origins.h"
 
 namespace penstock::capture {
 namespace {
@@ -31,7 +32,7 @@ bool is_get(const wire::Request& request) {
 void answer_flags_options(wire::Responder& responder, const AnswerContext& context,
                           const wire::Request& request) {
   if (!request.find("access-control-request-method").empty()) {
-    return answer_preflight(responder, request);
+    return answer_preflight(responder, context, request);
   }
   wire::Response response;
   response.status = 204;
@@ -69,7 +70,7 @@ ApiError undecodable(const Refusal& refusal) {
 }  // namespace
 
 ConfigContext Browser::config_context(const catalog::Project& project, int64_t now_ms) {
-  return {{}, admission_.is_over(project, QuotaResource::kRecordings, now_ms)};
+  return {admission_.is_over(project, QuotaResource::kRecordings, now_ms)};
 }
 
 std::string Browser::request_id(int64_t now_ms) {
@@ -102,8 +103,9 @@ bool Browser::handle(wire::Request& request, wire::Responder& responder,
   return true;
 }
 
-void Browser::flags(wire::Request& request, wire::Responder& responder,
-                    const AnswerContext& context, const catalog::Snapshot& projects, bool decide) {
+void Browser::flags(wire::Request& request, wire::Responder& responder, const AnswerContext& asked,
+                    const catalog::Snapshot& projects, bool decide) {
+  AnswerContext context = asked;
   if (request.method == "OPTIONS") return answer_flags_options(responder, context, request);
   const FlagsQuery query = read_flags_query(request.query, decide);
   FlagsAnswer out;
@@ -128,6 +130,7 @@ void Browser::flags(wire::Request& request, wire::Responder& responder,
   if (!body) return answer_error(responder, context, body.error());
   const catalog::Project* project = projects.find_token(body->token);
   if (project == nullptr) return answer_error(responder, context, unknown_token());
+  restrict_origin(context, project);
   if (!body->disable_flags) {
     out.quota_limited =
         !admission_.take(*project, QuotaResource::kFeatureFlags, out.evaluated_at_ms);
@@ -176,7 +179,7 @@ void Browser::array(const wire::Request& request, wire::Responder& responder,
     response.status = 304;
     response.body.clear();
   }
-  answer(responder, context, std::move(response));
+  answer(responder, restricted(context, project), std::move(response));
 }
 
 }  // namespace penstock::capture

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "capture/browser/api_error.h"
+#include "capture/origins.h"
 
 namespace penstock::capture {
 namespace {
@@ -42,7 +43,7 @@ bool answer_list(const wire::Request& request, wire::Responder& responder,
     return true;
   }
   const catalog::BrowserList& found = project->settings->lists.*(list->member);
-  answer_json(responder, context, 200,
+  answer_json(responder, restricted(context, project), 200,
               std::string(found.json.empty() ? list->empty : std::string_view(found.json)));
   return true;
 }

@@ -19,13 +19,8 @@ std::string quoted(std::string_view text) {
 
 std::string of(bool value) { return value ? "true" : "false"; }
 
-/// A path as this server's clients reach it, in quotes.
-std::string endpoint(const ConfigContext& context, std::string_view path) {
-  return quoted(std::string(context.path_prefix) + std::string(path));
-}
-
-Members recording_defaults(const ConfigContext& context) {
-  return {{"endpoint", endpoint(context, "/s/")},
+Members recording_defaults() {
+  return {{"endpoint", R"("/s/")"},
           {"consoleLogRecordingEnabled", "false"},
           {"recorderVersion", R"("v2")"},
           {"sampleRate", "null"},
@@ -44,7 +39,7 @@ Members recording_defaults(const ConfigContext& context) {
 }
 
 /// In posthog-js's order of importance: what it needs to send anything comes first.
-Members defaults(const catalog::Project& project, const ConfigContext& context) {
+Members defaults(const catalog::Project& project) {
   const catalog::ProjectSettings& settings = *project.settings;
   return {{"token", quoted(project.token)},
           {"supportedCompression", R"(["gzip","gzip-js"])"},
@@ -62,7 +57,7 @@ Members defaults(const catalog::Project& project, const ConfigContext& context) 
           {"siteApps", "[]"},
           {"elementsChainAsString", "true"},
           {"errorTracking", R"({"autocaptureExceptions":false,"suppressionRules":[]})"},
-          {"analytics", R"({"endpoint":)" + endpoint(context, "/i/v0/e/") + "}"}};
+          {"analytics", R"({"endpoint":"/i/v0/e/"})"}};
 }
 
 void put(Members& into, std::string_view name, std::string value) {
@@ -88,9 +83,9 @@ std::string text_of(const Members& members) {
 }
 
 /// `true`: every default; an object: laid over them.
-std::string recording(std::string_view setting, const ConfigContext& context) {
+std::string recording(std::string_view setting) {
   if (setting == "false") return "false";
-  Members members = recording_defaults(context);
+  Members members = recording_defaults();
   const auto fields = event::JsonFields::parse(setting == "true" ? "{}" : setting);
   if (!fields) return "false";
   for (const auto& [key, value] : fields->fields()) put(members, key, std::string(value));
@@ -100,9 +95,9 @@ std::string recording(std::string_view setting, const ConfigContext& context) {
 }  // namespace
 
 std::string config_members(const catalog::Project& project, const ConfigContext& context) {
-  Members members = defaults(project, context);
+  Members members = defaults(project);
   for (const auto& [name, json] : project.settings->remote_config.members) {
-    put(members, name, name == "sessionRecording" ? recording(json, context) : json);
+    put(members, name, name == "sessionRecording" ? recording(json) : json);
   }
   if (context.recordings_limited) {
     put(members, "sessionRecording", "false");

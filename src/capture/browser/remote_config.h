@@ -1,7 +1,8 @@
 // The remote config of a project: what posthog-js is told to do, contract section 9.
 //
 // Defaults switch nothing on that Penstock does not take in by itself; the project's setting
-// "remote_config" is laid over them. Pure functions; any thread.
+// "remote_config" is laid over them. The paths it names are below the address that an SDK was
+// given, path prefix included, because SDKs append them to it. Pure functions; any thread.
 #pragma once
 
 #include <string>
@@ -13,7 +14,6 @@ namespace penstock::capture {
 
 /// What of the server and the moment a config depends on.
 struct ConfigContext {
-  std::string_view path_prefix;     // in front of every path the config names; empty: none
   bool recordings_limited = false;  // the project may record no more this month
 };
 

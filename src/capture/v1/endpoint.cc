@@ -7,6 +7,7 @@
 
 #include "base/recycling.h"
 #include "capture/metrics.h"
+#include "capture/origins.h"
 
 namespace penstock::capture::v1 {
 namespace {
@@ -74,6 +75,7 @@ void EventsEndpoint::handle(wire::Request& request, wire::Responder responder,
   const auto head = read_head(request, options_.token_bytes_max);
   if (!head) return refuse(request, responder, echo, head.error(), {});
   const catalog::Project* project = arrival.projects.find_token(head->token);
+  if (!origin_allowed(project, echo.origin)) echo.origin.clear();
   if (const Status room = turn_.room(project, request.body->size()); !room) {
     metrics().unavailable.add();
     return answer_error(responder, echo, {503, "service_unavailable", room.error().message});

@@ -1,6 +1,7 @@
 #include "runtime/real_runtime.h"
 
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include <array>
@@ -119,10 +120,19 @@ class RealRuntime : public Runtime {
   ThreadPool pool_;
 };
 
+/// As many descriptors as this process may have: what they are used for is bounded elsewhere.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 
 std::unique_ptr<Runtime> make_real_runtime(RealOptions options) {
   ignore_broken_pipes();
+  raise_descriptor_limit();
   return std::make_unique<RealRuntime>(options);
 }
 

@@ -13,7 +13,7 @@
 namespace penstock::wire {
 namespace {
 
-constexpr size_t kKeptBodyBytes = 64U << 10;  // a body buffer larger than this is given back
+constexpr size_t kKeptTextBytes = 1024;  // by an idle connection, of each of its texts
 constexpr size_t kReadsPerTurn = 4;
 constexpr int64_t kLingerMs = 2000;  // for the client to read its answer and stop sending
 
@@ -28,99 +28,6 @@ size_t head_end(std::string_view text) {
 }
 
 }  // namespace
-
-// --- Exchange ---------------------------------------------------------------------------------
-
-std::string Exchange::head_text(const Response& r, bool chunked) const {
-  std::string out = fmt::format("HTTP/1.1 {} {}\r\n", r.status, reason_phrase(r.status));
-  const bool bodiless = r.status == 204 || r.status == 304;
-  if (!r.content_type.empty() && !bodiless) out += "Content-Type: " + r.content_type + "\r\n";
-  for (const auto& [name, value] : r.headers) out += name + ": " + value + "\r\n";
-  if (chunked) {
-    out += "Transfer-Encoding: chunked\r\n";
-  } else if (!bodiless) {
-    out += fmt::format("Content-Length: {}\r\n", r.body.size());
-  }
-  if (closes()) out += "Connection: close\r\n";
-  return out + "\r\n";
-}
-
-void Exchange::send(Response response) {
-  close_ = close_ || response.close;
-  std::string text = head_text(response, false);
-  if (!head_only_ && response.status != 204 && response.status != 304) text += response.body;
-  send_raw(text, close_);
-}
-
-void Exchange::send_raw(std::string_view whole_response, bool close) {
-  close_ = close_ || close;
-  const auto connection = connection_.lock();
-  if (!connection || done_) return;
-  done_ = true;
-  if (connection->send_now(*this, whole_response)) return;
-  bytes_ = whole_response;
-  connection->flush();
-}
-
-void Exchange::abandon() {
-  Response response;
-  response.status = 500;
-  response.content_type = "text/plain";
-  response.body = "the request was not answered\n";
-  send(std::move(response));
-}
-
-namespace {
-
-class ChunkedStream : public BodyStream {
- public:
-  ChunkedStream(std::weak_ptr<Connection> connection, std::shared_ptr<Exchange> exchange)
-      : connection_(std::move(connection)), exchange_(std::move(exchange)) {}
-  ~ChunkedStream() override { finish(); }
-
-  bool write(std::string_view bytes) override {
-    const auto connection = connection_.lock();
-    if (!connection || connection->closed() || finished_) return false;
-    if (bytes.empty()) return true;
-    exchange_->bytes() += fmt::format("{:x}\r\n", bytes.size());
-    exchange_->bytes() += bytes;
-    exchange_->bytes() += "\r\n";
-    connection->flush();
-    return !connection->closed();
-  }
-  size_t pending() const override {
-    const auto connection = connection_.lock();
-    return connection ? connection->unsent() + exchange_->bytes().size() : 0;
-  }
-  void on_drained(std::function<void()> callback) override {
-    const auto connection = connection_.lock();
-    if (connection && !connection->closed()) return connection->on_drained(std::move(callback));
-    callback();
-  }
-  void finish() override {
-    if (std::exchange(finished_, true)) return;
-    exchange_->bytes() += "0\r\n\r\n";
-    exchange_->finish_stream();
-    if (const auto connection = connection_.lock()) connection->flush();
-  }
-
- private:
-  std::weak_ptr<Connection> connection_;
-  std::shared_ptr<Exchange> exchange_;
-  bool finished_ = false;
-};
-
-}  // namespace
-
-std::shared_ptr<BodyStream> Exchange::stream(Response head) {
-  streaming_ = true;
-  bytes_ = head_text(head, true);
-  auto out = std::make_shared<ChunkedStream>(connection_, shared_from_this());
-  if (const auto connection = connection_.lock()) connection->flush();
-  return out;
-}
-
-// --- Connection -------------------------------------------------------------------------------
 
 Connection::Connection(HttpServer& server, runtime::Socket socket)
     : server_(server), socket_(std::move(socket)), phase_since_ns_(server.now_ns()) {
@@ -191,6 +98,7 @@ void Connection::refuse(int status, std::string_view text) {
   closing_ = unread_input_ = true;
   partial_.clear();
   auto exchange = make_recycled<Exchange>(weak_from_this(), false, false);
+  note(*exchange, {}, {}, 0);
   exchanges_.push_back(exchange);
   set_phase(Phase::kIdle);
   Response response;
@@ -297,7 +205,7 @@ bool Connection::take_head(std::string_view& data) {
     }
     return false;
   }
-  body_.clear();
+  server_.lend(lent_);
   if (parser_.complete()) {
     deliver(false);
     return !closed_;
@@ -329,13 +237,13 @@ bool Connection::begin_body(std::string_view head_text) {
       return false;
     }
     body_counted_ = n;
-    body_.reserve(n);
+    lent_.body.reserve(n);
   }
   // The head's views must outlive the receive buffer while the body is still on its way.
   const char* base = head_text.data();
-  head_copy_.assign(head_text);
+  lent_.head.assign(head_text);
   const auto move_view = [&](std::string_view& v) {
-    if (!v.empty()) v = std::string_view(head_copy_.data() + (v.data() - base), v.size());
+    if (!v.empty()) v = std::string_view(lent_.head.data() + (v.data() - base), v.size());
   };
   move_view(head_.target);
   for (auto& [name, value] : head_.headers) {
@@ -352,15 +260,15 @@ bool Connection::begin_body(std::string_view head_text) {
 bool Connection::take_body(std::string_view& data) {
   size_t used = 0;
   const size_t keep = phase_ == Phase::kSkip ? 0 : body_max_;
-  const size_t before = body_.size();
-  const bool ok = parser_.parse_body(data, body_, keep, used);
+  const size_t before = lent_.body.size();
+  const bool ok = parser_.parse_body(data, lent_.body, keep, used);
   data.remove_prefix(used);
   if (!ok) {
     refuse(400, "the request's body is malformed\n");
     return false;
   }
-  if (!head_.has_length && body_.size() > before) {
-    const size_t grown = body_.size() - before;
+  if (!head_.has_length && lent_.body.size() > before) {
+    const size_t grown = lent_.body.size() - before;
     if (!server_.add_body_bytes(grown)) {
       refuse(503, "too many request bodies are being read; try again soon\n");
       return false;
@@ -392,15 +300,16 @@ void Connection::deliver(bool too_large) {
   request.headers = std::move(server_.header_scratch());
   request.headers.clear();
   for (const auto& [name, value] : head_.headers) request.headers.push_back({name, value});
-  if (too_large) body_.clear();
-  body_.resize(body_.size());
-  request.body = &body_;
+  if (too_large) lent_.body.clear();
+  lent_.body.resize(lent_.body.size());
+  request.body = &lent_.body;
   request.peer_ip = peer();
   request.received_us = server_.wall_us();
   request.secure = tls_ != nullptr;
   request.body_too_large = too_large;
   auto exchange = make_recycled<Exchange>(weak_from_this(), head_.keep_alive && !closing_,
                                           head_.method == "HEAD");
+  note(*exchange, request.method, request.target, parser_.body_seen());
   exchanges_.push_back(exchange);
   // Whatever follows a request that ends the connection is no request.
   if (!head_.keep_alive) closing_ = true;
@@ -409,9 +318,13 @@ void Connection::deliver(bool too_large) {
   server_.header_scratch() = std::move(request.headers);
   server_.remove_body_bytes(body_counted_);
   body_counted_ = 0;
-  body_.clear();
-  body_.trim(kKeptBodyBytes);
-  if (head_copy_.capacity() > 4096) head_copy_ = std::string();
+  server_.take_back(lent_);
+}
+
+void Connection::note(Exchange& exchange, std::string_view method, std::string_view target,
+                      uint64_t bytes_in) {
+  const auto& lines = server_.access_lines();
+  if (lines) exchange.note(std::make_unique<AccessNote>(lines, method, target, peer(), bytes_in));
 }
 
 bool Connection::send_now(const Exchange& exchange, std::string_view bytes) {
@@ -458,7 +371,7 @@ void Connection::flush() {
     if (out_sent_ == out_.size()) {
       out_.clear();
       out_sent_ = 0;
-      if (out_.capacity() > 4096) out_ = std::string();
+      if (out_.capacity() > kKeptTextBytes) out_ = std::string();
     } else if (out_sent_ > (1U << 20)) {
       out_.erase(0, out_sent_);
       out_sent_ = 0;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "wire/access_log.h"
 #include "wire/http.h"
 #include "wire/http1/head_parser.h"
 #include "wire/tls.h"
@@ -17,10 +18,17 @@ namespace penstock::wire {
 class Connection;
 class HttpServer;
 
+/// Buffers of a request that a connection has only while it is read and handled.
+struct Lent {
+  PaddedBuffer body;
+  std::string head;  // its text, while the body arrives
+};
+
 class Exchange : public Responder::Target, public std::enable_shared_from_this<Exchange> {
  public:
   Exchange(std::weak_ptr<Connection> connection, bool keep_alive, bool head_only)
       : connection_(std::move(connection)), keep_alive_(keep_alive), head_only_(head_only) {}
+  ~Exchange() override;
   void send(Response response) override;
   void send_raw(std::string_view whole_response, bool close) override;
   std::shared_ptr<BodyStream> stream(Response head) override;
@@ -30,7 +38,10 @@ class Exchange : public Responder::Target, public std::enable_shared_from_this<E
   bool streaming() const { return streaming_; }
   bool closes() const { return close_ || !keep_alive_; }
   std::string& bytes() { return bytes_; }
-  void finish_stream() { done_ = true; }
+  void finish_stream();
+  void streamed(size_t bytes) { bytes_streamed_ += bytes; }
+  /// The access log is told how this ends.
+  void note(std::unique_ptr<AccessNote> note) { note_ = std::move(note); }
 
  private:
   friend class Connection;
@@ -40,6 +51,9 @@ class Exchange : public Responder::Target, public std::enable_shared_from_this<E
   bool keep_alive_, head_only_;
   bool done_ = false, streaming_ = false, close_ = false;
   std::string bytes_;
+  std::unique_ptr<AccessNote> note_;
+  int status_ = 0;
+  uint64_t bytes_streamed_ = 0;
 };
 
 class Connection : public runtime::SocketHandler, public std::enable_shared_from_this<Connection> {
@@ -71,6 +85,8 @@ class Connection : public runtime::SocketHandler, public std::enable_shared_from
     return tls_ ? tls_->send(data) : socket_.send(data);
   }
   bool take_proxy_header();
+  void note(Exchange& exchange, std::string_view method, std::string_view target,
+            uint64_t bytes_in);
   void process(std::string_view data);
   bool take_head(std::string_view& data);
   bool take_body(std::string_view& data);
@@ -86,9 +102,8 @@ class Connection : public runtime::SocketHandler, public std::enable_shared_from
   std::unique_ptr<TlsSession> tls_;
   HeadParser parser_;
   Head head_;
-  std::string partial_;    // bytes of an unfinished head
-  std::string head_copy_;  // the head's text while its body arrives
-  PaddedBuffer body_;
+  std::string partial_;  // bytes of an unfinished head
+  Lent lent_;
   size_t body_max_ = 0, body_counted_ = 0;
   std::deque<std::shared_ptr<Exchange>> exchanges_;
   std::string out_;

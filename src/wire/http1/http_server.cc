@@ -2,12 +2,16 @@
 
 #include <chrono>
 
+#include "wire/metrics.h"
+
 namespace penstock::wire {
 namespace {
 
 constexpr auto kSweepPeriod = std::chrono::milliseconds(100);
 constexpr size_t kReceiveBytes = 64U << 10;
 constexpr int kAcceptsPerTurn = 256;
+constexpr size_t kSpareMax = 16;
+constexpr size_t kSpareBodyBytes = 64U << 10;
 
 }  // namespace
 
@@ -22,6 +26,8 @@ HttpServer::HttpServer(runtime::Loop& loop, runtime::Poller& poller, runtime::Ru
       handler_(handler),
       edge_(std::move(edge)),
       receive_buffer_(kReceiveBytes) {
+  spare_.reserve(kSpareMax);
+  if (edge_.access_log) access_lines_ = std::make_shared<AccessLines>(edge_.access_log);
   look_at_clock();
 }
 
@@ -43,7 +49,14 @@ void HttpServer::on_ready(bool, bool) {
   look_at_clock();
   for (int i = 0; i < kAcceptsPerTurn; i++) {
     auto accepted = listener_.accept();
-    if (!accepted || !accepted->is_open()) return;
+    if (!accepted) {
+      // Out of descriptors, most likely. The waiting connection would wake the loop for ever.
+      poller_.change(listener_.socket(), *this, false, false);
+      paused_ = true;
+      metrics().accept_pauses.add();
+      return;
+    }
+    if (!accepted->is_open()) return;
     counts.accepted++;
     if (connections_.size() >= limits_.connections_max || draining_) {
       counts.refused++;
@@ -62,6 +75,20 @@ void HttpServer::forget(int fd) {
   counts.connections = connections_.size();
 }
 
+void HttpServer::lend(Lent& buffers) {
+  if (spare_.empty()) return;
+  buffers = std::move(spare_.back());
+  spare_.pop_back();
+}
+
+void HttpServer::take_back(Lent& buffers) {
+  buffers.body.clear();
+  buffers.body.trim(kSpareBodyBytes);
+  buffers.head.clear();
+  if (spare_.size() < kSpareMax) spare_.push_back(std::move(buffers));
+  buffers = {};
+}
+
 bool HttpServer::add_body_bytes(size_t n) {
   if (body_bytes_ + n > limits_.body_bytes_in_flight_max) return false;
   body_bytes_ += n;
@@ -74,6 +101,10 @@ void HttpServer::sweep() {
   std::vector<std::shared_ptr<Connection>> all;
   all.reserve(connections_.size());
   for (const auto& [fd, connection] : connections_) all.push_back(connection);
+  if (std::exchange(paused_, false) && !draining_) {
+    poller_.change(listener_.socket(), *this, true, false);
+  }
+  if (access_lines_) access_lines_->hand_over();
   const bool over = draining_ && now >= drain_until_ns_;
   for (const auto& connection : all) over ? connection->close() : connection->check_deadline(now);
   if (draining_ && connections_.empty() && drained_) {

@@ -31,6 +31,7 @@ class HttpServer : public Server, public runtime::SocketHandler {
   Handler& handler() { return handler_; }
   /// Looked up once per ready connection and per sweep, and precise enough for every deadline.
   int64_t now_ns() const { return now_ns_; }
+  const std::shared_ptr<AccessLines>& access_lines() const { return access_lines_; }  // or null
   void look_at_clock() { now_ns_ = runtime_.clock().mono_ns(); }
   int64_t wall_us() const { return runtime_.clock().wall_us(); }
   std::span<char> receive_buffer() { return receive_buffer_; }
@@ -40,6 +41,9 @@ class HttpServer : public Server, public runtime::SocketHandler {
   bool add_body_bytes(size_t n);
   void remove_body_bytes(size_t n) { body_bytes_ -= n; }
   std::vector<Header>& header_scratch() { return header_scratch_; }
+  /// Buffers go from request to request: an idle connection keeps none.
+  void lend(Lent& buffers);
+  void take_back(Lent& buffers);
 
   // Counted by the connections, read from any thread.
   struct Counts {
@@ -58,10 +62,13 @@ class HttpServer : public Server, public runtime::SocketHandler {
   ServerEdge edge_;
   std::vector<char> receive_buffer_;
   std::vector<Header> header_scratch_;
+  std::vector<Lent> spare_;
+  std::shared_ptr<AccessLines> access_lines_;
   std::unordered_map<int, std::shared_ptr<Connection>> connections_;
   size_t body_bytes_ = 0;
   int64_t now_ns_ = 0;
   bool draining_ = false;
+  bool paused_ = false;  // nothing can be accepted until the next sweep
   int64_t drain_until_ns_ = 0;
   runtime::Task drained_;
   runtime::TimerId sweep_timer_ = 0;
