@@ -60,6 +60,7 @@ TEST_F(EdgeTest, a_listed_project_answers_its_own_origins_and_takes_events_of_al
   const auto config = ask("GET", "/array/phc_closed/config", "", {{"origin", kOther}});
   EXPECT_EQ(config->status, 200);
   EXPECT_EQ(config->headers.count("access-control-allow-origin"), 0U);
+  EXPECT_EQ(config->headers["vary"], "origin");
 }
 
 TEST_F(EdgeTest, a_preflight_is_for_any_origin_that_some_project_allows) {

@@ -56,6 +56,11 @@ void append_path(std::string& out, std::string_view path) {
   }
 }
 
+void count_dropped(std::string_view lines) {
+  metrics().access_lines_dropped.add(
+      static_cast<uint64_t>(std::count(lines.begin(), lines.end(), '\n')));
+}
+
 }  // namespace
 
 void append_access_line(std::string& out, const AccessEntry& e) {
@@ -81,16 +86,44 @@ class AccessLog::File {
     PENSTOCK_TRY(size_, file_->size());
     return {};
   }
-  Status write(std::string_view lines) {
+  /// Lines for the next `write_queued`, whoever calls it: a pool job, or `close` before it.
+  void queue(std::string lines) {
     const std::lock_guard lock(mutex_);
-    if (size_ > 0 && size_ + lines.size() > options_.file_bytes_max) PENSTOCK_CHECK(rotate());
-    if (!file_) PENSTOCK_CHECK(open());
-    PENSTOCK_CHECK(file_->pwrite(lines, size_));
-    size_ += lines.size();
-    return {};
+    queued_ += lines;
+  }
+  void drop_queued() {
+    const std::lock_guard lock(mutex_);
+    count_dropped(std::exchange(queued_, {}));
+  }
+  void write_queued() {
+    const std::lock_guard lock(mutex_);
+    const std::string lines = std::exchange(queued_, {});
+    std::string_view left = lines;
+    if (const Status written = write(left); !written) {
+      count_dropped(left);
+      diag::warn("access log not written", {{"error", written.error().message}});
+    }
   }
 
  private:
+  /// What is not written is left in `lines`.
+  Status write(std::string_view& lines) {
+    if (!file_) PENSTOCK_CHECK(open());
+    while (!lines.empty()) {
+      const uint64_t room = options_.file_bytes_max - std::min(size_, options_.file_bytes_max);
+      size_t take = lines.size();
+      if (take > room) take = lines.substr(0, room).rfind('\n') + 1;  // npos + 1: no line fits
+      if (take == 0 && size_ > 0) {
+        PENSTOCK_CHECK(rotate());
+        continue;
+      }
+      if (take == 0) take = std::min(lines.find('\n'), lines.size() - 1) + 1;
+      PENSTOCK_CHECK(file_->pwrite(lines.substr(0, take), size_));
+      size_ += take;
+      lines.remove_prefix(take);
+    }
+    return {};
+  }
   std::string older(size_t n) const { return fmt::format("{}.{}", options_.path, n); }
   Status rotate() {
     file_.reset();
@@ -107,6 +140,7 @@ class AccessLog::File {
   AccessLogOptions options_;
   std::unique_ptr<runtime::File> file_;
   uint64_t size_ = 0;
+  std::string queued_;
 };
 
 AccessLog::AccessLog(runtime::Loop& loop, runtime::Runtime& runtime, AccessLogOptions options)
@@ -121,20 +155,6 @@ Result<std::shared_ptr<AccessLog>> AccessLog::open(runtime::Loop& loop, runtime:
   out->schedule();
   return out;
 }
-
-namespace {
-
-void count_dropped(std::string_view lines) {
-  metrics().access_lines_dropped.add(
-      static_cast<uint64_t>(std::count(lines.begin(), lines.end(), '\n')));
-}
-
-void note_failure(std::string_view lines, const Status& written) {
-  count_dropped(lines);
-  diag::warn("access log not written", {{"error", written.error().message}});
-}
-
-}  // namespace
 
 void AccessLog::add(std::string_view lines) {
   const std::lock_guard lock(mutex_);
@@ -160,19 +180,16 @@ void AccessLog::schedule() {
 }
 
 void AccessLog::write_out() {
-  auto lines = std::make_shared<std::string>(take());
-  if (lines->empty()) return schedule();
-  const Status given = runtime_.pool().submit(
-      [file = file_, lines] {
-        if (const Status written = file->write(*lines); !written) note_failure(*lines, written);
-      },
-      loop_,
-      [self = self_] {
-        const auto log = self.lock();
-        if (log && log->timer_ != 0) log->schedule();
-      });
+  std::string lines = take();
+  if (lines.empty()) return schedule();
+  file_->queue(std::move(lines));
+  const Status given = runtime_.pool().submit([file = file_] { file->write_queued(); }, loop_,
+                                              [self = self_] {
+                                                const auto log = self.lock();
+                                                if (log && log->timer_ != 0) log->schedule();
+                                              });
   if (!given) {
-    note_failure(*lines, given);
+    file_->drop_queued();
     schedule();
   }
 }
@@ -184,9 +201,8 @@ void AccessLog::close() {
     const std::lock_guard lock(mutex_);
     closed_ = true;
   }
-  const std::string lines = take();
-  if (lines.empty()) return;
-  if (const Status written = file_->write(lines); !written) note_failure(lines, written);
+  file_->queue(take());
+  file_->write_queued();
 }
 
 void AccessLines::add(const AccessEntry& entry) {

@@ -96,6 +96,8 @@ TEST_F(AccessLogTest, every_request_gets_its_line) {
   const int gone = connect();
   write(gone, "GET /hold HTTP/1.1\r\n\r\n");
   for (size_t held = 0; held == 0;) run([&] { held = echo.held.size(); });
+  const linger reset{1, 0};
+  ::setsockopt(gone, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   ::close(gone);
   for (uint64_t open = 1; open > 0;) run([&] { open = server->stats().connections; });
   run([this] {
@@ -131,6 +133,7 @@ TEST_F(AccessLogTest, it_goes_on_where_it_stopped_and_is_rotated_by_size) {
   EXPECT_LE(std::filesystem::file_size(options.path), 400U);
   EXPECT_LE(std::filesystem::file_size(options.path + ".1"), 400U);
   EXPECT_TRUE(std::filesystem::exists(options.path + ".2"));
+  EXPECT_LE(std::filesystem::file_size(options.path + ".2"), 400U);
   EXPECT_FALSE(std::filesystem::exists(options.path + ".3"));
 }
 

@@ -179,7 +179,10 @@ void Browser::array(const wire::Request& request, wire::Responder& responder,
     response.status = 304;
     response.body.clear();
   }
-  answer(responder, restricted(context, project), std::move(response));
+  const AnswerContext readers = restricted(context, project);
+  // Caches must not give a page that may read the config the answer to one that may not.
+  if (readers.origin.empty()) response.headers.emplace_back("vary", "origin");
+  answer(responder, readers, std::move(response));
 }
 
 }  // namespace penstock::capture
