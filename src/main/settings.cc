@@ -92,9 +92,11 @@ void bind_http(config::OptionTable& t, Settings& s) {
         "For a request's body to arrive; then 408.");
   t.add("http.idle_ms_max", h.idle_ms_max, 100, 3'600'000, "ms", "Keep-alive without a request.");
   t.add("http.send_ms_max", h.send_ms_max, 10, 3'600'000, "ms",
-        "For a client to read its answer; then it is cut.");
+        "For a client to take 64 KiB of its answer, or the rest of it; then it is cut.");
   t.add("http.body_bytes_in_flight_max", h.body_bytes_in_flight_max, kMiB, 64 * kGiB, "bytes",
         "All bodies being read by one shard; more is answered 503.");
+  t.add("http.send_bytes_in_flight_max", h.send_bytes_in_flight_max, kMiB, 64 * kGiB, "bytes",
+        "All answers of one shard that clients have not taken yet; above it the largest are cut.");
   t.add("http.access_log", s.access_log.path, "path",
         "File that gets a line per request: time, method, path without query, status, bytes in and "
         "out, microseconds, peer. Never payloads, queries or keys. Empty: none.");

@@ -49,6 +49,9 @@ class Socket {
   Result<size_t> send(std::string_view data);
   /// Says that nothing more will be sent; what the peer still sends can be read.
   void shutdown_send();
+  /// From now on `close` drops what the peer has not taken yet and resets the connection, instead
+  /// of leaving it to the kernel for as long as the peer likes.
+  void reset_on_close();
   std::string peer_ip() const;
 
  private:

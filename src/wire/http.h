@@ -118,9 +118,10 @@ struct ServerLimits {
   int64_t header_ms_max = 10'000;    // from the first byte to the end of the headers: 408
   int64_t body_ms_max = 60'000;      // from the end of the headers to the end of the body: 408
   int64_t idle_ms_max = 75'000;      // keep-alive without a request: closed
-  int64_t send_ms_max = 30'000;      // an answer the client does not read: closed
+  int64_t send_ms_max = 30'000;      // an answer of which the client takes too little: closed
   size_t send_bytes_max = 8U << 20;  // queued answer bytes on one connection (streams excepted)
   size_t body_bytes_in_flight_max = 256U << 20;  // all bodies of this server together: 503 above
+  size_t send_bytes_in_flight_max = 256U << 20;  // all answers not taken: the largest are cut
 };
 
 /// What stands between the listener and HTTP; all of it off by default.

@@ -119,6 +119,11 @@ Result<size_t> Socket::send(std::string_view data) {
 
 void Socket::shutdown_send() { ::shutdown(fd_, SHUT_WR); }
 
+void Socket::reset_on_close() {
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 std::string Socket::peer_ip() const {
   AnyAddress peer{};
   socklen_t size = sizeof peer;

@@ -63,6 +63,21 @@ TEST(Address, parses_v4_v6_and_refuses_the_rest) {
   }
 }
 
+TEST(Socket, a_reset_drops_what_the_peer_has_not_taken) {
+  Pair pair = connected();
+  const std::string data(1U << 20, 'x');
+  while (*pair.server.send(data) > 0) continue;  // until the kernel takes no more
+  pair.server.reset_on_close();
+  pair.server.close();
+  std::string taken(64U << 20, ' ');
+  const auto got = pair.client.recv(taken);
+  if (got) {
+    // What had arrived already may be read; the end is the reset all the same.
+    while (pair.client.recv(taken)) continue;
+  }
+  EXPECT_FALSE(pair.client.send("anything"));
+}
+
 TEST(Listener, several_share_a_port_only_when_asked_to) {
   const auto first = Listener::bind({"127.0.0.1", 0}, 8, true);
   ASSERT_TRUE(first);

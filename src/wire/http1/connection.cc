@@ -15,7 +15,9 @@ namespace {
 
 constexpr size_t kKeptTextBytes = 1024;  // by an idle connection, of each of its texts
 constexpr size_t kReadsPerTurn = 4;
-constexpr int64_t kLingerMs = 2000;  // for the client to read its answer and stop sending
+constexpr int64_t kLingerMs = 2000;            // for the client to read its answer and stop sending
+constexpr size_t kUnreadBytesMax = 64U << 10;  // of answers; then no further request is taken
+constexpr size_t kTakenBytesMin = 64U << 10;   // of a large answer, in every send_ms_max
 
 /// End of the head (one past its empty line), or npos. Bare line feeds are found too, so that the
 /// parser refuses them at once instead of the deadline later.
@@ -44,6 +46,12 @@ std::string_view Connection::peer() {
   return peer_ip_;
 }
 
+/// The client has send_ms_max from now to take its share of what waits.
+void Connection::begin_sending() {
+  send_since_ns_ = server_.now_ns();
+  taken_bytes_ = 0;
+}
+
 void Connection::set_phase(Phase phase) {
   phase_ = phase;
   phase_since_ns_ = server_.now_ns();
@@ -57,14 +65,23 @@ void Connection::close() {
   const int fd = socket_.fd();
   socket_.close();
   exchanges_.clear();
+  out_ = std::string();
+  out_sent_ = queued_bytes_ = 0;
   server_.forget(fd);
   if (drained_) std::exchange(drained_, nullptr)();
 }
 
+void Connection::cut() {
+  if (!closed_) socket_.reset_on_close();
+  close();
+}
+
 void Connection::drain() {
-  closing_ = true;
+  if (closing_) return;
   const bool quiet = phase_ == Phase::kIdle || phase_ == Phase::kPreface;
-  if (exchanges_.empty() && unsent() == 0 && quiet) close();
+  if (!quiet) return;  // the request on its way is the last: `deliver` sees to it
+  if (exchanges_.empty() && unsent() == 0) return close();
+  closing_ = unread_input_ = true;
 }
 
 void Connection::check_deadline(int64_t now_ns) {
@@ -75,8 +92,11 @@ void Connection::check_deadline(int64_t now_ns) {
     return;
   }
   if (unsent() > 0 && (now_ns - send_since_ns_) / 1'000'000 > limits.send_ms_max) {
-    server_.counts.timeouts++;
-    return close();
+    if (taken_bytes_ < kTakenBytesMin) {
+      server_.counts.timeouts++;
+      return cut();
+    }
+    begin_sending();
   }
   if (phase_ == Phase::kIdle && exchanges_.empty() && unsent() == 0 && ms > limits.idle_ms_max) {
     return close();
@@ -112,6 +132,8 @@ void Connection::refuse(int status, std::string_view text) {
 void Connection::on_ready(bool readable, bool writable) {
   server_.look_at_clock();
   const auto keep = shared_from_this();
+  const bool failed = readable && writable && !want_read_ && !want_write_;  // nobody asked
+  if (failed) return close();
   if (writable && unsent() > 0) flush();
   const bool stuck_in_tls = writable && tls_ && tls_->wants_write();
   if ((readable || stuck_in_tls) && !closed_ && want_read_) on_readable();
@@ -150,12 +172,24 @@ void Connection::on_readable() {
   for (size_t i = 0; i < kReadsPerTurn && !closed_ && want_read_; i++) {
     const std::span<char> buffer = server_.receive_buffer();
     const auto got = recv(buffer);
-    if (!got) return close();
+    if (!got) return peer_is_done();
     if (phase_ == Phase::kPreface && (!tls_ || tls_->established())) set_phase(Phase::kIdle);
     if (*got == 0) return tls_ ? update_interest() : void();
     if (!closing_) process({buffer.data(), *got});
     if (*got < buffer.size() && !tls_) return;  // a TLS record is shorter than the buffer
   }
+}
+
+/// The client will send no more. It may still read what it is owed; whoever has gone altogether
+/// shows when that is sent.
+void Connection::peer_is_done() {
+  const bool owed = !exchanges_.empty() && !exchanges_.front()->streaming();
+  if (!owed || tls_) return close();
+  partial_.clear();
+  set_phase(Phase::kIdle);
+  closing_ = peer_done_ = true;
+  unread_input_ = false;
+  update_interest();
 }
 
 void Connection::process(std::string_view data) {
@@ -169,7 +203,7 @@ void Connection::process(std::string_view data) {
     const bool going =
         phase_ == Phase::kBody || phase_ == Phase::kSkip ? take_body(data) : take_head(data);
     if (!going) break;
-    if (exchanges_.size() >= server_.limits().pipeline_max) {
+    if (!has_room()) {
       // The rest waits here until answers have gone; nothing more is read meanwhile.
       partial_.assign(data);
       return update_interest();
@@ -300,6 +334,8 @@ void Connection::deliver(bool too_large) {
   request.headers = std::move(server_.header_scratch());
   request.headers.clear();
   for (const auto& [name, value] : head_.headers) request.headers.push_back({name, value});
+  const bool last = closing_ || server_.draining();
+  if (last) unread_input_ = true;  // what the client sends behind it is not looked at
   if (too_large) lent_.body.clear();
   lent_.body.resize(lent_.body.size());
   request.body = &lent_.body;
@@ -307,8 +343,8 @@ void Connection::deliver(bool too_large) {
   request.received_us = server_.wall_us();
   request.secure = tls_ != nullptr;
   request.body_too_large = too_large;
-  auto exchange = make_recycled<Exchange>(weak_from_this(), head_.keep_alive && !closing_,
-                                          head_.method == "HEAD");
+  auto exchange =
+      make_recycled<Exchange>(weak_from_this(), head_.keep_alive && !last, head_.method == "HEAD");
   note(*exchange, request.method, request.target, parser_.body_seen());
   exchanges_.push_back(exchange);
   // Whatever follows a request that ends the connection is no request.
@@ -319,6 +355,7 @@ void Connection::deliver(bool too_large) {
   server_.remove_body_bytes(body_counted_);
   body_counted_ = 0;
   server_.take_back(lent_);
+  if (last) closing_ = true;
 }
 
 void Connection::note(Exchange& exchange, std::string_view method, std::string_view target,
@@ -336,8 +373,8 @@ bool Connection::send_now(const Exchange& exchange, std::string_view bytes) {
     return true;
   }
   if (*sent < bytes.size()) {
+    begin_sending();
     out_.append(bytes.substr(*sent));
-    send_since_ns_ = server_.now_ns();
   }
   const bool closes = exchange.closes() || closing_;
   exchanges_.pop_front();
@@ -352,8 +389,9 @@ void Connection::flush() {
   const auto keep = shared_from_this();
   while (!exchanges_.empty()) {
     Exchange& front = *exchanges_.front();
-    if (unsent() == 0) send_since_ns_ = server_.now_ns();
+    if (unsent() == 0) begin_sending();
     out_ += front.bytes();
+    if (!front.streaming()) queued_bytes_ -= front.bytes().size();
     front.bytes().clear();
     if (!front.done()) break;
     const bool closes = front.closes();
@@ -361,12 +399,13 @@ void Connection::flush() {
     if (closes) {
       closing_ = true;
       exchanges_.clear();
+      queued_bytes_ = 0;
     }
   }
   if (unsent() > 0) {
     const auto sent = send(std::string_view(out_).substr(out_sent_));
     if (!sent) return close();
-    if (*sent > 0) send_since_ns_ = server_.now_ns();
+    taken_bytes_ += *sent;
     out_sent_ += *sent;
     if (out_sent_ == out_.size()) {
       out_.clear();
@@ -378,7 +417,7 @@ void Connection::flush() {
     }
   }
   const bool streaming = !exchanges_.empty() && exchanges_.front()->streaming();
-  if (!streaming && unsent() > server_.limits().send_bytes_max) return close();
+  if (!streaming && unsent() > server_.limits().send_bytes_max) return cut();
   if (closing_ && exchanges_.empty() && unsent() == 0) {
     if (!unread_input_) return close();
     // Closing with input unread would reset the connection and could take the answer with it.
@@ -392,10 +431,14 @@ void Connection::flush() {
   if (unsent() == 0 && drained_) std::exchange(drained_, nullptr)();
 }
 
+/// For another request: a client that does not read its answers is given no more of them.
+bool Connection::has_room() const {
+  return exchanges_.size() < server_.limits().pipeline_max && waiting_bytes() < kUnreadBytesMax;
+}
+
 void Connection::update_interest() {
   if (closed_) return;
-  const bool room = exchanges_.size() < server_.limits().pipeline_max &&
-                    unsent() < server_.limits().send_bytes_max;
+  const bool room = has_room() && !peer_done_;
   const bool write = unsent() > 0 || (tls_ && tls_->wants_write());
   if (room != want_read_ || write != want_write_) {
     want_read_ = room;

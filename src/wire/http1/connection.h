@@ -67,12 +67,18 @@ class Connection : public runtime::SocketHandler, public std::enable_shared_from
   /// The fast path: answers the only waiting exchange without a copy. False: take the slow one.
   bool send_now(const Exchange& exchange, std::string_view bytes);
   void close();
+  /// Closes without leaving unread answers to the kernel, which would keep them for long.
+  void cut();
   /// Cuts the connection when its phase has lasted too long.
   void check_deadline(int64_t now_ns);
+  /// What is asked already is answered; then it ends.
   void drain();
 
   const runtime::Socket& socket() const { return socket_; }
   bool closed() const { return closed_; }
+  /// Of answers that the client has not taken, or that wait behind another.
+  size_t waiting_bytes() const { return unsent() + queued_bytes_; }
+  void add_queued(size_t bytes) { queued_bytes_ += bytes; }
   size_t unsent() const { return out_.size() - out_sent_; }
   void on_drained(std::function<void()> callback) { drained_ = std::move(callback); }
 
@@ -85,6 +91,8 @@ class Connection : public runtime::SocketHandler, public std::enable_shared_from
     return tls_ ? tls_->send(data) : socket_.send(data);
   }
   bool take_proxy_header();
+  void peer_is_done();
+  bool has_room() const;
   void note(Exchange& exchange, std::string_view method, std::string_view target,
             uint64_t bytes_in);
   void process(std::string_view data);
@@ -94,6 +102,7 @@ class Connection : public runtime::SocketHandler, public std::enable_shared_from
   void deliver(bool too_large);
   void refuse(int status, std::string_view text);
   void set_phase(Phase phase);
+  void begin_sending();
   void update_interest();
   std::string_view peer();
 
@@ -108,6 +117,8 @@ class Connection : public runtime::SocketHandler, public std::enable_shared_from
   std::deque<std::shared_ptr<Exchange>> exchanges_;
   std::string out_;
   size_t out_sent_ = 0;
+  size_t queued_bytes_ = 0;  // of whole answers, in their exchanges
+  size_t taken_bytes_ = 0;   // by the client, since send_since_ns_
   std::function<void()> drained_;
   std::string peer_ip_;
   int64_t phase_since_ns_ = 0, send_since_ns_ = 0, linger_since_ns_ = 0;
@@ -115,6 +126,7 @@ class Connection : public runtime::SocketHandler, public std::enable_shared_from
   bool closed_ = false, closing_ = false, want_write_ = false, want_read_ = true;
   bool awaits_proxy_header_ = false;
   bool unread_input_ = false;  // the client may still be sending what nobody will read
+  bool peer_done_ = false;     // it will not send any more
 };
 
 }  // namespace penstock::wire

@@ -49,6 +49,7 @@ void Exchange::send_raw(std::string_view whole_response, bool close) {
   if (note_) note_->finish(status_of(whole_response), whole_response.size());
   if (connection->send_now(*this, whole_response)) return;
   bytes_ = whole_response;
+  connection->add_queued(bytes_.size());
   connection->flush();
 }
 

@@ -1,6 +1,8 @@
 #include "wire/http1/http_server.h"
 
+#include <algorithm>
 #include <chrono>
+#include <functional>
 
 #include "wire/metrics.h"
 
@@ -104,15 +106,30 @@ void HttpServer::sweep() {
   if (std::exchange(paused_, false) && !draining_) {
     poller_.change(listener_.socket(), *this, true, false);
   }
-  if (access_lines_) access_lines_->hand_over();
   const bool over = draining_ && now >= drain_until_ns_;
   for (const auto& connection : all) over ? connection->close() : connection->check_deadline(now);
+  shed_answers(all);
+  if (access_lines_) access_lines_->hand_over();
   if (draining_ && connections_.empty() && drained_) {
     auto done = std::exchange(drained_, nullptr);
     done();
     return;
   }
   sweep_timer_ = loop_.after(kSweepPeriod, [this] { sweep(); });
+}
+
+/// Cuts those who leave most of their answers lying when it is too much of all together.
+void HttpServer::shed_answers(std::vector<std::shared_ptr<Connection>>& all) {
+  size_t total = 0;
+  for (const auto& connection : all) total += connection->waiting_bytes();
+  if (total <= limits_.send_bytes_in_flight_max) return;
+  std::ranges::sort(all, std::greater(), [](const auto& c) { return c->waiting_bytes(); });
+  for (const auto& connection : all) {
+    if (total <= limits_.send_bytes_in_flight_max) return;
+    total -= connection->waiting_bytes();
+    counts.refused++;
+    connection->cut();
+  }
 }
 
 void HttpServer::drain(int64_t grace_ms, runtime::Task done) {

@@ -52,6 +52,7 @@ class HttpServer : public Server, public runtime::SocketHandler {
 
  private:
   void sweep();
+  void shed_answers(std::vector<std::shared_ptr<Connection>>& all);
 
   runtime::Loop& loop_;
   runtime::Poller& poller_;
