@@ -251,7 +251,11 @@ class Service : public CaptureService {
     auto waiting = make_recycled<Waiting>();
     waiting->received_us = request.received_us;
     const std::string_view ip = client_address_.of(request);
-    if (batch.events.size() == 1 && batch.events.front().raw.size() > options_.message_bytes_max) {
+    const auto too_large = [this](const ParsedEvent& e) {
+      return e.raw.size() > options_.message_bytes_max ||
+             !Turn::fits(e.raw.size() + e.event.size() + e.session_id.size());
+    };
+    if (batch.events.size() == 1 && too_large(batch.events.front())) {
       return refuse(request, responder, context,
                     {413, "event_too_large", "the event is larger than this server takes"},
                     batch.events.front().raw);
@@ -264,7 +268,7 @@ class Service : public CaptureService {
       event::RawRecord record = make_record(e, batch, sent_at_ms, now_ms);
       record.project = project == nullptr ? ProjectId{} : project->id;
       record.ip = e.internal ? "127.0.0.1" : ip;
-      if (e.raw.size() > options_.message_bytes_max) {
+      if (too_large(e)) {
         // One giant among others is left out, so that its neighbours get through.
         turn_.add_refused({record.uuid, now_ms, 413, batch.token, "event_too_large", request.path});
         continue;

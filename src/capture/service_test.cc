@@ -139,6 +139,54 @@ TEST_F(CaptureServiceTest, WhatIsRefusedIsRecordedForTheTrace) {
   EXPECT_NE(log_.held.front().batches.front().data.find("missing_distinct_id"), std::string::npos);
 }
 
+TEST_F(CaptureServiceTest, WhatIsTooMuchForOneAppendGoesInSeveral) {
+  const auto of_size = [](size_t bytes, std::string_view name) {
+    return R"({"distinct_id":"one person","event":")" + std::string(name) +
+           R"(","properties":{"p":")" + std::string(bytes, 'y') + "\"}}";
+  };
+  // Just below what goes at once, and an event that would not fit behind it; and once more.
+  std::string batch = R"({"api_key":"phc_t","batch":[)" + of_size((6U << 20) - 500, "first");
+  batch += "," + of_size(20U << 20, "second") + "," + of_size(5U << 20, "third") + "," +
+           of_size(21U << 20, "fourth") + "]}";
+  const catalog::Principal by{std::nullopt, "test", ProjectId{}};
+  const auto project = catalog_->create_project(by, "p", "phc_t");
+  ASSERT_TRUE(project);
+  for (const char* admission :
+       {"{}", R"({"restrictions":[{"type":"redirect_to_topic","topic":"lab"}]})"}) {
+    ASSERT_TRUE(catalog_->set_project_setting(by, project->id, "admission", admission));
+    turn();
+    for (const bool fails : {false, true}) {
+      const auto answer = ask("POST", "/batch/", testing::gzip(batch), {});
+      turn();
+      std::vector<std::string> whole;
+      for (const event::RawRecord& record : held_records()) {
+        if (!record.data.empty()) whole.emplace_back(record.event);
+      }
+      EXPECT_EQ(whole, (std::vector<std::string>{"first", "second", "third", "fourth"}));
+      for (size_t left = log_.held.size(); left > 0; left--) {
+        EXPECT_EQ(answer->status, 0);
+        for (const log::Batch& b : log_.held.front().batches) {
+          EXPECT_LE(b.data.size(), log::kBatchBytesMax);
+        }
+        log_.answer(fails && left == 2 ? fail(Code::kUnavailable, "no") : Status{});
+      }
+      EXPECT_EQ(answer->status, fails ? 503 : 200);
+    }
+  }
+}
+
+TEST_F(CaptureServiceTest, AnEventThatNoAppendCanHoldIsTooLarge) {
+  // Its name is in the record twice: decoded, and in the data.
+  const std::string giant = R"({"distinct_id":"d","event":")" + std::string(13U << 20, 'n') + "\"}";
+  const auto alone = ask("POST", "/batch/", R"({"api_key":"phc_t","batch":[)" + giant + "]}", {});
+  EXPECT_EQ(alone->status, 413);
+  const auto among = ask(
+      "POST", "/batch/",
+      R"({"api_key":"phc_t","batch":[)" + giant + R"(,{"distinct_id":"d","event":"small"}]})", {});
+  land();
+  EXPECT_EQ(among->status, 200);
+}
+
 TEST_F(CaptureServiceTest, IdleIsToldWhenEverythingIsAnswered) {
   const auto status = post(event());
   bool idle = false;

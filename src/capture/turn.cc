@@ -9,7 +9,8 @@ namespace penstock::capture {
 namespace {
 
 constexpr size_t kLengthBytesMax = 10;
-constexpr size_t kFlushBytes = 6U << 20;  // an append larger than this goes at once
+constexpr size_t kFlushBytes = 6U << 20;     // an append larger than this goes at once
+constexpr size_t kRestBytesMax = 64U << 10;  // of a record: what Turn::fits does not look at
 
 }  // namespace
 
@@ -35,6 +36,13 @@ Turn::Turn(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log, ledger
     partitions_ = static_cast<int32_t>(bounds->size());
   }
   for (Lane& lane : lanes_) lane.parts.resize(static_cast<size_t>(partitions_));
+}
+
+bool Turn::fits(size_t record_bytes) { return record_bytes + kRestBytesMax <= log::kBatchBytesMax; }
+
+/// Whether the record has to go into the next append, because this one would become too large.
+bool Turn::overfills(const Lane& lane, const event::RawRecord& r) {
+  return lane.bytes > 0 && !fits(lane.bytes + r.data.size() + r.event.size() + r.session_id.size());
 }
 
 Status Turn::room() const {
@@ -64,6 +72,7 @@ void Turn::add(const std::shared_ptr<Waiting>& request, const event::RawRecord& 
                const Admitted& admitted) {
   if (!admitted.topic.empty()) return redirect(request, record, admitted);
   Lane& lane = lanes_[static_cast<size_t>(admitted.lane)];
+  if (overfills(lane, record)) flush(admitted.lane);
   add_to(lane, request, record, admitted.lane);
   const ledger::LedgerKey key{record.project, record.now_ms / 60'000, admitted.lane};
   if (lane.counts.empty() || lane.counts.back().key != key) lane.counts.push_back({key, 0});
@@ -98,10 +107,12 @@ void Turn::redirect(const std::shared_ptr<Waiting>& request, const event::RawRec
   event::RawRecord whole = record;
   whole.disposition = event::Disposition::kProcess;
   whole.reason = {};
-  const auto [at, fresh] = redirects_.try_emplace(
-      {std::string(event::kRedirectPrefix) + std::string(admitted.topic), admitted.lane});
-  Lane& lane = at->second;
-  if (fresh) lane.parts.resize(static_cast<size_t>(partitions_));
+  const Redirect where{std::string(event::kRedirectPrefix) + std::string(admitted.topic),
+                       admitted.lane};
+  const auto there = redirects_.find(where);
+  if (there != redirects_.end() && overfills(there->second, whole)) flush_all();
+  Lane& lane = redirects_[where];
+  lane.parts.resize(static_cast<size_t>(partitions_));
   add_to(lane, request, whole, admitted.lane);
   event::RawRecord stub = record;
   stub.data = {};

@@ -60,6 +60,8 @@ class Turn {
   /// kBusy: this project (null: any unknown token) has its share of what may wait. `bytes` is about
   /// what the request will need.
   Status room(const catalog::Project* project, size_t bytes) const;
+  /// Whether the log takes a record of so many bytes: data, event name and session id together.
+  static bool fits(size_t record_bytes);
   void begin(const std::shared_ptr<Waiting>& request, const catalog::Project* project = nullptr);
   /// Hands an event over as admission decided.
   void add(const std::shared_ptr<Waiting>& request, const event::RawRecord& record,
@@ -93,6 +95,7 @@ class Turn {
   struct Flight;
   using Redirect = std::pair<std::string, event::Lane>;  // topic, lane of the events' stubs
 
+  static bool overfills(const Lane& lane, const event::RawRecord& record);
   void add_to(Lane& lane, const std::shared_ptr<Waiting>& request, const event::RawRecord& record,
               event::Lane where);
   void redirect(const std::shared_ptr<Waiting>& request, const event::RawRecord& record,

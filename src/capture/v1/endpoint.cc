@@ -149,7 +149,8 @@ void EventsEndpoint::accept(const wire::Request& request, wire::Responder respon
 EventResult EventsEndpoint::decide(const BatchEvent& e, const RequestFacts& facts,
                                    const std::shared_ptr<Waiting>& waiting) {
   event::RawRecord record = maker_.make(e, facts, options_);
-  if (record.data.size() > options_.message_bytes_max) {
+  if (record.data.size() > options_.message_bytes_max ||
+      !Turn::fits(record.data.size() + record.event.size() + record.session_id.size())) {
     record.disposition = event::Disposition::kDrop;
     record.reason = "event_too_big";
     record.data = {};
