@@ -398,10 +398,13 @@ void Process::Parts::stop() {
     done.get_future().wait();
   }
   if (store) store->stop();
-  for (const Status& s :
-       {ledger->checkpoint(*log), persons->checkpoint(*log), usage_keeper->save()}) {
+  // A start that failed may have left any of them unmade.
+  const auto keep = [](const Status& s) {
     if (!s) diag::warn("checkpoint at stop failed", {{"error", s.error().message}});
-  }
+  };
+  if (ledger) keep(ledger->checkpoint(*log));
+  if (persons) keep(persons->checkpoint(*log));
+  if (usage_keeper) keep(usage_keeper->save());
   log->stop();
 }
 

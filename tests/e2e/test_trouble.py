@@ -1,6 +1,7 @@
 """Ordinary bad days, on the real binary: a full disk, several shards and a kill, a second instance."""
 import concurrent.futures
 import json
+import pathlib
 import signal
 import subprocess
 import uuid
@@ -102,5 +103,24 @@ def test_public_addresses_are_refused_unless_asked_for():
         done = subprocess.run([BIN, "up", "--data", p.data, "--listen", "0.0.0.0:0", "--admin",
                                "127.0.0.1:0"], capture_output=True, text=True, timeout=30)
         assert done.returncode == 1 and "allow_public_bind" in done.stderr, done.stderr
+    finally:
+        p.close()
+
+
+def test_a_start_that_fails_halfway_says_why_and_ends_in_order():
+    p = Penstock()
+    try:
+        for blocked in ("ledger", "persons"):
+            state = pathlib.Path(p.data, "state")
+            state.mkdir(exist_ok=True)
+            (state / blocked).write_text("not a folder")
+            done = subprocess.run([BIN, "up", "--data", p.data, "--listen", p.capture[7:], "--admin",
+                                   p.admin[7:], "--project-key", KEY],
+                                  capture_output=True, text=True, timeout=60)
+            assert done.returncode == 1, (blocked, done.returncode, done.stderr)
+            assert blocked in done.stderr, (blocked, done.stderr)
+            (state / blocked).unlink()
+        with p:
+            assert p.post("/batch/", {"api_key": KEY, "batch": [event()]})[0] == 200
     finally:
         p.close()
