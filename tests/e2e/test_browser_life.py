@@ -216,3 +216,20 @@ def test_a_page_that_loads_its_own_bundle_needs_no_config_request():
             "SELECT count() FROM events WHERE event = 'before it was loaded'")[0][0] == "1")
         names = {row[0] for row in penstock.sql("SELECT DISTINCT event FROM events")}
         assert "$autocapture" not in names, "the config was not heard"
+
+
+def test_a_page_below_a_path_prefix_asks_for_nothing_on_plain_paths():
+    with Penstock("--set", "capture.path_prefix=/ingest-x1", "--set",
+                  "capture.path_prefix_only=true") as penstock:
+        put(penstock, "feature_flags", {"flags": [PAYLOAD]})
+        put(penstock, "remote_config", {"sessionRecording": True})
+        told = visit(penstock, "/static/array.js", host=penstock.capture + "/ingest-x1",
+                     wait_for=[f"/ingest-x1{path}" for path in
+                               ("/i/v0/e/", "/s/", f"/static/{version()}/lazy-recorder.js")])
+        assert not [r for r in told["requests"] if r["status"] != 200], told["requests"]
+        paths = {r["path"] for r in told["requests"]}
+        assert all(path.startswith("/ingest-x1/") for path in paths), paths
+        names = penstock.eventually(lambda: {
+            row[0] for row in penstock.sql("SELECT DISTINCT event FROM events")}
+            >= {"before it was loaded", "$pageview", "$autocapture"})
+        assert names

@@ -6,11 +6,10 @@
 // properties}], pace_ms (pause after every event), settle_ms (how long to stay after the last one), sdk
 // (an npm package, when not today's posthog-js), click (an element's selector), visit (all of a visit).
 // The visitor stays until standard input ends.
-import { chromium } from 'playwright-core'
-import { createServer } from 'node:http'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { arrive } from './visitor.mjs'
 
 const input = createInterface({ input: process.stdin })
 const ended = once(input, 'close')
@@ -22,32 +21,12 @@ const page_text = `<!doctype html><title>Shop</title><main id="shop">
 <button class="buy primary" id="buy" data-attr="buy-now">Buy now</button>
 <a href="#terms" class="quiet">Terms</a></main>`
 
-const server = createServer((request, response) => {
+const { origin, page, errors, outcomes, leave } = await arrive(plan, (request, response) => {
   const script = request.url === '/posthog.js'
   if (request.url === '/empty') return response.end()
-  response.setHeader('Content-Type', script ? 'text/javascript' : 'text/html; charset=utf-8')
+  if (script) response.setHeader('Content-Type', 'text/javascript')
   response.end(script ? sdk : page_text)
 })
-await new Promise((done) => server.listen(0, '127.0.0.1', done))
-const origin = `http://127.0.0.1:${server.address().port}`
-
-const browser = await chromium.launch({
-  executablePath: process.env.PENSTOCK_CHROMIUM,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
-})
-const context = await browser.newContext({ userAgent: plan.user_agent, locale: 'en-GB' })
-const page = await context.newPage()
-const failed = []
-const requests = []
-page.on('request', (r) => {
-  if (!r.url().startsWith(plan.host)) return
-  const body = r.postDataBuffer()
-  requests.push({
-    path: new URL(r.url()).pathname, method: r.method(),
-    gzip: body?.[0] === 0x1f && body?.[1] === 0x8b, of: r,
-  })
-})
-page.on('pageerror', (error) => failed.push(String(error)))
 
 // The last words of a page are not among its requests: it notes them where the next page finds them.
 await page.addInitScript((host) => {
@@ -93,11 +72,6 @@ await page.goto('about:blank')
 await page.waitForTimeout(500)
 await page.goto(origin + '/empty')
 const beacons = await page.evaluate(() => (localStorage.getItem('beacons') || '').trim().split(' '))
-for (const r of requests) {
-  const failure = r.of.failure()
-  r.status = failure ? failure.errorText : (await r.of.response())?.status()
-  delete r.of
-}
-await browser.close()
-server.close()
-console.log(JSON.stringify({ ...told, requests, beacons, errors: failed }))
+const requests = await outcomes()
+await leave()
+console.log(JSON.stringify({ ...told, requests, beacons, errors }))

@@ -5,10 +5,9 @@
 //
 // Plan, the first line of standard input: host, key, user_agent, options (of posthog.init). At every
 // further line the visitor types it, and stays until standard input ends.
-import { createServer } from 'node:http'
 import { createInterface } from 'node:readline'
 import { gunzipSync } from 'node:zlib'
-import { chromium } from 'playwright-core'
+import { arrive, is_gzip } from './visitor.mjs'
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
 const plan = JSON.parse((await lines.next()).value)
@@ -22,30 +21,14 @@ const page_text = `<!doctype html><title>Shop</title>
 <main><h1>Möbel ☂</h1><button id="buy">Buy now</button><input id="name" aria-label="Name">
 <input id="secret" type="password" aria-label="Password"><ul id="list"></ul></main>`
 
-const server = createServer((request, response) => {
-  response.setHeader('Content-Type', 'text/html; charset=utf-8')
-  response.end(page_text)
-})
-await new Promise((done) => server.listen(0, '127.0.0.1', done))
-const origin = `http://127.0.0.1:${server.address().port}`
-
-const browser = await chromium.launch({
-  executablePath: process.env.PENSTOCK_CHROMIUM,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
-})
-const context = await browser.newContext({ userAgent: plan.user_agent, locale: 'en-GB' })
-const page = await context.newPage()
-const errors = []
-const requests = []
+const { origin, page, errors, outcomes, leave } =
+  await arrive(plan, (request, response) => response.end(page_text))
 const recorded = []
-page.on('pageerror', (error) => errors.push(String(error)))
 page.on('request', (r) => {
-  if (!r.url().startsWith(plan.host)) return
   const { pathname: path, searchParams } = new URL(r.url())
-  requests.push({ path, method: r.method(), of: r })
-  if (path !== '/s/' || searchParams.has('retry_count')) return
+  if (!r.url().startsWith(plan.host) || path !== '/s/' || searchParams.has('retry_count')) return
   const body = r.postDataBuffer()
-  const text = body[0] === 0x1f && body[1] === 0x8b ? gunzipSync(body) : body
+  const text = is_gzip(body) ? gunzipSync(body) : body
   for (const { properties } of [JSON.parse(text)].flat()) {
     for (const event of [properties.$snapshot_data].flat()) {
       recorded.push([properties.$window_id, event])
@@ -78,11 +61,6 @@ for await (const line of lines) {
   await page.press('#name', 'End')
   await page.type('#name', line)
 }
-for (const r of requests) {
-  const failure = r.of.failure()
-  r.status = failure ? failure.errorText : (await r.of.response())?.status()
-  delete r.of
-}
-await browser.close()
-server.close()
+const requests = await outcomes()
+await leave()
 console.log(JSON.stringify({ ...told, origin, requests, recorded, errors }))

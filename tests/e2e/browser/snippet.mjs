@@ -4,9 +4,8 @@
 // Plan, on standard input: host, key, script (path of the bundle), options (of posthog.init), wait_for
 // (paths that must have been asked for before the visit ends). Prints {version, flags, payload,
 // config, surveys, features, requests: [{path, query, method, status}], errors}.
-import { chromium } from 'playwright-core'
-import { createServer } from 'node:http'
 import { readFileSync } from 'node:fs'
+import { arrive } from './visitor.mjs'
 
 const plan = JSON.parse(readFileSync(0, 'utf8'))
 const page_text = `<!doctype html><title>Shop</title><main><button id="buy">Buy</button>
@@ -30,23 +29,11 @@ posthog.onFeatureFlags((flags, values) => { window.told = values })
 posthog.capture('before it was loaded', { early: true })
 </script>`
 
-const server = createServer((request, response) => {
-  response.setHeader('Content-Type', 'text/html; charset=utf-8')
-  response.end(request.url === '/shop' ? page_text : '')
-})
-await new Promise((done) => server.listen(0, '127.0.0.1', done))
-const browser = await chromium.launch({
-  executablePath: process.env.PENSTOCK_CHROMIUM,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
-})
-const context = await browser.newContext({ userAgent: plan.user_agent })
-const page = await context.newPage()
-const errors = [], requests = []
-page.on('request', (r) => { if (r.url().startsWith(plan.host)) requests.push(r) })
-page.on('pageerror', (error) => errors.push(String(error)))
+const { origin, page, errors, requests, outcomes, leave } = await arrive(plan,
+  (request, response) => response.end(request.url === '/shop' ? page_text : ''))
 page.on('console', (line) => { if (line.type() === 'error') errors.push(line.text()) })
 
-await page.goto(`http://127.0.0.1:${server.address().port}/shop`)
+await page.goto(origin + '/shop')
 await page.waitForFunction(() => window.posthog?.__loaded && window.told, null, { timeout: 30_000 })
 const told = await page.evaluate(async () => {
   const list = (ask) => new Promise((done) => ask((all) => done(all)))
@@ -63,12 +50,6 @@ const asked = (path) => requests.some((r) => new URL(r.url()).pathname === path)
 const until = Date.now() + 20_000
 while (!plan.wait_for.every(asked) && Date.now() < until) await page.waitForTimeout(100)
 await page.waitForTimeout(4_000)  // what is queued leaves after three seconds
-const seen = []
-for (const r of requests) {
-  const url = new URL(r.url())
-  const status = (await r.response())?.status()
-  seen.push({ path: url.pathname, query: url.search, method: r.method(), status })
-}
-await browser.close()
-server.close()
+const seen = await outcomes()
+await leave()
 console.log(JSON.stringify({ ...told, requests: seen, errors }))
