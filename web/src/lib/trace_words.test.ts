@@ -99,6 +99,6 @@ describe("timeline", () => {
   it("stops at the decision for what was dropped", () => {
     const steps = timeline(entry("dropped", { reason: "quarantine_full" }));
     expect(steps).toHaveLength(2);
-    expect(steps[1]).toMatchObject({ title: "Dropped", state: "failed", detail: "quarantine_full" });
+    expect(steps[1]).toMatchObject({ title: "Dropped", state: "failed", detail: "quarantine full" });
   });
 });
