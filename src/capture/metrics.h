@@ -15,6 +15,8 @@ struct CaptureMetrics {
   Counter refused{"penstock_capture_refused_total", "Requests refused as malformed or too large."};
   Counter refused_unrecorded{"penstock_capture_refused_unrecorded_total",
                              "Refusals beyond the rate that is recorded for trace."};
+  Counter refused_untold{"penstock_capture_refused_untold_total",
+                         "Refused requests that no warning tells of: too many kinds at once."};
   Counter over_quota{"penstock_capture_over_quota_total",
                      "Events and requests refused because their project has used up its quota."};
   Counter over_share{"penstock_capture_over_share_total",

@@ -20,6 +20,7 @@ struct CaptureOptions {
   size_t replay_body_bytes_max = 25U << 20;     // of /s/, as sent; more: 413
   size_t replay_message_bytes_max = 17U << 20;  // what a request of /s/ becomes; more: 413
   size_t ai_parts_bytes_max = 25U << 20;        // of /i/v0/ai, all parts together; more: 413
+  size_t ai_event_bytes_max = 8U << 20;         // one event of /i/v1/ai/events; more: dropped
   size_t events_per_request_max = 100'000;      // more: 413
   size_t requests_waiting_max = 8192;           // for the log, per shard; more: 503
   size_t bytes_waiting_max = 128U << 20;        // for the log, per shard; more: 503

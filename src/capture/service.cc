@@ -15,6 +15,7 @@
 #include "capture/metrics.h"
 #include "capture/origins.h"
 #include "capture/over_quota.h"
+#include "capture/refusal_tally.h"
 #include "capture/replay/replay_request.h"
 #include "capture/turn.h"
 #include "capture/v1/endpoint.h"
@@ -28,6 +29,10 @@ CaptureMetrics& metrics() {
 }
 
 namespace {
+
+constexpr std::string_view kTooLarge = "message_size_too_large";
+constexpr size_t kNameKept = 1000;  // of an event that is too large
+
 // Registered when the program starts, so that pages of metrics are whole from the first request.
 [[maybe_unused]] const auto& registered = metrics();
 
@@ -81,9 +86,10 @@ class Service : public CaptureService {
         client_address_(options_.trusted_proxies),
         projects_(catalog.snapshot()),
         admission_(options_, std::move(usage)),
-        browser_(loop, runtime, catalog, admission_, options_),
+        refusals_(loop, runtime, log),
+        browser_(loop, runtime, catalog, admission_, refusals_, options_),
         turn_(loop, runtime, log, ledger, options_),
-        v1_(options_, turn_, admission_) {
+        v1_(options_, turn_, admission_, refusals_) {
     catalog.on_change([this, alive = alive_, &loop](std::shared_ptr<const catalog::Snapshot> s) {
       loop.post([this, alive, s = std::move(s)]() mutable {
         if (*alive) projects_ = std::move(s);
@@ -102,7 +108,10 @@ class Service : public CaptureService {
     }
   }
   void set_ready(bool ready) override { ready_ = ready; }
-  void when_idle(runtime::Task done) override { turn_.when_idle(std::move(done)); }
+  void when_idle(runtime::Task done) override {
+    refusals_.flush();  // who asks is about to stop
+    turn_.when_idle(std::move(done));
+  }
 
   CaptureStats stats() const override {
     const CaptureMetrics& m = metrics();
@@ -257,8 +266,8 @@ class Service : public CaptureService {
     };
     if (batch.events.size() == 1 && too_large(batch.events.front())) {
       return refuse(request, responder, context,
-                    {413, "event_too_large", "the event is larger than this server takes"},
-                    batch.events.front().raw);
+                    {413, kTooLarge, "the event is larger than this server takes"},
+                    batch.events.front().raw, project);
     }
     waiting->responder = std::move(responder);
     waiting->context = std::move(context);
@@ -269,11 +278,13 @@ class Service : public CaptureService {
       record.project = project == nullptr ? ProjectId{} : project->id;
       record.ip = e.internal ? "127.0.0.1" : ip;
       if (too_large(e)) {
-        // One giant among others is left out, so that its neighbours get through.
-        turn_.add_refused({record.uuid, now_ms, 413, batch.token, "event_too_large", request.path});
-        continue;
-      }
-      if (e.heatmap && e.event != kHeatmapEvent) {
+        // One giant among others is dropped, so that its neighbours get through; its name may be
+        // what is too large.
+        record.disposition = event::Disposition::kDrop;
+        record.reason = kTooLarge;
+        record.data = record.session_id = {};
+        if (record.event.size() > kNameKept) record.event = "(a name that is too large)";
+      } else if (e.heatmap && e.event != kHeatmapEvent) {
         add_with_heatmap(waiting, project, record, endpoint);
         continue;
       }
@@ -333,8 +344,8 @@ class Service : public CaptureService {
     record.data = data;
     if (event::encoded_size(record) > options_.replay_message_bytes_max) {
       return refuse(request, responder, context,
-                    {413, "message_too_large", "the recording's part is larger than allowed"},
-                    body.text);
+                    {413, kTooLarge, "the recording's part is larger than allowed"}, body.text,
+                    project);
     }
     if (project != nullptr) record.project = project->id;
     if (const Status room = turn_.room(project, request.body->size()); !room) {
@@ -387,11 +398,21 @@ class Service : public CaptureService {
     return Uuid::v7(now_ms, random);
   }
 
+  /// Whose request this was, as far as it can be read.
+  const catalog::Project* project_of(const wire::Request& request, std::string_view text) const {
+    if (const auto* found = RefusalTally::project_in(text, *projects_)) return found;
+    const auto token = v1::read_bearer(request, options_.token_bytes_max);
+    return token ? projects_->find_token(*token) : nullptr;
+  }
+
   /// Answers, counts, and records the uuids found in the text so that `trace` can tell.
   void refuse(const wire::Request& request, wire::Responder& responder,
-              const AnswerContext& context, const Refusal& refusal, std::string_view text) {
+              const AnswerContext& context, const Refusal& refusal, std::string_view text,
+              const catalog::Project* project = nullptr) {
     metrics().refused.add();
     turn_.note_refused(request, refusal.status, refusal.tag, text);
+    refusals_.note(project != nullptr ? project : project_of(request, text),
+                   {refusal.tag, refusal.status, request.path, refusal.message});
     answer_text(responder, context, refusal.status, refusal.message);
   }
 
@@ -405,6 +426,7 @@ class Service : public CaptureService {
   ai::AiBody ai_body_;
   HeatmapSplit heatmap_split_;
   Admission admission_;
+  RefusalTally refusals_;
   Browser browser_;
   Turn turn_;
   v1::EventsEndpoint v1_;

@@ -26,6 +26,8 @@ inline constexpr std::string_view kTopicReplay = "session_recording_snapshot_ite
 inline constexpr std::string_view kTopicProcessed = "processed";
 /// Refusals at the edge, so that `trace` can answer for them.
 inline constexpr std::string_view kTopicRefused = "capture_refused";
+/// How often requests of a project were refused and why, for its ingestion warnings.
+inline constexpr std::string_view kTopicRefusalCounts = "capture_refusal_counts";
 
 /// Topics that projects redirect events to are named by them, behind this.
 inline constexpr std::string_view kRedirectPrefix = "redirect_";
@@ -35,11 +37,13 @@ std::string_view lane_topic(Lane lane);
 /// The producer under which the lane's consumer (ingest, replay) appends what became of its records
 /// to `processed`; its sequence in a partition is the raw partition's next offset.
 constexpr uint64_t ingest_producer(Lane lane) { return static_cast<uint64_t>(lane) + 1; }
+/// The same for the warnings made of kTopicRefusalCounts.
+inline constexpr uint64_t kRefusalCountsProducer = kLanes.size() + 1;
 
 /// Consumer groups that retention waits for.
-inline constexpr std::string_view kGroupIngest = "ingest";  // raw topics: outcome durable elsewhere
-inline constexpr std::string_view kGroupReplay = "replay";  // the replay topic: as kGroupIngest
-inline constexpr std::string_view kGroupLedger = "ledger";  // raw, processed, refused
+inline constexpr std::string_view kGroupIngest = "ingest";    // raw topics, refusal counts
+inline constexpr std::string_view kGroupReplay = "replay";    // the replay topic: as kGroupIngest
+inline constexpr std::string_view kGroupLedger = "ledger";    // raw, processed, refused
 inline constexpr std::string_view kGroupPersons = "persons";  // processed
 inline constexpr std::string_view kGroupLoad = "load";        // processed: stored
 

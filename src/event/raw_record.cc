@@ -10,6 +10,7 @@ namespace {
 constexpr uint8_t kRawVersion = 1;
 constexpr uint8_t kRawVersion2 = 2;
 constexpr uint8_t kRefusedVersion = 1;
+constexpr uint8_t kRefusalCountVersion = 1;
 
 enum Flag : uint8_t {
   kHistorical = 1,
@@ -141,6 +142,35 @@ Result<RefusedRecord> decode_refused(std::string_view bytes) {
   r.reason = in.bytes();
   r.path = in.bytes();
   if (!in.ok() || !in.at_end()) return fail(Code::kCorrupt, "a refused record with a wrong length");
+  return r;
+}
+
+void encode(const RefusalCount& r, std::string& out) {
+  ByteWriter w(out);
+  w.u8(kRefusalCountVersion);
+  w.zigzag(r.project.value);
+  w.i64(r.now_ms);
+  w.varint(static_cast<uint64_t>(r.status));
+  w.varint(r.requests);
+  w.bytes(r.reason);
+  w.bytes(r.path);
+  w.bytes(r.message);
+}
+
+Result<RefusalCount> decode_refusal_count(std::string_view bytes) {
+  ByteReader in(bytes);
+  if (in.u8() != kRefusalCountVersion) {
+    return fail(Code::kCorrupt, "a refusal count of an unknown version");
+  }
+  RefusalCount r;
+  r.project.value = in.zigzag();
+  r.now_ms = in.i64();
+  r.status = static_cast<int>(in.varint());
+  r.requests = in.varint();
+  r.reason = in.bytes();
+  r.path = in.bytes();
+  r.message = in.bytes();
+  if (!in.ok() || !in.at_end()) return fail(Code::kCorrupt, "a refusal count with a wrong length");
   return r;
 }
 

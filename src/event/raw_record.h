@@ -71,4 +71,16 @@ struct RefusedRecord {
 void encode(const RefusedRecord& record, std::string& out);
 Result<RefusedRecord> decode_refused(std::string_view bytes);
 
+/// How many requests of a project were refused for one reason; becomes an ingestion warning.
+struct RefusalCount {
+  ProjectId project;
+  int64_t now_ms = 0;  // of the last
+  int status = 400;
+  uint64_t requests = 0;  // since the last count of this kind
+  std::string_view reason, path;
+  std::string_view message;  // what the last one was answered
+};
+void encode(const RefusalCount& record, std::string& out);
+Result<RefusalCount> decode_refusal_count(std::string_view bytes);
+
 }  // namespace penstock::event

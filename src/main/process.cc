@@ -149,6 +149,7 @@ std::vector<log::TopicSpec> Process::Parts::topics() const {
       {std::string(event::kGroupLedger), std::string(event::kGroupPersons),
        std::string(event::kGroupLoad)});
   add(event::kTopicRefused, 1, {});
+  add(event::kTopicRefusalCounts, 1, {std::string(event::kGroupIngest)});
   return out;
 }
 

@@ -39,6 +39,8 @@ void bind_capture(config::OptionTable& t, Settings& s) {
         "Largest body after decompression; more is answered 413.");
   t.add("capture.ai_parts_bytes_max", c.ai_parts_bytes_max, 1024, kGiB, "bytes",
         "All parts of a request of /i/v0/ai together; more is answered 413.");
+  t.add("capture.ai_event_bytes_max", c.ai_event_bytes_max, 1024, kGiB, "bytes",
+        "Largest single event of /i/v1/ai/events; a larger one is dropped.");
   t.add("capture.v1_body_bytes_max", c.v1_body_bytes_max, 1024, kGiB, "bytes",
         "Largest Capture V1 request as sent; more is answered 413.");
   t.add("capture.v1_decoded_bytes_max", c.v1_decoded_bytes_max, 1024, kGiB, "bytes",

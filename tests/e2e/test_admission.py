@@ -135,3 +135,74 @@ def test_admission_settings_are_checked():
             assert status == 400 and word in answer["error"]["message"], (status, answer)
         assert p.api("/api/projects/1/quotas")[1]["quotas"][0]["limit"] is None
         assert p.api("/api/projects/7/quotas")[0] == 404
+
+
+def test_admission_refused_requests_are_warnings():
+    """A 4xx is no event: nothing of it is in the books, and the project's people hear of it."""
+    with Penstock("--set", "capture.message_bytes_max=2000") as p:
+        giant = event("giant", properties={"x": "x" * 2000})
+        nameless = event()
+        del nameless["distinct_id"]
+        v1 = {"Authorization": "Bearer " + KEY, "Content-Type": "application/json"}
+        for _ in range(3):
+            assert send(p, giant)[0] == 413
+        assert send(p, nameless)[0] == 400
+        assert p.post("/e/", b'{"api_key":"' + KEY.encode() + b'","batch":[')[0] == 400
+        assert p.post("/i/v1/analytics/events", {}, v1)[0] == 400
+        assert p.post("/batch/", {"api_key": "phc_stranger", "batch": [nameless]})[0] == 400
+        # Among others it is dropped, which the books have.
+        assert send(p, event("small"), event("giant", properties={"x": "x" * 2000}))[0] == 200
+        total = settled(p)
+        assert (int(total["received"]), total["dropped"]) == (2, {"message_size_too_large": 1}), total
+        def told():
+            rows = p.sql("SELECT type, details FROM ingestion_warnings")
+            found = {}
+            for kind, details in rows:
+                found.setdefault(kind, []).append(json.loads(details))
+            return found if len(found) >= 4 and len(found["message_size_too_large"]) == 2 else None
+        found = p.eventually(told)
+        assert set(found) == {"message_size_too_large", "missing_distinct_id", "invalid_json",
+                              "missing_required_headers"}, found
+        refused = [d for d in found["message_size_too_large"] if "requests" in d]
+        assert [(d["requests"], d["status"], d["path"], d["severity"], d["category"]) for d in refused] == [
+            (3, 413, "/batch/", "error", "size")], refused
+        assert found["invalid_json"][0]["path"] == "/e/", found
+        # A stop tells what is left, and a start tells nothing twice.
+        assert p.post("/track/", b'{"api_key":"' + KEY.encode() + b'","batch":[')[0] == 400
+        p.stop(signal.SIGTERM)
+        p.start()
+        def lately():
+            rows = p.sql("SELECT details FROM ingestion_warnings WHERE type = 'invalid_json'")
+            return sorted(json.loads(r[0])["path"] for r in rows)
+        p.eventually(lambda: lately() == ["/e/", "/track/"])
+        settled(p)
+
+
+def test_admission_ai_events_and_flags_have_quotas():
+    with Penstock() as p:
+        admission(p, {"quotas": [{"resource": "llm_events", "events_per_month_max": 2},
+                                 {"resource": "feature_flags", "events_per_month_max": 1}]})
+        bearer = {"Authorization": "Bearer " + KEY, "Content-Type": "multipart/form-data; boundary=b"}
+        def multipart():
+            body = json.dumps(event("$ai_span"))
+            text = ("--b\r\nContent-Disposition: form-data; name=\"event\"\r\n"
+                    f"Content-Type: application/json\r\n\r\n{body}\r\n--b--\r\n")
+            return p.post("/i/v0/ai", text.encode(), bearer)[0]
+        assert multipart() == 200
+        assert send(p, event("$ai_span"), event("$ai_span"), path="/i/v0/ai/batch/")[0] == 200
+        assert multipart() == 429
+        total = settled(p)
+        assert (int(total["received"]), int(total["stored"])) == (4, 2), total
+        assert total["dropped"] == {"billing_limit_exceeded": 2}, total
+        q = used(p, "llm_events")
+        assert (q["used"], q["refused"]) == (2, 2), q
+        for limited in (False, True, True):
+            status, body, _ = p.post("/flags/?v=2", {"token": KEY, "distinct_id": "d"})
+            assert status == 200 and ("quotaLimited" in json.loads(body)) == limited, body
+        q = used(p, "feature_flags")
+        assert (q["used"], q["refused"]) == (1, 2), q
+        rows = p.eventually(lambda: [json.loads(r[0]) for r in p.sql(
+            "SELECT details FROM ingestion_warnings WHERE type = 'billing_limit_exceeded' "
+            "AND details LIKE '%/flags/%'")])
+        assert [(r["requests"], r["status"]) for r in rows] == [(2, 200)], rows
+        assert int(p.ledger()["total"]["received"]) == 4, "a request for flags is no event"

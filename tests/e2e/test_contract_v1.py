@@ -128,7 +128,7 @@ def test_v1_every_encoding_on_every_path():
             for name, pack in (*packed.items(), ("deflate", raw_deflate), (None, bytes),
                                ("br", by_node("brotliCompressSync")),
                                ("zstd", by_node("zstdCompressSync"))):
-                one = event("packed", properties={"text": "naïve ☂ 👩‍🚀 \u2028", "how": str(name)})
+                one = event("$ai_span" if "/ai/" in path else "packed", properties={"text": "naïve ☂ 👩‍🚀 \u2028", "how": str(name)})
                 answer = v1.send(pack(body(one)), path, Content_Encoding=name)
                 assert answer.status == 200, (name, path, answer)
                 assert json.loads(answer.body)["results"] == {one["uuid"]: {"result": "ok"}}, answer
@@ -228,15 +228,19 @@ def test_v1_every_result_in_order_and_in_the_books():
         mixed += [event(distinct_id=i) for i in ILLEGAL]
         expected += [("warning", "person_processing_disabled")] * len(ILLEGAL)
         assert v1.results(*mixed) == expected
+        # The AI path is for AI events; those may go to the other one as well.
+        lost, fine = event("not ai"), event("$ai_span")
+        assert v1.results(lost, fine, path=AI_PATH) == [("drop", "misrouted_event"), ("ok", None)]
+        assert v1.results(event("$ai_span")) == [("ok", None)]
         # Nothing but drops is a 200 as well.
         assert v1.results(event(properties=7)) == [("drop", "malformed_event_properties")]
         v1.finish()
-        for tag, one in drops:
+        for tag, one in [*drops, ("misrouted_event", lost)]:
             entry = p.api(f"/api/projects/1/trace/{one['uuid']}")[1]["entries"][0]
             assert entry["state"] == "dropped" and entry["reason"] == tag, (tag, entry)
         modes = p.sql("SELECT DISTINCT person_mode FROM events WHERE distinct_id != 'u1'")
         assert modes == [["propertyless"]], modes
-        assert p.sql("SELECT count() FROM events WHERE person_mode = 'full'") == [[str(len(drops))]]
+        assert p.sql("SELECT count() FROM events WHERE person_mode = 'full'") == [[str(len(drops) + 2)]]
 
 
 def test_v1_what_is_stored():

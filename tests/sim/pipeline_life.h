@@ -162,6 +162,7 @@ class Life {
     for (Lane lane : event::kLanes) topics.push_back(topic(event::lane_topic(lane), kPartitions));
     topics.push_back(topic(event::kTopicProcessed, kPartitions));
     topics.push_back(topic(event::kTopicRefused, 1));
+    topics.push_back(topic(event::kTopicRefusalCounts, 1));
     if (const Status s = log_->start(std::move(topics)); !s) return died(s);
     EXPECT_TRUE(catalog_->create_project({}, "p", kKnown).has_value());
     if (m_.project_exists) create_late_project();

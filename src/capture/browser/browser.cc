@@ -118,22 +118,30 @@ void Browser::flags(wire::Request& request, wire::Responder& responder, const An
   if (request.method != "POST") {
     return answer_error(responder, context, {405, "method_not_allowed", "use POST"});
   }
+  const auto refuse = [&](const ApiError& why, std::string_view text) {
+    refusals_.note(RefusalTally::project_in(text, projects),
+                   {why.code, why.status, request.path, why.detail});
+    answer_error(responder, context, why);
+  };
   if (request.body_too_large) {
-    return answer_error(responder, context, {413, "payload_too_large", "the body is too large"});
+    return refuse({413, "payload_too_large", "the body is too large"}, {});
   }
   const auto decoded = decoder_.decode(
       {request.query, request.find("content-type"), request.find("content-encoding"), request.body,
        std::min(options_.decoded_bytes_max, kFlagsBytesMax), true});
-  if (!decoded) return answer_error(responder, context, undecodable(decoded.error()));
+  if (!decoded) return refuse(undecodable(decoded.error()), decoder_.last_text());
   const auto body = read_flags_body(decoded->text);
+  if (!body) return refuse(body.error(), decoded->text);
   decoder_.trim();
-  if (!body) return answer_error(responder, context, body.error());
   const catalog::Project* project = projects.find_token(body->token);
   if (project == nullptr) return answer_error(responder, context, unknown_token());
   restrict_origin(context, project);
   if (!body->disable_flags) {
     out.quota_limited =
         !admission_.take(*project, QuotaResource::kFeatureFlags, out.evaluated_at_ms);
+    if (out.quota_limited) {
+      refusals_.note(project, {kOverQuota, 200, request.path, "no flags: over the quota"});
+    }
   }
   if (!body->disable_flags && !out.quota_limited) {
     const auto runtime = runtime_of(request, *body);

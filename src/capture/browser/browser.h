@@ -15,6 +15,7 @@
 #include "capture/browser/static_files.h"
 #include "capture/decode/body.h"
 #include "capture/options.h"
+#include "capture/refusal_tally.h"
 #include "catalog/catalog.h"
 #include "runtime/runtime.h"
 #include "wire/http.h"
@@ -24,9 +25,10 @@ namespace penstock::capture {
 class Browser {
  public:
   Browser(runtime::Loop& loop, runtime::Runtime& runtime, catalog::Catalog& catalog,
-          Admission& admission, const CaptureOptions& options)
+          Admission& admission, RefusalTally& refusals, const CaptureOptions& options)
       : runtime_(runtime),
         admission_(admission),
+        refusals_(refusals),
         options_(options),
         definitions_(loop, runtime, catalog) {}
 
@@ -44,6 +46,7 @@ class Browser {
 
   runtime::Runtime& runtime_;
   Admission& admission_;
+  RefusalTally& refusals_;
   const CaptureOptions& options_;
   BodyDecoder decoder_;
   StaticFiles files_;

@@ -73,7 +73,11 @@ void EventsEndpoint::handle(wire::Request& request, wire::Responder responder,
     return answer_error(responder, echo, {503, "service_unavailable", room.error().message});
   }
   const auto head = read_head(request, options_.token_bytes_max);
-  if (!head) return refuse(request, responder, echo, head.error(), {});
+  if (!head) {
+    const auto token = read_bearer(request, options_.token_bytes_max);
+    const auto* project = token ? arrival.projects.find_token(*token) : nullptr;
+    return refuse(request, responder, echo, project, head.error(), {});
+  }
   const catalog::Project* project = arrival.projects.find_token(head->token);
   if (!origin_allowed(project, echo.origin)) echo.origin.clear();
   if (const Status room = turn_.room(project, request.body->size()); !room) {
@@ -81,11 +85,11 @@ void EventsEndpoint::handle(wire::Request& request, wire::Responder responder,
     return answer_error(responder, echo, {503, "service_unavailable", room.error().message});
   }
   const auto text = body_text(request, *head);
-  if (!text) return refuse(request, responder, echo, text.error(), {});
+  if (!text) return refuse(request, responder, echo, project, text.error(), {});
   const auto batch =
       parser_.parse(*text, std::min(options_.events_per_request_max, kEventsPerBatchMax));
   if (!batch) {
-    refuse(request, responder, echo, batch.error(), *text);
+    refuse(request, responder, echo, project, batch.error(), *text);
   } else {
     accept(request, std::move(responder), arrival, *head, **batch, std::move(echo));
   }
@@ -146,14 +150,25 @@ void EventsEndpoint::accept(const wire::Request& request, wire::Responder respon
   turn_.end(waiting);
 }
 
+/// What drops a well-formed event here; empty: nothing.
+std::string_view EventsEndpoint::problem_of(const event::RawRecord& record,
+                                            Endpoint endpoint) const {
+  if (record.disposition != event::Disposition::kProcess) return {};
+  const bool ai = endpoint == Endpoint::kAi;
+  if (ai && !record.event.starts_with("$ai_")) return "misrouted_event";
+  if (ai && record.data.size() > options_.ai_event_bytes_max) return "ai_event_too_big";
+  const bool fits = record.data.size() <= options_.message_bytes_max &&
+                    Turn::fits(record.data.size() + record.event.size() + record.session_id.size());
+  return fits ? "" : "event_too_big";
+}
+
 EventResult EventsEndpoint::decide(const BatchEvent& e, const RequestFacts& facts,
                                    const std::shared_ptr<Waiting>& waiting) {
   event::RawRecord record = maker_.make(e, facts, options_);
-  if (record.data.size() > options_.message_bytes_max ||
-      !Turn::fits(record.data.size() + record.event.size() + record.session_id.size())) {
+  if (const std::string_view problem = problem_of(record, facts.endpoint); !problem.empty()) {
     record.disposition = event::Disposition::kDrop;
-    record.reason = "event_too_big";
-    record.data = {};
+    record.reason = problem;
+    record.data = record.session_id = {};
   }
   const bool illegal =
       record.disposition == event::Disposition::kProcess && is_illegal_id(record.distinct_id);
@@ -171,10 +186,11 @@ EventResult EventsEndpoint::decide(const BatchEvent& e, const RequestFacts& fact
 }
 
 void EventsEndpoint::refuse(const wire::Request& request, wire::Responder& responder,
-                            const RequestEcho& echo, const Refusal& refusal,
-                            std::string_view text) {
+                            const RequestEcho& echo, const catalog::Project* project,
+                            const Refusal& refusal, std::string_view text) {
   metrics().refused.add();
   turn_.note_refused(request, refusal.status, refusal.tag, text);
+  refusals_.note(project, {refusal.tag, refusal.status, request.path, refusal.message});
   answer_error(responder, echo, refusal);
 }
 

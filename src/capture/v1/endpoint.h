@@ -12,6 +12,7 @@
 #include "capture/admit/admission.h"
 #include "capture/admit/quota.h"
 #include "capture/options.h"
+#include "capture/refusal_tally.h"
 #include "capture/turn.h"
 #include "capture/v1/answer.h"
 #include "capture/v1/batch.h"
@@ -33,8 +34,9 @@ struct Arrival {
 
 class EventsEndpoint {
  public:
-  EventsEndpoint(const CaptureOptions& options, Turn& turn, Admission& admission)
-      : options_(options), turn_(turn), admission_(admission) {}
+  EventsEndpoint(const CaptureOptions& options, Turn& turn, Admission& admission,
+                 RefusalTally& refusals)
+      : options_(options), turn_(turn), admission_(admission), refusals_(refusals) {}
 
   void handle(wire::Request& request, wire::Responder responder, const Arrival& arrival);
 
@@ -43,14 +45,16 @@ class EventsEndpoint {
                                                      const Head& head);
   void accept(const wire::Request& request, wire::Responder responder, const Arrival& arrival,
               const Head& head, const Batch& batch, RequestEcho echo);
+  std::string_view problem_of(const event::RawRecord& record, Endpoint endpoint) const;
   EventResult decide(const BatchEvent& event, const RequestFacts& facts,
                      const std::shared_ptr<Waiting>& waiting);
   void refuse(const wire::Request& request, wire::Responder& responder, const RequestEcho& echo,
-              const Refusal& refusal, std::string_view text);
+              const catalog::Project* project, const Refusal& refusal, std::string_view text);
 
   const CaptureOptions& options_;
   Turn& turn_;
   Admission& admission_;
+  RefusalTally& refusals_;
   wire::Inflater inflater_;
   PaddedBuffer plain_;
   BatchParser parser_;

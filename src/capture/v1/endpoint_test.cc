@@ -376,6 +376,36 @@ TEST_F(V1Test, ServesTheAiPathAndSlashes) {
   }
 }
 
+TEST_F(V1Test, TheAiPathTakesAiEventsOfItsSizeAndTheOtherPathTakesAll) {
+  CaptureOptions options;
+  options.ai_event_bytes_max = 500;
+  options.message_bytes_max = 800;
+  make(options);
+  const auto ai = [&](std::string_view uuid, size_t bytes) {
+    std::string e = event(uuid, R"(,"properties":{"p":")" + std::string(bytes, 'y') + "\"}");
+    return e.replace(e.find("seen"), 4, "$ai_generation");
+  };
+  const auto result = [](const char* details) {
+    return details == nullptr ? std::string(R"({"result":"ok"})")
+                              : R"({"result":"drop","details":")" + std::string(details) + "\"}";
+  };
+  const auto expect = [&](const char* path, const std::string& one, const char* details) {
+    const auto answer = ask("POST", path, batch(one), headers());
+    turn();
+    ASSERT_EQ(held_records().size(), 1U);
+    EXPECT_EQ(held_records()[0].reason, details == nullptr ? "" : details);
+    land();
+    EXPECT_EQ(answer->body, std::string(R"({"results":{")") + kU1 + "\":" + result(details) + "}}");
+  };
+  constexpr auto kAi = "/i/v1/ai/events", kAnalytics = "/i/v1/analytics/events";
+  expect(kAi, ai(kU1, 10), nullptr);
+  expect(kAi, ai(kU1, 500), "ai_event_too_big");
+  expect(kAi, event(kU1), "misrouted_event");
+  expect(kAnalytics, ai(kU1, 500), nullptr);
+  expect(kAnalytics, ai(kU1, 800), "event_too_big");
+  expect(kAi, event(kU1, R"(,"properties":[])"), "malformed_event_properties");
+}
+
 TEST_F(V1Test, SaysWhenToComeBackWhileItCannotTakeAnything) {
   service_->set_ready(false);
   EXPECT_EQ(refusal(503, {}), "service_unavailable");

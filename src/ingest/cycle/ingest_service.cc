@@ -58,9 +58,17 @@ IngestService::IngestService(runtime::Loop& loop, runtime::Runtime& runtime, log
                            {.partitions = options.partitions,
                             .retry_ms_min = options.retry_ms_min,
                             .retry_ms_max = options.retry_ms_max});
+  refusals_ = RefusalWarnings::make(
+      loop, log, {.retry_ms_min = options.retry_ms_min, .retry_ms_max = options.retry_ms_max},
+      [this](Partition partition, Offset base, const std::vector<std::string>& records) {
+        on_foreign_append(partition, base, records);
+      });
 }
 
-IngestService::~IngestService() { redrive_->stop(); }
+IngestService::~IngestService() {
+  redrive_->stop();
+  refusals_->stop();
+}
 
 Result<std::vector<log::Position>> IngestService::first_positions(event::Lane lane) const {
   PENSTOCK_TRY(const auto bounds, log_.bounds(std::string(event::lane_topic(lane))));
@@ -95,6 +103,7 @@ Status IngestService::start() {
     reader(lane).start(positions[static_cast<size_t>(lane)]);
   note_positions();
   redrive_->start();
+  PENSTOCK_CHECK(refusals_->start());
   schedule_checkpoint();
   return {};
 }
@@ -239,6 +248,15 @@ Status IngestService::apply_slice(Partition partition, Offset base,
   PENSTOCK_CHECK(persons_.apply(updates, {{partition, {next}}}));
   applied_[partition.value] = next;
   return {};
+}
+
+void IngestService::on_foreign_append(Partition partition, Offset base,
+                                      const std::vector<std::string>& records) {
+  if (busy_ || base.value != applied_[partition.value]) return;
+  const std::vector<std::string_view> views(records.begin(), records.end());
+  if (const Status s = apply_slice(partition, base, views, views.size()); !s) {
+    diag::warn("an append is applied later", {{"error", s.error().message}});
+  }
 }
 
 void IngestService::catch_up(std::shared_ptr<Cycle> cycle) {
@@ -392,6 +410,7 @@ void IngestService::stop(runtime::Task done) {
   stopping_ = true;
   loop_.cancel(checkpoint_timer_);
   redrive_->stop();
+  refusals_->stop();
   for (auto& r : readers_) r->stop();
   stop_when_quiet();
 }

@@ -14,6 +14,7 @@
 #include "ingest/cycle/lane_reader.h"
 #include "ingest/ingest.h"
 #include "ingest/redrive.h"
+#include "ingest/refusal_warnings.h"
 
 namespace penstock::ingest {
 
@@ -43,6 +44,8 @@ class IngestService final : public Ingest {
   Status apply_outputs(const Cycle& cycle);
   /// Applies what the processed topic holds beyond what was applied, reading it back.
   void catch_up(std::shared_ptr<Cycle> cycle);
+  /// Between cycles a foreign append is applied at once; a cycle finds it by itself.
+  void on_foreign_append(Partition partition, Offset base, const std::vector<std::string>& records);
   Status apply_slice(Partition partition, Offset base, const std::vector<std::string_view>& records,
                      size_t persons_from);
   void advance_to_log(LaneReader& from);
@@ -65,6 +68,7 @@ class IngestService final : public Ingest {
   Decider decider_;
   std::array<std::unique_ptr<LaneReader>, event::kEventLanes.size()> readers_;
   std::shared_ptr<Redrive> redrive_;
+  std::shared_ptr<RefusalWarnings> refusals_;
   std::map<int32_t, int64_t> applied_;  // next offset of each processed partition
   bool busy_ = false, started_ = false, stopping_ = false, checkpointing_ = false;
   bool overflow_next_ = false;

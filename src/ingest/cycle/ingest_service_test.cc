@@ -254,5 +254,73 @@ TEST(Ingest, LiveLanesGoFirstAndHistoryStillMoves) {
   w.settle();
 }
 
+/// Type and details of every warning in the processed topic.
+std::vector<std::pair<std::string, std::string>> warnings_of(World& w) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const auto& partition : w.processed()) {
+    for (const std::string& bytes : partition) {
+      const auto record = event::decode_processed(bytes);
+      EXPECT_TRUE(record.has_value());
+      const auto* warning = std::get_if<event::IngestionWarning>(&*record);
+      if (warning == nullptr) continue;
+      EXPECT_EQ(warning->project.value, 1);
+      EXPECT_EQ(warning->source, "capture");
+      out.emplace_back(warning->type, warning->details);
+    }
+  }
+  return out;
+}
+
+TEST(RefusalWarnings, ACountBecomesOneWarningAndNothingInTheBooks) {
+  World w(5);
+  w.start();
+  w.refuse({{1}, 1000, 413, 7, "message_size_too_large", "/batch/", "too \"large\""});
+  w.refuse({{1}, 1001, 400, 1, "invalid_json", "/e/", "no JSON"});
+  w.run_ms(100);
+  const auto warnings = warnings_of(w);
+  ASSERT_EQ(warnings.size(), 2U);
+  EXPECT_EQ(warnings[0].first, "message_size_too_large");
+  EXPECT_EQ(warnings[0].second,
+            R"({"requests":7,"status":413,"path":"/batch/","message":"too \"large\"",)"
+            R"("category":"size","severity":"error","pipelineStep":"capture"})");
+  EXPECT_EQ(warnings[1].first, "invalid_json");
+  const auto all = *w.ledger().totals(std::nullopt);
+  EXPECT_EQ(all.received, 0U);
+  EXPECT_EQ(all.decided(), 0U);
+  w.stop();
+}
+
+TEST(RefusalWarnings, EachIsToldOnceThroughFailuresAndCrashesBesideEvents) {
+  World w(6);
+  w.start();
+  uint64_t told = 0;
+  for (uint64_t round = 0; round < 12; round++) {
+    w.log().percent = 60;
+    for (uint64_t n = 0; n < 4; n++) {
+      w.refuse({{1}, 1000, 400, ++told, "invalid_json", "/e/", ""});
+      w.send({event_of(round * 100 + n)});
+    }
+    w.run_ms(static_cast<int64_t>(round) * 7);
+    if (round % 3 == 2) {
+      w.crash(round);
+      w.log().percent = 0;
+      w.start();
+    }
+  }
+  w.log().percent = 0;
+  w.settle();
+  w.run_ms(10'000);
+  std::multiset<std::string> requests;
+  for (const auto& [type, details] : warnings_of(w)) {
+    requests.insert(details.substr(0, details.find(',')));
+  }
+  std::multiset<std::string> wanted;
+  for (uint64_t n = 1; n <= told; n++) wanted.insert("{\"requests\":" + std::to_string(n));
+  EXPECT_EQ(requests, wanted);
+  check_outcomes(w);
+  EXPECT_TRUE(w.ledger().balance(w.log()).balanced);
+  w.stop();
+}
+
 }  // namespace
 }  // namespace penstock::ingest

@@ -82,6 +82,8 @@ class World {
   /// Appends to a raw topic as capture does; `report`: tells the ledger.
   void send(const std::vector<Sent>& events, const std::string& data = R"({"properties":{}})",
             bool report = true);
+  /// As capture tells of refused requests.
+  void refuse(const event::RefusalCount& count);
   /// Until every raw record is decided and applied.
   void settle();
   void run_ms(int64_t ms) { runtime_.run_for(std::chrono::milliseconds(ms)); }

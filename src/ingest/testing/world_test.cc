@@ -51,6 +51,7 @@ World::World(uint64_t seed, IngestOptions options)
                     .partitions = kPartitions,
                     .required_groups = {}});
   topics.push_back({.name = std::string(event::kTopicRefused), .required_groups = {}});
+  topics.push_back({.name = std::string(event::kTopicRefusalCounts), .required_groups = {}});
   EXPECT_TRUE(log_->start(std::move(topics)).has_value());
   create_project("phc_one");
 }
@@ -173,6 +174,23 @@ std::vector<std::vector<std::string>> World::read(const std::string& topic) {
       });
   EXPECT_EQ(runtime_.run_until([&] { return finished; }), runtime::SimEnd::kDone);
   return out;
+}
+
+void World::refuse(const event::RefusalCount& count) {
+  std::string record;
+  event::encode(count, record);
+  log::Batch batch;
+  batch.count = 1;
+  log::encode_record(batch.data, record);
+  std::vector<log::Batch> batches;
+  batches.push_back(std::move(batch));
+  bool done = false;
+  log_->append(loop_, std::string(event::kTopicRefusalCounts), std::move(batches),
+               [&](const Result<std::vector<log::Appended>>& got) {
+                 EXPECT_TRUE(got.has_value());
+                 done = true;
+               });
+  EXPECT_EQ(runtime_.run_until([&] { return done; }), runtime::SimEnd::kDone);
 }
 
 std::vector<std::vector<std::string>> World::processed() {

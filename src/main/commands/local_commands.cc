@@ -81,6 +81,7 @@ std::vector<std::string> topics_of(const LocalArgs& args) {
   for (const event::Lane lane : event::kLanes) out.emplace_back(event::lane_topic(lane));
   out.emplace_back(event::kTopicProcessed);
   out.emplace_back(event::kTopicRefused);
+  out.emplace_back(event::kTopicRefusalCounts);
   std::erase_if(
       out, [&](const std::string& t) { return !std::filesystem::exists(args.data + "/log/" + t); });
   return out;

@@ -75,11 +75,11 @@ const kReasons: Record<string, ReasonWords> = {
     happened: "The token cannot be one: empty, too long, or a personal phx_ key.",
     todo: "Use the project's phc_ token from Settings.",
   },
-  body_too_large: {
+  payload_too_large: {
     happened: "The request was larger than the limit.",
     todo: "Send smaller batches, or smaller events.",
   },
-  event_too_large: {
+  message_size_too_large: {
     happened: "One event was larger than the limit.",
     todo: "Send fewer or smaller properties.",
   },

@@ -1,5 +1,7 @@
 // What an ingestion warning means and what to do about it. Pure: types in, sentences out.
 
+import { plural } from "./format";
+
 export type Severity = "error" | "warning" | "info";
 
 export interface WarningWords {
@@ -9,12 +11,14 @@ export interface WarningWords {
 }
 
 const kDropped = "The event was not stored.";
+const kRefused = "Requests were refused whole, and their senders told so.";
 const kSdk = "Look at the code that sends it; the samples name the event and the sender.";
 
 const kWords: Record<string, WarningWords> = {
   billing_limit_exceeded: {
     title: "Over the monthly quota",
-    meaning: "The project has used up a quota, so these events were dropped and answered as PostHog does.",
+    meaning:
+      "The project has used up a quota, so these events were dropped and answered as PostHog does; requests for feature flags got none.",
     todo: "Raise the quota under Settings, Intake, or wait for the first of the month.",
   },
   event_restriction_drop: {
@@ -95,8 +99,38 @@ const kWords: Record<string, WarningWords> = {
   },
   message_size_too_large: {
     title: "Event too large",
-    meaning: `An event is larger than this server takes. ${kDropped}`,
+    meaning: `An event is larger than this server takes. ${kDropped} Alone in its request it is refused with 413.`,
     todo: "Send less in one event, or raise capture.message_bytes_max.",
+  },
+  ai_event_too_big: {
+    title: "AI event too large",
+    meaning: `An event of /i/v1/ai/events is larger than capture.ai_event_bytes_max. ${kDropped}`,
+    todo: "Send less of the prompt or answer in one event, or raise the limit.",
+  },
+  misrouted_event: {
+    title: "Sent to the wrong endpoint",
+    meaning: `An event whose name does not begin with $ai_ came to /i/v1/ai/events. ${kDropped}`,
+    todo: "Capture it as an ordinary event.",
+  },
+  payload_too_large: {
+    title: "Request too large",
+    meaning: `${kRefused} Its body is larger than this server takes.`,
+    todo: "Send fewer events at once, or raise the limit that the message names.",
+  },
+  too_many_events: {
+    title: "Too many events in a request",
+    meaning: kRefused,
+    todo: "Send fewer events at once, or raise capture.events_per_request_max.",
+  },
+  invalid_json: {
+    title: "Not JSON",
+    meaning: `${kRefused} Its body is not valid JSON, or not of a shape that holds events.`,
+    todo: "Look at what sends it; the samples name the path and the answer.",
+  },
+  request_parsing_error: {
+    title: "A request that cannot be read",
+    meaning: `${kRefused} Its body is not valid JSON, or a member is missing or of the wrong type.`,
+    todo: "The samples have the answer that was given; it names the member.",
   },
   cannot_merge_already_identified: {
     title: "Merge of two identified persons refused",
@@ -156,6 +190,14 @@ export function words_of(type: string): WarningWords {
   };
 }
 
+/** How much a group is about: events as the ledger has them, refused requests, or the warnings themselves. */
+export function amount_of(group: Group, events: number | undefined): string {
+  const parts = [];
+  if (events !== undefined) parts.push(plural(events, "event"));
+  if (group.requests > 0) parts.push(plural(group.requests, "request"));
+  return parts.join(", ") || plural(group.count, "warning");
+}
+
 export interface Details {
   severity: Severity;
   category: string;
@@ -196,6 +238,8 @@ export interface Group {
   type: string;
   source: string;
   count: number;
+  /** Refused whole: such requests are counted, not their events. */
+  requests: number;
   last: string;
   steps: number[];
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "capture/browser/browser.h"
+#include "capture/testing/fixture.h"
 #include "event/json_fields.h"
 #include "runtime/sim_runtime.h"
 
@@ -51,7 +52,8 @@ class BrowserTest : public ::testing::Test {
     const auto project = catalog_->create_project({}, "Shop", "phc_shop");
     ASSERT_TRUE(project);
     project_ = project->id;
-    browser_ = std::make_unique<Browser>(loop_, runtime_, *catalog_, admission_, options_);
+    browser_ =
+        std::make_unique<Browser>(loop_, runtime_, *catalog_, admission_, refusals_, options_);
   }
 
   void set(std::string_view name, std::string json) {
@@ -108,6 +110,8 @@ class BrowserTest : public ::testing::Test {
   ProjectId project_;
   CaptureOptions options_;
   Admission admission_{options_, std::make_shared<usage::Usage>(1)};
+  testing::HeldLog log_;
+  RefusalTally refusals_{loop_, runtime_, log_};
   std::unique_ptr<Browser> browser_;
 };
 

@@ -7,6 +7,7 @@ import { useState, type FormEvent } from "react";
 import { api } from "../../api/client";
 import { query_client } from "../../app/client";
 import { ErrorNote } from "../../components/error_note";
+import { JsonObjectField } from "../../components/json_object_field";
 import {
   decided,
   fits_form,
@@ -106,15 +107,6 @@ function SimpleForm({ form, set }: { form: FlagForm; set: Set }) {
   );
 }
 
-function parse_filters(text: string): FlagFilters | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as FlagFilters) : null;
-  } catch {
-    return null;
-  }
-}
-
 export function FlagEditor({
   flag,
   project,
@@ -126,7 +118,7 @@ export function FlagEditor({
 }) {
   const [form, set_form] = useState<FlagForm>(flag ? form_of(flag) : kNewForm);
   const simple = !flag || fits_form(flag);
-  const [filters, set_filters] = useState(() => JSON.stringify(flag?.filters ?? {}, null, 2));
+  const [filters, set_filters] = useState<FlagFilters | null>(flag?.filters ?? null);
   const [sure, set_sure] = useState(false);
   const set: Set = (part) => set_form({ ...form, ...part });
   const path = `/projects/${project}/feature_flags${flag ? `/${flag.id}` : ""}`;
@@ -134,16 +126,15 @@ export function FlagEditor({
     await query_client.invalidateQueries({ queryKey: ["flags", project] });
     on_done();
   };
-  const parsed = simple ? null : parse_filters(filters);
   const body: Partial<Flag> = simple
     ? flag_of(form, flag)
-    : { key: form.key.trim(), name: form.name, active: form.active, filters: parsed };
+    : { key: form.key.trim(), name: form.name, active: form.active, filters: filters ?? undefined };
   const save = useMutation({
     mutationFn: () => api(path, { method: flag ? "PATCH" : "POST", body }),
     onSuccess: done,
   });
   const remove = useMutation({ mutationFn: () => api(path, { method: "DELETE" }), onSuccess: done });
-  const problem = simple ? problem_of(form) : parsed ? null : "The conditions are not a JSON object.";
+  const problem = simple ? problem_of(form) : filters ? null : "The conditions are not a JSON object.";
   const where = decided({ id: 0, key: form.key, ...flag, ...body });
   const submit = (e: FormEvent<HTMLFormElement>): void => {
     e.preventDefault();
@@ -174,16 +165,13 @@ export function FlagEditor({
       {simple ? (
         <SimpleForm form={form} set={set} />
       ) : (
-        <Textarea
+        <JsonObjectField
           label="Conditions, variants and payloads"
           description="This flag has more than the form shows; here it is as PostHog's filters."
-          classNames={{ input: styles.json }}
-          autosize
-          minRows={8}
-          maxRows={24}
-          spellCheck={false}
-          value={filters}
-          onChange={(e) => set_filters(e.currentTarget.value)}
+          initial={flag?.filters ?? {}}
+          wrong="The conditions are not a JSON object."
+          rows={[8, 24]}
+          on_change={(value) => set_filters(value as FlagFilters | null)}
         />
       )}
       {where.place !== "here" && (

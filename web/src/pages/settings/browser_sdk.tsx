@@ -1,5 +1,5 @@
 // What posthog-js is told to do on this project's pages: switches, recording, and JSON for the rest.
-import { Alert, Button, NumberInput, Switch, Textarea } from "@mantine/core";
+import { Alert, Button, NumberInput, Switch } from "@mantine/core";
 import { IconCheck } from "@tabler/icons-react";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
@@ -9,6 +9,7 @@ import { useSettings } from "../../api/queries";
 import type { Project } from "../../api/types";
 import { query_client } from "../../app/client";
 import { ErrorNote } from "../../components/error_note";
+import { JsonObjectField } from "../../components/json_object_field";
 import {
   kSwitches,
   recording_of,
@@ -61,37 +62,6 @@ function RecordingChoice({ config, change }: { config: RemoteConfig; change: Cha
   );
 }
 
-/** The whole config as text; what is not an object is said here, what posthog-js does not know by the server. */
-function AsJson({ config, change }: { config: RemoteConfig; change: Change }) {
-  const [text, set_text] = useState(() => JSON.stringify(config, null, 2));
-  const [wrong, set_wrong] = useState("");
-  const edit = (next: string): void => {
-    set_text(next);
-    try {
-      const value: unknown = JSON.parse(next);
-      if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error();
-      set_wrong("");
-      change(value as RemoteConfig);
-    } catch {
-      set_wrong("This is not a JSON object yet; it is not saved like this.");
-    }
-  };
-  return (
-    <Textarea
-      label="Remote config"
-      description="With posthog-js's own names. What is not here has its default."
-      classNames={{ input: styles.json }}
-      autosize
-      minRows={6}
-      maxRows={20}
-      spellCheck={false}
-      value={text}
-      error={wrong}
-      onChange={(e) => edit(e.currentTarget.value)}
-    />
-  );
-}
-
 function Editor({ project, saved }: { project: Project; saved: RemoteConfig }) {
   const [config, set_config] = useState(saved);
   const [as_json, set_as_json] = useState(false);
@@ -107,7 +77,14 @@ function Editor({ project, saved }: { project: Project; saved: RemoteConfig }) {
   return (
     <div className={styles.editor}>
       {as_json ? (
-        <AsJson config={config} change={change} />
+        <JsonObjectField
+          label="Remote config"
+          description="With posthog-js's own names. What is not here has its default."
+          initial={config}
+          wrong="This is not a JSON object yet; it is not saved like this."
+          rows={[6, 20]}
+          on_change={(value) => value && change(value)}
+        />
       ) : (
         <>
           <div className={styles.switches}>

@@ -36,6 +36,7 @@ async function ask(project: number, hours: number): Promise<WarningsView> {
   const [counted, latest, ledger] = await Promise.all([
     query(
       `SELECT type, any(source), toUInt32(count()), max(timestamp),
+         sum(JSONExtractUInt(details, 'requests')),
          sumMap([toInt32(intDiv(toUnixTimestamp(timestamp) - ${from_s}, ${step_s}))], [toUInt32(1)]) AS steps
        FROM ingestion_warnings WHERE ${since} GROUP BY type ORDER BY count() DESC, type LIMIT 200`,
     ),
@@ -45,12 +46,13 @@ async function ask(project: number, hours: number): Promise<WarningsView> {
     ),
     api<Ledger>(`/projects/${project}/ledger?step=total&from=${from}`),
   ]);
-  const groups = counted.results.map(([type, source, count, last, steps]) => {
+  const groups = counted.results.map(([type, source, count, last, requests, steps]) => {
     const [keys, values] = steps as [number[], (number | string)[]];
     return {
       type: String(type),
       source: String(source),
       count: Number(count),
+      requests: Number(requests),
       last: iso(last),
       steps: spread(keys, values.map(Number), kSteps),
     };

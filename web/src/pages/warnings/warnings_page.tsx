@@ -10,7 +10,7 @@ import { FullLoader } from "../../components/full_loader";
 import { PageHeader } from "../../components/page_header";
 import page from "../../components/page.module.css";
 import { ago, day_and_time, plural } from "../../lib/format";
-import { read_details, words_of, type Group, type Severity } from "../../lib/warning_words";
+import { amount_of, read_details, words_of, type Group, type Severity } from "../../lib/warning_words";
 import { useWarnings, type Sample } from "./use_warnings";
 import styles from "./warnings.module.css";
 
@@ -72,7 +72,7 @@ function TypeCard({ group, samples, events }: { group: Group; samples: Sample[];
         </div>
         <Sparkline steps={group.steps} label={`${plural(group.count, "warning")} over time`} />
         <div className={styles.count}>
-          <b className="num">{plural(events ?? group.count, events === undefined ? "warning" : "event")}</b>
+          <b className="num">{amount_of(group, events)}</b>
           <span>last {ago(group.last, Date.now())}</span>
         </div>
       </div>
@@ -102,7 +102,7 @@ export default function WarningsPage() {
     <div className={page.page}>
       <PageHeader
         title="Warnings"
-        hint="What was dropped, changed or diverted on its way in. One warning an hour is kept of each kind and sender; Health has the exact counts."
+        hint="What was dropped, changed or diverted on its way in. One warning an hour is kept of each kind and sender; Health has the exact counts. Refused requests are counted by the minute."
       >
         <SegmentedControl value={hours} onChange={set_hours} data={kRanges} aria-label="Time range" />
       </PageHeader>
