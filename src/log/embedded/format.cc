@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/codec.h"
 #include "base/hash.h"
+#include "runtime/memory.h"
 
 namespace penstock::log {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 constexpr uint32_t kSegmentMagic = 0x47455350;  // "PSEG"
 constexpr uint32_t kBlockMagic = 0x4b4c4250;    // "PBLK"
 constexpr uint32_t kVersion = 1;
+constexpr size_t kHugeFrom = 256U << 10;
 constexpr size_t kChecked = 8;  // magic and checksum stand before what the checksum covers
 
 std::string sub_headers(const std::vector<SubBatch>& subs) {
@@ -69,8 +71,11 @@ void AlignedBuffer::reserve(size_t bytes) {
   bytes = padded(bytes);
   if (bytes <= capacity_) return;
   if (bytes < 2 * capacity_) bytes = 2 * capacity_;
-  data_.reset(static_cast<char*>(std::aligned_alloc(kPage, bytes)));
+  const bool huge = life_ == Life::kLong && bytes >= kHugeFrom;
+  if (huge) bytes = (bytes + runtime::kHugePage - 1) / runtime::kHugePage * runtime::kHugePage;
+  data_.reset(static_cast<char*>(std::aligned_alloc(huge ? runtime::kHugePage : kPage, bytes)));
   PENSTOCK_ASSERT(data_ != nullptr);
+  if (huge) runtime::prefer_huge_pages(data_.get(), bytes);
   capacity_ = bytes;
 }
 

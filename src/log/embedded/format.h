@@ -60,9 +60,14 @@ struct BlockHeader {
 inline constexpr size_t kBlockHeaderBytes = 48;
 inline constexpr size_t kSubBatchHeaderBytes = 40;
 
-/// A page-aligned buffer that is reused from block to block.
+/// A page-aligned buffer that is reused from block to block. One that is kept for long has huge
+/// pages when it is large: they are dear to make and make every write from them cheap.
 class AlignedBuffer {
  public:
+  enum class Life : uint8_t { kShort, kLong };
+  explicit AlignedBuffer(Life life = Life::kShort) : life_(life) {}
+
+  /// What was in it is gone when it grows.
   void reserve(size_t bytes);
   char* data() { return data_.get(); }
   const char* data() const { return data_.get(); }
@@ -74,6 +79,7 @@ class AlignedBuffer {
   };
   std::unique_ptr<char, Free> data_;
   size_t capacity_ = 0;
+  Life life_;
 };
 
 size_t block_bytes(const std::vector<SubBatch>& subs);

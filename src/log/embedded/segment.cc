@@ -7,7 +7,7 @@
 namespace penstock::log {
 namespace {
 
-constexpr uint64_t kZeroBytes = 256U << 10;
+constexpr uint64_t kZeroBytes = 2U << 20;
 constexpr uint64_t kReadChunk = 1U << 20;
 
 /// A window on a file that moves forward; what was read from it stays as long as its owner.
@@ -62,18 +62,10 @@ Result<SegmentHeader> read_segment_header(const runtime::File& file, const std::
   return std::move(*header);
 }
 
-Result<std::unique_ptr<runtime::File>> reserve_segment_file(runtime::FileSystem& files,
-                                                            const std::string& path,
-                                                            uint64_t bytes) {
-  PENSTOCK_TRY(auto file, files.open(path, {.create = true, .truncate = true, .direct = true}));
-  PENSTOCK_CHECK(file->allocate(bytes));
-  return file;
-}
-
 Status zero_segment_file(runtime::File& file, uint64_t at, uint64_t bytes) {
   // Made once: memory that is touched for the first time costs more than writing it.
   static const AlignedBuffer zeros = [] {
-    AlignedBuffer buffer;
+    AlignedBuffer buffer(AlignedBuffer::Life::kLong);
     buffer.reserve(kZeroBytes);
     std::fill_n(buffer.data(), kZeroBytes, '\0');
     return buffer;

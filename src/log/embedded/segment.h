@@ -71,10 +71,6 @@ Result<uint64_t> find_later_block(const runtime::File& file, const Walk& walk);
 
 Result<SegmentHeader> read_segment_header(const runtime::File& file, const std::string& path);
 
-/// A new file with space for `bytes` reserved, which takes no time.
-Result<std::unique_ptr<runtime::File>> reserve_segment_file(runtime::FileSystem& files,
-                                                            const std::string& path,
-                                                            uint64_t bytes);
 /// Writes zeros, whole pages, so that overwriting them later is cheap.
 Status zero_segment_file(runtime::File& file, uint64_t at, uint64_t bytes);
 

@@ -97,7 +97,7 @@ class Topic : public std::enable_shared_from_this<Topic> {
 
   // topic_prepare.cc
   struct Preparation;
-  void prepare(uint64_t bytes, bool written);
+  void prepare(uint64_t bytes);
   void prepare_step(const std::shared_ptr<Preparation>& preparation);
   void prepare_next(const std::shared_ptr<Preparation>& preparation);
   bool is_behind(const Preparation& preparation) const;
@@ -164,7 +164,8 @@ class Topic : public std::enable_shared_from_this<Topic> {
   int64_t committed_ns_ = 0;
   bool delay_armed_ = false;
 
-  std::shared_ptr<AlignedBuffer> buffer_ = std::make_shared<AlignedBuffer>();
+  std::shared_ptr<AlignedBuffer> buffer_ =
+      std::make_shared<AlignedBuffer>(AlignedBuffer::Life::kLong);
   bool writing_ = false, preparing_ = false, recycling_ = false, stopped_ = false;
   bool disk_full_ = false;
   bool wants_segment_ = false;  // the disk was full when a segment was needed

@@ -12,6 +12,8 @@
 namespace penstock::log {
 namespace {
 
+constexpr uint64_t kBytesAtOnce = 8U << 20;
+
 /// The header and the first block reach the disk before the file gets a segment's name: whatever
 /// has that name has a sound header, at any moment the power may fail.
 Status begin_file(runtime::FileSystem& files, const std::string& spare, const Segment& segment,
@@ -48,7 +50,8 @@ bool Topic::make_room(uint64_t block) {
     std::swap(*found, spares_.back());  // where `write` takes it from
     return true;
   }
-  if (!preparing_) prepare(std::max(segment_bytes_, needed), false);
+  // Nothing that is written waits for more than the begin of a segment.
+  if (!preparing_) prepare(std::max(std::min(segment_bytes_, kBytesAtOnce), needed));
   return false;
 }
 
@@ -202,7 +205,7 @@ void Topic::written(const std::shared_ptr<Commit>& commit) {
   answer_waiters();
   const bool half_full = segment.used > segment.bytes / 2;
   if (half_full && spares_.empty() && !preparing_ && !recycling_ && !stopped_) {
-    prepare(segment_bytes_, true);
+    prepare(segment_bytes_);
   }
 }
 
