@@ -56,6 +56,14 @@ TEST(Hash, known_vectors) {
   EXPECT_EQ(static_cast<int32_t>(murmur2("21")), -973932308);
   EXPECT_EQ(static_cast<int32_t>(murmur2("foobar")), -790332482);
   EXPECT_EQ(static_cast<int32_t>(murmur2("a-little-bit-long-string")), -985981536);
+  // It is kept on disk, so it must never change: texts of every length up to 64.
+  std::string text;
+  uint64_t all = 0;
+  for (int i = 0; i <= 64; i++) {
+    all = all * 31 + hash64(text, 7);
+    text += static_cast<char>('a' + i % 26);
+  }
+  EXPECT_EQ(all, 0x114d335553dc69c1U);
   EXPECT_NE(hash64("a"), hash64("b"));
   EXPECT_NE(hash64("a"), hash64(std::string_view("a\0", 2)));
 }

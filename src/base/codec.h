@@ -60,6 +60,38 @@ class ByteWriter {
   std::string& out_;
 };
 
+/// The same into memory whose size was computed before, which spares a check for every field.
+/// Writing more than there is room for is a mistake of the caller that nothing catches but the
+/// sanitizers: `at()` says afterwards whether the sizes agreed.
+class FixedWriter {
+ public:
+  explicit FixedWriter(char* at) : at_(at) {}
+
+  const char* at() const { return at_; }
+  void u8(uint8_t v) { *at_++ = static_cast<char>(v); }
+  void i64(int64_t v) { raw(&v, sizeof v); }
+  void varint(uint64_t v) {
+    for (; v >= 0x80; v >>= 7) *at_++ = static_cast<char>(v | 0x80);
+    *at_++ = static_cast<char>(v);
+  }
+  void zigzag(int64_t v) {
+    varint((static_cast<uint64_t>(v) << 1) ^ static_cast<uint64_t>(v >> 63));
+  }
+  void bytes(std::string_view v) {
+    varint(v.size());
+    raw(v.data(), v.size());
+  }
+  void uuid(const Uuid& v) { raw(v.bytes.data(), v.bytes.size()); }
+
+ private:
+  void raw(const void* data, size_t size) {
+    if (size > 0) std::memcpy(at_, data, size);
+    at_ += size;
+  }
+
+  char* at_;
+};
+
 class ByteReader {
  public:
   explicit ByteReader(std::string_view in) : in_(in) {}

@@ -74,8 +74,17 @@ uint64_t hash64(std::string_view data, uint64_t seed) {
     p += 16;
     n -= 16;
   }
+  if (n == 0) return mix(mix(kA, h), kB);
+  if (data.size() >= 16) {
+    // The rest with zeros after it, out of the last sixteen bytes: copying it would cost more.
+    const char* last = p + n - 16;
+    const unsigned shift = 8 * static_cast<unsigned>(16 - n);  // 8 to 120
+    const uint64_t low = load64(last), high = load64(last + 8);
+    const uint64_t a = shift < 64 ? low >> shift | high << (64 - shift) : high >> (shift - 64);
+    return mix(mix(a ^ kA, (shift < 64 ? high >> shift : 0) ^ h), kB);
+  }
   char tail[16] = {};
-  if (n > 0) std::memcpy(tail, p, n);
+  std::memcpy(tail, p, n);
   return mix(mix(load64(tail) ^ kA, load64(tail + 8) ^ h), kB);
 }
 

@@ -1,5 +1,6 @@
 #include "event/json_scan.h"
 
+#include <algorithm>
 #include <array>
 
 namespace penstock::event {
@@ -10,37 +11,38 @@ bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' 
 
 }  // namespace
 
-bool JsonScanner::escape() {
-  p_++;  // the backslash
-  if (p_ == end_) return false;
-  const char c = *p_++;
-  if (c != 'u') return std::string_view("\"\\/bfnrt").find(c) != std::string_view::npos;
-  for (int i = 0; i < 4; i++, p_++) {
-    if (p_ == end_ || !is_hex(*p_)) return false;
-  }
-  return true;
+size_t json_escape_size(std::string_view text) {
+  constexpr size_t kUnicode = 6;  // a backslash, u and four digits
+  if (text.size() < 2) return 0;
+  if (text[1] != 'u') return std::string_view("\"\\/bfnrt").contains(text[1]) ? 2 : 0;
+  const std::string_view digits = text.substr(2, kUnicode - 2);
+  return digits.size() == kUnicode - 2 && std::ranges::all_of(digits, is_hex) ? kUnicode : 0;
 }
 
-bool JsonScanner::number() {
-  if (p_ != end_ && *p_ == '-') p_++;
-  if (p_ == end_ || !is_digit(*p_)) return false;
-  if (*p_ == '0') {
-    p_++;
-  } else {
-    while (p_ != end_ && is_digit(*p_)) p_++;
+size_t json_number_size(std::string_view text) {
+  const char* p = text.data();
+  const char* end = p + text.size();
+  const auto digits = [&p, end] {
+    const char* begin = p;
+    while (p != end && is_digit(*p)) p++;
+    return p != begin;
+  };
+  if (p != end && *p == '-') p++;
+  if (p != end && *p == '0') {
+    p++;
+  } else if (!digits()) {
+    return 0;
   }
-  if (p_ != end_ && *p_ == '.') {
-    p_++;
-    if (p_ == end_ || !is_digit(*p_)) return false;
-    while (p_ != end_ && is_digit(*p_)) p_++;
+  if (p != end && *p == '.') {
+    p++;
+    if (!digits()) return 0;
   }
-  if (p_ != end_ && (*p_ == 'e' || *p_ == 'E')) {
-    p_++;
-    if (p_ != end_ && (*p_ == '+' || *p_ == '-')) p_++;
-    if (p_ == end_ || !is_digit(*p_)) return false;
-    while (p_ != end_ && is_digit(*p_)) p_++;
+  if (p != end && (*p == 'e' || *p == 'E')) {
+    p++;
+    if (p != end && (*p == '+' || *p == '-')) p++;
+    if (!digits()) return 0;
   }
-  return true;
+  return static_cast<size_t>(p - text.data());
 }
 
 bool JsonScanner::literal(std::string_view word) {
@@ -61,7 +63,11 @@ bool JsonScanner::scalar() {
     case 't': return literal("true");
     case 'f': return literal("false");
     case 'n': return literal("null");
-    default: return number();
+    default: {
+      const size_t size = json_number_size({p_, static_cast<size_t>(end_ - p_)});
+      p_ += size;
+      return size > 0;
+    }
   }
 }
 

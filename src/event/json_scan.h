@@ -17,11 +17,24 @@ namespace penstock::event {
 
 inline constexpr size_t kJsonDepthMax = 128;
 
+/// Bytes of the escape that `text` begins with, its backslash included; 0 when it is none.
+size_t json_escape_size(std::string_view text);
+/// Bytes of the number that `text` begins with; 0 when it begins with none.
+size_t json_number_size(std::string_view text);
+inline bool is_json_number(std::string_view text) {
+  return !text.empty() && json_number_size(text) == text.size();
+}
+
 class JsonScanner {
  public:
   explicit JsonScanner(std::string_view text) : p_(text.data()), end_(p_ + text.size()) {}
 
-  const char* position() const { return p_; }
+  /// Where the next token begins.
+  const char* next_begin() {
+    skip_space();
+    return p_;
+  }
+  const char* last_end() const { return p_; }
   bool at_end() {
     skip_space();
     return p_ == end_;
@@ -46,9 +59,7 @@ class JsonScanner {
     while (p_ != end_ && (*p_ == ' ' || *p_ == '\n' || *p_ == '\t' || *p_ == '\r')) p_++;
   }
   bool scalar();
-  bool number();
   bool literal(std::string_view word);
-  bool escape();
   bool key_and_colon();
 
   const char* p_;
@@ -82,7 +93,9 @@ inline bool JsonScanner::string(std::string_view& raw, bool& escaped) {
       return true;
     }
     escaped = true;
-    if (!escape()) return false;
+    const size_t size = json_escape_size({p_, static_cast<size_t>(end_ - p_)});
+    if (size == 0) return false;
+    p_ += size;
   }
 }
 

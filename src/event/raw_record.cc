@@ -1,5 +1,8 @@
 #include "event/raw_record.h"
 
+#include <algorithm>
+
+#include "base/assert.h"
 #include "base/codec.h"
 
 namespace penstock::event {
@@ -27,10 +30,7 @@ bool needs_version_2(const RawRecord& r) {
   return r.skip_heatmap || r.disposition != Disposition::kProcess;
 }
 
-}  // namespace
-
-void encode(const RawRecord& r, std::string& out) {
-  ByteWriter w(out);
+const char* write(const RawRecord& r, FixedWriter w) {
   const bool second = needs_version_2(r);
   w.u8(second ? kRawVersion2 : kRawVersion);
   w.u8(static_cast<uint8_t>((r.historical ? kHistorical : 0) | (r.cookieless ? kCookieless : 0) |
@@ -52,6 +52,20 @@ void encode(const RawRecord& r, std::string& out) {
   w.bytes(r.ip);
   w.bytes(r.session_id);
   w.bytes(r.data);
+  return w.at();
+}
+
+}  // namespace
+
+void encode(const RawRecord& r, std::string& out) {
+  const size_t before = out.size();
+  const size_t after = before + encoded_size(r);
+  if (after > out.capacity()) out.reserve(std::max(after, 2 * out.capacity()));
+  out.resize_and_overwrite(after, [&](char* data, size_t size) {
+    const char* end = write(r, FixedWriter(data + before));
+    PENSTOCK_ASSERT(end == data + size);
+    return size;
+  });
 }
 
 size_t encoded_size(const RawRecord& r) {

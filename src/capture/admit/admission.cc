@@ -21,6 +21,13 @@ void drop(event::RawRecord& record, std::string_view reason) {
   record.data = {};
 }
 
+/// The key is the partition's (contract section 5), the project standing for its token.
+uint64_t overflow_key(ProjectId project, std::string_view token, std::string_view id) {
+  constexpr uint64_t kSpread = 0x9e3779b97f4a7c15;
+  return hash64(
+      id, project.value != 0 ? static_cast<uint64_t>(project.value) * kSpread : hash64(token));
+}
+
 }  // namespace
 
 /// A project's settings, ready to be asked; made anew when they change.
@@ -91,14 +98,12 @@ bool Admission::take(const catalog::Project& project, QuotaResource resource, in
   return true;
 }
 
-/// The key is the partition's (contract section 5), the project standing for its token.
 bool Admission::overflows(const Plan* plan, const event::RawRecord& record) {
   const bool own = plan != nullptr && plan->admission.overflow.has_value();
   const catalog::OverflowLimit& limit = own ? *plan->admission.overflow : overflow_default_;
   if (limit.events_per_second == 0) return false;
-  const uint64_t seed = plan != nullptr ? static_cast<uint64_t>(plan->id.value) * 0x9e3779b97f4a7c15
-                                        : hash64(record.token);
-  const uint64_t key = hash64(record.cookieless ? record.ip : record.distinct_id, seed);
+  const uint64_t key = overflow_key(plan == nullptr ? ProjectId{} : plan->id, record.token,
+                                    record.cookieless ? record.ip : record.distinct_id);
   return !overflow_.admits(key, limit, record.now_ms);
 }
 
@@ -135,6 +140,12 @@ Admitted Admission::admit_part(const catalog::Project* project, event::RawRecord
     if (how.overflow && lane == Lane::kMain) lane = Lane::kOverflow;
   }
   return {lane, {}, {}};
+}
+
+void Admission::foresee(const catalog::Project* project, std::string_view token,
+                        std::string_view distinct_id) const {
+  overflow_.foresee(
+      overflow_key(project == nullptr ? ProjectId{} : project->id, token, distinct_id));
 }
 
 Admitted Admission::admit(const catalog::Project* project, event::RawRecord& record,

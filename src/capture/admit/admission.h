@@ -46,6 +46,12 @@ class Admission {
   Admitted admit(const catalog::Project* project, event::RawRecord& record,
                  Endpoint endpoint = Endpoint::kEvents);
 
+  /// An event of this distinct id will be asked about soon, kForesight events ahead at best. Only
+  /// makes that quicker.
+  void foresee(const catalog::Project* project, std::string_view token,
+               std::string_view distinct_id) const;
+  static constexpr size_t kForesight = 4;
+
   /// For what was split off an event that `admitted` let in: it travels with it, and costs neither
   /// quota nor rate. The project's restrictions are asked, because it has a name of its own.
   Admitted admit_part(const catalog::Project* project, event::RawRecord& record,

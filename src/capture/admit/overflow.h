@@ -24,6 +24,9 @@ class OverflowLimiter {
   /// False when the key has used up its bucket: this event overflows. `limit.events_per_second` 0
   /// lets everything pass.
   bool admits(uint64_t key_hash, const catalog::OverflowLimit& limit, int64_t now_ms);
+  /// The key will be asked about soon: its set is fetched meanwhile, which takes as long as reading
+  /// a fifth of an event.
+  void foresee(uint64_t key_hash) const { __builtin_prefetch(&sets_[key_hash & mask_], 1); }
   size_t keys_max() const { return sets_.size() * kWays; }
 
  private:

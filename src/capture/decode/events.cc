@@ -11,7 +11,6 @@ namespace penstock::capture {
 namespace {
 
 using event::json_type;
-using event::JsonScanner;
 using event::JsonType;
 
 constexpr size_t kEventDepth = event::kJsonDepthMax - 2;  // inside a batch's array
@@ -61,6 +60,32 @@ uint32_t member_named(std::string_view key) {
   return 0;
 }
 
+enum class Property : uint8_t {
+  kOther,
+  kDistinctId,
+  kToken,
+  kSessionId,
+  kCookielessMode,
+  kIgnoreSentAt,
+  kCaptureInternal,
+  kHeatmapData,
+};
+
+Property property_named(std::string_view key) {
+  switch (key.size()) {
+    case 5: return key == "token" ? Property::kToken : Property::kOther;
+    case 11:
+      if (key == "$session_id") return Property::kSessionId;
+      return key == "distinct_id" ? Property::kDistinctId : Property::kOther;
+    case 13: return key == "$heatmap_data" ? Property::kHeatmapData : Property::kOther;
+    case 15: return key == "$ignore_sent_at" ? Property::kIgnoreSentAt : Property::kOther;
+    case 16:
+      if (key == "$cookieless_mode") return Property::kCookielessMode;
+      return key == "capture_internal" ? Property::kCaptureInternal : Property::kOther;
+    default: return Property::kOther;
+  }
+}
+
 }  // namespace
 
 std::string_view EventParser::own(std::string text) {
@@ -77,8 +102,8 @@ void EventParser::clear() {
   owned_.clear();
 }
 
-EventParser::Typed EventParser::string_member(JsonScanner& in, std::string_view& out,
-                                              bool& present) {
+template <class In>
+EventParser::Typed EventParser::string_member(In& in, std::string_view& out, bool& present) {
   if (in.peek() == '"') {
     std::string_view raw;
     bool escaped = false;
@@ -93,31 +118,36 @@ EventParser::Typed EventParser::string_member(JsonScanner& in, std::string_view&
   return json_type(raw) == JsonType::kNull ? Typed::kOk : Typed::kWrongType;
 }
 
-EventParser::Typed EventParser::property(JsonScanner& in, std::string_view key, ParsedEvent& out) {
+template <class In>
+EventParser::Typed EventParser::property(In& in, std::string_view key, ParsedEvent& out) {
   std::string_view raw;
   if (!in.value(raw, kPropertyDepth - 1)) return Typed::kNotJson;
+  const Property which = property_named(key);
+  if (which == Property::kOther) return Typed::kOk;
   const JsonType type = json_type(raw);
   const auto text = [&] { return decoded(raw, raw.find('\\') != std::string_view::npos); };
-  if (key == "distinct_id") {
-    out.properties_distinct_id_raw = raw;
-  } else if (key == "token") {
-    if (type == JsonType::kString) out.properties_token = text();
-  } else if (key == "$session_id") {
-    if (type == JsonType::kString) out.session_id = text();
-  } else if (key == "$cookieless_mode") {
-    if (type != JsonType::kBool) bad_cookieless_ = true;
-    out.cookieless = raw == "true";
-  } else if (key == "$ignore_sent_at") {
-    out.ignore_sent_at = raw == "true";
-  } else if (key == "capture_internal") {
-    out.internal = true;
-  } else if (key == "$heatmap_data") {
-    out.heatmap = type != JsonType::kNull;
+  switch (which) {
+    case Property::kDistinctId: out.properties_distinct_id_raw = raw; break;
+    case Property::kToken:
+      if (type == JsonType::kString) out.properties_token = text();
+      break;
+    case Property::kSessionId:
+      if (type == JsonType::kString) out.session_id = text();
+      break;
+    case Property::kCookielessMode:
+      if (type != JsonType::kBool) bad_cookieless_ = true;
+      out.cookieless = raw == "true";
+      break;
+    case Property::kIgnoreSentAt: out.ignore_sent_at = raw == "true"; break;
+    case Property::kCaptureInternal: out.internal = true; break;
+    case Property::kHeatmapData: out.heatmap = type != JsonType::kNull; break;
+    case Property::kOther: break;
   }
   return Typed::kOk;
 }
 
-EventParser::Typed EventParser::parse_properties(JsonScanner& in, ParsedEvent& out) {
+template <class In>
+EventParser::Typed EventParser::parse_properties(In& in, ParsedEvent& out) {
   if (!in.accept('{')) {
     std::string_view raw;
     if (!in.value(raw, kPropertyDepth)) return Typed::kNotJson;
@@ -135,7 +165,8 @@ EventParser::Typed EventParser::parse_properties(JsonScanner& in, ParsedEvent& o
   return in.accept('}') ? Typed::kOk : Typed::kNotJson;
 }
 
-EventParser::Typed EventParser::member(JsonScanner& in, std::string_view key, ParsedEvent& out,
+template <class In>
+EventParser::Typed EventParser::member(In& in, std::string_view key, ParsedEvent& out,
                                        uint32_t& seen) {
   const uint32_t which = member_named(key);
   std::string_view raw;
@@ -191,14 +222,15 @@ EventParser::Typed EventParser::member(JsonScanner& in, std::string_view key, Pa
   return done;
 }
 
-EventParser::Typed EventParser::parse_event(JsonScanner& in, ParsedEvent& out) {
+template <class In>
+EventParser::Typed EventParser::parse_event(In& in, ParsedEvent& out) {
   if (in.peek() != '{') {
     std::string_view raw;
     if (!in.value(raw, kEventDepth)) return Typed::kNotJson;
     problem_ = "an event is not an object";
     return Typed::kWrongType;
   }
-  const char* begin = in.position();
+  const char* begin = in.next_begin();
   in.accept('{');
   uint32_t seen = 0;
   Typed result = Typed::kOk;
@@ -213,11 +245,12 @@ EventParser::Typed EventParser::parse_event(JsonScanner& in, ParsedEvent& out) {
     } while (in.accept(','));
     if (!in.accept('}')) return Typed::kNotJson;
   }
-  out.raw = {begin, static_cast<size_t>(in.position() - begin)};
+  out.raw = {begin, static_cast<size_t>(in.last_end() - begin)};
   return result;
 }
 
-EventParser::Typed EventParser::parse_array(JsonScanner& in) {
+template <class In>
+EventParser::Typed EventParser::parse_array(In& in) {
   in.accept('[');
   if (in.accept(']')) return Typed::kOk;
   Typed result = Typed::kOk;
@@ -236,8 +269,8 @@ EventParser::Typed EventParser::parse_array(JsonScanner& in) {
 }
 
 /// Reads a top-level object as a batch while it looks like one.
-EventParser::Typed EventParser::parse_top_object(std::string_view text, bool& is_batch) {
-  JsonScanner in(text);
+template <class In>
+EventParser::Typed EventParser::parse_top_object(In in, bool& is_batch) {
   in.accept('{');
   bool has_batch = false;
   std::string_view misfit;
@@ -278,7 +311,8 @@ EventParser::Typed EventParser::parse_top_object(std::string_view text, bool& is
   return typed;
 }
 
-std::optional<Refusal> EventParser::parse_shape(std::string_view text) {
+template <class In>
+std::optional<Refusal> EventParser::parse_shape(const In& start) {
   const auto not_json = [] { return refuse(400, "invalid_json", "the body is not valid JSON"); };
   const auto too_many = [] {
     return refuse(413, "too_many_events", "the request holds too many events");
@@ -288,7 +322,7 @@ std::optional<Refusal> EventParser::parse_shape(std::string_view text) {
         400, "invalid_payload",
         problem_.empty() ? "the body is neither an event, a batch nor an array" : problem_);
   };
-  JsonScanner in(text);
+  In in = start;
   const char first = in.peek();
   if (first == '[') {
     const Typed done = parse_array(in);
@@ -302,7 +336,7 @@ std::optional<Refusal> EventParser::parse_shape(std::string_view text) {
     const bool json = in.value(raw) && in.at_end();
     return json ? wrong() : not_json();
   }
-  const Typed done = parse_top_object(text, is_batch_);
+  const Typed done = parse_top_object(start, is_batch_);
   if (done == Typed::kTooMany) return too_many();
   if (done == Typed::kNotJson) return not_json();
   if (is_batch_) return std::nullopt;
@@ -314,7 +348,7 @@ std::optional<Refusal> EventParser::parse_shape(std::string_view text) {
   batch_.historical = false;
   problem_.clear();
   ParsedEvent& single = batch_.events.emplace_back();
-  JsonScanner again(text);
+  In again = start;
   if (parse_event(again, single) != Typed::kOk) return wrong();
   if (single.has_event) return std::nullopt;
   if (rules_.engage_path && (!had_batch || batch_token_.data() == nullptr)) {
@@ -383,7 +417,11 @@ std::expected<ParsedBatch*, Refusal> EventParser::parse(std::string_view text,
   batch_.token = batch_token_ = {};
   is_batch_ = bad_cookieless_ = false;
   problem_.clear();
-  if (auto refusal = parse_shape(text)) return std::unexpected(std::move(*refusal));
+  // Without an index, because of the text's length or because it is not JSON, the scanner decides.
+  if (auto refusal = index_.read(text) ? parse_shape(event::JsonWalker(index_))
+                                       : parse_shape(event::JsonScanner(text))) {
+    return std::unexpected(std::move(*refusal));
+  }
   if (batch_.events.empty()) {
     return std::unexpected(refuse(400, "no_events", "the request holds no events"));
   }

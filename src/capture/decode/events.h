@@ -15,7 +15,7 @@
 
 #include "base/ids.h"
 #include "capture/decode/refusal.h"
-#include "event/json_scan.h"
+#include "event/json_index.h"
 
 namespace penstock::capture {
 
@@ -58,20 +58,30 @@ class EventParser {
 
  private:
   enum class Typed : uint8_t { kOk, kWrongType, kNotJson, kTooMany };
-  Typed parse_array(event::JsonScanner& in);
-  Typed parse_event(event::JsonScanner& in, ParsedEvent& out);
-  Typed member(event::JsonScanner& in, std::string_view key, ParsedEvent& out, uint32_t& seen);
-  Typed parse_properties(event::JsonScanner& in, ParsedEvent& out);
-  Typed property(event::JsonScanner& in, std::string_view key, ParsedEvent& out);
-  Typed parse_top_object(std::string_view text, bool& is_batch);
-  Typed string_member(event::JsonScanner& in, std::string_view& out, bool& present);
-  std::optional<Refusal> parse_shape(std::string_view text);
+  // In: an event::JsonWalker, or an event::JsonScanner where there is no index.
+  template <class In>
+  Typed parse_array(In& in);
+  template <class In>
+  Typed parse_event(In& in, ParsedEvent& out);
+  template <class In>
+  Typed member(In& in, std::string_view key, ParsedEvent& out, uint32_t& seen);
+  template <class In>
+  Typed parse_properties(In& in, ParsedEvent& out);
+  template <class In>
+  Typed property(In& in, std::string_view key, ParsedEvent& out);
+  template <class In>
+  Typed parse_top_object(In in, bool& is_batch);
+  template <class In>
+  Typed string_member(In& in, std::string_view& out, bool& present);
+  template <class In>
+  std::optional<Refusal> parse_shape(const In& start);
   std::optional<Refusal> choose_token();
   std::optional<Refusal> finish(ParsedEvent& event);
   std::string_view own(std::string text);
   std::string_view decoded(std::string_view raw, bool escaped);
   std::string_view distinct_id_text(std::string_view raw);
 
+  event::JsonIndex index_;
   ParseRules rules_;
   ParsedBatch batch_;
   std::string_view batch_token_;

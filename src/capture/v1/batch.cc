@@ -107,11 +107,13 @@ bool BatchParser::wrong(std::string_view key, std::string_view what) {
   return false;
 }
 
-bool BatchParser::skip(Scanner& in, std::string_view& raw, size_t depth) {
+template <class In>
+bool BatchParser::skip(In& in, std::string_view& raw, size_t depth) {
   return in.value(raw, depth) || not_json();
 }
 
-bool BatchParser::text_member(Scanner& in, std::string_view key, bool required, Text& out) {
+template <class In>
+bool BatchParser::text_member(In& in, std::string_view key, bool required, Text& out) {
   if (in.peek() == '"') {
     bool escaped = false;
     if (!in.string(out.raw, escaped)) return not_json();
@@ -124,7 +126,8 @@ bool BatchParser::text_member(Scanner& in, std::string_view key, bool required, 
   return wrong(key, " is not a string");
 }
 
-bool BatchParser::flag_member(Scanner& in, std::string_view key, bool& out) {
+template <class In>
+bool BatchParser::flag_member(In& in, std::string_view key, bool& out) {
   std::string_view raw;
   if (!skip(in, raw, kValueDepth)) return false;
   const JsonType type = json_type(raw);
@@ -156,7 +159,8 @@ void BatchParser::read_option(std::string_view key, std::string_view raw, BatchE
   if (!*flag) out.bad_options = true;
 }
 
-bool BatchParser::parse_options(Scanner& in, BatchEvent& out) {
+template <class In>
+bool BatchParser::parse_options(In& in, BatchEvent& out) {
   std::string_view raw;
   if (!in.accept('{')) {
     if (!skip(in, raw, kValueDepth)) return false;
@@ -175,14 +179,15 @@ bool BatchParser::parse_options(Scanner& in, BatchEvent& out) {
   return in.accept('}') || not_json();
 }
 
-bool BatchParser::parse_properties(Scanner& in, BatchEvent& out) {
+template <class In>
+bool BatchParser::parse_properties(In& in, BatchEvent& out) {
   std::string_view raw;
   if (in.peek() != '{') {
     if (!skip(in, raw, kValueDepth)) return false;
     if (json_type(raw) != JsonType::kNull) out.bad_properties = true;
     return true;
   }
-  const char* begin = in.position();
+  const char* begin = in.next_begin();
   in.accept('{');
   if (!in.accept('}')) {
     do {
@@ -202,11 +207,12 @@ bool BatchParser::parse_properties(Scanner& in, BatchEvent& out) {
     } while (in.accept(','));
     if (!in.accept('}')) return not_json();
   }
-  out.properties = {begin, static_cast<size_t>(in.position() - begin)};
+  out.properties = {begin, static_cast<size_t>(in.last_end() - begin)};
   return true;
 }
 
-bool BatchParser::event_member(Scanner& in, std::string_view key, BatchEvent& out, uint32_t& seen) {
+template <class In>
+bool BatchParser::event_member(In& in, std::string_view key, BatchEvent& out, uint32_t& seen) {
   const Member which = member_named(key);
   std::string_view raw;
   if (which == kUnknown) return skip(in, raw, kValueDepth);
@@ -226,7 +232,8 @@ bool BatchParser::event_member(Scanner& in, std::string_view key, BatchEvent& ou
   return true;
 }
 
-bool BatchParser::parse_event(Scanner& in, BatchEvent& out) {
+template <class In>
+bool BatchParser::parse_event(In& in, BatchEvent& out) {
   std::string_view raw;
   if (!in.accept('{')) return skip(in, raw, kEventDepth) && wrong("an event", " is not an object");
   uint32_t seen = 0;
@@ -248,7 +255,8 @@ bool BatchParser::parse_event(Scanner& in, BatchEvent& out) {
                " is missing in an event");
 }
 
-bool BatchParser::parse_events(Scanner& in) {
+template <class In>
+bool BatchParser::parse_events(In& in) {
   std::string_view raw;
   if (!in.accept('[')) return skip(in, raw, kEventDepth) && wrong("batch", " is not an array");
   if (in.accept(']')) return true;
@@ -262,7 +270,8 @@ bool BatchParser::parse_events(Scanner& in) {
   return in.accept(']') || not_json();
 }
 
-bool BatchParser::parse_top(Scanner& in) {
+template <class In>
+bool BatchParser::parse_top(In& in) {
   std::string_view raw;
   if (in.peek() != '{')
     return skip(in, raw, event::kJsonDepthMax) && wrong("the body", " is not an object");
@@ -298,6 +307,16 @@ bool BatchParser::parse_top(Scanner& in) {
   if (!in.at_end()) return not_json();
   if (!has_created) return wrong("created_at", " is missing");
   return has_batch || wrong("batch", " is missing");
+}
+
+/// Without an index, because of the text's length or because it is not JSON, the scanner decides.
+bool BatchParser::parse_top(std::string_view text) {
+  if (index_.read(text)) {
+    event::JsonWalker walker(index_);
+    return parse_top(walker);
+  }
+  event::JsonScanner scanner(text);
+  return parse_top(scanner);
 }
 
 std::optional<Refusal> BatchParser::check_uuids() {
@@ -373,8 +392,7 @@ std::expected<Batch*, Refusal> BatchParser::parse(std::string_view text, size_t 
   created_at_ = {};
   problem_.reset();
   events_max_ = events_max;
-  Scanner in(text);
-  if (!parse_top(in)) return std::unexpected(std::move(*problem_));
+  if (!parse_top(text)) return std::unexpected(std::move(*problem_));
   if (auto refusal = check()) return std::unexpected(std::move(*refusal));
   for (BatchEvent& e : batch_.events) finish(e);
   return &batch_;

@@ -16,7 +16,7 @@
 
 #include "base/ids.h"
 #include "capture/decode/refusal.h"
-#include "event/json_scan.h"
+#include "event/json_index.h"
 
 namespace penstock::capture::v1 {
 
@@ -62,17 +62,27 @@ class BatchParser {
   void clear();
 
  private:
-  using Scanner = event::JsonScanner;
-  // All answer false after having set `problem_`.
-  bool parse_top(Scanner& in);
-  bool parse_events(Scanner& in);
-  bool parse_event(Scanner& in, BatchEvent& out);
-  bool event_member(Scanner& in, std::string_view key, BatchEvent& out, uint32_t& seen);
-  bool parse_properties(Scanner& in, BatchEvent& out);
-  bool parse_options(Scanner& in, BatchEvent& out);
-  bool text_member(Scanner& in, std::string_view key, bool required, Text& out);
-  bool flag_member(Scanner& in, std::string_view key, bool& out);
-  bool skip(Scanner& in, std::string_view& raw, size_t depth);
+  // All answer false after having set `problem_`. In: an event::JsonWalker, or an
+  // event::JsonScanner where there is no index.
+  bool parse_top(std::string_view text);
+  template <class In>
+  bool parse_top(In& in);
+  template <class In>
+  bool parse_events(In& in);
+  template <class In>
+  bool parse_event(In& in, BatchEvent& out);
+  template <class In>
+  bool event_member(In& in, std::string_view key, BatchEvent& out, uint32_t& seen);
+  template <class In>
+  bool parse_properties(In& in, BatchEvent& out);
+  template <class In>
+  bool parse_options(In& in, BatchEvent& out);
+  template <class In>
+  bool text_member(In& in, std::string_view key, bool required, Text& out);
+  template <class In>
+  bool flag_member(In& in, std::string_view key, bool& out);
+  template <class In>
+  bool skip(In& in, std::string_view& raw, size_t depth);
   bool not_json();
   bool wrong(std::string_view key, std::string_view what);
   void read_option(std::string_view key, std::string_view raw, BatchEvent& out);
@@ -82,6 +92,7 @@ class BatchParser {
   std::string_view decoded(std::string_view raw, bool escaped);
   std::string_view own(std::string text);
 
+  event::JsonIndex index_;
   Batch batch_;
   Text created_at_;
   size_t events_max_ = 0;
