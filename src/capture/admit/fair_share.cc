@@ -7,6 +7,7 @@ namespace {
 
 // Disks pause for some hundred milliseconds now and then: that is nobody's fault and costs no 503.
 constexpr int64_t kPatienceMinNs = 1'000'000'000;
+constexpr int64_t kPatienceAloneNs = 5'000'000'000;  // whom nobody else is waiting behind
 constexpr int64_t kPatienceOfBest = 4;
 constexpr int64_t kBestPeriodNs = int64_t{300} * 1'000'000'000;
 constexpr size_t kRoomBytesMin = 1U << 20;
@@ -30,9 +31,10 @@ bool within(size_t mine, size_t taken, size_t room, uint64_t weight, uint64_t we
 }  // namespace
 
 bool FairShare::admits(ProjectId project, uint32_t weight, size_t bytes, int64_t now_ns) const {
-  const size_t room = room_bytes(now_ns);
-  if (bytes_ < room / 2 && requests_ < requests_max_ / 2) return true;
   const auto found = holders_.find(project.value);
+  const bool alone = holders_.size() == (found == holders_.end() ? 0U : 1U);
+  const size_t room = room_bytes(now_ns, alone);
+  if (bytes_ < room / 2 && requests_ < requests_max_ / 2) return true;
   if (found == holders_.end()) return true;  // one request of any size, for everybody
   const Holder& mine = found->second;
   const uint64_t weights = weights_ - mine.weight + weight;
@@ -102,23 +104,21 @@ void FairShare::note_best(int64_t took_ns, int64_t now_ns) {
   best_ns_ = std::min(best_ns_, took_ns);
 }
 
-int64_t FairShare::patience_ns() const {
-  return std::max(kPatienceMinNs, best_ns_ * kPatienceOfBest);
-}
-
-size_t FairShare::room_bytes(int64_t now_ns) const {
+size_t FairShare::room_bytes(int64_t now_ns, bool alone) const {
+  const int64_t patience =
+      std::max(alone ? kPatienceAloneNs : kPatienceMinNs, best_ns_ * kPatienceOfBest);
   // The best of the last ones: a single hiccup is not the log's speed.
   const auto kept = static_cast<ptrdiff_t>(std::min(rates_seen_, rates_.size()));
   double rate =
       rates_seen_ < kRatesMin ? 0 : *std::max_element(rates_.begin(), rates_.begin() + kept);
-  if (!under_way_.empty() && now_ns - under_way_.front() > patience_ns()) {
+  if (!under_way_.empty() && now_ns - under_way_.front() > patience) {
     // The oldest has not landed yet: it cannot be faster than this.
     const double most =
         static_cast<double>(bytes_under_way_) / static_cast<double>(now_ns - under_way_.front());
     rate = rate == 0 ? most : std::min(rate, most);
   }
   if (rate == 0) return bytes_max_;
-  const double room = rate * static_cast<double>(patience_ns());
+  const double room = rate * static_cast<double>(patience);
   return std::clamp(
       room >= static_cast<double>(bytes_max_) ? bytes_max_ : static_cast<size_t>(room),
       std::min(kRoomBytesMin, bytes_max_), bytes_max_);

@@ -8,8 +8,8 @@
 // The room is `bytes_max` while the log keeps up. When appends take clearly longer than at their
 // best, the room shrinks to what the log was lately seen to write in the time that anybody may be
 // asked to wait, so that a queue in front of a slow disk costs its owner a 503 and not everybody
-// their time. Bounded by the projects that hold something. One per shard, loop thread only; time is
-// what the caller says.
+// their time; a project that is alone may wait longer, because nobody else does. Bounded by the
+// projects that hold something. One per shard, loop thread only; time is what the caller says.
 #pragma once
 
 #include <array>
@@ -42,7 +42,8 @@ class FairShare {
   Sent sent(size_t bytes, int64_t now_ns);
   void landed(const Sent& sent, int64_t now_ns);
 
-  size_t room_bytes(int64_t now_ns) const;
+  /// `alone`: nobody else has anything waiting, who would wait for it.
+  size_t room_bytes(int64_t now_ns, bool alone = false) const;
   size_t held_bytes() const { return bytes_; }
 
  private:
@@ -50,7 +51,6 @@ class FairShare {
     uint32_t weight = 1;
     size_t bytes = 0, requests = 0;
   };
-  int64_t patience_ns() const;
   void note_best(int64_t took_ns, int64_t now_ns);
 
   const size_t bytes_max_, requests_max_;

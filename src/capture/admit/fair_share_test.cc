@@ -81,6 +81,18 @@ TEST(FairShare, ASlowLogMakesTheRoomSmallerAndAFastOneWhole) {
   EXPECT_EQ(share.room_bytes(2530 * kMs), 64U << 20) << "it keeps up again";
 }
 
+TEST(FairShare, WhoIsAloneMayWaitLonger) {
+  FairShare share(64U << 20, 1000);
+  share.landed(share.sent(1000, 0), 5 * kMs);
+  for (int i = 0; i < 4; i++) share.hold(kNoisy, 1, 1U << 20);
+  share.sent(4U << 20, 10 * kMs);
+  EXPECT_TRUE(share.admits(kNoisy, 1, 1U << 20, 2009 * kMs)) << "nobody waits behind it";
+  share.hold(kQuiet, 1, 1000);
+  EXPECT_FALSE(share.admits(kNoisy, 1, 1U << 20, 2009 * kMs));
+  share.release(kQuiet, 1000);
+  EXPECT_FALSE(share.admits(kNoisy, 1, 1U << 20, 12'009 * kMs)) << "but not without end";
+}
+
 TEST(FairShare, ADiskThatIsAlwaysSlowIsNotBlamed) {
   FairShare share(64U << 20, 1000);
   for (int64_t i = 0; i < 10; i++)
