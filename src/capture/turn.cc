@@ -1,5 +1,8 @@
 #include "capture/turn.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/codec.h"
 #include "base/diag.h"
 #include "base/hash.h"
@@ -87,7 +90,10 @@ void Turn::add_to(Lane& lane, const std::shared_ptr<Waiting>& request,
   event::partition_key(record, where, key_);
   Part& part = lane.parts[static_cast<size_t>(partition_of(key_, partitions_))];
   const size_t size = event::encoded_size(record);
-  if (part.data.empty()) part.data.reserve(std::max(part.usual, size + kLengthBytesMax));
+  if (part.data.empty()) {
+    part.data.reserve(std::max(part.usual, size + kLengthBytesMax));
+    part.ends.reserve(std::max<size_t>(part.usual_count, 1));
+  }
   const size_t before = part.data.size();
   log::begin_record(part.data, size);
   event::encode(record, part.data);
@@ -160,9 +166,12 @@ void Turn::flush(event::Lane where) {
 void Turn::send(Lane& lane, const std::shared_ptr<Flight>& flight, std::string topic) {
   flight->bytes = std::exchange(lane.bytes, 0);
   flight->counts = std::exchange(lane.counts, {});
-  flight->requests = std::exchange(lane.requests, {});
+  flight->requests.reserve(lane.requests.size());  // of their own, so that the lane keeps its room
+  std::ranges::move(lane.requests, std::back_inserter(flight->requests));
+  lane.requests.clear();
   flight->sent = share_.sent(flight->bytes, runtime_.clock().mono_ns());
   std::vector<log::Batch> batches;
+  batches.reserve(lane.parts.size());
   for (size_t p = 0; p < lane.parts.size(); p++) {
     Part& part = lane.parts[p];
     if (part.count == 0) continue;
@@ -171,6 +180,7 @@ void Turn::send(Lane& lane, const std::shared_ptr<Flight>& flight, std::string t
                        std::move(part.ends)});
     // Rises at once and sinks slowly, so that a burst does not copy itself while it grows.
     part.usual = std::max(batches.back().data.size(), part.usual - part.usual / 8);
+    part.usual_count = std::max(part.count, part.usual_count - part.usual_count / 8);
     part.data = {};
     part.ends = {};
     part.count = 0;

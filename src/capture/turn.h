@@ -85,6 +85,7 @@ class Turn {
     std::vector<uint32_t> ends;
     uint32_t count = 0;
     size_t usual = 0;  // bytes of a flush lately: room for so much is made at once
+    uint32_t usual_count = 0;
   };
   struct Lane {
     std::vector<Part> parts;
