@@ -93,6 +93,7 @@ class Topic : public std::enable_shared_from_this<Topic> {
   void take(Commit& commit, PendingAppend& append);
   void acknowledge(Commit& commit);
   void refuse_pending(Code code, const std::string& message);
+  bool is_read(const CachedBlock& block) const;
   void cache(Commit& commit);
 
   // topic_prepare.cc
@@ -175,6 +176,8 @@ class Topic : public std::enable_shared_from_this<Topic> {
   std::deque<CachedBlock> cache_;
   std::vector<int64_t> cache_base_;
   uint64_t cache_bytes_ = 0;
+  std::vector<int64_t> read_up_to_;  // the highest offset asked for, by partition
+  int64_t read_ns_ = INT64_MIN / 2;  // when somebody last asked
   std::vector<PendingFetch> waiters_;
   uint64_t next_waiter_ = 1;
   std::vector<int64_t> required_;

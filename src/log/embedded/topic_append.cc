@@ -15,6 +15,8 @@ namespace {
 
 /// Fewer records than this are never waited for.
 constexpr uint64_t kWorthWaiting = 8;
+constexpr uint64_t kRecentBytes = 4U << 20;  // kept in any case, for a second reader
+constexpr int64_t kReaderForgottenNs = 10'000'000'000;
 
 }  // namespace
 
@@ -27,7 +29,8 @@ Topic::Topic(runtime::Runtime& runtime, runtime::Loop& loop, const EmbeddedLogOp
       segment_bytes_(padded(spec_.segment_bytes > 0 ? spec_.segment_bytes : options.segment_bytes)),
       directory_(options.directory + "/" + spec_.name),
       end_(static_cast<size_t>(spec_.partitions), 0),
-      cache_base_(end_) {}
+      cache_base_(end_),
+      read_up_to_(end_) {}
 
 Status Topic::parse(PendingAppend& append) const {
   append.parsed = std::make_shared<std::vector<PendingBatch>>();
@@ -183,6 +186,13 @@ void Topic::acknowledge(Commit& commit) {
   answers.send();
 }
 
+/// True when every partition's readers have gone past the block.
+bool Topic::is_read(const CachedBlock& block) const {
+  return std::ranges::equal(block.end, read_up_to_, std::ranges::less_equal{});
+}
+
+/// What nobody is going to ask for gives its memory to the next blocks while it is still in the
+/// processor's caches: filling cold memory would be the dearest part of an append.
 void Topic::cache(Commit& commit) {
   CachedBlock block;
   block.end = commit.end;
@@ -197,7 +207,10 @@ void Topic::cache(Commit& commit) {
   }
   cache_bytes_ += block.bytes;
   cache_.push_back(std::move(block));
-  while (cache_bytes_ > options_.tail_cache_bytes && !cache_.empty()) {
+  const bool followed = runtime_.clock().mono_ns() - read_ns_ < kReaderForgottenNs;
+  while (!cache_.empty() &&
+         (cache_bytes_ > options_.tail_cache_bytes ||
+          (cache_bytes_ > kRecentBytes && (!followed || is_read(cache_.front()))))) {
     cache_base_ = cache_.front().end;
     cache_bytes_ -= cache_.front().bytes;
     cache_.pop_front();

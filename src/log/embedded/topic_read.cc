@@ -68,6 +68,11 @@ Status Topic::check(const FetchRequest& request) const {
 
 void Topic::fetch(PendingFetch fetch) {
   if (Status s = check(fetch.request); !s) return answer(fetch, std::unexpected(s.error()));
+  read_ns_ = runtime_.clock().mono_ns();
+  for (const Position& p : fetch.request.positions) {
+    int64_t& up_to = read_up_to_[static_cast<size_t>(p.partition.value)];
+    up_to = std::max(up_to, p.next.value);
+  }
   if (has_data(fetch.request)) {
     if (in_cache(fetch.request)) return answer(fetch, read_cache(fetch.request));
     return read_disk(std::move(fetch));
