@@ -68,17 +68,22 @@ class JsonWalker {
     raw = take();
     while (*escape_ < begin) escape_++;
     escaped = *escape_ < begin + raw.size();
-    return raw.size() >= 2 && raw.back() == '"';
+    return true;
   }
   bool value(std::string_view& raw, size_t depth_left = kJsonDepthMax) {
     const char c = peek();
+    if (c == '"') {
+      raw = take();
+      return true;
+    }
     if (c == '{' || c == '[') return container(raw, depth_left);
     return scalar(raw);
   }
 
  private:
   static bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
-  /// From here to what follows, without the white space between.
+  /// From here to what follows, without the white space between: of a string its closing quote is
+  /// the last, because a text with an open one has no index.
   std::string_view take() {
     const char* begin = text_ + at_[0];
     const char* end = text_ + at_[1];
@@ -88,7 +93,6 @@ class JsonWalker {
   }
   bool scalar(std::string_view& raw) {
     switch (peek()) {
-      case '"': raw = take(); return raw.size() >= 2 && raw.back() == '"';
       case '\0': return false;
       case 't': raw = take(); return raw == "true";
       case 'f': raw = take(); return raw == "false";

@@ -14,7 +14,8 @@ bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' 
 size_t json_escape_size(std::string_view text) {
   constexpr size_t kUnicode = 6;  // a backslash, u and four digits
   if (text.size() < 2) return 0;
-  if (text[1] != 'u') return std::string_view("\"\\/bfnrt").contains(text[1]) ? 2 : 0;
+  if (text[1] == '"') return 2;  // nearly always
+  if (text[1] != 'u') return std::string_view("\\/bfnrt").contains(text[1]) ? 2 : 0;
   const std::string_view digits = text.substr(2, kUnicode - 2);
   return digits.size() == kUnicode - 2 && std::ranges::all_of(digits, is_hex) ? kUnicode : 0;
 }

@@ -93,10 +93,6 @@ std::string_view EventParser::own(std::string text) {
   return owned_.back();
 }
 
-std::string_view EventParser::decoded(std::string_view raw, bool escaped) {
-  return escaped ? own(event::decode_string(raw)) : raw.substr(1, raw.size() - 2);
-}
-
 void EventParser::clear() {
   batch_.events.clear();
   owned_.clear();

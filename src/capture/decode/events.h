@@ -15,6 +15,7 @@
 
 #include "base/ids.h"
 #include "capture/decode/refusal.h"
+#include "event/json_fields.h"
 #include "event/json_index.h"
 
 namespace penstock::capture {
@@ -78,7 +79,9 @@ class EventParser {
   std::optional<Refusal> choose_token();
   std::optional<Refusal> finish(ParsedEvent& event);
   std::string_view own(std::string text);
-  std::string_view decoded(std::string_view raw, bool escaped);
+  std::string_view decoded(std::string_view raw, bool escaped) {
+    return escaped ? own(event::decode_string(raw)) : raw.substr(1, raw.size() - 2);
+  }
   std::string_view distinct_id_text(std::string_view raw);
 
   event::JsonIndex index_;
