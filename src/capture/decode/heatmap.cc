@@ -23,11 +23,11 @@ void each_member(std::string_view object, See see) {
   if (!in.accept('{') || in.accept('}')) return;
   do {
     in.peek();  // past white space
-    const char* begin = in.position();
+    const char* begin = in.next_begin();
     std::string_view key, value;
     bool escaped = false;
     if (!in.string(key, escaped) || !in.accept(':') || !in.value(value)) return;
-    const std::string_view member(begin, static_cast<size_t>(in.position() - begin));
+    const std::string_view member(begin, static_cast<size_t>(in.last_end() - begin));
     key = key.substr(1, key.size() - 2);
     see(escaped ? event::decode_string(member.substr(0, key.size() + 2)) : std::string(key), member,
         value);
