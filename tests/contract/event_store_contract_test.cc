@@ -415,6 +415,28 @@ TEST_F(EngineStoreCrash, TheDirectoryOutlivesTheProcess) {
   EXPECT_EQ(world_->stored_events(), 10U);
 }
 
+// A process killed after the engine noted a block and before its part got its name.
+TEST_F(EngineStoreCrash, ABlockThatWasNotedAndNotStoredIsStoredWhenRepeated) {
+  ASSERT_TRUE(world_->insert("noted", rows(10, 10)).has_value());
+  world_->keep_directory();
+  const std::string directory = world_->directory();
+  world_.reset();
+  std::vector<std::filesystem::path> parts;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    const bool of_a_month = entry.path().filename().string().starts_with("202");
+    if (entry.is_directory() && of_a_month) parts.push_back(entry.path());
+  }
+  ASSERT_FALSE(parts.empty());
+  for (const auto& part : parts) std::filesystem::remove_all(part);
+  world_ = std::make_unique<World>("engine", directory);
+  ASSERT_TRUE(world_->wait_ready()) << world_->store().health().detail;
+  EXPECT_EQ(world_->stored_events(), 0U);
+  ASSERT_TRUE(world_->insert("noted", rows(10, 10)).has_value());
+  EXPECT_EQ(world_->stored_events(), 10U);
+  ASSERT_TRUE(world_->insert("noted", rows(10, 10)).has_value());
+  EXPECT_EQ(world_->stored_events(), 10U);
+}
+
 TEST_F(EngineStoreCrash, ManyMonthsAreOneBatchAndFewPartitions) {
   auto batch = rows(3000, 10);
   for (size_t k = 0; k < batch.size(); k++) {

@@ -26,6 +26,7 @@
 
 #include "base/codec.h"
 #include "base/result.h"
+#include "store/engine/dedup_logs.h"
 #include "store/engine/error_code.h"
 #include "store/engine/library.h"
 #include "store/engine/protocol.h"
@@ -341,6 +342,13 @@ int engine_child_main(int argc, char** argv) {
   EngineLibrary library;
   if (!library.load(lib)) return 1;
   speak_into(path + "/engine.log");
+  const auto struck = strike_lost_blocks(path);
+  if (!struck) {
+    // Going on would lose the rows of a repeated insert.
+    std::fprintf(stderr, "penstock: %s\n", struck.error().message.c_str());
+    return 1;
+  }
+  if (*struck > 0) std::fprintf(stderr, "penstock: %zu blocks were noted, not stored\n", *struck);
   Child child(library, std::atoi(fd.c_str()), engine_arguments(path, memory));
   return child.run();
 }
