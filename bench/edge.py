@@ -50,10 +50,11 @@ def shards(options, connections, progress, done):
                                        str(count))
                 try:
                     before = rig.thread_cpu_s(subject.process.pid)
-                    # Enough of them that the kernel spreads them evenly.
+                    # Enough of them that the kernel spreads them evenly, and as many for each shard:
+                    # an event of a smaller turn costs more, whatever the number of shards.
                     result = rig.load(subject.port, options.sets / f"{shape}.req", None,
-                                      subject.pids, max(connections[shape], 128), options.seconds,
-                                      warm=0.0)
+                                      subject.pids, max(connections[shape], 128) * count,
+                                      options.seconds, warm=0.0)
                     after = rig.thread_cpu_s(subject.process.pid)
                 finally:
                     subject.close()

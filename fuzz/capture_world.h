@@ -68,6 +68,12 @@ class EagerLog : public log::Log {
       hold(event::decode_refused(bytes).has_value(), "a refusal that was logged decodes");
       return;
     }
+    if (topic == event::kTopicRefusalCounts) {
+      const auto count = event::decode_refusal_count(bytes);
+      hold(count.has_value(), "a count of refusals that was logged decodes");
+      hold(count->requests > 0, "refusals that are counted are some");
+      return;
+    }
     const auto record = event::decode_raw(bytes);
     hold(record.has_value(), "a record that was logged decodes");
     hold(record->project.value != 0 || record->token != kProjectKey,
