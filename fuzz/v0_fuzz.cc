@@ -7,6 +7,7 @@
 
 #include "capture/decode/body.h"
 #include "capture/decode/events.h"
+#include "capture/decode/heatmap.h"
 #include "fuzz/capture_world.h"
 #include "fuzz/json_mutator.h"
 #include "fuzz/memory.h"
@@ -71,7 +72,15 @@ Expected parse(std::string_view path, std::string_view query, std::string_view t
                event.raw.data() + event.raw.size() <= decoded->text.data() + decoded->text.size(),
            "an event is a slice of the text");
       hold(event.distinct_id.size() <= 4 * kDistinctIdChars, "a distinct id is cut");
-      if (event.raw.size() <= fuzz::kMessageBytesMax) out.events.emplace_back(event.raw);
+      if (event.raw.size() > fuzz::kMessageBytesMax) continue;
+      if (event.heatmap && event.event != capture::kHeatmapEvent) {
+        static capture::HeatmapSplit split;
+        split.split(event.raw, event.distinct_id);
+        out.events.emplace_back(split.rest());
+        out.events.emplace_back(split.heatmap());
+      } else {
+        out.events.emplace_back(event.raw);
+      }
     }
     if ((*batch)->events.size() == 1 && out.events.empty()) out.status = 413;
     hold((*batch)->token.size() <= 64, "a token is short");
