@@ -12,6 +12,7 @@
 
 #include "base/codec.h"
 #include "capture/capture.h"
+#include "capture/testing/append_only_log.h"
 #include "event/json_fields.h"
 #include "event/lane.h"
 #include "event/raw_record.h"
@@ -30,11 +31,10 @@ struct Logged {
   std::vector<std::unique_ptr<std::string>> batches;
 };
 
-class EagerLog : public log::Log {
+class EagerLog : public capture::AppendOnlyLog {
  public:
-  Status start(std::vector<log::TopicSpec>) override { return {}; }
-  Status ensure_topic(log::TopicSpec) override { return {}; }
-  void stop() override {}
+  EagerLog() : AppendOnlyLog(4) {}
+
   void append(runtime::Loop&, std::string topic, std::vector<log::Batch> batches,
               log::AppendDone done) override {
     std::vector<log::Appended> out;
@@ -47,18 +47,6 @@ class EagerLog : public log::Log {
     }
     done(std::move(out));
   }
-  void fetch(runtime::Loop&, log::FetchRequest, log::FetchDone) override {}
-  Result<std::vector<log::PartitionBounds>> bounds(const std::string&) const override {
-    return std::vector<log::PartitionBounds>(4);
-  }
-  int64_t last_sequence(const std::string&, Partition, uint64_t) const override { return -1; }
-  Status commit(const std::string&, const std::string&, std::vector<log::Position>) override {
-    return {};
-  }
-  std::vector<log::Position> committed(const std::string&, const std::string&) const override {
-    return {};
-  }
-  log::LogStats stats() const override { return {}; }
 
   Logged logged;
 

@@ -273,14 +273,9 @@ class Service : public CaptureService {
     waiting->context = std::move(context);
     waiting->reply = std::move(replies.taken);
     turn_.begin(waiting, project);
-    size_t foreseen = 0;
-    const auto foresee = [&](size_t until) {
-      for (until = std::min(until, batch.events.size()); foreseen < until; foreseen++) {
-        admission_.foresee(project, batch.token, batch.events[foreseen].distinct_id);
-      }
-    };
+    const auto id_of = [&batch](size_t i) { return batch.events[i].distinct_id; };
     for (size_t i = 0; i < batch.events.size(); i++) {
-      foresee(i + Admission::kForesight);
+      admission_.foresee(project, batch.token, i, batch.events.size(), id_of);
       const ParsedEvent& e = batch.events[i];
       event::RawRecord record = make_record(e, batch, sent_at_ms, now_ms);
       record.project = project == nullptr ? ProjectId{} : project->id;

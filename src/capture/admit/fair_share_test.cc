@@ -8,6 +8,7 @@
 #include <map>
 
 #include "capture/capture.h"
+#include "capture/testing/append_only_log.h"
 #include "runtime/sim_runtime.h"
 
 namespace penstock::capture {
@@ -101,16 +102,14 @@ TEST(FairShare, ADiskThatIsAlwaysSlowIsNotBlamed) {
 }
 
 /// A log that takes so many bytes a second, one append after the other, and a while for each.
-class SlowLog : public log::Log {
+class SlowLog : public AppendOnlyLog {
  public:
-  SlowLog(runtime::Loop& loop, runtime::Runtime& runtime) : loop_(loop), runtime_(runtime) {}
+  SlowLog(runtime::Loop& loop, runtime::Runtime& runtime)
+      : AppendOnlyLog(1), loop_(loop), runtime_(runtime) {}
   double bytes_per_second = 1e9;
   int64_t append_us = 1000;
   size_t pending_max = 0;
 
-  Status start(std::vector<log::TopicSpec>) override { return {}; }
-  Status ensure_topic(log::TopicSpec) override { return {}; }
-  void stop() override {}
   void append(runtime::Loop&, std::string, std::vector<log::Batch> batches,
               log::AppendDone done) override {
     size_t bytes = 0;
@@ -126,18 +125,6 @@ class SlowLog : public log::Log {
                   done(std::vector<log::Appended>(n));
                 });
   }
-  void fetch(runtime::Loop&, log::FetchRequest, log::FetchDone) override {}
-  Result<std::vector<log::PartitionBounds>> bounds(const std::string&) const override {
-    return std::vector<log::PartitionBounds>(1);
-  }
-  int64_t last_sequence(const std::string&, Partition, uint64_t) const override { return -1; }
-  Status commit(const std::string&, const std::string&, std::vector<log::Position>) override {
-    return {};
-  }
-  std::vector<log::Position> committed(const std::string&, const std::string&) const override {
-    return {};
-  }
-  log::LogStats stats() const override { return {}; }
 
  private:
   runtime::Loop& loop_;

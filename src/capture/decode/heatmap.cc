@@ -22,7 +22,6 @@ void each_member(std::string_view object, See see) {
   event::JsonScanner in(object);
   if (!in.accept('{') || in.accept('}')) return;
   do {
-    in.peek();  // past white space
     const char* begin = in.next_begin();
     std::string_view key, value;
     bool escaped = false;

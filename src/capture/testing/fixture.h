@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "capture/capture.h"
+#include "capture/testing/append_only_log.h"
 #include "event/lane.h"
 #include "event/raw_record.h"
 #include "runtime/sim_runtime.h"
@@ -18,33 +19,20 @@
 namespace penstock::capture::testing {
 
 /// A log whose appends are answered when the test says so.
-class HeldLog : public log::Log {
+class HeldLog : public AppendOnlyLog {
  public:
+  HeldLog() : AppendOnlyLog(4) {}
+
   struct Append {
     std::string topic;
     std::vector<log::Batch> batches;
     log::AppendDone done;
   };
 
-  Status start(std::vector<log::TopicSpec>) override { return {}; }
-  Status ensure_topic(log::TopicSpec) override { return {}; }
-  void stop() override {}
   void append(runtime::Loop&, std::string topic, std::vector<log::Batch> batches,
               log::AppendDone done) override {
     held.push_back({std::move(topic), std::move(batches), std::move(done)});
   }
-  void fetch(runtime::Loop&, log::FetchRequest, log::FetchDone) override {}
-  Result<std::vector<log::PartitionBounds>> bounds(const std::string&) const override {
-    return std::vector<log::PartitionBounds>(4);
-  }
-  int64_t last_sequence(const std::string&, Partition, uint64_t) const override { return -1; }
-  Status commit(const std::string&, const std::string&, std::vector<log::Position>) override {
-    return {};
-  }
-  std::vector<log::Position> committed(const std::string&, const std::string&) const override {
-    return {};
-  }
-  log::LogStats stats() const override { return {}; }
 
   void answer(const Status& status) {
     Append append = std::move(held.front());

@@ -143,12 +143,9 @@ void EventsEndpoint::accept(const wire::Request& request, wire::Responder respon
   maker_.begin(head);
   std::vector<EventResult> results;
   results.reserve(batch.events.size());
-  size_t foreseen = 0;
+  const auto id_of = [&batch](size_t i) { return batch.events[i].distinct_id.value; };
   for (const BatchEvent& e : batch.events) {
-    for (; foreseen < std::min(results.size() + Admission::kForesight, batch.events.size());
-         foreseen++) {
-      admission_.foresee(facts.project, facts.token, batch.events[foreseen].distinct_id.value);
-    }
+    admission_.foresee(facts.project, facts.token, results.size(), batch.events.size(), id_of);
     results.push_back(decide(e, facts, waiting));
   }
   waiting->reply = std::make_unique<Results>(std::move(echo), std::move(results));
