@@ -292,6 +292,34 @@ TEST(Records, replay_blocks_and_log_entries) {
   EXPECT_EQ(std::get<LogEntry>(*entry).project.value, 7);
 }
 
+TEST(Records, groups_and_their_types_come_back_as_they_were) {
+  std::string group;
+  encode(ProcessedRecord(GroupChange{{7}, 4, "acme", R"({"a":1})", -5, 12}), group);
+  const auto back = decode_processed(group);
+  ASSERT_TRUE(back);
+  const auto& read = std::get<GroupChange>(*back);
+  EXPECT_EQ(read.project.value, 7);
+  EXPECT_EQ(read.type_index, 4);
+  EXPECT_EQ(read.key, "acme");
+  EXPECT_EQ(read.properties, R"({"a":1})");
+  EXPECT_EQ(read.created_at_ms, -5);
+  EXPECT_EQ(read.version, 12U);
+  for (size_t n = 0; n < group.size(); n++) EXPECT_FALSE(decode_processed(group.substr(0, n)));
+
+  std::string type;
+  encode(ProcessedRecord(GroupTypeChange{{7}, 2, "company", kNoon}), type);
+  const auto type_back = decode_processed(type);
+  ASSERT_TRUE(type_back);
+  const auto& type_read = std::get<GroupTypeChange>(*type_back);
+  EXPECT_EQ(type_read.index, 2);
+  EXPECT_EQ(type_read.name, "company");
+  EXPECT_EQ(type_read.created_at_ms, kNoon);
+
+  std::string sixth;
+  encode(ProcessedRecord(GroupTypeChange{{7}, kGroupTypesMax, "x", 0}), sixth);
+  EXPECT_FALSE(decode_processed(sixth)) << "no project has a sixth type";
+}
+
 TEST(Records, a_heatmap_comes_back_as_it_was) {
   Heatmap h{{7}, "s", "u", kNoon, 120, 67, {}};
   h.points = {{"https://a/", "click", 1, -2, true},

@@ -14,6 +14,8 @@ enum class Type : uint8_t {
   kReplayBlock = 5,
   kLogEntry = 6,
   kHeatmap = 7,
+  kGroup = 8,
+  kGroupType = 9,
 };
 
 void write_row(ByteWriter& w, const EventRow& row, int64_t received_ms) {
@@ -160,6 +162,24 @@ void write(ByteWriter& w, const IngestionWarning& i) {
   w.zigzag(i.timestamp_ms);
 }
 
+void write(ByteWriter& w, const GroupChange& g) {
+  w.u8(static_cast<uint8_t>(Type::kGroup));
+  w.zigzag(g.project.value);
+  w.u8(g.type_index);
+  w.bytes(g.key);
+  w.bytes(g.properties);
+  w.zigzag(g.created_at_ms);
+  w.varint(g.version);
+}
+
+void write(ByteWriter& w, const GroupTypeChange& t) {
+  w.u8(static_cast<uint8_t>(Type::kGroupType));
+  w.zigzag(t.project.value);
+  w.u8(t.index);
+  w.bytes(t.name);
+  w.zigzag(t.created_at_ms);
+}
+
 Outcome read_outcome(ByteReader& in, bool& known) {
   Outcome o;
   o.kind = static_cast<OutcomeKind>(in.u8());
@@ -278,6 +298,28 @@ IngestionWarning read_warning(ByteReader& in) {
   return i;
 }
 
+GroupChange read_group(ByteReader& in, bool& known) {
+  GroupChange g;
+  g.project.value = in.zigzag();
+  g.type_index = in.u8();
+  g.key = in.bytes();
+  g.properties = in.bytes();
+  g.created_at_ms = in.zigzag();
+  g.version = in.varint();
+  known = g.type_index < kGroupTypesMax;
+  return g;
+}
+
+GroupTypeChange read_group_type(ByteReader& in, bool& known) {
+  GroupTypeChange t;
+  t.project.value = in.zigzag();
+  t.index = in.u8();
+  t.name = in.bytes();
+  t.created_at_ms = in.zigzag();
+  known = t.index < kGroupTypesMax;
+  return t;
+}
+
 }  // namespace
 
 std::string_view outcome_name(OutcomeKind kind) {
@@ -318,6 +360,8 @@ Result<ProcessedRecord> decode_processed(std::string_view bytes) {
     case Type::kReplayBlock: out = read_block(in); break;
     case Type::kLogEntry: out = read_log_entry(in); break;
     case Type::kHeatmap: out = read_heatmap(in); break;
+    case Type::kGroup: out = read_group(in, known); break;
+    case Type::kGroupType: out = read_group_type(in, known); break;
     default: known = false;
   }
   if (!known) return fail(Code::kCorrupt, "a processed record of an unknown type");

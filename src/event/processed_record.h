@@ -1,11 +1,10 @@
 // ProcessedRecord: what ingest or replay decided about one captured record, and what it caused.
 //
 // The processed topic holds exactly one Outcome for every raw record, in the raw partition's order,
-// followed by the person and distinct-id changes (ingest) or the blocks and console lines (replay)
-// that came of it. Everything downstream (SQL rows,
-// ledger counts, person state, the event index, quarantine) is derived from this stream and can be
-// rebuilt from it. Layout and versions: docs/formats/records.md. Decoded views point into the
-// encoded bytes.
+// followed by the person, distinct-id and group changes (ingest) or the blocks and console lines
+// (replay) that came of it. Everything downstream (SQL rows, ledger counts, person state, the event
+// index, quarantine) is derived from this stream and can be rebuilt from it. Layout and versions:
+// docs/formats/records.md. Decoded views point into the encoded bytes.
 #pragma once
 
 #include <cstdint>
@@ -152,8 +151,28 @@ struct Heatmap {
   std::vector<HeatmapPoint> points;
 };
 
+/// Full new state of a group; the higher version wins, the first is 1. Message `clickhouse_groups`.
+struct GroupChange {
+  ProjectId project;
+  uint8_t type_index = 0;
+  std::string_view key;
+  std::string_view properties;  // JSON object text
+  int64_t created_at_ms = 0;
+  uint64_t version = 1;
+};
+
+/// A project's type of groups has its index from now on; neither ever changes.
+struct GroupTypeChange {
+  ProjectId project;
+  uint8_t index = 0;
+  std::string_view name;
+  int64_t created_at_ms = 0;  // time of the event that brought it
+};
+/// Types of groups a project can have; their indexes are 0 to 4.
+inline constexpr uint8_t kGroupTypesMax = 5;
+
 using ProcessedRecord = std::variant<Outcome, PersonChange, DistinctIdChange, IngestionWarning,
-                                     ReplayBlock, LogEntry, Heatmap>;
+                                     ReplayBlock, LogEntry, Heatmap, GroupChange, GroupTypeChange>;
 
 void encode(const ProcessedRecord& record, std::string& out);
 /// kCorrupt when the bytes are not a record of a known version.

@@ -127,10 +127,7 @@ int run(int argc, char** argv) {
     persons::PersonUpdates updates;
     for (size_t i = output.persons_from; i < out.size(); i++) {
       const auto record = event::decode_processed(out[i]);
-      if (const auto* p = std::get_if<event::PersonChange>(&*record)) updates.persons.push_back(*p);
-      if (const auto* d = std::get_if<event::DistinctIdChange>(&*record)) {
-        updates.distinct_ids.push_back(*d);
-      }
+      updates.take(*record);
     }
     updates.current = true;
     if (!persons->apply(updates, {{{0}, {next}}})) return 1;

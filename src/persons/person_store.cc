@@ -15,6 +15,18 @@ std::unique_ptr<PersonStore> make_person_store(std::unique_ptr<kv::KeyValue> kv)
   return std::make_unique<KvPersonStore>(std::move(kv));
 }
 
+void PersonUpdates::take(const event::ProcessedRecord& record) {
+  if (const auto* person = std::get_if<event::PersonChange>(&record)) {
+    persons.push_back(*person);
+  } else if (const auto* id = std::get_if<event::DistinctIdChange>(&record)) {
+    distinct_ids.push_back(*id);
+  } else if (const auto* group = std::get_if<event::GroupChange>(&record)) {
+    groups.push_back(*group);
+  } else if (const auto* type = std::get_if<event::GroupTypeChange>(&record)) {
+    group_types.push_back(*type);
+  }
+}
+
 Uuid person_uuid(ProjectId project, std::string_view distinct_id) {
   std::string name = std::to_string(project.value);
   name.push_back(':');

@@ -1,9 +1,9 @@
-// PersonStore: persons and the distinct ids that point to them.
+// PersonStore: persons, the distinct ids that point to them, and groups.
 //
-// Fetch many, apply many. State is derived from the processed topic: ingest appends PersonChange
-// and DistinctIdChange records first and applies them here once they are durable, with the
-// position, so that a restart replays what is missing. Merge rules live in ingest, not here. One
-// implementation over kv::KeyValue (memory or RocksDB); PostgreSQL later behind the same page.
+// Fetch many, apply many. State is derived from the processed topic: ingest appends PersonChange,
+// DistinctIdChange and the groups' records first and applies them here once they are durable, with
+// the position, so that a restart replays what is missing. Merge rules live in ingest, not here.
+// One implementation over kv::KeyValue (memory or RocksDB); PostgreSQL later behind the same page.
 //
 // Threads: writes and fetches from one loop; reads for the UI from any thread. Failure: KeyValue's.
 #pragma once
@@ -45,12 +45,39 @@ struct Mapping {
   int64_t version = 0;
 };
 
+struct GroupKey {
+  ProjectId project;
+  uint8_t type_index = 0;
+  std::string key;
+};
+
+struct Group {
+  ProjectId project;
+  uint8_t type_index = 0;
+  std::string key;
+  std::string properties = "{}";  // JSON object text
+  int64_t created_at_ms = 0;
+  uint64_t version = 0;
+};
+
+struct GroupType {
+  uint8_t index = 0;
+  std::string name;
+  int64_t created_at_ms = 0;
+};
+
 struct PersonUpdates {
   std::vector<event::PersonChange> persons;
   std::vector<event::DistinctIdChange> distinct_ids;
-  /// Made from what this store holds now, so that version 0 means new; saves looking. A replay
-  /// leaves it false.
+  std::vector<event::GroupChange> groups;
+  std::vector<event::GroupTypeChange> group_types;
+  /// Made from what this store holds now, so that version 0 (of a group: 1) means new; saves
+  /// looking. A replay leaves it false.
   bool current = false;
+
+  /// Takes what a record of the processed topic changes in this store; others are passed over. It
+  /// borrows what the record borrows.
+  void take(const event::ProcessedRecord& record);
 };
 
 class PersonStore {
@@ -65,7 +92,13 @@ class PersonStore {
   /// The same with versions, for moving them; `ids_max` bounds the answer.
   virtual Result<std::vector<Mapping>> mappings(ProjectId project, const Uuid& id,
                                                 size_t ids_max) const = 0;
-  /// Applies in order; a change whose version is not above the stored one is skipped. `applied` is
+  /// The groups, in order; nullopt: there is none.
+  virtual Result<std::vector<std::optional<Group>>> fetch_groups(
+      const std::vector<GroupKey>& keys) const = 0;
+  /// A project's types of groups, by index; at most kGroupTypesMax.
+  virtual Result<std::vector<GroupType>> group_types(ProjectId project) const = 0;
+  /// Applies in order; a change whose version is not above the stored one is skipped, and so is a
+  /// group type whose index or name is taken. `applied` is
   /// recorded in the same atomic write.
   virtual Status apply(const PersonUpdates& updates, const std::vector<log::Position>& applied) = 0;
   /// Positions of the processed topic up to which changes are in.

@@ -12,6 +12,8 @@ namespace penstock::persons {
 namespace {
 
 using event::DistinctIdChange;
+using event::GroupChange;
+using event::GroupTypeChange;
 using event::PersonChange;
 
 constexpr ProjectId kProject{1};
@@ -60,14 +62,27 @@ class PersonStoreContract : public ::testing::TestWithParam<const char*> {
   }
   void apply(std::vector<PersonChange> persons, std::vector<DistinctIdChange> ids,
              int64_t position) {
-    const Status s = store_->apply({std::move(persons), std::move(ids)}, {{{0}, {position}}});
+    const Status s =
+        store_->apply({std::move(persons), std::move(ids), {}, {}}, {{{0}, {position}}});
     ASSERT_TRUE(s.has_value()) << s.error().message;
+  }
+  void apply_groups(std::vector<GroupChange> groups, std::vector<GroupTypeChange> types,
+                    bool current = false) {
+    const Status s =
+        store_->apply({{}, {}, std::move(groups), std::move(types), current}, {{{0}, {++at_}}});
+    ASSERT_TRUE(s.has_value()) << s.error().message;
+  }
+  std::optional<Group> group(uint8_t index, const std::string& key) {
+    auto found = store_->fetch_groups({{kProject, index, key}});
+    EXPECT_TRUE(found.has_value());
+    return (*found)[0];
   }
   std::optional<Person> find(const std::string& distinct_id) {
     auto found = store_->fetch({{kProject, distinct_id}});
     EXPECT_TRUE(found.has_value());
     return (*found)[0];
   }
+  int64_t at_ = 0;
   const Uuid a_ = person_uuid(kProject, "a"), b_ = person_uuid(kProject, "b");
 };
 
@@ -142,10 +157,12 @@ TEST_P(PersonStoreContract, AnyOrderOfReplayEndsTheSame) {
   std::vector<PersonUpdates> all;
   for (uint64_t v = 0; v < 6; v++) {
     const Uuid& id = v % 2 == 1 ? a_ : b_;
-    all.push_back({{person(id, v, v == 4 ? R"({"last":"b"})" : "{}")}, {}});
-    all.push_back({{}, {mapping("id", id, static_cast<int64_t>(v))}});
+    all.push_back({{person(id, v, v == 4 ? R"({"last":"b"})" : "{}")}, {}, {}, {}});
+    all.push_back({{}, {mapping("id", id, static_cast<int64_t>(v))}, {}, {}});
+    all.push_back({{}, {}, {{kProject, 0, "acme", v == 5 ? R"({"last":1})" : "{}", 9, v + 1}}, {}});
   }
-  all.push_back({{person(a_, 105, "{}", true)}, {}});
+  all.push_back({{person(a_, 105, "{}", true)}, {}, {}, {}});
+  all.push_back({{}, {}, {}, {{kProject, 0, "company", 9}, {kProject, 1, "team", 8}}});
   std::mt19937 random(42);
   for (int round = 0; round < 10; round++) {
     Engine engine(GetParam());
@@ -158,7 +175,59 @@ TEST_P(PersonStoreContract, AnyOrderOfReplayEndsTheSame) {
     EXPECT_EQ((*store->get(kProject, b_))->properties, R"({"last":"b"})");
     EXPECT_EQ(store->distinct_ids(kProject, a_, 9)->size(), 1U);
     EXPECT_EQ(*store->count(kProject), 1U);
+    const auto groups = store->fetch_groups({{kProject, 0, "acme"}});
+    EXPECT_EQ((*groups)[0]->properties, R"({"last":1})");
+    EXPECT_EQ((*groups)[0]->version, 6U);
+    EXPECT_EQ(store->group_types(kProject)->size(), 2U);
   }
+}
+
+TEST_P(PersonStoreContract, FetchesGroupsInOrderAndLeavesHoles) {
+  apply_groups({{kProject, 0, "acme", R"({"plan":"pro"})", -7, 1},
+                {kProject, 1, "acme", "{}", 5, 1},
+                {{2}, 0, "other", "{}", 5, 1}},
+               {});
+  const auto found = store_->fetch_groups(
+      {{kProject, 1, "acme"}, {kProject, 0, "other"}, {kProject, 0, ""}, {kProject, 0, "acme"}});
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ((*found)[0]->type_index, 1);
+  EXPECT_EQ((*found)[0]->properties, "{}");
+  EXPECT_FALSE((*found)[1].has_value()) << "another project's";
+  EXPECT_FALSE((*found)[2].has_value());
+  const Group& acme = *(*found)[3];
+  EXPECT_EQ(acme.project, kProject);
+  EXPECT_EQ(acme.type_index, 0);
+  EXPECT_EQ(acme.key, "acme");
+  EXPECT_EQ(acme.properties, R"({"plan":"pro"})");
+  EXPECT_EQ(acme.created_at_ms, -7);
+  EXPECT_EQ(acme.version, 1U);
+}
+
+TEST_P(PersonStoreContract, OnlyHigherVersionsOfAGroupCount) {
+  apply_groups({{kProject, 0, "g", R"({"v":1})", 9, 1}}, {}, true);
+  apply_groups({{kProject, 0, "g", R"({"v":3})", 8, 3}}, {}, true);
+  apply_groups({{kProject, 0, "g", R"({"v":2})", 7, 2}, {kProject, 0, "g", "{}", 1, 3}}, {});
+  EXPECT_EQ(group(0, "g")->properties, R"({"v":3})");
+  EXPECT_EQ(group(0, "g")->created_at_ms, 8);
+  apply_groups({{kProject, 0, "g", R"({"v":4})", 8, 4}, {kProject, 0, "g", R"({"v":5})", 8, 5}},
+               {});
+  EXPECT_EQ(group(0, "g")->properties, R"({"v":5})");
+}
+
+TEST_P(PersonStoreContract, AGroupTypeKeepsItsIndexAndItsName) {
+  EXPECT_TRUE(store_->group_types(kProject)->empty());
+  apply_groups({}, {{kProject, 1, "team", 20}, {kProject, 0, "company", 10}, {{2}, 0, "else", 1}});
+  apply_groups({},
+               {{kProject, 1, "other", 1}, {kProject, 2, "company", 1}, {kProject, 1, "team", 1}});
+  const auto types = store_->group_types(kProject);
+  ASSERT_TRUE(types.has_value());
+  ASSERT_EQ(types->size(), 2U) << "a taken index and a taken name are skipped";
+  EXPECT_EQ((*types)[0].index, 0);
+  EXPECT_EQ((*types)[0].name, "company");
+  EXPECT_EQ((*types)[0].created_at_ms, 10);
+  EXPECT_EQ((*types)[1].index, 1);
+  EXPECT_EQ((*types)[1].name, "team");
+  EXPECT_EQ((*types)[1].created_at_ms, 20);
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, PersonStoreContract, ::testing::Values("memory", "rocks"),

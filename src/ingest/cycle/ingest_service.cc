@@ -219,10 +219,7 @@ Status IngestService::apply_outputs(const Cycle& cycle) {
     applied.push_back({outputs[i].partition, {next}});
     for (size_t at = outputs[i].persons_from; at < records.back().size(); at++) {
       PENSTOCK_TRY(const auto record, event::decode_processed(records.back()[at]));
-      if (const auto* p = std::get_if<event::PersonChange>(&record)) updates.persons.push_back(*p);
-      if (const auto* d = std::get_if<event::DistinctIdChange>(&record)) {
-        updates.distinct_ids.push_back(*d);
-      }
+      updates.take(record);
     }
   }
   updates.current = true;
@@ -238,10 +235,7 @@ Status IngestService::apply_slice(Partition partition, Offset base,
   persons::PersonUpdates updates;
   for (size_t at = persons_from; at < records.size(); at++) {
     PENSTOCK_TRY(const auto record, event::decode_processed(records[at]));
-    if (const auto* p = std::get_if<event::PersonChange>(&record)) updates.persons.push_back(*p);
-    if (const auto* d = std::get_if<event::DistinctIdChange>(&record)) {
-      updates.distinct_ids.push_back(*d);
-    }
+    updates.take(record);
   }
   const int64_t next = base.value + static_cast<int64_t>(records.size());
   PENSTOCK_CHECK(ledger_.apply_processed(partition, base, records));

@@ -113,12 +113,7 @@ Seens Fixture::decide(bool apply) {
       const auto record = event::decode_processed(bytes);
       EXPECT_TRUE(record.has_value());
       take(out, *record);
-      if (const auto* p = std::get_if<event::PersonChange>(&*record)) {
-        updates.persons.push_back(*p);
-      }
-      if (const auto* d = std::get_if<event::DistinctIdChange>(&*record)) {
-        updates.distinct_ids.push_back(*d);
-      }
+      updates.take(*record);
     }
     if (!apply) continue;
     int64_t& base = processed_next_[output.partition.value];

@@ -9,7 +9,8 @@
 namespace penstock::persons {
 namespace {
 
-Counter applied_metric{"penstock_persons_changes_total", "Person and distinct id changes applied."};
+Counter applied_metric{"penstock_persons_changes_total",
+                       "Person, distinct id and group changes applied."};
 
 Error unreadable() { return {Code::kCorrupt, "a person in the person store cannot be read"}; }
 
@@ -145,6 +146,64 @@ Status KvPersonStore::apply_mapping(Change& change, const event::DistinctIdChang
   return {};
 }
 
+Result<std::vector<std::optional<Group>>> KvPersonStore::fetch_groups(
+    const std::vector<GroupKey>& keys) const {
+  std::vector<std::string> wanted;
+  wanted.reserve(keys.size());
+  for (const GroupKey& key : keys) {
+    wanted.push_back(group_key(key.project, key.type_index, key.key));
+  }
+  PENSTOCK_TRY(const auto values, kv_->get_many(wanted));
+  std::vector<std::optional<Group>> out(keys.size());
+  for (size_t i = 0; i < keys.size(); i++) {
+    if (!values[i]) continue;
+    GroupValue v;
+    if (!decode_group(*values[i], v)) return std::unexpected(unreadable());
+    const GroupKey& key = keys[i];
+    out[i] = Group{key.project,     key.type_index, key.key, std::string(v.properties),
+                   v.created_at_ms, v.version};
+  }
+  return out;
+}
+
+Result<std::vector<GroupType>> KvPersonStore::group_types(ProjectId project) const {
+  std::vector<std::string> wanted;
+  for (uint8_t i = 0; i < event::kGroupTypesMax; i++) wanted.push_back(group_type_key(project, i));
+  PENSTOCK_TRY(const auto values, kv_->get_many(wanted));
+  std::vector<GroupType> out;
+  for (uint8_t i = 0; i < event::kGroupTypesMax; i++) {
+    if (!values[i]) continue;
+    GroupTypeValue v;
+    if (!decode_group_type(*values[i], v)) return std::unexpected(unreadable());
+    out.push_back({i, std::string(v.name), v.created_at_ms});
+  }
+  return out;
+}
+
+Status KvPersonStore::apply_group(Change& change, const event::GroupChange& group) {
+  const std::string key = group_key(group.project, group.type_index, group.key);
+  if (const std::optional<std::string>& bytes = change.get(key)) {
+    GroupValue old;
+    if (!decode_group(*bytes, old)) return std::unexpected(unreadable());
+    if (group.version <= old.version) return {};
+  }
+  change.put(key, encode_group({group.version, group.created_at_ms, group.properties}));
+  return {};
+}
+
+Status KvPersonStore::apply_group_type(Change& change, const event::GroupTypeChange& type) {
+  for (uint8_t i = 0; i < event::kGroupTypesMax; i++) {
+    const std::optional<std::string>& bytes = change.get(group_type_key(type.project, i));
+    if (!bytes) continue;
+    GroupTypeValue old;
+    if (!decode_group_type(*bytes, old)) return std::unexpected(unreadable());
+    if (i == type.index || old.name == type.name) return {};
+  }
+  change.put(group_type_key(type.project, type.index),
+             encode_group_type({type.created_at_ms, type.name}));
+  return {};
+}
+
 /// Reads, at once, what the changes have to be compared with.
 Status KvPersonStore::read(Change& change, const PersonUpdates& updates) const {
   std::vector<std::string> keys;
@@ -155,6 +214,14 @@ Status KvPersonStore::read(Change& change, const PersonUpdates& updates) const {
   for (const event::DistinctIdChange& d : updates.distinct_ids) {
     if (updates.current && d.version == 0) continue;
     keys.push_back(mapping_key(d.project, d.distinct_id));
+  }
+  for (const event::GroupChange& g : updates.groups) {
+    if (updates.current && g.version == 1) continue;
+    keys.push_back(group_key(g.project, g.type_index, g.key));
+  }
+  for (const event::GroupTypeChange& t : updates.group_types) {
+    for (uint8_t i = 0; i < event::kGroupTypesMax; i++)
+      keys.push_back(group_type_key(t.project, i));
   }
   if (keys.empty()) return {};
   PENSTOCK_TRY(auto values, kv_->get_many(keys));
@@ -175,6 +242,12 @@ Status KvPersonStore::apply(const PersonUpdates& updates,
   for (const event::DistinctIdChange& d : updates.distinct_ids) {
     if (Status s = apply_mapping(change, d); !s) return s;
   }
+  for (const event::GroupChange& g : updates.groups) {
+    if (Status s = apply_group(change, g); !s) return s;
+  }
+  for (const event::GroupTypeChange& t : updates.group_types) {
+    if (Status s = apply_group_type(change, t); !s) return s;
+  }
   for (const auto& [project, delta] : change.count_delta) {
     if (delta == 0) continue;
     PENSTOCK_TRY(const auto bytes, kv_->get(count_key(project)));
@@ -192,7 +265,8 @@ Status KvPersonStore::apply(const PersonUpdates& updates,
   if (Status s = kv_->write(change.batch); !s) return s;
   unflushed_ = true;
   for (const auto& [partition, at] : next) applied_[partition] = at;
-  applied_metric.add(updates.persons.size() + updates.distinct_ids.size());
+  applied_metric.add(updates.persons.size() + updates.distinct_ids.size() + updates.groups.size() +
+                     updates.group_types.size());
   return {};
 }
 
@@ -239,11 +313,7 @@ void KvPersonStore::recover(log::Log& log, runtime::Loop& home, Done done) {
     PersonUpdates updates;
     for (std::string_view bytes : slice.records) {
       PENSTOCK_TRY(const event::ProcessedRecord record, event::decode_processed(bytes));
-      if (const auto* p = std::get_if<event::PersonChange>(&record)) {
-        updates.persons.push_back(*p);
-      } else if (const auto* d = std::get_if<event::DistinctIdChange>(&record)) {
-        updates.distinct_ids.push_back(*d);
-      }
+      updates.take(record);
     }
     const int64_t next = slice.base.value + static_cast<int64_t>(slice.records.size());
     return apply(updates, {{slice.partition, {next}}});

@@ -1,6 +1,7 @@
 // KvPersonStore: PersonStore over one KeyValue.
 //
-// One atomic write per apply: persons, mappings, the reverse index, counts and the positions. Reads
+// One atomic write per apply: persons, mappings, the reverse index, groups, counts and the
+// positions. Reads
 // are plain KeyValue reads from any thread; the mutex guards the positions and `apply`.
 #pragma once
 
@@ -28,6 +29,9 @@ class KvPersonStore final : public PersonStore {
                                                 size_t ids_max) const override;
   Result<std::vector<Mapping>> mappings(ProjectId project, const Uuid& id,
                                         size_t ids_max) const override;
+  Result<std::vector<std::optional<Group>>> fetch_groups(
+      const std::vector<GroupKey>& keys) const override;
+  Result<std::vector<GroupType>> group_types(ProjectId project) const override;
   Status apply(const PersonUpdates& updates, const std::vector<log::Position>& applied) override;
   std::vector<log::Position> applied() const override;
   void recover(log::Log& log, runtime::Loop& home, Done done) override;
@@ -40,6 +44,8 @@ class KvPersonStore final : public PersonStore {
   Status read(Change& change, const PersonUpdates& updates) const;
   Status apply_person(Change& change, const event::PersonChange& person) const;
   Status apply_mapping(Change& change, const event::DistinctIdChange& mapping) const;
+  static Status apply_group(Change& change, const event::GroupChange& group);
+  static Status apply_group_type(Change& change, const event::GroupTypeChange& type);
   Status load();
 
   mutable std::mutex mutex_;

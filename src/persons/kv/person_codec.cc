@@ -43,6 +43,17 @@ std::string reverse_key(ProjectId project, const Uuid& id, std::string_view dist
   return out;
 }
 std::string count_key(ProjectId project) { return begin(kCountPrefix, project); }
+std::string group_key(ProjectId project, uint8_t type_index, std::string_view key) {
+  std::string out = begin(kGroupPrefix, project);
+  out.push_back(static_cast<char>(type_index));
+  out.append(key);
+  return out;
+}
+std::string group_type_key(ProjectId project, uint8_t index) {
+  std::string out = begin(kGroupTypePrefix, project);
+  out.push_back(static_cast<char>(index));
+  return out;
+}
 std::string applied_key(Partition partition) {
   std::string out(1, kAppliedPrefix);
   for (int shift = 24; shift >= 0; shift -= 8) {
@@ -91,6 +102,39 @@ bool decode_mapping(std::string_view bytes, MappingValue& out) {
   out.person_id = r.uuid();
   out.version = r.zigzag();
   out.deleted = r.u8() != 0;
+  return r.ok() && r.at_end();
+}
+
+std::string encode_group(const GroupValue& v) {
+  std::string out;
+  out.reserve(24 + v.properties.size());
+  ByteWriter w(out);
+  w.varint(v.version);
+  w.zigzag(v.created_at_ms);
+  w.bytes(v.properties);
+  return out;
+}
+
+bool decode_group(std::string_view bytes, GroupValue& out) {
+  ByteReader r(bytes);
+  out.version = r.varint();
+  out.created_at_ms = r.zigzag();
+  out.properties = r.bytes();
+  return r.ok() && r.at_end();
+}
+
+std::string encode_group_type(const GroupTypeValue& v) {
+  std::string out;
+  ByteWriter w(out);
+  w.zigzag(v.created_at_ms);
+  w.bytes(v.name);
+  return out;
+}
+
+bool decode_group_type(std::string_view bytes, GroupTypeValue& out) {
+  ByteReader r(bytes);
+  out.created_at_ms = r.zigzag();
+  out.name = r.bytes();
   return r.ok() && r.at_end();
 }
 

@@ -12,17 +12,21 @@
 
 namespace penstock::persons {
 
-inline constexpr char kPersonPrefix = 'p';   // project, uuid → PersonValue
-inline constexpr char kMappingPrefix = 'd';  // project, distinct id → MappingValue
-inline constexpr char kReversePrefix = 'i';  // project, uuid, distinct id → mapping version
-inline constexpr char kCountPrefix = 'n';    // project → number of persons
-inline constexpr char kAppliedPrefix = 'a';  // partition → next offset
+inline constexpr char kPersonPrefix = 'p';     // project, uuid → PersonValue
+inline constexpr char kMappingPrefix = 'd';    // project, distinct id → MappingValue
+inline constexpr char kReversePrefix = 'i';    // project, uuid, distinct id → mapping version
+inline constexpr char kCountPrefix = 'n';      // project → number of persons
+inline constexpr char kGroupPrefix = 'g';      // project, type index, key → GroupValue
+inline constexpr char kGroupTypePrefix = 't';  // project, type index → GroupTypeValue
+inline constexpr char kAppliedPrefix = 'a';    // partition → next offset
 
 std::string person_key(ProjectId project, const Uuid& id);
 std::string mapping_key(ProjectId project, std::string_view distinct_id);
 std::string reverse_prefix(ProjectId project, const Uuid& id);
 std::string reverse_key(ProjectId project, const Uuid& id, std::string_view distinct_id);
 std::string count_key(ProjectId project);
+std::string group_key(ProjectId project, uint8_t type_index, std::string_view key);
+std::string group_type_key(ProjectId project, uint8_t index);
 std::string applied_key(Partition partition);
 
 struct PersonValue {
@@ -43,6 +47,21 @@ struct MappingValue {
 };
 std::string encode_mapping(const MappingValue& value);
 bool decode_mapping(std::string_view bytes, MappingValue& out);
+
+struct GroupValue {
+  uint64_t version = 0;
+  int64_t created_at_ms = 0;
+  std::string_view properties;
+};
+std::string encode_group(const GroupValue& value);
+bool decode_group(std::string_view bytes, GroupValue& out);
+
+struct GroupTypeValue {
+  int64_t created_at_ms = 0;
+  std::string_view name;
+};
+std::string encode_group_type(const GroupTypeValue& value);
+bool decode_group_type(std::string_view bytes, GroupTypeValue& out);
 
 std::string encode_number(int64_t v);
 int64_t decode_number(std::string_view bytes);
