@@ -84,6 +84,7 @@ class AdminService : public wire::Handler {
     usage::Usage& usage;
     runtime::Loop& store_loop;  // the loop the store is called from
     objects::ObjectStore& objects;
+    persons::PersonStore& persons;
   };
   static std::unique_ptr<AdminService> make(Parts parts, AdminSources sources,
                                             AdminOptions options);

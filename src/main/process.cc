@@ -345,7 +345,7 @@ Status Process::Parts::start_admin() {
   Status outcome;
   on_loop(admin_thread, [&] {
     admin = admin::AdminService::make({admin_thread.loop(), *runtime, *log, *catalog, *ledger,
-                                       *store, *usage, pipeline.loop(), *objects},
+                                       *store, *usage, pipeline.loop(), *objects, *persons},
                                       admin_sources(), settings.admin);
     auto server = wire::Server::start(admin_thread.loop(), admin_thread.poller(), *runtime, address,
                                       false, settings.http, *admin, edge.server());

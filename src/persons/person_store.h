@@ -66,6 +66,13 @@ struct GroupType {
   int64_t created_at_ms = 0;
 };
 
+/// A distinct id that was searched for, and whose it is.
+struct FoundId {
+  std::string distinct_id;
+  Uuid person_id;
+  int64_t version = 0;
+};
+
 struct PersonUpdates {
   std::vector<event::PersonChange> persons;
   std::vector<event::DistinctIdChange> distinct_ids;
@@ -89,8 +96,12 @@ class PersonStore {
   virtual Result<std::optional<Person>> get(ProjectId project, const Uuid& id) const = 0;
   virtual Result<std::vector<std::string>> distinct_ids(ProjectId project, const Uuid& id,
                                                         size_t ids_max) const = 0;
-  /// The same with versions, for moving them; `ids_max` bounds the answer.
-  virtual Result<std::vector<Mapping>> mappings(ProjectId project, const Uuid& id,
+  /// The same with versions, for moving them; in byte order, behind `after`; `ids_max` bounds the
+  /// answer.
+  virtual Result<std::vector<Mapping>> mappings(ProjectId project, const Uuid& id, size_t ids_max,
+                                                std::string_view after = {}) const = 0;
+  /// Distinct ids that begin with `prefix`, in byte order: an exact match comes first.
+  virtual Result<std::vector<FoundId>> find_ids(ProjectId project, std::string_view prefix,
                                                 size_t ids_max) const = 0;
   /// The groups, in order; nullopt: there is none.
   virtual Result<std::vector<std::optional<Group>>> fetch_groups(

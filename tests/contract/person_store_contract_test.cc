@@ -230,6 +230,44 @@ TEST_P(PersonStoreContract, AGroupTypeKeepsItsIndexAndItsName) {
   EXPECT_EQ((*types)[1].created_at_ms, 20);
 }
 
+TEST_P(PersonStoreContract, IdsOfAPersonComeInPages) {
+  std::vector<DistinctIdChange> ids;
+  std::vector<std::string> names;
+  for (int i = 0; i < 250; i++) names.push_back("id-" + std::to_string(1000 + i));
+  for (const std::string& name : names) ids.push_back(mapping(name, a_, 1));
+  apply({person(a_, 0, "{}"), person(b_, 0, "{}")}, ids, 1);
+  apply({}, {mapping("id-2", b_, 0)}, 2);
+  std::vector<std::string> read;
+  for (;;) {
+    const auto page =
+        store_->mappings(kProject, a_, 100, read.empty() ? std::string_view{} : read.back());
+    ASSERT_TRUE(page.has_value());
+    if (page->empty()) break;
+    for (const Mapping& m : *page) read.push_back(m.distinct_id);
+  }
+  EXPECT_EQ(read, names);
+}
+
+TEST_P(PersonStoreContract, IdsAreFoundByTheirBeginning) {
+  apply({person(a_, 0, "{}"), person(b_, 0, "{}")},
+        {mapping("user", a_, 0),
+         mapping("user-1", b_, 0),
+         mapping("user-2", a_, 3),
+         mapping("usher", b_, 0),
+         {kProject, "user-0", a_, true, 1},
+         {{2}, "user-9", a_, false, 0}},
+        1);
+  const auto found = store_->find_ids(kProject, "user", 10);
+  ASSERT_TRUE(found.has_value());
+  ASSERT_EQ(found->size(), 3U);
+  EXPECT_EQ((*found)[0].distinct_id, "user");
+  EXPECT_EQ((*found)[0].person_id, a_);
+  EXPECT_EQ((*found)[1].distinct_id, "user-1");
+  EXPECT_EQ((*found)[2].version, 3);
+  EXPECT_EQ(store_->find_ids(kProject, "user", 1)->size(), 1U);
+  EXPECT_TRUE(store_->find_ids(kProject, "User", 10)->empty());
+}
+
 INSTANTIATE_TEST_SUITE_P(Engines, PersonStoreContract, ::testing::Values("memory", "rocks"),
                          [](const auto& engine) { return std::string(engine.param); });
 

@@ -19,6 +19,9 @@ import { LoginPage } from "./pages/login";
 const EventsPage = lazy(() => import("./pages/events/events_page"));
 const FlagsPage = lazy(() => import("./pages/flags/flags_page"));
 const HealthPage = lazy(() => import("./pages/health/health_page"));
+const PersonOfPage = lazy(() => import("./pages/persons/person_of_page"));
+const PersonPage = lazy(() => import("./pages/persons/person_page"));
+const PersonsPage = lazy(() => import("./pages/persons/persons_page"));
 const RecordingPage = lazy(() => import("./pages/replay/recording_page"));
 const RecordingsPage = lazy(() => import("./pages/replay/recordings_page"));
 const SettingsPage = lazy(() => import("./pages/settings/settings_page"));
@@ -41,6 +44,9 @@ createRoot(root).render(
           <Route element={<Shell />}>
             <Route path="/live" element={<LivePage />} />
             <Route path="/events" element={<EventsPage />} />
+            <Route path="/persons" element={<PersonsPage />} />
+            <Route path="/persons/of" element={<PersonOfPage />} />
+            <Route path="/persons/:id" element={<PersonPage />} />
             <Route path="/replay" element={<RecordingsPage />} />
             <Route path="/replay/:session" element={<RecordingPage />} />
             <Route path="/trace/:uuid?" element={<TracePage />} />

@@ -70,3 +70,22 @@ export function contradicting_event() {
     properties: { $process_person_profile: false, $anon_distinct_id: "before" },
   };
 }
+
+/** Somebody who came as a stranger on two devices, and is known by now. */
+export function person_story() {
+  const at = (minutes) => new Date(Date.now() - minutes * 60_000).toISOString();
+  const web = { $lib: "web", $browser: "Firefox", $os: "Linux", $current_url: "https://app.example.com/pricing?plan=scale" };
+  const [laptop, phone] = [randomUUID(), randomUUID()];
+  const set = { email: "ada@example.com", name: "Ada Lovelace", plan: "scale", seats: 25, trial_ends_at: "2026-12-24",
+    $geoip_country_name: "United Kingdom", newsletter: true, address: { city: "London", street: ["St James's Square"] } };
+  const event = (minutes, name, distinct_id, properties = {}) =>
+    ({ event: name, distinct_id, timestamp: at(minutes), properties: { ...web, ...properties } });
+  return [
+    event(4300, "$pageview", laptop), event(4298, "$pageview", laptop),
+    event(1500, "$pageview", phone, { $browser: "Mobile Safari", $os: "iOS" }),
+    event(4297, "$identify", "ada@example.com", { $anon_distinct_id: laptop, $set: set }),
+    event(1490, "$identify", "ada@example.com", { $anon_distinct_id: phone }),
+    ...Array.from({ length: 30 }, (_, i) => event(40 - i, one_of(kNames), "ada@example.com",
+      { $groups: { company: "Analytical Engines", team: "research" } })),
+  ];
+}

@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { Shop } from "./recorded_visit.mjs";
-import { contradicting_event, sample_events } from "./sample_events.mjs";
+import { contradicting_event, person_story, sample_events } from "./sample_events.mjs";
 
 const kWidths = [1440, 390];
 const kSettleMs = 900;
@@ -17,6 +17,7 @@ async function fill(instance) {
     await instance.send(sample_events(20 + ((i * 37) % 50)));
     await new Promise((done) => setTimeout(done, 400));
   }
+  await instance.send(person_story());
   return first[0].uuid;
 }
 
@@ -62,8 +63,15 @@ export async function take_screenshots(browser, instance, folder) {
   for (const who of ["carl@example.com", "user-38"]) await shop.visit(browser, instance, who);
   await door.getByTestId(`recording-${session}`).waitFor({ timeout: 30_000 });
   await configure(door);
+  await door.goto(`${instance.admin_url}/persons/of?distinct_id=ada%40example.com`);
+  await door.getByTestId("person-figures").waitFor();
+  const ada = new URL(door.url()).pathname;
   const storageState = await entry.storageState();
   const pages = [["live", "/live"], ["events", "/events"],
+    ["persons", "/persons"], ["persons-search", "/persons?search=ada&properties=%5B%7B%22key%22%3A%22plan%22%2C%22operator%22%3A%22is_set%22%7D%5D"],
+    ["person", ada], ["person-ids", `${ada}?tab=ids`], ["person-events", `${ada}?tab=events`],
+    ["person-groups", `${ada}?tab=groups`], ["person-history", `${ada}?tab=history`],
+    ["person-nobody", "/persons/of?distinct_id=nobody"],
     ["replay", "/replay"], ["recording", `/replay/${session}`], ["flags", "/flags"],
     ["health", "/health"], ["trace", `/trace/${uuid}`], ["warnings", "/warnings"],
     ["settings", "/settings"]];

@@ -146,8 +146,17 @@ void Service::run_query(store::Query query, std::shared_ptr<wire::Responder> res
 
 void Service::ask(ProjectId project, std::string sql, wire::Responder responder,
                   std::move_only_function<void(R&, const store::QueryResult&)> answer) {
+  auto shared = std::make_shared<wire::Responder>(std::move(responder));
+  ask_store(project, std::move(sql),
+            [shared, answer = std::move(answer)](Result<store::QueryResult> result) mutable {
+              if (!result) return reply_error(*shared, result.error());
+              answer(*shared, *result);
+            });
+}
+
+void Service::ask_store(ProjectId project, std::string sql, store::QueryDone done) {
   if (queries_.size() >= options_.queries_max) {
-    return reply_error(responder, {Code::kBusy, "too many queries are running; try again soon"});
+    return done(fail(Code::kBusy, "too many queries are running; try again soon"));
   }
   store::Query query{fmt::format("a{:016x}", parts_.runtime.random().next()),
                      std::move(sql),
@@ -159,13 +168,11 @@ void Service::ask(ProjectId project, std::string sql, wire::Responder responder,
   query.limits.result_rows_max =
       std::max<uint64_t>(options_.query_rows_max, options_.recording_blocks_max + 1);
   queries_[query.id] = project;
-  auto shared = std::make_shared<wire::Responder>(std::move(responder));
-  send_query(query, [this, alive = alive_, id = query.id, shared,
-                     answer = std::move(answer)](Result<store::QueryResult> result) mutable {
+  send_query(query, [this, alive = alive_, id = query.id,
+                     done = std::move(done)](Result<store::QueryResult> result) mutable {
     if (!*alive) return;
     queries_.erase(id);
-    if (!result) return reply_error(*shared, result.error());
-    answer(*shared, *result);
+    done(std::move(result));
   });
 }
 

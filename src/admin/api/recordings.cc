@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "admin/api/person_query.h"
 #include "admin/api/service.h"
+#include "admin/api/sql.h"
 #include "event/timestamp.h"
 
 namespace penstock::admin {
@@ -50,15 +52,6 @@ constexpr Column kColumns[] = {
     {"snapshot_library", "any(b.snapshot_library)"},
 };
 
-std::string sql_text(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text) {
-    if (c == '\'' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + "'";
-}
-
 std::string summaries(std::string_view where, std::string_view rest) {
   std::string sql = "SELECT ";
   for (const Column& c : kColumns) {
@@ -67,23 +60,6 @@ std::string summaries(std::string_view where, std::string_view rest) {
   }
   return sql + fmt::format(" FROM session_replay_blocks AS b WHERE {} GROUP BY session_id {}",
                            where, rest);
-}
-
-std::string_view unquoted(std::string_view cell) {
-  if (cell.size() >= 2 && cell.front() == '"') return cell.substr(1, cell.size() - 2);
-  return cell;
-}
-
-/// The rows of the engine's answer, each as its cells' raw JSON.
-Result<std::vector<std::vector<std::string_view>>> rows_of(const store::QueryResult& result) {
-  PENSTOCK_TRY(const auto fields, event::JsonFields::parse(result.body));
-  PENSTOCK_TRY(const auto rows, event::split_array(fields.find("data").value_or("[]")));
-  std::vector<std::vector<std::string_view>> out;
-  for (const std::string_view row : rows) {
-    PENSTOCK_TRY(auto cells, event::split_array(row));
-    out.push_back(std::move(cells));
-  }
-  return out;
 }
 
 void write_summary(JsonWriter& w, const std::vector<std::string_view>& cells) {
@@ -105,23 +81,13 @@ Status add_bound(std::string_view query, std::string_view name, std::string_view
   return {};
 }
 
-/// The query's number `name` of [least, most], or `otherwise` where it is absent.
-Result<uint64_t> number_of(std::string_view query, std::string_view name, uint64_t least,
-                           uint64_t most, uint64_t otherwise) {
-  std::string text;
-  if (!wire::query_param(query, name, text) || text.empty()) return otherwise;
-  uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < least || value > most) {
-    return fail(Code::kInvalid, fmt::format("'{}' is a number from {} to {}", name, least, most));
-  }
-  return value;
-}
-
-Result<std::string> list_sql(std::string_view query, int64_t now_ms) {
+/// `who` is a condition on whose the blocks are; empty: anybody's.
+Result<std::string> list_sql(std::string_view query, int64_t now_ms, std::string_view who) {
   std::string text, having = "1";
-  PENSTOCK_TRY(const uint64_t limit, number_of(query, "limit", 1, kListMax, 100));
-  PENSTOCK_TRY(const uint64_t shortest, number_of(query, "min_duration_ms", 0, kDurationMsMax, 0));
+  if (!who.empty()) having += fmt::format(" AND countIf({}) > 0", who);
+  PENSTOCK_TRY(const uint64_t limit, query_number(query, "limit", 1, kListMax, 100));
+  PENSTOCK_TRY(const uint64_t shortest,
+               query_number(query, "min_duration_ms", 0, kDurationMsMax, 0));
   if (shortest > 0) {
     having += fmt::format(
         " AND toUnixTimestamp64Milli(max(b.last_timestamp)) - "
@@ -178,7 +144,9 @@ Result<std::vector<RecordedBlock>> blocks_of(const store::QueryResult& result, s
 }  // namespace
 
 bool Service::recordings(Call& call, wire::Responder& r) {
-  if (call.path.size() == 4) return list_recordings(call, r), true;
+  if (call.path.size() == 4) {
+    return list_recordings(call.project, call.request.query, r, {}), true;
+  }
   if (call.path[4].size() > kSessionIdBytesMax) return false;
   const std::string session = wire::url_decode(call.path[4], false);
   if (call.path.size() == 5) return recording(call, r, session), true;
@@ -187,10 +155,11 @@ bool Service::recordings(Call& call, wire::Responder& r) {
   return false;
 }
 
-void Service::list_recordings(Call& call, wire::Responder& r) {
-  auto sql = list_sql(call.request.query, parts_.runtime.clock().wall_ms());
+void Service::list_recordings(ProjectId project, std::string_view query, wire::Responder& r,
+                              std::string_view who) {
+  auto sql = list_sql(query, parts_.runtime.clock().wall_ms(), who);
   if (!sql) return reply_error(r, sql.error());
-  ask(call.project, std::move(*sql), std::move(r),
+  ask(project, std::move(*sql), std::move(r),
       [](wire::Responder& to, const store::QueryResult& result) {
         const auto rows = rows_of(result);
         if (!rows) return reply_error(to, rows.error());

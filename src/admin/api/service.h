@@ -2,13 +2,16 @@
 //
 // Private to the room; see admin.h for who owns it and which thread runs it. The functions are
 // grouped by file: account.cc (login, projects, keys), feature_flags.cc, query.cc, books.cc
-// (ledger, trace, quarantine, status), live.cc (tail), files.cc (the UI).
+// (ledger, trace, quarantine, status), live.cc (tail), persons.cc and person_events.cc, files.cc
+// (the UI).
 #pragma once
 
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "admin/admin.h"
@@ -74,13 +77,32 @@ class Service : public AdminService {
   /// Runs SQL of our own for a project; `answer` gets the rows, or the asker the error.
   void ask(ProjectId project, std::string sql, R responder,
            std::move_only_function<void(R&, const store::QueryResult&)> answer);
+  /// The same for what knows how to go on without an answer.
+  void ask_store(ProjectId project, std::string sql, store::QueryDone done);
   void send_query(store::Query query, store::QueryDone answer);
 
   // recordings.cc
   bool recordings(Call& call, R& r);
-  void list_recordings(Call& call, R& r);
+  void list_recordings(ProjectId project, std::string_view query, R& r, std::string_view who);
   void recording(Call& call, R& r, const std::string& session);
   void snapshots(Call& call, R& r, const std::string& session);
+
+  // persons.cc
+  bool persons(Call& call, R& r);
+  void list_persons(Call& call, R& r);
+  void persons_in_order(std::shared_ptr<struct PersonList> list, size_t window);
+  void answer_persons(const std::shared_ptr<PersonList>& list);
+  void person(Call& call, R& r, const Uuid& id);
+  void person_ids(Call& call, R& r, const Uuid& id);
+
+  // person_events.cc
+  using Of = std::string;  // a condition on `distinct_id`: the ids of one person
+  void of_person(ProjectId project, const Uuid& id, R& r,
+                 std::move_only_function<void(R&, Of)> then);
+  bool of_person(Call& call, R& r, const Uuid& id, std::string_view what);
+  void person_events(ProjectId project, std::shared_ptr<struct EventPage> page, size_t window);
+  void person_activity(ProjectId project, R& r, const Of& of);
+  void person_groups(ProjectId project, R& r, const Of& of);
 
   // books.cc
   void ledger_rows(Call& call, R& r);
@@ -99,6 +121,19 @@ class Service : public AdminService {
 
   // files.cc
   void file(const wire::Request& request, R& r) const;
+
+  /// Runs `work`, which may block, on the pool and `then` with what it answered here.
+  template <typename Work, typename Then>
+  void in_pool(R responder, Work work, Then then) {
+    auto out = std::make_shared<std::invoke_result_t<Work>>();
+    auto to = std::make_shared<R>(std::move(responder));
+    const Status submitted = parts_.runtime.pool().submit(
+        [out, work = std::move(work)]() mutable { *out = work(); }, parts_.loop,
+        [alive = alive_, out, to, then = std::move(then)]() mutable {
+          if (*alive) then(*to, std::move(*out));
+        });
+    if (!submitted) reply_error(*to, submitted.error());
+  }
 
   Parts parts_;
   AdminSources sources_;

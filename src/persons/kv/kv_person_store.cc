@@ -12,6 +12,9 @@ namespace {
 Counter applied_metric{"penstock_persons_changes_total",
                        "Person, distinct id and group changes applied."};
 
+// A search passes no more than so many ids that belong to nobody any more.
+constexpr size_t kDeletedIdsSkippedMax = 10'000;
+
 Error unreadable() { return {Code::kCorrupt, "a person in the person store cannot be read"}; }
 
 Person to_person(ProjectId project, const Uuid& id, const PersonValue& v) {
@@ -86,11 +89,13 @@ Result<std::optional<Person>> KvPersonStore::get(ProjectId project, const Uuid& 
 }
 
 Result<std::vector<Mapping>> KvPersonStore::mappings(ProjectId project, const Uuid& id,
-                                                     size_t ids_max) const {
+                                                     size_t ids_max, std::string_view after) const {
   std::vector<Mapping> out;
   const std::string prefix = reverse_prefix(project, id);
+  std::string from = prefix;
+  if (!after.empty()) from.append(after).push_back('\0');
   Status s =
-      kv_->scan(prefix, kv::prefix_end(prefix), [&](std::string_view key, std::string_view value) {
+      kv_->scan(from, kv::prefix_end(prefix), [&](std::string_view key, std::string_view value) {
         if (out.size() >= ids_max) return false;
         out.push_back({std::string(key.substr(prefix.size())), decode_number(value)});
         return true;
@@ -99,9 +104,29 @@ Result<std::vector<Mapping>> KvPersonStore::mappings(ProjectId project, const Uu
   return out;
 }
 
+Result<std::vector<FoundId>> KvPersonStore::find_ids(ProjectId project, std::string_view prefix,
+                                                     size_t ids_max) const {
+  std::vector<FoundId> out;
+  const std::string from = mapping_key(project, prefix);
+  const size_t skip = from.size() - prefix.size();
+  bool readable = true;
+  size_t looked_at = 0;
+  Status s = kv_->scan(from, kv::prefix_end(from), [&](std::string_view key, std::string_view v) {
+    if (out.size() >= ids_max || ++looked_at > ids_max + kDeletedIdsSkippedMax) return false;
+    MappingValue m;
+    readable = decode_mapping(v, m);
+    if (!readable) return false;
+    if (!m.deleted) out.push_back({std::string(key.substr(skip)), m.person_id, m.version});
+    return true;
+  });
+  if (s && !readable) s = std::unexpected(unreadable());
+  if (!s) return std::unexpected(std::move(s).error());
+  return out;
+}
+
 Result<std::vector<std::string>> KvPersonStore::distinct_ids(ProjectId project, const Uuid& id,
                                                              size_t ids_max) const {
-  PENSTOCK_TRY(auto found, mappings(project, id, ids_max));
+  PENSTOCK_TRY(auto found, mappings(project, id, ids_max, {}));
   std::vector<std::string> out;
   for (Mapping& m : found) out.push_back(std::move(m.distinct_id));
   return out;

@@ -27,7 +27,9 @@ class KvPersonStore final : public PersonStore {
   Result<std::optional<Person>> get(ProjectId project, const Uuid& id) const override;
   Result<std::vector<std::string>> distinct_ids(ProjectId project, const Uuid& id,
                                                 size_t ids_max) const override;
-  Result<std::vector<Mapping>> mappings(ProjectId project, const Uuid& id,
+  Result<std::vector<Mapping>> mappings(ProjectId project, const Uuid& id, size_t ids_max,
+                                        std::string_view after) const override;
+  Result<std::vector<FoundId>> find_ids(ProjectId project, std::string_view prefix,
                                         size_t ids_max) const override;
   Result<std::vector<std::optional<Group>>> fetch_groups(
       const std::vector<GroupKey>& keys) const override;

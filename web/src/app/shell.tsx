@@ -11,6 +11,7 @@ import {
   IconRouteAltLeft,
   IconSettings,
   IconTable,
+  IconUsers,
 } from "@tabler/icons-react";
 import { Suspense, useEffect, useRef } from "react";
 import { NavLink, Navigate, Outlet, useLocation } from "react-router";
@@ -28,6 +29,7 @@ import styles from "./shell.module.css";
 const kPages = [
   { to: "/live", label: "Live", icon: IconBroadcast },
   { to: "/events", label: "Events", icon: IconTable },
+  { to: "/persons", label: "Persons", icon: IconUsers },
   { to: "/replay", label: "Replay", icon: IconMovie },
   { to: "/trace", label: "Trace", icon: IconRouteAltLeft },
   { to: "/flags", label: "Flags", icon: IconFlag },

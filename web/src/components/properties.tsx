@@ -3,11 +3,34 @@ import { TextInput, UnstyledButton } from "@mantine/core";
 import { IconChevronDown, IconChevronRight, IconSearch } from "@tabler/icons-react";
 import { useMemo, useState } from "react";
 
-import { flatten, kLinesMax, visible_lines } from "../lib/flatten";
-import { CopyButton } from "./copy_button";
+import { flatten, kLinesMax, visible_lines, type Line } from "../lib/flatten";
+import { plural } from "../lib/format";
+import { CopyButton, CopyIcon } from "./copy_button";
 import styles from "./properties.module.css";
 
 const kSearchFrom = 8;
+/** A browser that lays out a megabyte of text in one place stands still. */
+const kTextShownMax = 2_000;
+
+function Value({ line }: { line: Line }) {
+  const [whole, set_whole] = useState(false);
+  if (line.children > 0) return <dd data-kind={line.kind}>{`${line.children} inside`}</dd>;
+  const cut = !whole && line.text.length > kTextShownMax;
+  return (
+    <dd data-kind={line.kind}>
+      {(cut ? line.text.slice(0, kTextShownMax) : line.text) || "(empty)"}
+      {cut && (
+        <span className={styles.cut}>
+          {`… ${plural(line.text.length - kTextShownMax, "more character")} `}
+          {line.text.length <= kTextShownMax * 50 && (
+            <UnstyledButton onClick={() => set_whole(true)}>Show all</UnstyledButton>
+          )}
+          <CopyIcon text={line.text} label={`Copy ${line.key}`} />
+        </span>
+      )}
+    </dd>
+  );
+}
 
 export function Properties({ title, value }: { title: string; value: Record<string, unknown> }) {
   const [search, set_search] = useState("");
@@ -59,9 +82,7 @@ export function Properties({ title, value }: { title: string; value: Record<stri
                 line.key
               )}
             </dt>
-            <dd data-kind={line.kind}>
-              {line.children > 0 ? `${line.children} inside` : line.text || "(empty)"}
-            </dd>
+            <Value line={line} />
           </div>
         ))}
       </dl>

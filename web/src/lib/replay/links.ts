@@ -1,11 +1,8 @@
 // Between events and recordings: the query for one session's events, and where a row of a query's
 // answer was recorded.
 import type { QueryAnswer } from "../../api/types";
+import { sql_text } from "../sql_text";
 import { is_object } from "./rrweb";
-
-function sql_text(text: string): string {
-  return `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
-}
 
 export function session_sql(session: string): string {
   return `SELECT timestamp, event, distinct_id, properties, uuid

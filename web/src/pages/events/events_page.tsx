@@ -10,6 +10,7 @@ import { useProject } from "../../app/project";
 import { ErrorNote } from "../../components/error_note";
 import { PageHeader } from "../../components/page_header";
 import page from "../../components/page.module.css";
+import { sql_of_address } from "../../lib/person_words";
 import { session_sql } from "../../lib/replay/links";
 import { load, save } from "../../lib/storage";
 import styles from "./events.module.css";
@@ -27,9 +28,11 @@ export default function EventsPage() {
   const narrow = useMediaQuery("(max-width: 767px)") ?? false;
   const schema = useSchema(project.id);
   const query = useQueryRun(project.id);
-  // A recording leads here with its session; the query is made here, so no address runs SQL of its own.
-  const session = useSearchParams()[0].get("session");
-  const [sql, set_sql] = useState(() => (session ? session_sql(session) : load("sql", kFirstSql)));
+  // A recording leads here with its session, a person with its id; the query is made here, so no
+  // address runs SQL of its own.
+  const [params] = useSearchParams();
+  const session = params.get("session");
+  const [sql, set_sql] = useState(() => (session ? session_sql(session) : (sql_of_address(params) ?? load("sql", kFirstSql))));
   const [past, set_past] = useState<string[]>(() => load("sql-past", []));
 
   const run = (text = sql): void => {

@@ -7,9 +7,11 @@ import { Link } from "react-router";
 import type { QueryAnswer } from "../../api/types";
 import { useProject } from "../../app/project";
 import { CopyIcon } from "../../components/copy_button";
+import { PersonLink } from "../../components/person_link";
 import { RecordingLink } from "../../components/recording_link";
 import { compare, is_number, plain_type } from "../../lib/chart_pick";
 import { moment_of_row } from "../../lib/replay/links";
+import { person_path } from "../../lib/person_words";
 import { cell_text, pretty } from "../../lib/table_text";
 import { find_uuid } from "../../lib/uuid";
 import styles from "./events.module.css";
@@ -46,7 +48,15 @@ function RowDetail({ answer, row }: { answer: QueryAnswer; row: unknown[] }) {
                 <CopyIcon text={text} label={`Copy ${name}`} />
               </dt>
               <dd>
-                {uuid && find_uuid(text) ? <Link to={`/trace/${text}`}>{text}</Link> : text || "(empty)"}
+                {uuid && find_uuid(text) ? (
+                  <Link to={`/trace/${text}`}>{text}</Link>
+                ) : name === "distinct_id" && text ? (
+                  <PersonLink distinct_id={text} />
+                ) : name === "person_id" && find_uuid(text) ? (
+                  <Link to={person_path(text)}>{text}</Link>
+                ) : (
+                  text || "(empty)"
+                )}
               </dd>
             </div>
           );

@@ -8,6 +8,7 @@ import { CopyIcon } from "../../components/copy_button";
 import { ErrorNote } from "../../components/error_note";
 import { Facts, type Fact } from "../../components/facts";
 import { Outcome } from "../../components/outcome";
+import { PersonLink } from "../../components/person_link";
 import { Properties } from "../../components/properties";
 import { RecordingLink } from "../../components/recording_link";
 import { TraceStory } from "../../components/trace_story";
@@ -28,7 +29,9 @@ function facts_of(event: TailEvent): Fact[] {
       ),
     },
   ];
-  if (event.distinct_id !== undefined) facts.push({ name: "distinct_id", value: event.distinct_id });
+  if (event.distinct_id !== undefined) {
+    facts.push({ name: "distinct_id", value: <PersonLink distinct_id={event.distinct_id} /> });
+  }
   if (event.timestamp) facts.push({ name: "Happened", value: day_and_time(event.timestamp) });
   facts.push({ name: "Received", value: day_and_time(event.received_at) });
   if (event.person_id) {

@@ -1,6 +1,6 @@
 // One session's recording. The replayer is most of this page's code and comes with it only.
 import { Button, Progress } from "@mantine/core";
-import { IconArrowLeft } from "@tabler/icons-react";
+import { IconArrowLeft, IconUser } from "@tabler/icons-react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Link, useParams, useSearchParams } from "react-router";
 
@@ -12,6 +12,7 @@ import { FullLoader } from "../../components/full_loader";
 import { PageHeader } from "../../components/page_header";
 import page from "../../components/page.module.css";
 import { bytes, day_and_time, plural } from "../../lib/format";
+import { person_of_path } from "../../lib/person_words";
 import { address_instead, document_is_wide, set_consent } from "../../lib/replay/consent";
 import type { Recording } from "../../lib/replay/read";
 import { place } from "../../lib/replay/session";
@@ -144,7 +145,13 @@ export default function RecordingPage() {
       <PageHeader
         title={s?.distinct_id ?? "Recording"}
         hint={s && `${day_and_time(s.start_time, false)} · ${place(s.duration_ms)} · ${s.first_url.replace(/^https?:\/\//, "") || "no address"}`}
-      />
+      >
+        {s?.distinct_id && (
+          <Button component={Link} to={person_of_path(s.distinct_id)} variant="default" size="compact-sm" leftSection={<IconUser size={15} />}>
+            Person
+          </Button>
+        )}
+      </PageHeader>
       {error && <ErrorNote error={error} title="The recording cannot be read" retry={retry} />}
       {missing && (
         <div className={`panel ${styles.nothing}`} role="alert" data-testid="recording-missing">

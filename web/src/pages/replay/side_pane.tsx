@@ -11,6 +11,7 @@ import type { QueryAnswer, RecordingSummary } from "../../api/types";
 import { CopyIcon } from "../../components/copy_button";
 import { ErrorNote } from "../../components/error_note";
 import { Facts } from "../../components/facts";
+import { PersonLink } from "../../components/person_link";
 import { bytes, day_and_time, plural, whole } from "../../lib/format";
 import { session_events_sql } from "../../lib/replay/links";
 import { last_before, place, type Level, type Session } from "../../lib/replay/session";
@@ -183,7 +184,7 @@ function About({ summary: s }: PaneProps) {
     <div className={styles.about}>
       <Facts
         facts={[
-          { name: "Person", value: <><span>{s.distinct_id}</span><CopyIcon text={s.distinct_id} label="Copy distinct_id" /></> },
+          { name: "Person", value: <><PersonLink distinct_id={s.distinct_id} /><CopyIcon text={s.distinct_id} label="Copy distinct_id" /></> },
           { name: "Session", value: <><span className="mono">{s.session_id}</span><CopyIcon text={s.session_id} label="Copy session id" /></> },
           { name: "Began", value: day_and_time(s.start_time) },
           { name: "Ended", value: day_and_time(s.end_time) },

@@ -13,6 +13,7 @@ import { Facts, type Fact } from "../../components/facts";
 import { FullLoader } from "../../components/full_loader";
 import { PageHeader } from "../../components/page_header";
 import page from "../../components/page.module.css";
+import { PersonLink } from "../../components/person_link";
 import { TraceStory } from "../../components/trace_story";
 import { day_and_time } from "../../lib/format";
 import { load, save } from "../../lib/storage";
@@ -40,7 +41,9 @@ function Found({ uuid, entries }: { uuid: string; entries: TraceEntry[] }) {
     },
   ];
   if (known?.event) facts.push({ name: "Event", value: known.event });
-  if (known?.distinct_id) facts.push({ name: "distinct_id", value: known.distinct_id });
+  if (known?.distinct_id) {
+    facts.push({ name: "distinct_id", value: <PersonLink distinct_id={known.distinct_id} /> });
+  }
   if (known) facts.push({ name: "Received", value: day_and_time(known.received_at) });
   return (
     <section className={`panel ${styles.found}`} data-testid="trace">
