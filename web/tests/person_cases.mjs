@@ -21,6 +21,7 @@ test("the list finds by the beginning of an id, by email and by property", async
       $anon_distinct_id: "browser-of-grace", $set: { email: "grace@example.com", plan: "enterprise" } } },
     { event: "order placed", uuid: t.person_event, distinct_id: "grace@example.com", properties: {
       total: 42, $groups: { company: "acme" } } },
+    { event: "cart opened", distinct_id: "somebody else" },
   ]);
   await go(t, "/persons", "Persons");
   await search(page).fill("browser-of-g");

@@ -17,7 +17,7 @@ constexpr size_t kIdBytesInSqlMax = 64U << 10;
 constexpr size_t kEventsPerPageMax = 500;
 constexpr size_t kNamesMax = 25, kGroupsMax = 200;
 constexpr int64_t kDayUs = 86'400'000'000;
-constexpr int64_t kWindowsUs[] = {7 * kDayUs, 90 * kDayUs, 0};  // 0: everything
+constexpr int64_t kWindowsUs[] = {30 * kDayUs, 0};  // 0: everything
 
 std::string condition_of(const Uuid& id, const std::vector<std::string>& ids) {
   size_t bytes = 0;

@@ -21,7 +21,7 @@ constexpr size_t kIdsCountedMax = 250'000, kIdsCountedAtOnce = 10'000;
 constexpr size_t kShownBytesMax = 200;
 // Persons seen last: so far back is looked at first, and further only where that is not enough.
 constexpr int64_t kDayMs = 86'400'000;
-constexpr int64_t kWindowsMs[] = {kDayMs, 14 * kDayMs, 0};  // 0: everything
+constexpr int64_t kWindowsMs[] = {kDayMs, 0};  // 0: everything
 
 /// A person that may belong into the list, and why.
 struct Hit {
