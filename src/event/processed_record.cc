@@ -83,22 +83,24 @@ void write(ByteWriter& w, const Outcome& o) {
 void write(ByteWriter& w, const PersonChange& p) {
   w.u8(static_cast<uint8_t>(Type::kPerson));
   w.u8(static_cast<uint8_t>((p.is_identified ? 1 : 0) | (p.is_deleted ? 2 : 0) |
-                            (p.last_seen_at_ms ? 4 : 0)));
+                            (p.last_seen_at_ms ? 4 : 0) | (p.stamps.empty() ? 0 : 8)));
   w.zigzag(p.project.value);
   w.uuid(p.id);
   w.bytes(p.properties);
   w.zigzag(p.created_at_ms);
   w.varint(p.version);
   if (p.last_seen_at_ms) w.zigzag(*p.last_seen_at_ms);
+  if (!p.stamps.empty()) w.bytes(p.stamps);
 }
 
 void write(ByteWriter& w, const DistinctIdChange& d) {
   w.u8(static_cast<uint8_t>(Type::kDistinctId));
-  w.u8(d.is_deleted ? 1 : 0);
+  w.u8(static_cast<uint8_t>((d.is_deleted ? 1 : 0) | (d.attached_at_ms != 0 ? 2 : 0)));
   w.zigzag(d.project.value);
   w.bytes(d.distinct_id);
   w.uuid(d.person_id);
   w.zigzag(d.version);
+  if (d.attached_at_ms != 0) w.zigzag(d.attached_at_ms);
 }
 
 void write(ByteWriter& w, const ReplayBlock& b) {
@@ -218,16 +220,19 @@ PersonChange read_person(ByteReader& in) {
   p.created_at_ms = in.zigzag();
   p.version = in.varint();
   if ((flags & 4) != 0) p.last_seen_at_ms = in.zigzag();
+  if ((flags & 8) != 0) p.stamps = in.bytes();
   return p;
 }
 
 DistinctIdChange read_distinct_id(ByteReader& in) {
   DistinctIdChange d;
-  d.is_deleted = in.u8() != 0;
+  const uint8_t flags = in.u8();
+  d.is_deleted = (flags & 1) != 0;
   d.project.value = in.zigzag();
   d.distinct_id = in.bytes();
   d.person_id = in.uuid();
   d.version = in.zigzag();
+  if ((flags & 2) != 0) d.attached_at_ms = in.zigzag();
   return d;
 }
 

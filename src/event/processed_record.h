@@ -83,6 +83,7 @@ struct PersonChange {
   bool is_deleted = false;
   uint64_t version = 0;
   std::optional<int64_t> last_seen_at_ms;
+  std::string_view stamps{};  // persons::PropertyStamps; not part of the message
 };
 
 /// A distinct id now belongs to a person. Message `clickhouse_person_distinct_id`.
@@ -92,6 +93,7 @@ struct DistinctIdChange {
   Uuid person_id;
   bool is_deleted = false;
   int64_t version = 0;
+  int64_t attached_at_ms = 0;  // persons::Person::attached_at_ms; not part of the message
 };
 
 /// Something the project's people should know (contract section 10).

@@ -32,6 +32,9 @@ struct Person {
   bool is_identified = false;
   uint64_t version = 0;
   std::optional<int64_t> last_seen_at_ms;
+  std::string stamps;  // PropertyStamps::bytes
+  /// Of the distinct id it was fetched by: when a merge gave the id to it; 0: always was its own.
+  int64_t attached_at_ms = 0;
 };
 
 struct DistinctIdKey {
@@ -43,6 +46,7 @@ struct DistinctIdKey {
 struct Mapping {
   std::string distinct_id;
   int64_t version = 0;
+  int64_t attached_at_ms = 0;  // as Person::attached_at_ms
 };
 
 struct GroupKey {

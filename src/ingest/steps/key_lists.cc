@@ -32,6 +32,24 @@ constexpr std::array<std::string_view, 14> kSuppressed{"$current_url",
                                                        "$os",
                                                        "$os_version"};
 
+constexpr std::array<std::string_view, 17> kKept{"email",
+                                                 "name",
+                                                 "$session_id",
+                                                 "$window_id",
+                                                 "$pageview_id",
+                                                 "$host",
+                                                 "$user_id",
+                                                 "$device_id",
+                                                 "$anon_distinct_id",
+                                                 "$initial_referrer",
+                                                 "$initial_referring_domain",
+                                                 "$initial_utm_source",
+                                                 "$initial_utm_medium",
+                                                 "$initial_utm_campaign",
+                                                 "$initial_utm_content",
+                                                 "$initial_utm_term",
+                                                 "$fbc"};
+
 std::unordered_map<std::string_view, LiftedKey> make_lifted() {
   std::unordered_map<std::string_view, LiftedKey> out;
   out.max_load_factor(0.5F);
@@ -64,6 +82,11 @@ bool is_suppressed_key(std::string_view key) {
   if (kTable.contains(key)) return true;
   if (!key.starts_with("$geoip_")) return false;
   return key != "$geoip_country_name" && key != "$geoip_city_name";
+}
+
+bool is_kept_when_trimmed(std::string_view key) {
+  static const std::unordered_set<std::string_view> kTable(kKept.begin(), kKept.end());
+  return kTable.contains(key) || find_lifted(key) != nullptr;
 }
 
 }  // namespace penstock::ingest

@@ -18,5 +18,7 @@ struct LiftedKey {
 const LiftedKey* find_lifted(std::string_view key);
 /// A change of only such person properties is not worth a person write.
 bool is_suppressed_key(std::string_view key);
+/// A property that a person keeps when it has grown too large (ERRATA B6).
+bool is_kept_when_trimmed(std::string_view key);
 
 }  // namespace penstock::ingest

@@ -16,16 +16,18 @@ std::string lookup_key(ProjectId project, std::string_view distinct_id) {
 
 }  // namespace
 
-PersonState::PersonState(persons::Person person, bool is_stored)
+PersonState::PersonState(persons::Person person, bool is_stored, std::string_view founder)
     : project(person.project),
       id(person.id),
-      created_at_ms(person.created_at_ms),
       is_identified(person.is_identified),
       last_seen_at_ms(person.last_seen_at_ms),
       version_floor(is_stored ? static_cast<int64_t>(person.version) : -1),
       stored(is_stored),
+      created_at_ms_(person.created_at_ms),
+      stamps_loaded_(std::move(person.stamps)),
       loaded_(std::move(person.properties)),
       text_(loaded_) {
+  if (!is_stored) stamps_.emplace(persons::writer_of(founder));
   if (auto fields = event::JsonFields::parse(loaded_)) {
     fields_ = std::move(*fields);
   } else {
@@ -33,13 +35,42 @@ PersonState::PersonState(persons::Person person, bool is_stored)
   }
 }
 
-void PersonState::set(std::string_view key, std::string_view raw) {
+persons::PropertyStamps& PersonState::stamps() const {
+  if (!stamps_) stamps_ = persons::PropertyStamps::read(stamps_loaded_, created_at_ms_);
+  return *stamps_;
+}
+
+std::string PersonState::stamps_bytes() const {
+  return stamps_ ? stamps_->bytes(created_at_ms_) : stamps_loaded_;
+}
+
+int64_t PersonState::latest_once_ms() const {
+  return stamps_ ? stamps_->latest_once_ms(created_at_ms_)
+                 : persons::PropertyStamps::latest_once_ms(stamps_loaded_, created_at_ms_);
+}
+
+persons::PropertyStamp PersonState::stamp(std::string_view key) const {
+  return stamps().get(key, created_at_ms_);
+}
+
+void PersonState::put(std::string_view key, std::string_view raw,
+                      const persons::PropertyStamp& stamp) {
   fields_.set(key, raw);
+  stamps().put(key, stamp, created_at_ms_);
   text_valid_ = false;
 }
 
 void PersonState::erase(std::string_view key) {
-  if (fields_.erase(key)) text_valid_ = false;
+  if (!fields_.erase(key)) return;
+  stamps().forget(key);
+  text_valid_ = false;
+}
+
+void PersonState::begins_at(int64_t at_ms) {
+  if (at_ms >= created_at_ms_) return;
+  for (const event::JsonFields::Field& f : fields_.fields()) stamps().pin(f.key, created_at_ms_);
+  stamps();  // read with the time they were written with
+  created_at_ms_ = at_ms;
 }
 
 const std::string& PersonState::text() const {
@@ -83,6 +114,7 @@ Status PersonOverlay::fetch(const std::vector<persons::DistinctIdKey>& keys) {
   for (size_t i = 0; i < places.size(); i++) {
     mapping_order_.push_back(places[i]);
     if (!(*found)[i]) continue;
+    places[i]->attached_at_ms = (*found)[i]->attached_at_ms;
     places[i]->person = add_person(std::move(*(*found)[i]));
     places[i]->person->ids.push_back(places[i]);
   }
@@ -105,29 +137,30 @@ PersonState& PersonOverlay::create(MappingState& mapping, int64_t created_at_ms,
   auto& slot = persons_[person.id];
   if (slot != nullptr) {
     // Its first id was taken from it by hand; it is the same person still.
-    assign(mapping, *slot, 1, partition);
+    assign(mapping, *slot, 1, 0, partition);
     return *slot;
   }
-  slot = std::make_unique<PersonState>(std::move(person), false);
+  slot = std::make_unique<PersonState>(std::move(person), false, mapping.distinct_id);
   person_order_.push_back(slot.get());
   slot->write = true;
   slot->partition = partition;
-  assign(mapping, *slot, 0, partition);
+  assign(mapping, *slot, 0, 0, partition);
   return *slot;
 }
 
 void PersonOverlay::assign(MappingState& mapping, PersonState& person, int64_t version,
-                           Partition partition) {
+                           int64_t at_ms, Partition partition) {
   if (mapping.person != nullptr) std::erase(mapping.person->ids, &mapping);
   mapping.person = &person;
   mapping.version = version;
+  mapping.attached_at_ms = std::max(mapping.attached_at_ms, at_ms);
   mapping.changed = true;
   mapping.partition = partition;
   person.ids.push_back(&mapping);
 }
 
 Result<bool> PersonOverlay::move_ids(PersonState& source, PersonState& target, size_t ids_max,
-                                     Partition partition) {
+                                     int64_t at_ms, Partition partition) {
   std::vector<persons::Mapping> stored;
   if (source.stored) {
     PENSTOCK_TRY(stored, store_.mappings(source.project, source.id, ids_max + 1));
@@ -140,6 +173,7 @@ Result<bool> PersonOverlay::move_ids(PersonState& source, PersonState& target, s
       slot->project = source.project;
       slot->distinct_id = m.distinct_id;
       slot->person = &source;
+      slot->attached_at_ms = m.attached_at_ms;
       source.ids.push_back(slot.get());
       mapping_order_.push_back(slot.get());
     }
@@ -147,7 +181,7 @@ Result<bool> PersonOverlay::move_ids(PersonState& source, PersonState& target, s
     if (!slot->changed) slot->version = m.version;
   }
   for (MappingState* mapping : std::vector<MappingState*>(source.ids)) {
-    assign(*mapping, target, mapping->version + 1, partition);
+    assign(*mapping, target, mapping->version + 1, at_ms, partition);
   }
   return true;
 }
@@ -160,19 +194,21 @@ PersonOverlay::Changes PersonOverlay::changes() const {
     change.project = p->project;
     change.id = p->id;
     change.properties = p->deleted ? std::string_view("{}") : std::string_view(p->text());
-    change.created_at_ms = p->created_at_ms;
+    change.created_at_ms = p->created_at_ms();
     change.is_identified = p->is_identified;
     change.is_deleted = p->deleted;
     change.version = static_cast<uint64_t>(p->deleted ? std::max<int64_t>(p->version_floor, 0) +
                                                             kDeletedVersionStep
                                                       : p->version_floor + 1);
     change.last_seen_at_ms = p->last_seen_at_ms;
+    if (!p->deleted) change.stamps = out.stamps.emplace_back(p->stamps_bytes());
     out.persons.push_back({p->partition, change});
   }
   for (const MappingState* m : mapping_order_) {
     if (!m->changed) continue;
     out.distinct_ids.push_back(
-        {m->partition, {m->project, m->distinct_id, m->person->id, false, m->version}});
+        {m->partition,
+         {m->project, m->distinct_id, m->person->id, false, m->version, m->attached_at_ms}});
   }
   return out;
 }

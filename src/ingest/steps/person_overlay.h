@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,7 @@
 #include "event/json_fields.h"
 #include "event/processed_record.h"
 #include "persons/person_store.h"
+#include "persons/property_stamps.h"
 
 namespace penstock::ingest {
 
@@ -24,11 +26,11 @@ struct MappingState;
 
 class PersonState {
  public:
-  PersonState(persons::Person person, bool stored);
+  /// `founder`: the distinct id that a new one is of.
+  PersonState(persons::Person person, bool stored, std::string_view founder = {});
 
   const ProjectId project;
   const Uuid id;
-  int64_t created_at_ms;
   bool is_identified;
   std::optional<int64_t> last_seen_at_ms;
   bool deleted = false;
@@ -41,13 +43,26 @@ class PersonState {
 
   const event::JsonFields& fields() const { return fields_; }
   std::optional<std::string_view> find(std::string_view key) const { return fields_.find(key); }
-  void set(std::string_view key, std::string_view raw);
+  void put(std::string_view key, std::string_view raw, const persons::PropertyStamp& stamp);
   void erase(std::string_view key);
+  /// Of a property it has.
+  persons::PropertyStamp stamp(std::string_view key) const;
+  /// No property came by `$set_once` after this.
+  int64_t latest_once_ms() const;
+  int64_t created_at_ms() const { return created_at_ms_; }
+  /// A person begins with its earliest event.
+  void begins_at(int64_t at_ms);
+  std::string stamps_bytes() const;
   /// Properties as JSON text; valid until the next change.
   const std::string& text() const;
 
  private:
-  std::string loaded_;  // what fields_ borrows
+  int64_t created_at_ms_;
+  persons::PropertyStamps& stamps() const;
+
+  std::string stamps_loaded_;
+  mutable std::optional<persons::PropertyStamps> stamps_;  // read when first needed
+  std::string loaded_;                                     // what fields_ borrows
   event::JsonFields fields_;
   mutable std::string text_;
   mutable bool text_valid_ = true;
@@ -58,6 +73,7 @@ struct MappingState {
   std::string distinct_id;
   PersonState* person = nullptr;  // null: the distinct id has no person
   int64_t version = -1;           // set when `changed`
+  int64_t attached_at_ms = 0;     // Person::attached_at_ms
   bool changed = false;
   Partition partition;
 };
@@ -73,10 +89,11 @@ class PersonOverlay {
 
   /// A new person whose first id is `mapping`'s; the caller sets properties.
   PersonState& create(MappingState& mapping, int64_t created_at_ms, Partition partition);
-  /// Gives a mapping to a person at this version.
-  void assign(MappingState& mapping, PersonState& person, int64_t version, Partition partition);
+  /// Gives a mapping to a person at this version, because of a merge at `at_ms`.
+  void assign(MappingState& mapping, PersonState& person, int64_t version, int64_t at_ms,
+              Partition partition);
   /// Moves every id of `source` to `target`. False: more than `ids_max`, nothing was moved.
-  Result<bool> move_ids(PersonState& source, PersonState& target, size_t ids_max,
+  Result<bool> move_ids(PersonState& source, PersonState& target, size_t ids_max, int64_t at_ms,
                         Partition partition);
 
   struct Changes {
@@ -90,8 +107,9 @@ class PersonOverlay {
     };
     std::vector<Person> persons;
     std::vector<DistinctId> distinct_ids;
+    std::deque<std::string> stamps;  // what the changes point into
   };
-  /// What has to be written; views point into the overlay.
+  /// What has to be written; views point into the overlay and the answer.
   Changes changes() const;
 
  private:

@@ -14,6 +14,7 @@ constexpr int64_t kPersonlessCreatedAtMs = 5000;  // 1970-01-01 00:00:05, as Pos
 constexpr int64_t kForceUpgradeAfterMs = 60'000;
 constexpr int64_t kHourMs = 3'600'000;
 constexpr size_t kPersonBytesMax = 655'360;
+constexpr size_t kTrimmedPersonBytes = 524'288;
 /// Ids moved by one merge; a person with more is left where it is, with a warning.
 constexpr size_t kMovedIdsMax = 10'000;
 
@@ -58,7 +59,7 @@ Result<RowPerson> PersonStep::run_personless(const Item& item) {
     PENSTOCK_TRY(MappingState * mapping, overlay_.mapping(item.project->id, item.raw.distinct_id));
     if (mapping->person != nullptr) {
       row.id = mapping->person->id;
-      row.created_at_ms = mapping->person->created_at_ms;
+      row.created_at_ms = mapping->person->created_at_ms();
       if (!item.opted_out && item.timestamp_ms > row.created_at_ms + kForceUpgradeAfterMs) {
         row.mode = event::PersonMode::kForceUpgrade;
       }
@@ -76,15 +77,24 @@ Result<RowPerson> PersonStep::run_full(const Item& item) {
   if (item.merge_with) {
     PENSTOCK_TRY(person, merge(item, *target));
   }
-  const bool fresh = person == nullptr || person->fields().empty();
   if (person == nullptr) {
     person = &overlay_.create(*target, item.timestamp_ms, item.source.partition);
     person->last_seen_at_ms = floor_hour(item.timestamp_ms);
   }
-  const bool updated = update(item, *person, fresh && !person->stored);
+  // Whoever was created by an event has at least its uuid among the properties.
+  const bool fresh = !person->stored && person->fields().empty();
+  // An event from before its id was merged into the person would have come with that merge.
+  if (target->attached_at_ms != 0) {
+    if (item.timestamp_ms < person->created_at_ms()) person->write = true;
+    person->begins_at(item.timestamp_ms);
+  }
+  const persons::PropertyStamp stamp{item.timestamp_ms,
+                                     std::max(item.timestamp_ms, target->attached_at_ms),
+                                     persons::writer_of(item.raw.distinct_id)};
+  const bool updated = update(item, *person, stamp, fresh);
   RowPerson row;
   row.id = person->id;
-  row.created_at_ms = person->created_at_ms;
+  row.created_at_ms = person->created_at_ms();
   row.properties = row_properties(item, *person, updated);
   return row;
 }
@@ -129,13 +139,13 @@ Result<PersonState*> PersonStep::merge(const Item& item, MappingState& target) {
     }
   } else if (source->person != nullptr) {
     result = source->person;
-    overlay_.assign(target, *result, 1, partition);
+    overlay_.assign(target, *result, 1, item.timestamp_ms, partition);
   } else if (target.person != nullptr) {
-    overlay_.assign(*source, *result, 1, partition);
+    overlay_.assign(*source, *result, 1, item.timestamp_ms, partition);
   } else {
     result = &overlay_.create(target, item.timestamp_ms, partition);
     result->last_seen_at_ms = floor_hour(item.timestamp_ms);
-    overlay_.assign(*source, *result, 1, partition);
+    overlay_.assign(*source, *result, 1, item.timestamp_ms, partition);
   }
   // The person that results is identified, even when the merge itself was refused (ERRATA B3).
   mark_identified(*result, partition);
@@ -152,16 +162,30 @@ Result<PersonState*> PersonStep::merge_both(const Item& item, MappingState& sour
     return &target;
   }
   const Partition partition = item.source.partition;
-  PENSTOCK_TRY(const bool moved, overlay_.move_ids(source, target, kMovedIdsMax, partition));
+  PENSTOCK_TRY(const bool moved,
+               overlay_.move_ids(source, target, kMovedIdsMax, item.timestamp_ms, partition));
   if (!moved) {
     warn(item, "merge_move_limit_exceeded", "sourcePersonDistinctId", source_id.distinct_id,
          "targetPersonDistinctId", target_id.distinct_id);
     return &target;
   }
+  target.begins_at(source.created_at_ms());
   for (const event::JsonFields::Field& f : source.fields().fields()) {
-    if (!target.find(f.key)) target.set(f.key, f.value);
+    persons::PropertyStamp stamp = source.stamp(f.key);
+    // Up to the merge itself: equal times are not the source's to win.
+    if (stamp.event_ms <= item.timestamp_ms) {
+      stamp.reached_ms = std::max(stamp.reached_ms, item.timestamp_ms + 1);
+    }
+    if (target.find(f.key)) {
+      const persons::PropertyStamp present = target.stamp(f.key);
+      if (stamp.once != present.once) continue;
+      if (!(stamp.once ? persons::set_once_replaces(stamp, present)
+                       : persons::set_is_later(stamp, present))) {
+        continue;
+      }
+    }
+    target.put(f.key, f.value, stamp);
   }
-  target.created_at_ms = std::min(target.created_at_ms, source.created_at_ms);
   target.version_floor = std::max(target.version_floor, source.version_floor);
   target.write = true;
   target.partition = partition;
@@ -171,52 +195,115 @@ Result<PersonState*> PersonStep::merge_both(const Item& item, MappingState& sour
   return &target;
 }
 
-bool PersonStep::update(const Item& item, PersonState& person, bool fresh) {
+bool PersonStep::update(const Item& item, PersonState& person, persons::PropertyStamp stamp,
+                        bool fresh) {
   if (never_updates(item.event) && !fresh) return false;
+  const bool fits = has_room(item, person);
+  stamp.once = true;
+  // Who was never merged has one distinct id, whose events come in order.
+  const bool may_precede = person.is_identified && stamp.reached_ms <= person.latest_once_ms();
+  gather(item, person, stamp, may_precede, fits);
+  const bool first =
+      fresh || (may_precede && set_once_replaces(stamp, person.stamp("$creator_event_uuid")));
   const bool person_event = is_merge_event(item.event) || item.event == "$set";
+  const bool write = first || changes_.worth_writing || (changes_.any() && person_event);
+  if (write) {
+    for (const auto* f : changes_.once) person.put(f->key, f->value, stamp);
+    stamp.once = false;
+    for (const auto* f : changes_.set) put_set(person, *f, stamp);
+    for (const std::string* key : changes_.unset) person.erase(*key);
+    person.write = true;
+    person.partition = item.source.partition;
+  }
+  if (first) {
+    std::string uuid;
+    event::append_json_string(uuid, item.raw.uuid.text());
+    stamp.once = true;
+    person.put("$creator_event_uuid", uuid, stamp);
+  }
+  return fits && !changes_.overruled && (write || !changes_.any());
+}
+
+/// Within one distinct id the last to arrive has its way, and its latest time counts.
+void PersonStep::put_set(PersonState& person, const event::JsonFields::Field& f,
+                         persons::PropertyStamp stamp) {
+  if (person.find(f.key)) {
+    const persons::PropertyStamp present = person.stamp(f.key);
+    if (!present.once && present.writer == stamp.writer && set_is_later(present, stamp)) {
+      stamp = present;
+    }
+  }
+  person.put(f.key, f.value, stamp);
+}
+
+/// What the event would change; decided per event, so that results do not depend on batch edges.
+void PersonStep::gather(const Item& item, const PersonState& person,
+                        const persons::PropertyStamp& once, bool may_precede, bool fits) {
+  changes_.clear();
+  if (!fits) return;
+  for (const auto& f : item.set_once.fields()) {
+    if (item.set.contains(f.key)) continue;
+    if (person.find(f.key)) {
+      if (!may_precede || !set_once_replaces(once, person.stamp(f.key))) continue;
+    }
+    changes_.once.push_back(&f);
+    changes_.worth_writing = true;
+  }
+  persons::PropertyStamp set = once;
+  set.once = false;
+  for (const auto& f : item.set.fields()) {
+    const auto old = person.find(f.key);
+    if (old && *old == f.value) continue;
+    if (old && person.is_identified && !set_replaces(set, person.stamp(f.key))) {
+      changes_.overruled = true;
+      continue;
+    }
+    changes_.set.push_back(&f);
+    if (!old || !is_suppressed_key(f.key)) changes_.worth_writing = true;
+  }
+  for (const std::string& key : item.unset) {
+    if (!person.find(key) && !item.set.contains(key) && !item.set_once.contains(key)) continue;
+    changes_.unset.push_back(&key);
+    changes_.worth_writing = true;
+  }
+}
+
+/// False, with a warning: the person would grow beyond what may be stored. One that is beyond it
+/// already is trimmed.
+bool PersonStep::has_room(const Item& item, PersonState& person) {
   size_t added = 0;
   for (const auto* from : {&item.set, &item.set_once}) {
     for (const auto& f : from->fields()) added += f.key.size() + f.value.size() + 4;
   }
-  if (added > 0 && person.text().size() + added > kPersonBytesMax) {
-    JsonWriter w;
-    w.begin_object()
-        .field("personId", person.id.text())
-        .field("distinctId", item.raw.distinct_id)
-        .field("eventUuid", item.raw.uuid.text())
-        .field("category", "size")
-        .field("severity", "error")
-        .end_object();
-    warnings_.push_back(
-        {item.project->id, "person_properties_size_violation", w.take(), item.raw.now_ms});
-    return false;
+  if (added == 0 || person.text().size() + added <= kPersonBytesMax) return true;
+  JsonWriter w;
+  w.begin_object()
+      .field("personId", person.id.text())
+      .field("distinctId", item.raw.distinct_id)
+      .field("eventUuid", item.raw.uuid.text())
+      .field("category", "size")
+      .field("severity", "error")
+      .end_object();
+  warnings_.push_back(
+      {item.project->id, "person_properties_size_violation", w.take(), item.raw.now_ms});
+  if (person.text().size() > kPersonBytesMax) trim(person, item.source.partition);
+  return false;
+}
+
+void PersonStep::trim(PersonState& person, Partition partition) {
+  std::vector<std::string> keys;
+  for (const auto& f : person.fields().fields()) {
+    if (!is_kept_when_trimmed(f.key)) keys.emplace_back(f.key);
   }
-  bool changed = false, worth_writing = false;
-  const auto put = [&](const event::JsonFields::Field& f, bool is_new) {
-    person.set(f.key, f.value);
-    changed = true;
-    worth_writing = worth_writing || is_new || !is_suppressed_key(f.key);
-  };
-  for (const auto& f : item.set_once.fields()) {
-    if (!person.find(f.key) && !item.set.contains(f.key)) put(f, true);
-  }
-  for (const auto& f : item.set.fields()) {
-    const auto old = person.find(f.key);
-    if (!old || *old != f.value) put(f, !old);
-  }
-  for (const std::string& key : item.unset) {
-    if (!person.find(key)) continue;
+  std::ranges::sort(keys);
+  size_t bytes = person.text().size();
+  for (const std::string& key : keys) {
+    if (bytes <= kTrimmedPersonBytes) break;
+    bytes -= std::min(bytes, key.size() + person.find(key)->size() + 4);
     person.erase(key);
-    changed = worth_writing = true;
   }
-  if (fresh) {
-    std::string uuid;
-    event::append_json_string(uuid, item.raw.uuid.text());
-    person.set("$creator_event_uuid", uuid);
-  }
-  if (changed && (worth_writing || person_event)) person.write = true;
-  if (changed || fresh) person.partition = item.source.partition;
-  return true;
+  person.write = true;
+  person.partition = partition;
 }
 
 /// The person after this event, overlaid by the event's own $set.

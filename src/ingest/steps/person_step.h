@@ -33,8 +33,15 @@ class PersonStep {
   /// The person the event goes to after its merge, or null when there is none yet.
   Result<PersonState*> merge(const Item& item, MappingState& target);
   Result<PersonState*> merge_both(const Item& item, MappingState& source, MappingState& target);
-  /// Returns whether the update took effect (false: the person would become too large).
-  bool update(const Item& item, PersonState& person, bool fresh);
+  /// Returns whether the person now shows all that the event sets.
+  bool update(const Item& item, PersonState& person, persons::PropertyStamp stamp, bool fresh);
+  static void put_set(PersonState& person, const event::JsonFields::Field& field,
+                      persons::PropertyStamp stamp);
+  /// `may_precede`: the event may have happened before others that arrived earlier.
+  void gather(const Item& item, const PersonState& person, const persons::PropertyStamp& once,
+              bool may_precede, bool fits);
+  bool has_room(const Item& item, PersonState& person);
+  static void trim(PersonState& person, Partition partition);
   std::string_view row_properties(const Item& item, const PersonState& person, bool updated);
   void mark_identified(PersonState& person, Partition partition);
   void warn(const Item& item, std::string_view type, std::string_view key_a,
@@ -43,6 +50,21 @@ class PersonStep {
   PersonOverlay& overlay_;
   Warnings& warnings_;
   std::string scratch_;
+  /// Of the event at hand; points into its item.
+  struct Changes {
+    std::vector<const event::JsonFields::Field*> once, set;
+    std::vector<const std::string*> unset;
+    bool worth_writing = false;
+    bool overruled = false;  // something the event sets is older than what there is
+    bool any() const { return !once.empty() || !set.empty() || !unset.empty(); }
+    void clear() {
+      once.clear();
+      set.clear();
+      unset.clear();
+      worth_writing = overruled = false;
+    }
+  };
+  Changes changes_;
 };
 
 /// Distinct ids that may never be merged (section 4.2, ERRATA A2).

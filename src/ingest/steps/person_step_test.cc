@@ -125,6 +125,25 @@ TEST(Person, TooLargeIsRefusedWithAWarning) {
   EXPECT_EQ(seen.warnings[0].first, "person_properties_size_violation");
 }
 
+TEST(Person, OneThatIsTooLargeIsTrimmed) {
+  Fixture f;
+  // Merges may take a person over the limit: each half alone is within it.
+  const std::string half(400'000, 'x');
+  f.run(
+      {.data = set(R"({"z_big":")" + half + R"(","email":"e","a_small":1})"), .distinct_id = "a"});
+  f.run({.data = set(R"({"m_big":")" + half + R"("})"), .distinct_id = "b"});
+  f.run({.data = R"({"properties":{"$anon_distinct_id":"a"}})",
+         .distinct_id = "b",
+         .event = "$identify"});
+  f.run({.data = set(R"({"more":1})"), .distinct_id = "b"});
+  Fields stored = fields_of(person_of(f, "b").properties);
+  EXPECT_EQ(stored["email"], R"("e")");
+  EXPECT_FALSE(stored.contains("a_small")) << "in the order of keys, until it fits";
+  EXPECT_FALSE(stored.contains("m_big"));
+  EXPECT_TRUE(stored.contains("z_big"));
+  EXPECT_FALSE(stored.contains("more")) << "what the event brings is not taken";
+}
+
 TEST(Personless, AnExistingPersonIsShownWithoutProperties) {
   Fixture f;
   f.run({.data = set(R"({"a":1})")});

@@ -26,6 +26,7 @@ Person to_person(ProjectId project, const Uuid& id, const PersonValue& v) {
   p.is_identified = v.is_identified;
   p.version = v.version;
   p.last_seen_at_ms = v.last_seen_at_ms;
+  p.stamps = v.stamps;
   return p;
 }
 
@@ -57,14 +58,19 @@ Result<std::vector<std::optional<Person>>> KvPersonStore::fetch(
   }
   PENSTOCK_TRY(const auto mappings, kv_->get_many(wanted));
   std::vector<std::string> person_keys;
-  std::vector<std::pair<size_t, Uuid>> places;
+  struct Place {
+    size_t at;
+    Uuid id;
+    int64_t attached_at_ms;
+  };
+  std::vector<Place> places;
   for (size_t i = 0; i < keys.size(); i++) {
     if (!mappings[i]) continue;
     MappingValue m;
     if (!decode_mapping(*mappings[i], m)) return std::unexpected(unreadable());
     if (m.deleted) continue;
     person_keys.push_back(person_key(keys[i].project, m.person_id));
-    places.emplace_back(i, m.person_id);
+    places.push_back({i, m.person_id, m.attached_at_ms});
   }
   std::vector<std::optional<Person>> out(keys.size());
   PENSTOCK_TRY(const auto persons, kv_->get_many(person_keys));
@@ -73,8 +79,9 @@ Result<std::vector<std::optional<Person>>> KvPersonStore::fetch(
     PersonValue v;
     if (!decode_person(*persons[i], v)) return std::unexpected(unreadable());
     if (v.deleted) continue;
-    const auto [at, id] = places[i];
-    out[at] = to_person(keys[at].project, id, v);
+    const Place& place = places[i];
+    out[place.at] = to_person(keys[place.at].project, place.id, v);
+    out[place.at]->attached_at_ms = place.attached_at_ms;
   }
   return out;
 }
@@ -97,7 +104,9 @@ Result<std::vector<Mapping>> KvPersonStore::mappings(ProjectId project, const Uu
   Status s =
       kv_->scan(from, kv::prefix_end(prefix), [&](std::string_view key, std::string_view value) {
         if (out.size() >= ids_max) return false;
-        out.push_back({std::string(key.substr(prefix.size())), decode_number(value)});
+        Mapping mapping{.distinct_id = std::string(key.substr(prefix.size()))};
+        decode_reverse(value, mapping);
+        out.push_back(std::move(mapping));
         return true;
       });
   if (!s) return std::unexpected(std::move(s).error());
@@ -147,7 +156,8 @@ Status KvPersonStore::apply_person(Change& change, const event::PersonChange& pe
                                  .is_identified = person.is_identified,
                                  .created_at_ms = person.created_at_ms,
                                  .last_seen_at_ms = person.last_seen_at_ms,
-                                 .properties = person.is_deleted ? "" : person.properties}));
+                                 .properties = person.is_deleted ? "" : person.properties,
+                                 .stamps = person.is_deleted ? "" : person.stamps}));
   change.count_delta[person.project] += (person.is_deleted ? 0 : 1) - (existed ? 1 : 0);
   return {};
 }
@@ -163,10 +173,11 @@ Status KvPersonStore::apply_mapping(Change& change, const event::DistinctIdChang
       change.batch.erase(reverse_key(mapping.project, old.person_id, mapping.distinct_id));
     }
   }
-  change.put(key, encode_mapping({mapping.person_id, mapping.version, mapping.is_deleted}));
+  change.put(key, encode_mapping({mapping.person_id, mapping.version, mapping.is_deleted,
+                                  mapping.attached_at_ms}));
   if (!mapping.is_deleted) {
     change.batch.put(reverse_key(mapping.project, mapping.person_id, mapping.distinct_id),
-                     encode_number(mapping.version));
+                     encode_reverse(mapping.version, mapping.attached_at_ms));
   }
   return {};
 }

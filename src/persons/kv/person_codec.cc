@@ -5,7 +5,7 @@
 namespace penstock::persons {
 namespace {
 
-constexpr uint8_t kIdentified = 1, kDeleted = 2, kLastSeen = 4;
+constexpr uint8_t kIdentified = 1, kDeleted = 2, kLastSeen = 4, kStamps = 8;
 
 void put_project(std::string& out, ProjectId project) {
   const auto v = static_cast<uint64_t>(project.value);
@@ -64,14 +64,16 @@ std::string applied_key(Partition partition) {
 
 std::string encode_person(const PersonValue& v) {
   std::string out;
-  out.reserve(24 + v.properties.size());
+  out.reserve(24 + v.properties.size() + v.stamps.size());
   ByteWriter w(out);
   w.u8(static_cast<uint8_t>((v.is_identified ? kIdentified : 0) | (v.deleted ? kDeleted : 0) |
-                            (v.last_seen_at_ms ? kLastSeen : 0)));
+                            (v.last_seen_at_ms ? kLastSeen : 0) |
+                            (v.stamps.empty() ? 0 : kStamps)));
   w.varint(v.version);
   w.zigzag(v.created_at_ms);
   if (v.last_seen_at_ms) w.zigzag(*v.last_seen_at_ms);
   w.bytes(v.properties);
+  if (!v.stamps.empty()) w.bytes(v.stamps);
   return out;
 }
 
@@ -85,6 +87,7 @@ bool decode_person(std::string_view bytes, PersonValue& out) {
   out.last_seen_at_ms.reset();
   if ((flags & kLastSeen) != 0) out.last_seen_at_ms = r.zigzag();
   out.properties = r.bytes();
+  out.stamps = (flags & kStamps) != 0 ? r.bytes() : std::string_view();
   return r.ok() && r.at_end();
 }
 
@@ -94,6 +97,7 @@ std::string encode_mapping(const MappingValue& v) {
   w.uuid(v.person_id);
   w.zigzag(v.version);
   w.u8(v.deleted ? 1 : 0);
+  if (v.attached_at_ms != 0) w.zigzag(v.attached_at_ms);
   return out;
 }
 
@@ -102,6 +106,7 @@ bool decode_mapping(std::string_view bytes, MappingValue& out) {
   out.person_id = r.uuid();
   out.version = r.zigzag();
   out.deleted = r.u8() != 0;
+  out.attached_at_ms = r.at_end() ? 0 : r.zigzag();
   return r.ok() && r.at_end();
 }
 
@@ -136,6 +141,17 @@ bool decode_group_type(std::string_view bytes, GroupTypeValue& out) {
   out.created_at_ms = r.zigzag();
   out.name = r.bytes();
   return r.ok() && r.at_end();
+}
+
+std::string encode_reverse(int64_t version, int64_t attached_at_ms) {
+  std::string out = encode_number(version);
+  if (attached_at_ms != 0) ByteWriter(out).zigzag(attached_at_ms);
+  return out;
+}
+void decode_reverse(std::string_view bytes, Mapping& out) {
+  ByteReader r(bytes);
+  out.version = r.zigzag();
+  out.attached_at_ms = r.at_end() ? 0 : r.zigzag();
 }
 
 std::string encode_number(int64_t v) {

@@ -14,7 +14,7 @@ namespace penstock::persons {
 
 inline constexpr char kPersonPrefix = 'p';     // project, uuid → PersonValue
 inline constexpr char kMappingPrefix = 'd';    // project, distinct id → MappingValue
-inline constexpr char kReversePrefix = 'i';    // project, uuid, distinct id → mapping version
+inline constexpr char kReversePrefix = 'i';    // project, uuid, distinct id → Mapping
 inline constexpr char kCountPrefix = 'n';      // project → number of persons
 inline constexpr char kGroupPrefix = 'g';      // project, type index, key → GroupValue
 inline constexpr char kGroupTypePrefix = 't';  // project, type index → GroupTypeValue
@@ -36,6 +36,7 @@ struct PersonValue {
   int64_t created_at_ms = 0;
   std::optional<int64_t> last_seen_at_ms;
   std::string_view properties;
+  std::string_view stamps{};  // PropertyStamps::bytes
 };
 std::string encode_person(const PersonValue& value);
 bool decode_person(std::string_view bytes, PersonValue& out);
@@ -44,6 +45,7 @@ struct MappingValue {
   Uuid person_id;
   int64_t version = 0;
   bool deleted = false;
+  int64_t attached_at_ms = 0;
 };
 std::string encode_mapping(const MappingValue& value);
 bool decode_mapping(std::string_view bytes, MappingValue& out);
@@ -62,6 +64,10 @@ struct GroupTypeValue {
 };
 std::string encode_group_type(const GroupTypeValue& value);
 bool decode_group_type(std::string_view bytes, GroupTypeValue& out);
+
+/// The value under kReversePrefix.
+std::string encode_reverse(int64_t version, int64_t attached_at_ms);
+void decode_reverse(std::string_view bytes, Mapping& out);
 
 std::string encode_number(int64_t v);
 int64_t decode_number(std::string_view bytes);
