@@ -1,4 +1,5 @@
 """Parts of the bench about the edge's growth: with load, with shards, with idle connections."""
+import concurrent.futures
 import resource
 import socket
 import statistics
@@ -34,34 +35,37 @@ def paced(options, server, client, rates, connections, progress):
     return out
 
 
-def busiest_thread_us(before, after, events):
-    return max(cpu - before.get(name, 0) for name, cpu in after.items()) * 1e6 / events
+def loads(generators, *arguments, **options):
+    """Several load generators at once; all events they had accepted."""
+    with concurrent.futures.ThreadPoolExecutor(generators) as pool:
+        running = [pool.submit(rig.load, *arguments, **options) for _ in range(generators)]
+        results = [r.result() for r in running]
+    return sum(r["events_per_s"] * r["seconds"] for r in results)
 
 
 def shards(options, connections, progress, done):
-    """From one shard to two: CPU per event, all threads and the busiest alone. Two shards carry
-    at most what the busiest thread lets them, so that is the scaling which counts."""
+    """From one shard to two: CPU per event, all threads and the busiest alone."""
     total, busiest = {}, {}
     for number in range(options.rounds):
-        for count in (1, 2):
-            for shape in ("a", "b"):
+        for shape in ("a", "b"):
+            for count in (1, 2):
                 progress(f"shards: round {number + 1}, {count}, {shape}")
                 subject = rig.Penstock(options.work, None, "--stages", "capture", "--shards",
                                        str(count))
                 try:
                     before = rig.thread_cpu_s(subject.process.pid)
-                    # Enough of them that the kernel spreads them evenly, and as many for each shard:
-                    # an event of a smaller turn costs more, whatever the number of shards.
-                    result = rig.load(subject.port, options.sets / f"{shape}.req", None,
-                                      subject.pids, max(connections[shape], 128) * count,
-                                      options.seconds, warm=0.0)
+                    # A generator for each shard: one alone is busy before two shards are, and an
+                    # event of a smaller turn costs more, whatever the number of shards. Enough
+                    # connections that the kernel spreads them evenly.
+                    events = loads(count, subject.port, options.sets / f"{shape}.req", None,
+                                   connections=max(connections[shape], 128),
+                                   seconds=options.seconds, warm=0.0)
                     after = rig.thread_cpu_s(subject.process.pid)
                 finally:
                     subject.close()
-                events = result["events_per_s"] * result["seconds"]
-                key = (shape, count)
-                total.setdefault(key, []).append(result["server_ns_per_event"] / 1e3)
-                busiest.setdefault(key, []).append(busiest_thread_us(before, after, events))
+                used = [(cpu - before.get(name, 0)) * 1e6 / events for name, cpu in after.items()]
+                total.setdefault((shape, count), []).append(sum(used))
+                busiest.setdefault((shape, count), []).append(max(used))
     done()
     print("\nFrom one shard to two, by CPU time "
           f"(target: at least {SCALING_MIN}x)\n\n"

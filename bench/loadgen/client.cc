@@ -31,8 +31,9 @@ struct Answer {
 };
 
 bool starts_with_nocase(std::string_view text, std::string_view prefix) {
-  return text.size() >= prefix.size() &&
-         strncasecmp(text.data(), prefix.data(), prefix.size()) == 0;
+  if (text.size() < prefix.size()) return false;
+  // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): it reads as much as the size says
+  return strncasecmp(text.data(), prefix.data(), prefix.size()) == 0;
 }
 
 Answer parse_answer(std::string_view in) {

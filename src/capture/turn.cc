@@ -197,7 +197,12 @@ void Turn::landed(Flight& flight, Result<std::vector<log::Appended>> result) {
   if (result && flight.counted && ledger_ != nullptr) {
     ledger_->received(flight.lane, *result, flight.record_counts, flight.counts);
   }
-  for (const auto& request : flight.requests) {
+  // Those who wait are many, and have left the processor's caches since.
+  constexpr size_t kAhead = 4;
+  const auto& requests = flight.requests;
+  for (size_t i = 0; i < requests.size(); i++) {
+    if (i + kAhead < requests.size()) __builtin_prefetch(requests[i + kAhead].get(), 1);
+    const auto& request = requests[i];
     if (!result) {
       if (request->status) request->status = std::unexpected(result.error());
       request->failed_lanes |= static_cast<uint8_t>(1U << static_cast<unsigned>(flight.lane));

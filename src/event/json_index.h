@@ -113,4 +113,12 @@ class JsonWalker {
   const uint32_t* escape_;  // the next that was not passed
 };
 
+/// Answers what `parse` makes of the text, read by a JsonWalker or, where there is no index, by a
+/// JsonScanner: because the text is too long, or because it is not JSON and the scanner has to
+/// tell.
+template <class Parse>
+auto read_json(JsonIndex& index, std::string_view text, Parse parse) {
+  return index.read(text) ? parse(JsonWalker(index)) : parse(JsonScanner(text));
+}
+
 }  // namespace penstock::event

@@ -191,6 +191,30 @@ TEST_F(ServerTest, pipelined_answers_come_in_order_even_when_later_ones_are_read
   ::close(fd);
 }
 
+TEST_F(ServerTest, an_invitation_to_continue_waits_behind_answers_still_owed) {
+  start();
+  const int fd = connect();
+  constexpr std::string_view kHead =
+      "POST /two HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+  write(fd, kHead);
+  EXPECT_EQ(read(fd, "\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+  write(fd, "hello");
+  EXPECT_TRUE(read(fd, "hello").starts_with("HTTP/1.1 200 OK\r\n"));
+  write(fd, "GET /hold HTTP/1.1\r\n\r\n" + std::string(kHead));
+  for (size_t held = 0; held == 0;) run([&] { held = echo.held.size(); });
+  run([this] {
+    Response r;
+    r.body = "one";
+    echo.held.front().send(std::move(r));
+  });
+  const std::string answers = read(fd, "Continue\r\n\r\n");
+  EXPECT_TRUE(answers.starts_with("HTTP/1.1 200 OK\r\n")) << answers;
+  EXPECT_TRUE(answers.ends_with("oneHTTP/1.1 100 Continue\r\n\r\n")) << answers;
+  write(fd, "hello");
+  EXPECT_NE(read(fd, "hello").find("POST /two  hello"), std::string::npos);
+  ::close(fd);
+}
+
 TEST_F(ServerTest, what_follows_a_request_that_ends_the_connection_is_no_request) {
   start();
   const int fd = connect();

@@ -413,9 +413,7 @@ std::expected<ParsedBatch*, Refusal> EventParser::parse(std::string_view text,
   batch_.token = batch_token_ = {};
   is_batch_ = bad_cookieless_ = false;
   problem_.clear();
-  // Without an index, because of the text's length or because it is not JSON, the scanner decides.
-  if (auto refusal = index_.read(text) ? parse_shape(event::JsonWalker(index_))
-                                       : parse_shape(event::JsonScanner(text))) {
+  if (auto refusal = event::read_json(index_, text, [this](auto in) { return parse_shape(in); })) {
     return std::unexpected(std::move(*refusal));
   }
   if (batch_.events.empty()) {

@@ -271,7 +271,7 @@ bool BatchParser::parse_events(In& in) {
 }
 
 template <class In>
-bool BatchParser::parse_top(In& in) {
+bool BatchParser::parse_top(In in) {
   std::string_view raw;
   if (in.peek() != '{')
     return skip(in, raw, event::kJsonDepthMax) && wrong("the body", " is not an object");
@@ -307,16 +307,6 @@ bool BatchParser::parse_top(In& in) {
   if (!in.at_end()) return not_json();
   if (!has_created) return wrong("created_at", " is missing");
   return has_batch || wrong("batch", " is missing");
-}
-
-/// Without an index, because of the text's length or because it is not JSON, the scanner decides.
-bool BatchParser::parse_top(std::string_view text) {
-  if (index_.read(text)) {
-    event::JsonWalker walker(index_);
-    return parse_top(walker);
-  }
-  event::JsonScanner scanner(text);
-  return parse_top(scanner);
 }
 
 std::optional<Refusal> BatchParser::check_uuids() {
@@ -392,7 +382,9 @@ std::expected<Batch*, Refusal> BatchParser::parse(std::string_view text, size_t 
   created_at_ = {};
   problem_.reset();
   events_max_ = events_max;
-  if (!parse_top(text)) return std::unexpected(std::move(*problem_));
+  if (!event::read_json(index_, text, [this](auto in) { return parse_top(in); })) {
+    return std::unexpected(std::move(*problem_));
+  }
   if (auto refusal = check()) return std::unexpected(std::move(*refusal));
   for (BatchEvent& e : batch_.events) finish(e);
   return &batch_;

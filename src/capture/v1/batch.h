@@ -64,9 +64,8 @@ class BatchParser {
  private:
   // All answer false after having set `problem_`. In: an event::JsonWalker, or an
   // event::JsonScanner where there is no index.
-  bool parse_top(std::string_view text);
   template <class In>
-  bool parse_top(In& in);
+  bool parse_top(In in);
   template <class In>
   bool parse_events(In& in);
   template <class In>

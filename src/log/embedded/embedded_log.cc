@@ -83,9 +83,8 @@ class EmbeddedLog : public Log {
       return;
     }
     PendingAppend pending{&home, std::move(batches), std::move(done), nullptr, 0, 0};
-    if (loop_.on_this_thread()) return found->append(std::move(pending));
-    loop_.post(
-        [t = found, pending = std::move(pending)]() mutable { t->append(std::move(pending)); });
+    loop_.on_this_thread() ? found->append(std::move(pending))
+                           : found->hand_over(std::move(pending));
   }
 
   void fetch(runtime::Loop& home, FetchRequest request, FetchDone done) override {

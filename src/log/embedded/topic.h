@@ -5,7 +5,7 @@
 // failed write nothing is assumed: the segment is left, what was in flight answers kMaybe, and the
 // next segment's header voids whatever may have landed.
 //
-// Threads: the home loop, except what `Published` holds, which any thread may read. Pool jobs hold
+// Threads: the home loop, except `hand_over` and what `Published` holds. Pool jobs hold
 // a reference to the topic and touch nothing of it but `runtime_`.
 #pragma once
 
@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "log/embedded/inbox.h"
 #include "log/embedded/segment.h"
 #include "log/embedded_log.h"
 #include "runtime/runtime.h"
@@ -32,7 +33,7 @@ struct PendingAppend {
   runtime::Loop* home = nullptr;
   std::vector<Batch> batches;
   AppendDone done;
-  // Filled by Topic::append:
+  // Filled by Topic::parse:
   std::shared_ptr<std::vector<PendingBatch>> parsed;
   uint64_t bytes = 0, records = 0;
 };
@@ -53,6 +54,8 @@ class Topic : public std::enable_shared_from_this<Topic> {
   /// Reads what is there; blocks.
   Status recover();
   void append(PendingAppend append);
+  /// `append`, from any other thread.
+  void hand_over(PendingAppend append);
   void fetch(PendingFetch fetch);
   /// Recycles what retention allows; `required` is the lowest committed position per partition.
   void retain(std::vector<int64_t> required);
@@ -86,8 +89,13 @@ class Topic : public std::enable_shared_from_this<Topic> {
   // topic_append.cc
   Status parse(PendingAppend& append) const;
   Status admit(PendingAppend& append) const;
+  static void refuse(PendingAppend& append, const Status& status);
+  void accept(PendingAppend append);
+  void take_inbox();
   void pump();
+  void write_due();
   bool is_due();
+  uint64_t awaited_records() const;
   uint64_t next_block_bytes() const;
   std::shared_ptr<Commit> gather();
   void take(Commit& commit, PendingAppend& append);
@@ -159,6 +167,7 @@ class Topic : public std::enable_shared_from_this<Topic> {
   std::vector<int64_t> end_;
   Producers producers_;
 
+  Inbox<PendingAppend> inbox_;
   std::deque<PendingAppend> pending_;
   uint64_t pending_bytes_ = 0, pending_records_ = 0;
   uint64_t worth_records_ = 0;  // so many are expected soon after the last commit

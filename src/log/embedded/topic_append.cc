@@ -29,6 +29,7 @@ Topic::Topic(runtime::Runtime& runtime, runtime::Loop& loop, const EmbeddedLogOp
       segment_bytes_(padded(spec_.segment_bytes > 0 ? spec_.segment_bytes : options.segment_bytes)),
       directory_(options.directory + "/" + spec_.name),
       end_(static_cast<size_t>(spec_.partitions), 0),
+      inbox_(options.block_bytes_max / 2),
       cache_base_(end_),
       read_up_to_(end_) {}
 
@@ -60,7 +61,7 @@ Status Topic::parse(PendingAppend& append) const {
 
 Status Topic::admit(PendingAppend& append) const {
   if (stopped_) return fail(Code::kCancelled, "the log has stopped");
-  PENSTOCK_CHECK(parse(append));
+  if (!append.parsed) PENSTOCK_CHECK(parse(append));
   if (disk_full_) return fail(Code::kExhausted, "the disk is full");
   if (pending_bytes_ + append.bytes > options_.pending_bytes_max) {
     metrics().busy.add();
@@ -69,17 +70,36 @@ Status Topic::admit(PendingAppend& append) const {
   return {};
 }
 
+void Topic::refuse(PendingAppend& append, const Status& status) {
+  append.home->post([done = std::move(append.done), e = status.error()]() mutable {
+    done(std::unexpected(std::move(e)));
+  });
+}
+
 void Topic::append(PendingAppend append) {
-  if (Status admitted = admit(append); !admitted) {
-    append.home->post([done = std::move(append.done), e = std::move(admitted).error()]() mutable {
-      done(std::unexpected(std::move(e)));
-    });
-    return;
-  }
+  accept(std::move(append));
+  pump();
+}
+
+/// Looked through where it comes from: the topic's loop has enough to do.
+void Topic::hand_over(PendingAppend append) {
+  if (const Status sound = parse(append); !sound) return refuse(append, sound);
+  if (!inbox_.put(std::move(append))) return;
+  loop_.post([this, self = shared_from_this()] {
+    take_inbox();
+    pump();
+  });
+}
+
+void Topic::take_inbox() {
+  for (PendingAppend& a : inbox_.take()) accept(std::move(a));
+}
+
+void Topic::accept(PendingAppend append) {
+  if (const Status admitted = admit(append); !admitted) return refuse(append, admitted);
   pending_bytes_ += append.bytes;
   pending_records_ += append.records;
   pending_.push_back(std::move(append));
-  pump();
 }
 
 void Topic::refuse_pending(Code code, const std::string& message) {
@@ -116,12 +136,28 @@ bool Topic::is_due() {
   delay_armed_ = true;
   loop_.after(std::chrono::microseconds(left_us), [this, self = shared_from_this()] {
     delay_armed_ = false;
+    take_inbox();
     pump();
   });
   return false;
 }
 
+/// So many records have to come before there is something to do.
+uint64_t Topic::awaited_records() const {
+  if (writing_) return UINT64_MAX;
+  const bool waits = delay_armed_ && !pending_.empty() && worth_records_ > pending_records_;
+  return waits ? worth_records_ - pending_records_ : 0;
+}
+
 void Topic::pump() {
+  write_due();
+  while (inbox_.wait_for(awaited_records())) {
+    take_inbox();
+    write_due();
+  }
+}
+
+void Topic::write_due() {
   while (!writing_ && !pending_.empty() && is_due() && make_room(padded(next_block_bytes()))) {
     const auto commit = gather();
     worth_records_ = 0;
@@ -218,6 +254,7 @@ void Topic::cache(Commit& commit) {
 }
 
 void Topic::stop() {
+  take_inbox();
   stopped_ = true;
   for (PendingFetch& w : waiters_) {
     loop_.cancel(w.timer);
@@ -227,6 +264,9 @@ void Topic::stop() {
   pump();
 }
 
-void Topic::abandon() { refuse_pending(Code::kCancelled, "the log has stopped"); }
+void Topic::abandon() {
+  take_inbox();
+  refuse_pending(Code::kCancelled, "the log has stopped");
+}
 
 }  // namespace penstock::log

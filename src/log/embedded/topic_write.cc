@@ -146,6 +146,7 @@ void Topic::write(const std::shared_ptr<Commit>& commit) {
       [this, self = shared_from_this(), commit] {
         writing_ = false;
         next_number_++;
+        take_inbox();
         commit->status ? written(commit) : failed(*commit);
         pump();
       });

@@ -43,10 +43,10 @@ class EpollLoop : public Loop, public Poller {
   void turn();
   int64_t wait_ns() const;
   int wait_for_events(std::span<epoll_event> events, int64_t ns) const;
+  void foresee(size_t fd) const;
   void run_timers();
   void run_posted();
   void run_turn_end();
-  void drain_wakeups();
 
   int epoll_ = -1, wake_ = -1;
   std::atomic<std::thread::id> thread_{};

@@ -284,11 +284,15 @@ bool Connection::begin_body(std::string_view head_text) {
     move_view(name);
     move_view(value);
   }
-  if (head_.expects_continue) {
-    out_ += "HTTP/1.1 100 Continue\r\n\r\n";
-    flush();
-  }
+  if (head_.expects_continue) send_continue();
   return !closed_;
+}
+
+/// Takes its place behind the answers that earlier requests still wait for.
+void Connection::send_continue() {
+  const auto interim = make_recycled<Exchange>(weak_from_this(), true, false);
+  exchanges_.push_back(interim);
+  interim->send_raw("HTTP/1.1 100 Continue\r\n\r\n", false);
 }
 
 bool Connection::take_body(std::string_view& data) {

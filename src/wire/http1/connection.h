@@ -99,6 +99,7 @@ class Connection : public runtime::SocketHandler, public std::enable_shared_from
   bool take_head(std::string_view& data);
   bool take_body(std::string_view& data);
   bool begin_body(std::string_view head_text);
+  void send_continue();
   void deliver(bool too_large);
   void refuse(int status, std::string_view text);
   void set_phase(Phase phase);
