@@ -14,6 +14,7 @@
 
 #include "catalog/catalog.h"
 #include "config/option_table.h"
+#include "definitions/definition_store.h"
 #include "ledger/ledger.h"
 #include "log/log.h"
 #include "objects/object_store.h"
@@ -46,11 +47,18 @@ struct ReplayStatus {
   std::string last_error;
 };
 
+struct DefinitionsStatus {
+  uint64_t lag_records = 0;
+  double cpu_us_per_record = 0;
+  std::string last_error;
+};
+
 struct AdminSources {
   std::function<CaptureStatus()> capture;  // any may be empty: the stage does not run here
   std::function<IngestStatus()> ingest;
   std::function<ReplayStatus()> replay;
   std::function<LoadStatus()> load;
+  std::function<DefinitionsStatus()> definitions;
   std::function<std::vector<config::OptionInfo>()> options;
   std::vector<std::string> stages;
   std::string data_dir;
@@ -85,6 +93,7 @@ class AdminService : public wire::Handler {
     runtime::Loop& store_loop;  // the loop the store is called from
     objects::ObjectStore& objects;
     persons::PersonStore& persons;
+    definitions::DefinitionStore& definitions;
   };
   static std::unique_ptr<AdminService> make(Parts parts, AdminSources sources,
                                             AdminOptions options);

@@ -11,6 +11,7 @@
 #include "base/diag.h"
 #include "capture/capture.h"
 #include "catalog/catalog.h"
+#include "definitions/definitions.h"
 #include "event/lane.h"
 #include "main/edge.h"
 #include "main/redirect_topics.h"
@@ -69,10 +70,12 @@ struct Process::Parts {
   std::unique_ptr<catalog::Catalog> catalog;
   std::unique_ptr<ledger::Ledger> ledger;
   std::unique_ptr<persons::PersonStore> persons;
+  std::unique_ptr<definitions::DefinitionStore> definition_store;
   std::shared_ptr<usage::Usage> usage;
   std::shared_ptr<usage::UsageKeeper> usage_keeper;
   std::unique_ptr<store::EventStore> store;
   std::unique_ptr<load::Loader> loader;
+  std::unique_ptr<definitions::Definitions> definitions;
   std::unique_ptr<ingest::Ingest> ingest;
   std::unique_ptr<objects::ObjectStore> objects;
   std::unique_ptr<replay::Replay> replay;
@@ -145,9 +148,12 @@ std::vector<log::TopicSpec> Process::Parts::topics() const {
         {std::string(recorded ? event::kGroupReplay : event::kGroupIngest),
          std::string(event::kGroupLedger)});
   }
-  add(event::kTopicProcessed, settings.partitions,
-      {std::string(event::kGroupLedger), std::string(event::kGroupPersons),
-       std::string(event::kGroupLoad)});
+  std::vector<std::string> readers{std::string(event::kGroupLedger),
+                                   std::string(event::kGroupPersons),
+                                   std::string(event::kGroupLoad)};
+  // Who runs without definitions must not keep the log for them.
+  if (settings.runs("definitions")) readers.emplace_back(definitions::kConsumerGroup);
+  add(event::kTopicProcessed, settings.partitions, std::move(readers));
   add(event::kTopicRefused, 1, {});
   add(event::kTopicRefusalCounts, 1, {std::string(event::kGroupIngest)});
   return out;
@@ -170,6 +176,9 @@ Status Process::Parts::open_state() {
   };
   PENSTOCK_TRY(auto ledger_kv, open("ledger"));
   PENSTOCK_TRY(auto persons_kv, open("persons"));
+  PENSTOCK_TRY(auto definitions_kv, open("definitions"));
+  PENSTOCK_TRY(definition_store,
+               definitions::DefinitionStore::open(std::move(definitions_kv), settings.definitions));
   ledger = ledger::make_ledger(std::move(ledger_kv), settings.ledger);
   persons = persons::make_person_store(std::move(persons_kv));
   usage = std::make_shared<usage::Usage>(static_cast<size_t>(settings.shards));
@@ -233,6 +242,12 @@ Status Process::Parts::start_store() {
     on_loop(pipeline, [&] { outcome = loader->start(); });
     PENSTOCK_CHECK(outcome);
   }
+  if (settings.runs("definitions")) {
+    definitions = definitions::Definitions::make(pipeline.loop(), *runtime, *log, *definition_store,
+                                                 {.partitions = settings.partitions});
+    on_loop(pipeline, [&] { outcome = definitions->start(); });
+    PENSTOCK_CHECK(outcome);
+  }
   if (settings.runs("ingest")) {
     ingest::IngestOptions ingest_options = settings.ingest;
     ingest_options.partitions = settings.partitions;
@@ -293,7 +308,7 @@ admin::AdminSources Process::Parts::admin_sources() {
   out.data_dir = data_dir;
   out.capture_url = instance.capture_url;
   out.partitions = settings.partitions;
-  for (const char* stage : {"capture", "ingest", "replay", "load", "admin"}) {
+  for (const char* stage : {"capture", "ingest", "replay", "load", "definitions", "admin"}) {
     if (settings.runs(stage)) out.stages.emplace_back(stage);
   }
   out.options = [this] { return table.list(); };
@@ -330,6 +345,15 @@ admin::AdminSources Process::Parts::admin_sources() {
                                  r.object_bytes, r.lag_records, r.last_error};
     };
   }
+  if (definitions) {
+    out.definitions = [this] {
+      const definitions::StageStats d = definitions->stats();
+      const double per_record =
+          d.records == 0 ? 0
+                         : static_cast<double>(d.cpu_ns) / 1000.0 / static_cast<double>(d.records);
+      return admin::DefinitionsStatus{d.lag_records, per_record, d.last_error};
+    };
+  }
   if (loader) {
     out.load = [this] {
       const load::LoaderStats l = loader->stats();
@@ -344,9 +368,10 @@ Status Process::Parts::start_admin() {
   PENSTOCK_TRY(const auto address, runtime::Address::parse(settings.admin_listen));
   Status outcome;
   on_loop(admin_thread, [&] {
-    admin = admin::AdminService::make({admin_thread.loop(), *runtime, *log, *catalog, *ledger,
-                                       *store, *usage, pipeline.loop(), *objects, *persons},
-                                      admin_sources(), settings.admin);
+    admin =
+        admin::AdminService::make({admin_thread.loop(), *runtime, *log, *catalog, *ledger, *store,
+                                   *usage, pipeline.loop(), *objects, *persons, *definition_store},
+                                  admin_sources(), settings.admin);
     auto server = wire::Server::start(admin_thread.loop(), admin_thread.poller(), *runtime, address,
                                       false, settings.http, *admin, edge.server());
     if (!server) {
@@ -390,6 +415,11 @@ void Process::Parts::stop() {
     pipeline.loop().post([&] { loader->stop(settings.drain_ms, [&] { done.set_value(); }); });
     done.get_future().wait();
   }
+  if (definitions) {
+    std::promise<void> done;
+    pipeline.loop().post([&] { definitions->stop([&] { done.set_value(); }); });
+    done.get_future().wait();
+  }
   if (admin_server) {
     std::promise<void> done;
     admin_thread.loop().post([&] {
@@ -405,6 +435,7 @@ void Process::Parts::stop() {
   };
   if (ledger) keep(ledger->checkpoint(*log));
   if (persons) keep(persons->checkpoint(*log));
+  if (definition_store) keep(definition_store->flush(*log));
   if (usage_keeper) keep(usage_keeper->save());
   log->stop();
 }
@@ -433,6 +464,7 @@ Process::~Process() {
     p.ingest.reset();
     p.replay.reset();
     p.loader.reset();
+    p.definitions.reset();
     p.store.reset();
   });
   for (runtime::LoopThread* t : {&p.admin_thread, &p.pipeline, &p.log_thread}) {

@@ -1,8 +1,8 @@
 // Process: the parts of a running Penstock, started and stopped in order.
 //
 // Owns every implementation and every loop. Start: log, state, catalog, recovery, store, load,
-// ingest, capture, admin; stop is the reverse, capture first, so that what was acknowledged is on
-// its way or in the log. main's thread only.
+// definitions, ingest, replay, capture, admin; stop is the reverse, capture first, so that what was
+// acknowledged is on its way or in the log. main's thread only.
 #pragma once
 
 #include <memory>

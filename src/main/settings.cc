@@ -21,7 +21,7 @@ void bind_process(config::OptionTable& t, Settings& s) {
   t.add("capture.listen", s.capture_listen, "address", "Where SDKs send events.");
   t.add("admin.listen", s.admin_listen, "address", "Where the admin API and the web UI listen.");
   t.add("process.stages", s.stages, "list",
-        "Which stages run here: capture, ingest, replay, load, admin.");
+        "Which stages run here: capture, ingest, replay, load, definitions, admin.");
   t.add("process.shards", s.shards, 1, 64, "count", "Capture threads, each with its own listener.");
   t.add("process.allow_public_bind", s.allow_public_bind,
         "Allow addresses other than loopback without http.tls_cert_file; put TLS in front.");
@@ -159,6 +159,17 @@ void bind_pipeline(config::OptionTable& t, Settings& s) {
         "Bytes of one insert.");
   t.add("load.linger_ms", s.load.linger_ms, 0, 60'000, "ms",
         "How long a small insert waits for more rows.");
+  auto& d = s.definitions;
+  t.add("definitions.events_max", d.events_max, 1, 1'000'000, "count",
+        "Event definitions of a project; events of further names are counted and not defined.");
+  t.add("definitions.properties_max", d.properties_max, 1, 1'000'000, "count",
+        "Property definitions of a project; further names are counted and not defined.");
+  t.add("definitions.pairs_max", d.pairs_max, 1, 10'000'000, "count",
+        "Which property was seen in which event, of a project.");
+  t.add("definitions.total_max", d.total_max, 1000, 100'000'000, "count",
+        "All of these of all projects; each takes 16 to 32 bytes of memory.");
+  t.add("definitions.updates_per_event_max", d.updates_per_event_max, 1, 1'000'000, "count",
+        "Definitions one event may touch; an event with more defines nothing.");
   t.add("ledger.quarantine_bytes_per_token_max", s.ledger.quarantine_bytes_per_token_max, 0, kTiB,
         "bytes", "Quarantine of one unknown token; more is dropped as quarantine_full.");
   t.add("ledger.quarantine_bytes_max", s.ledger.quarantine_bytes_max, 0, kTiB, "bytes",
@@ -228,11 +239,11 @@ Status validate(const Settings& s) {
   std::string_view list = s.stages;
   while (!list.empty()) {
     const std::string_view name = list.substr(0, list.find(','));
-    constexpr std::array<std::string_view, 5> kStages{"capture", "ingest", "replay", "load",
-                                                      "admin"};
+    constexpr std::array<std::string_view, 6> kStages{"capture", "ingest",      "replay",
+                                                      "load",    "definitions", "admin"};
     if (std::ranges::find(kStages, name) == kStages.end()) {
       return fail(Code::kInvalid, fmt::format("there is no stage '{}'; the stages are capture, "
-                                              "ingest, replay, load, admin",
+                                              "ingest, replay, load, definitions, admin",
                                               name));
     }
     list.remove_prefix(std::min(list.size(), name.size() + 1));

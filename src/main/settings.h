@@ -10,6 +10,7 @@
 #include "admin/admin.h"
 #include "capture/options.h"
 #include "config/option_table.h"
+#include "definitions/definitions.h"
 #include "ingest/ingest.h"
 #include "ledger/ledger.h"
 #include "load/loader.h"
@@ -25,7 +26,7 @@ struct Settings {
   std::string capture_listen = "127.0.0.1:8000";
   std::string admin_listen = "127.0.0.1:8001";
   std::string project_key;  // of the default project; empty: made at the first start
-  std::string stages = "capture,ingest,replay,load,admin";
+  std::string stages = "capture,ingest,replay,load,definitions,admin";
   std::string skew_rule = "exact";
   std::string tls_cert_file, tls_key_file;  // both or none
   bool proxy_protocol = false;
@@ -44,6 +45,7 @@ struct Settings {
   ingest::IngestOptions ingest;
   load::LoaderOptions load;
   replay::ReplayOptions replay;
+  definitions::DefinitionLimits definitions;
   ledger::LedgerOptions ledger;
   admin::AdminOptions admin;
   log::EmbeddedLogOptions log;

@@ -16,6 +16,7 @@ import { LivePage } from "./pages/live/live_page";
 import { LoginPage } from "./pages/login";
 
 // The editor and the charts are most of the code; they come when their page is opened.
+const DefinitionsPage = lazy(() => import("./pages/definitions/definitions_page"));
 const EventsPage = lazy(() => import("./pages/events/events_page"));
 const FlagsPage = lazy(() => import("./pages/flags/flags_page"));
 const HealthPage = lazy(() => import("./pages/health/health_page"));
@@ -47,6 +48,7 @@ createRoot(root).render(
             <Route path="/persons" element={<PersonsPage />} />
             <Route path="/persons/of" element={<PersonOfPage />} />
             <Route path="/persons/:id" element={<PersonPage />} />
+            <Route path="/definitions" element={<DefinitionsPage />} />
             <Route path="/replay" element={<RecordingsPage />} />
             <Route path="/replay/:session" element={<RecordingPage />} />
             <Route path="/trace/:uuid?" element={<TracePage />} />

@@ -14,7 +14,7 @@ import { take_screenshots } from "./screenshots.mjs";
 const kStepMsMax = 10_000;
 // The browser logs each refused request by itself; these are what the tests provoke, and what a
 // restart looks like from a page.
-const kExpected = /the server responded with a status of (400|401|409)|net::ERR_/;
+const kExpected = /the server responded with a status of (400|401|404|409)|net::ERR_/;
 
 function listen(page, complaints) {
   page.on("pageerror", (error) => complaints.push(`script: ${error.message}`));

@@ -72,6 +72,7 @@ export async function take_screenshots(browser, instance, folder) {
     ["person", ada], ["person-ids", `${ada}?tab=ids`], ["person-events", `${ada}?tab=events`],
     ["person-groups", `${ada}?tab=groups`], ["person-history", `${ada}?tab=history`],
     ["person-nobody", "/persons/of?distinct_id=nobody"],
+    ["definitions", "/definitions"], ["properties", "/definitions?view=event"], ["properties-person", "/definitions?view=person"],
     ["replay", "/replay"], ["recording", `/replay/${session}`], ["flags", "/flags"],
     ["health", "/health"], ["trace", `/trace/${uuid}`], ["warnings", "/warnings"],
     ["settings", "/settings"]];
@@ -84,7 +85,7 @@ export async function take_screenshots(browser, instance, folder) {
         await page.goto(instance.admin_url + path);
         await page.waitForTimeout(kSettleMs);
         await shoot(page, `${name}-${colorScheme}-${width}`);
-        const opens = { live: "button[data-index='3']", flags: "[data-testid='flag-new-checkout'] button" };
+        const opens = { definitions: "[data-testid='event-checkout completed'] button", properties: "[data-testid='property-amount'] button", live: "button[data-index='3']", flags: "[data-testid='flag-new-checkout'] button" };
         if (name === "settings") {
           await page.getByRole("region", { name: "Browser SDK" }).scrollIntoViewIfNeeded();
           await shoot(page, `browser-sdk-${colorScheme}-${width}`);

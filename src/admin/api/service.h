@@ -104,6 +104,12 @@ class Service : public AdminService {
   void person_activity(ProjectId project, R& r, const Of& of);
   void person_groups(ProjectId project, R& r, const Of& of);
 
+  // definitions.cc
+  bool definitions(Call& call, R& r);
+  void definition_counts(Call& call, R& r);
+  void event_definitions(Call& call, R& r);
+  void property_definitions(Call& call, R& r);
+
   // books.cc
   void ledger_rows(Call& call, R& r);
   void trace(Call& call, R& r);
