@@ -14,6 +14,7 @@
 #include "definitions/definitions.h"
 #include "event/lane.h"
 #include "main/edge.h"
+#include "main/on_loop.h"
 #include "main/redirect_topics.h"
 #include "objects/object_store.h"
 #include "persons/person_store.h"
@@ -27,25 +28,6 @@ namespace {
 constexpr int64_t kLoginLinkMs = 3'600'000;
 constexpr int64_t kAdminDrainMs = 2000;
 constexpr int kEndedBySecondSignal = 130;
-
-/// Runs a task on a loop and waits for it.
-template <typename Work>
-void on_loop(runtime::LoopThread& thread, Work work) {
-  std::promise<void> done;
-  thread.loop().post([&] {
-    work();
-    done.set_value();
-  });
-  done.get_future().wait();
-}
-
-/// Starts something asynchronous on a loop and waits for its Status.
-template <typename Start>
-Status await(runtime::LoopThread& thread, Start start) {
-  std::promise<Status> promise;
-  thread.loop().post([&] { start([&promise](Status s) { promise.set_value(std::move(s)); }); });
-  return promise.get_future().get();
-}
 
 struct Shard {
   explicit Shard(size_t index) : thread(fmt::format("capture-{}", index)) {}
@@ -400,26 +382,14 @@ void Process::Parts::stop() {
     thread.loop().post([&] { shard.service->when_idle([&] { idle.set_value(); }); });
     idle.get_future().wait_for(std::chrono::milliseconds(settings.drain_ms));
   }
-  if (ingest) {
-    std::promise<void> done;
-    pipeline.loop().post([&] { ingest->stop([&] { done.set_value(); }); });
-    done.get_future().wait();
-  }
-  if (replay) {
-    std::promise<void> done;
-    pipeline.loop().post([&] { replay->stop([&] { done.set_value(); }); });
-    done.get_future().wait();
-  }
+  stop_stage(pipeline, ingest);
+  stop_stage(pipeline, replay);
   if (loader) {
     std::promise<void> done;
     pipeline.loop().post([&] { loader->stop(settings.drain_ms, [&] { done.set_value(); }); });
     done.get_future().wait();
   }
-  if (definitions) {
-    std::promise<void> done;
-    pipeline.loop().post([&] { definitions->stop([&] { done.set_value(); }); });
-    done.get_future().wait();
-  }
+  stop_stage(pipeline, definitions);
   if (admin_server) {
     std::promise<void> done;
     admin_thread.loop().post([&] {
