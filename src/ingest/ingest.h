@@ -27,6 +27,8 @@ struct IngestOptions {
   size_t historical_share_percent = 20;  // of a cycle, while live lanes have work
   int64_t retry_ms_min = 50, retry_ms_max = 5000;
   int64_t checkpoint_ms = 1000;
+  /// The person store waits for another machine: deciding and applying are then jobs of the pool.
+  bool persons_block = false;
 };
 
 struct IngestStats {

@@ -15,6 +15,7 @@
 #include "event/lane.h"
 #include "main/edge.h"
 #include "main/on_loop.h"
+#include "main/person_engine.h"
 #include "main/redirect_topics.h"
 #include "objects/object_store.h"
 #include "persons/person_store.h"
@@ -157,12 +158,11 @@ Status Process::Parts::open_state() {
     return kv::open_rocks_kv({data_dir + "/state/" + name, settings.state_cache_bytes});
   };
   PENSTOCK_TRY(auto ledger_kv, open("ledger"));
-  PENSTOCK_TRY(auto persons_kv, open("persons"));
   PENSTOCK_TRY(auto definitions_kv, open("definitions"));
   PENSTOCK_TRY(definition_store,
                definitions::DefinitionStore::open(std::move(definitions_kv), settings.definitions));
   ledger = ledger::make_ledger(std::move(ledger_kv), settings.ledger);
-  persons = persons::make_person_store(std::move(persons_kv));
+  PENSTOCK_TRY(persons, open_persons(settings, *runtime, data_dir));
   usage = std::make_shared<usage::Usage>(static_cast<size_t>(settings.shards));
   usage_keeper =
       usage::UsageKeeper::make(usage, pipeline.loop(), *runtime, data_dir + "/state/usage.json");
@@ -233,6 +233,7 @@ Status Process::Parts::start_store() {
   if (settings.runs("ingest")) {
     ingest::IngestOptions ingest_options = settings.ingest;
     ingest_options.partitions = settings.partitions;
+    ingest_options.persons_block = settings.persons_engine == "postgres";
     ingest = ingest::Ingest::make(pipeline.loop(), *runtime, *log, *catalog, *persons, *ledger,
                                   ingest_options);
     on_loop(pipeline, [&] { outcome = ingest->start(); });

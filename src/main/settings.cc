@@ -180,6 +180,21 @@ void bind_pipeline(config::OptionTable& t, Settings& s) {
         "Block cache of each state database (ledger, persons).");
 }
 
+void bind_persons(config::OptionTable& t, Settings& s) {
+  t.add("persons.engine", s.persons_engine, "name",
+        "Where persons live: embedded (in the data directory) or postgres.");
+  t.add("persons.postgres_url", s.persons.url, "URL",
+        "The database, as postgresql://user:password@host:5432/name.", true);
+  t.add("persons.connect_ms", s.persons.connect_ms, 10, 60'000, "ms",
+        "How long connecting to PostgreSQL may take.");
+  t.add("persons.statement_ms", s.persons.statement_ms, 10, 600'000, "ms",
+        "How long one statement of PostgreSQL may take.");
+  t.add("persons.retry_ms", s.persons.retry_ms, 0, 60'000, "ms",
+        "After PostgreSQL was not reached: until it is tried again.");
+  t.add("persons.readers_max", s.persons.readers_max, 1, 100, "count",
+        "Connections to PostgreSQL for what people look at, beside the one that writes.");
+}
+
 void bind_store(config::OptionTable& t, Settings& s) {
   t.add("store.memory_bytes_max", s.store.memory_bytes_max, 256 * kMiB, kTiB, "bytes",
         "Memory of the embedded engine.");
@@ -212,6 +227,7 @@ void bind(config::OptionTable& table, Settings& settings) {
   bind_http(table, settings);
   bind_log(table, settings);
   bind_pipeline(table, settings);
+  bind_persons(table, settings);
   bind_store(table, settings);
 }
 
@@ -260,6 +276,14 @@ Status validate(const Settings& s) {
     }
   } else if (s.capture.path_prefix_only) {
     return fail(Code::kInvalid, "capture.path_prefix_only needs capture.path_prefix");
+  }
+  if (s.persons_engine != "embedded" && s.persons_engine != "postgres") {
+    return fail(
+        Code::kInvalid,
+        fmt::format("persons.engine is '{}'; it can be embedded or postgres", s.persons_engine));
+  }
+  if (s.persons_engine == "postgres" && s.persons.url.empty()) {
+    return fail(Code::kInvalid, "persons.engine = \"postgres\" needs persons.postgres_url");
   }
   if (s.tls_cert_file.empty() != s.tls_key_file.empty()) {
     return fail(Code::kInvalid, "http.tls_cert_file and http.tls_key_file go together");

@@ -15,6 +15,7 @@
 #include "ledger/ledger.h"
 #include "load/loader.h"
 #include "log/embedded_log.h"
+#include "persons/postgres_store.h"
 #include "replay/replay.h"
 #include "store/engine_store.h"
 #include "wire/access_log.h"
@@ -40,6 +41,8 @@ struct Settings {
   int64_t log_retention_ms = int64_t{7} * 86'400'000;
   uint64_t log_retention_bytes = uint64_t{20} << 30;
   uint64_t state_cache_bytes = uint64_t{32} << 20;
+  std::string persons_engine = "embedded";  // or "postgres"
+  persons::PostgresOptions persons;
   capture::CaptureOptions capture;
   wire::ServerLimits http;
   ingest::IngestOptions ingest;

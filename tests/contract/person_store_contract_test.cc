@@ -1,4 +1,4 @@
-// Every PersonStore against one suite: over memory and over RocksDB.
+// Every PersonStore against one suite: over memory, RocksDB and PostgreSQL.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,6 +7,8 @@
 
 #include "kv/key_value.h"
 #include "persons/person_store.h"
+#include "persons/postgres_store.h"
+#include "tests/contract/postgres_server.h"
 
 namespace penstock::persons {
 namespace {
@@ -21,6 +23,9 @@ constexpr ProjectId kProject{1};
 class Engine {
  public:
   explicit Engine(const std::string& name) {
+    if (name == "postgres" && testing::postgres_server() != nullptr) {
+      schema_ = testing::postgres_server()->new_schema();
+    }
     if (name != "rocks") return;
     std::string pattern = std::filesystem::temp_directory_path() / "penstock-persons-XXXXXX";
     path_ = mkdtemp(pattern.data());
@@ -31,6 +36,10 @@ class Engine {
     if (!path_.empty()) std::filesystem::remove_all(path_);
   }
   std::unique_ptr<PersonStore> open() {
+    if (!schema_.empty()) {
+      return make_postgres_person_store(
+          {.url = testing::postgres_server()->url(schema_), .source = "log"});
+    }
     if (path_.empty()) return make_person_store(kv::make_memory_kv());
     auto kv = kv::open_rocks_kv({.path = path_});
     EXPECT_TRUE(kv.has_value());
@@ -38,11 +47,17 @@ class Engine {
   }
 
  private:
-  std::string path_;
+  std::string path_, schema_;
 };
 
 class PersonStoreContract : public ::testing::TestWithParam<const char*> {
  protected:
+  void SetUp() override {
+    if (std::string(GetParam()) != "postgres" || testing::postgres_server() != nullptr) return;
+    if (testing::PostgresServer::required()) FAIL() << "PostgreSQL 15 is not installed";
+    GTEST_SKIP() << "PostgreSQL 15 is not installed: tools/setup --test";
+  }
+
   Engine engine_{GetParam()};
   std::unique_ptr<PersonStore> store_ = engine_.open();
 
@@ -268,7 +283,8 @@ TEST_P(PersonStoreContract, IdsAreFoundByTheirBeginning) {
   EXPECT_TRUE(store_->find_ids(kProject, "User", 10)->empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(Engines, PersonStoreContract, ::testing::Values("memory", "rocks"),
+INSTANTIATE_TEST_SUITE_P(Engines, PersonStoreContract,
+                         ::testing::Values("memory", "rocks", "postgres"),
                          [](const auto& engine) { return std::string(engine.param); });
 
 }  // namespace

@@ -143,26 +143,54 @@ void IngestService::pump() {
 void IngestService::run(LaneReader& from, size_t events_max) {
   auto cycle = std::make_shared<Cycle>();
   cycle->reader = &from;
-  cycle->began_ns = runtime_.clock().mono_ns();
-  const std::vector<InputSlice> slices = from.peek(events_max, options_.bytes_per_cycle_max);
-  auto decided =
-      decider_.decide(from.lane(), slices, *catalog_.snapshot(), runtime_.clock().wall_ms());
-  if (!decided) {
-    return retry(decided.error(), [this, &from, events_max] { run(from, events_max); });
-  }
-  cycle->decided = std::move(*decided);
-  for (const Output& output : cycle->decided.outputs) {
+  auto outcome = std::make_shared<Status>();
+  auto work = [this, cycle, outcome, slices = from.peek(events_max, options_.bytes_per_cycle_max),
+               snapshot = catalog_.snapshot()] { *outcome = decide(*cycle, slices, *snapshot); };
+  off_loop(std::move(work), [this, cycle, outcome, &from, events_max] {
+    if (*outcome) return append(cycle);
+    retry(outcome->error(), [this, &from, events_max] { run(from, events_max); });
+  });
+}
+
+Status IngestService::decide(Cycle& cycle, const std::vector<InputSlice>& slices,
+                             const catalog::Snapshot& snapshot) {
+  cycle.began_ns = runtime_.clock().mono_ns();
+  const event::Lane lane = cycle.reader->lane();
+  PENSTOCK_TRY(cycle.decided, decider_.decide(lane, slices, snapshot, runtime_.clock().wall_ms()));
+  for (const Output& output : cycle.decided.outputs) {
     log::Batch batch;
     batch.partition = output.partition;
-    batch.producer = event::ingest_producer(from.lane());
+    batch.producer = event::ingest_producer(lane);
     batch.sequence = output.next.value;
     batch.count = static_cast<uint32_t>(output.ends.size());
     batch.data.reserve(output.arena.size() + output.ends.size() * 4);
     for (std::string_view record : output.records()) log::encode_record(batch.data, record);
-    cycle->batches.push_back(std::move(batch));
+    cycle.batches.push_back(std::move(batch));
   }
-  cycle->cpu_ns = runtime_.clock().mono_ns() - cycle->began_ns;
-  append(std::move(cycle));
+  cycle.cpu_ns = runtime_.clock().mono_ns() - cycle.began_ns;
+  return {};
+}
+
+void IngestService::off_loop(std::move_only_function<void()> work, runtime::Task then) {
+  if (!options_.persons_block) {
+    work();
+    return then();
+  }
+  const std::weak_ptr<int> guard = alive();
+  struct Job {
+    std::move_only_function<void()> work;
+    runtime::Task then;
+  };
+  auto job = std::make_shared<Job>(Job{std::move(work), std::move(then)});
+  const Status taken = runtime_.pool().submit([job] { job->work(); }, loop_,
+                                              [job, guard] {
+                                                if (!guard.expired()) job->then();
+                                              });
+  if (taken) return;
+  // The pool's queue is full: a little later it has room.
+  loop_.after(std::chrono::milliseconds(options_.retry_ms_min), [this, guard, job] {
+    if (!guard.expired()) off_loop(std::move(job->work), std::move(job->then));
+  });
 }
 
 void IngestService::append(std::shared_ptr<Cycle> cycle) {
@@ -199,10 +227,17 @@ void IngestService::on_appended(std::shared_ptr<Cycle> cycle,
 }
 
 void IngestService::apply(std::shared_ptr<Cycle> cycle) {
-  if (Status s = apply_outputs(*cycle); !s) {
-    return retry(s.error(), [this, cycle] { apply(cycle); });
-  }
-  finish(*cycle);
+  auto outcome = std::make_shared<Status>();
+  off_loop([this, cycle, outcome] { *outcome = apply_outputs(*cycle); },
+           [this, cycle, outcome] {
+             if (!*outcome) return retry(outcome->error(), [this, cycle] { apply(cycle); });
+             for (size_t i = 0; i < cycle->bases.size(); i++) {
+               const Output& output = cycle->decided.outputs[i];
+               const auto count = static_cast<int64_t>(output.ends.size());
+               applied_[output.partition.value] = cycle->bases[i].value + count;
+             }
+             finish(*cycle);
+           });
 }
 
 Status IngestService::apply_outputs(const Cycle& cycle) {
@@ -224,9 +259,7 @@ Status IngestService::apply_outputs(const Cycle& cycle) {
   }
   updates.current = true;
   PENSTOCK_CHECK(ledger_.apply_processed_many(slices));
-  PENSTOCK_CHECK(persons_.apply(updates, applied));
-  for (const log::Position& p : applied) applied_[p.partition.value] = p.next.value;
-  return {};
+  return persons_.apply(updates, applied);
 }
 
 Status IngestService::apply_slice(Partition partition, Offset base,

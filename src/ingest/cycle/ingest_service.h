@@ -38,10 +38,15 @@ class IngestService final : public Ingest {
   void pump();
   LaneReader* choose(size_t& events_max);
   void run(LaneReader& reader, size_t events_max);
+  Status decide(Cycle& cycle, const std::vector<InputSlice>& slices,
+                const catalog::Snapshot& snapshot);
   void append(std::shared_ptr<Cycle> cycle);
   void on_appended(std::shared_ptr<Cycle> cycle, Result<std::vector<log::Appended>> appended);
   void apply(std::shared_ptr<Cycle> cycle);
   Status apply_outputs(const Cycle& cycle);
+  /// Runs `work` and then, on the loop, `then`: at once, or in the pool when persons live on
+  /// another machine. `busy_` keeps everything `work` touches to itself.
+  void off_loop(std::move_only_function<void()> work, runtime::Task then);
   /// Applies what the processed topic holds beyond what was applied, reading it back.
   void catch_up(std::shared_ptr<Cycle> cycle);
   /// Between cycles a foreign append is applied at once; a cycle finds it by itself.

@@ -17,13 +17,14 @@
 namespace penstock::kv {
 namespace {
 
-constexpr int kOpenFilesMax = 128;
+constexpr int kOpenFilesMax = 512;
 constexpr int kBackgroundJobs = 2;
 constexpr int kWriteBuffersMax = 3;
 constexpr uint64_t kWalBytesMax = 64ULL << 20;
 constexpr size_t kInfoLogBytesMax = 1ULL << 20;
 constexpr size_t kInfoLogFilesMax = 2;
 constexpr double kBloomBitsPerKey = 10;
+constexpr double kMemtableBloomShare = 0.02;  // of a write buffer
 
 rocksdb::Slice slice(std::string_view v) { return {v.data(), v.size()}; }
 std::string_view view(const rocksdb::Slice& s) { return {s.data(), s.size()}; }
@@ -46,8 +47,15 @@ rocksdb::Options database_options(const RocksOptions& options) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(options.cache_bytes);
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
-  table.cache_index_and_filter_blocks = true;  // so that the cache bounds them too
-  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  // So that the cache bounds them too; in pieces, so that a look-up needs a piece and not a
+  // file's whole index, however many keys there are.
+  table.cache_index_and_filter_blocks = true;
+  table.cache_index_and_filter_blocks_with_high_priority = true;
+  table.pin_top_level_index_and_filter = true;
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
+  table.enable_index_compression = false;
+  table.data_block_index_type = rocksdb::BlockBasedTableOptions::kDataBlockBinaryAndHash;
   table.format_version = 5;
 
   rocksdb::Options out;
@@ -58,6 +66,9 @@ rocksdb::Options database_options(const RocksOptions& options) {
   out.max_write_buffer_number = kWriteBuffersMax;
   out.max_total_wal_size = kWalBytesMax;
   out.max_open_files = kOpenFilesMax;
+  out.level_compaction_dynamic_level_bytes = true;
+  out.memtable_whole_key_filtering = true;
+  out.memtable_prefix_bloom_size_ratio = kMemtableBloomShare;
   out.max_background_jobs = kBackgroundJobs;
   out.bytes_per_sync = 1U << 20;
   out.max_log_file_size = kInfoLogBytesMax;
