@@ -45,7 +45,10 @@ class LogLoader : public Loader {
                 [this](const std::string& error) { report(error); }),
         gather_(std::vector<Offset>(static_cast<size_t>(options_.partitions))) {}
 
-  ~LogLoader() override { *alive_ = false; }
+  ~LogLoader() override {
+    *alive_ = false;
+    forget_waiting();
+  }
 
   Status start() override {
     PENSTOCK_CHECK(find_position());
@@ -61,6 +64,12 @@ class LogLoader : public Loader {
       if (*alive) finish_stop();
     });
     pump();
+  }
+
+  void when_stored(std::vector<log::Position> positions, Stored done) override {
+    if (finished_) return done(fail(Code::kCancelled, "the loader has stopped"));
+    waiting_.push_back({std::move(positions), std::move(done)});
+    tell_waiting();
   }
 
   LoaderStats stats() const override {
@@ -205,6 +214,9 @@ class LogLoader : public Loader {
       lost_total.add(lost);
       gather_.skip_to(b.partition, b.start);
     }
+    if (sender_.busy()) return;
+    set_stored(gather_.next());
+    tell_waiting();
   }
 
   // --- sending ----------------------------------------------------------------------------------
@@ -264,12 +276,39 @@ class LogLoader : public Loader {
       stats_.last_insert_us = sender_.last_insert_us();
     }
     set_stored(sent.next());
+    tell_waiting();
     pump();
+  }
+
+  bool has_stored(const std::vector<log::Position>& positions) const {
+    return std::ranges::all_of(positions, [this](const log::Position& p) {
+      return index(p.partition) >= stored_.size() || p.next <= stored_[index(p.partition)];
+    });
+  }
+
+  void tell_waiting() {
+    std::vector<Waiting> due;
+    for (auto it = waiting_.begin(); it != waiting_.end();) {
+      if (!has_stored(it->positions)) {
+        ++it;
+        continue;
+      }
+      due.push_back(std::move(*it));
+      it = waiting_.erase(it);
+    }
+    for (Waiting& w : due) w.done(Status{});
+  }
+
+  void forget_waiting() {
+    for (Waiting& w : std::exchange(waiting_, {})) {
+      w.done(fail(Code::kCancelled, "the loader has stopped"));
+    }
   }
 
   void finish_stop() {
     if (std::exchange(finished_, true)) return;
     sender_.stop();
+    forget_waiting();
     if (stopped_) std::exchange(stopped_, nullptr)();
   }
 
@@ -305,6 +344,11 @@ class LogLoader : public Loader {
   runtime::TimerId linger_ = 0;
   bool linger_over_ = false, stopping_ = false, finished_ = false;
   runtime::Task stopped_;
+  struct Waiting {
+    std::vector<log::Position> positions;
+    Stored done;
+  };
+  std::vector<Waiting> waiting_;  // as many as there are jobs, which are bounded themselves
   mutable std::mutex mutex_;
   LoaderStats stats_;
   std::vector<Offset> stored_;

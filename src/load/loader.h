@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "ledger/ledger.h"
 #include "log/log.h"
@@ -44,6 +45,11 @@ class Loader {
   /// Stores what is gathered if the store answers within `grace_ms`, then stops.
   virtual void stop(int64_t grace_ms, runtime::Task done) = 0;
   virtual LoaderStats stats() const = 0;
+  /// Runs `done` on the loader's loop as soon as everything below these positions of the processed
+  /// topic is stored, at once if it is already; kCancelled when the loader ends before. On its
+  /// loop.
+  using Stored = std::move_only_function<void(Status)>;
+  virtual void when_stored(std::vector<log::Position> positions, Stored done) = 0;
 };
 
 }  // namespace penstock::load

@@ -5,6 +5,10 @@
 // are PostHog's (ingestion contract, section 14). Implementations: MemoryStore (tests, simulation),
 // EngineStore (embedded ClickHouse in a child process), later a ClickHouse server.
 //
+// Upkeep changes rows that are there: erasing a person, and squashing person overrides into the
+// event rows. One such job runs at a time beside inserts and queries, the others wait; each may be
+// repeated from its beginning after it failed or its process died.
+//
 // Threads: calls come from one loop, callbacks run on it. Failure: kMaybe and kUnavailable mean
 // repeat the same batch; kInvalid in a query is the asker's mistake, with the engine's text;
 // kTimeout and kExhausted are its limits.
@@ -72,6 +76,30 @@ struct QueryResult {
   int64_t elapsed_us = 0;
 };
 
+/// A person of whom nothing shall be left. Rows that are stored later are not found: whoever asks
+/// waits until everything from before the deletion is stored (load::Loader::when_stored).
+struct EraseRequest {
+  std::string id;  // of the deletion; repeated, it goes on where the last attempt stopped
+  ProjectId project;
+  Uuid person_id;
+  std::vector<std::string> distinct_ids;  // kEraseIdsMax at most
+};
+inline constexpr size_t kEraseIdsMax = 200'000;
+inline constexpr size_t kUpkeepJobsMax = 64;  // running and waiting; more: kBusy
+
+/// What was found to erase in one table, over all attempts under the same id.
+struct ErasedTable {
+  std::string table;
+  uint64_t rows = 0;
+};
+
+/// Overrides that were frozen are written into the event rows and then deleted.
+struct SquashProgress {
+  uint64_t overrides = 0;       // frozen
+  uint64_t rows_rewritten = 0;  // so far
+  size_t partitions = 0, partitions_done = 0;
+};
+
 struct StoreHealth {
   bool ready = false;
   std::string engine;  // "clickhouse (embedded)", "memory"
@@ -79,10 +107,16 @@ struct StoreHealth {
   std::string detail;  // why it is not ready
   uint64_t restarts = 0;
   uint64_t memory_bytes = 0, disk_bytes = 0;
+  uint64_t overrides = 0;  // distinct ids whose rows may still carry an older person
 };
 
 using InsertDone = std::move_only_function<void(Status)>;
 using QueryDone = std::move_only_function<void(Result<QueryResult>)>;
+using EraseStep = std::function<void(const ErasedTable&)>;
+using EraseDone = std::move_only_function<void(Result<std::vector<ErasedTable>>)>;
+using FreezeDone = std::move_only_function<void(Result<uint64_t>)>;
+using SquashStep = std::function<void(const SquashProgress&)>;
+using SquashDone = std::move_only_function<void(Result<SquashProgress>)>;
 
 class EventStore {
  public:
@@ -96,6 +130,15 @@ class EventStore {
   virtual void query(Query query, QueryDone done) = 0;
   /// Stops a running query: its callback gets kCancelled. Unknown ids are ignored.
   virtual void cancel(const std::string& query_id) = 0;
+  /// Deletes the person's rows from every table that has them; `step` is told each table that is
+  /// through, `done` all of them.
+  virtual void erase_person(EraseRequest request, EraseStep step, EraseDone done) = 0;
+  /// Notes which overrides the next squash applies; answers how many.
+  virtual void freeze_overrides(FreezeDone done) = 0;
+  /// Rewrites the event rows that frozen overrides concern, then deletes these and no newer ones.
+  /// Every row of before the freezing must be stored by now: one that comes later with an older
+  /// person would stay with it.
+  virtual void squash_overrides(SquashStep step, SquashDone done) = 0;
   virtual StoreHealth health() const = 0;
 };
 

@@ -4,8 +4,10 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "store/event_store.h"
@@ -19,11 +21,27 @@ class MemoryStore : public EventStore {
     Uuid uuid;
     std::string event, distinct_id, properties;
     int64_t timestamp_ms = 0;
+    Uuid person_id;  // of the moment, until it is squashed
+  };
+
+  struct PersonRow {
+    ProjectId project;
+    Uuid id;
+    uint64_t version = 0;
+    bool is_deleted = false;
+  };
+
+  struct DistinctIdRow {
+    ProjectId project;
+    std::string distinct_id;
+    Uuid person_id;
+    int64_t version = 0;
+    bool is_deleted = false;
   };
 
   struct BlockRow {
     ProjectId project;
-    std::string session_id, block_url;
+    std::string session_id, distinct_id, block_url;
     uint64_t event_count = 0, message_count = 0;
   };
 
@@ -38,11 +56,19 @@ class MemoryStore : public EventStore {
   void insert(std::shared_ptr<const InsertBatch> batch, InsertDone done) override;
   void query(Query query, QueryDone done) override;
   void cancel(const std::string&) override {}
+  void erase_person(EraseRequest request, EraseStep step, EraseDone done) override;
+  void freeze_overrides(FreezeDone done) override;
+  void squash_overrides(SquashStep step, SquashDone done) override;
   StoreHealth health() const override;
 
+  /// The person of a row as a query sees it: by the newest override of its distinct id.
+  Uuid person_of(const Row& row) const;
+  const std::vector<PersonRow>& persons() const { return persons_; }
+  const std::vector<DistinctIdRow>& distinct_ids() const { return distinct_ids_; }
+  const std::vector<DistinctIdRow>& overrides() const { return overrides_; }
   const std::vector<Row>& events() const { return events_; }
   const std::vector<BlockRow>& replay_blocks() const { return blocks_; }
-  size_t log_entries() const { return log_entries_; }
+  size_t log_entries() const { return log_entries_.size(); }
   const std::vector<HeatmapRow>& heatmaps() const { return heatmaps_; }
   /// The next insert answers this; `stored` says whether it happens nevertheless (kMaybe).
   void fail_next(Error error, bool stored) { faults_.push_back({std::move(error), stored}); }
@@ -52,9 +78,20 @@ class MemoryStore : public EventStore {
     Error error;
     bool stored;
   };
+  struct LogRow {
+    ProjectId project;
+    std::string source_id;
+  };
+  using IdKey = std::pair<int64_t, std::string>;
+  const DistinctIdRow* newest_override(const IdKey& key) const;
+
   std::vector<Row> events_;
+  std::vector<PersonRow> persons_;
+  std::vector<DistinctIdRow> distinct_ids_, overrides_;
   std::vector<BlockRow> blocks_;
-  size_t log_entries_ = 0;
+  std::vector<LogRow> log_entries_;
+  std::map<IdKey, int64_t> frozen_;
+  std::map<std::pair<std::string, std::string>, uint64_t> erased_;  // by erasure and table
   std::vector<HeatmapRow> heatmaps_;
   std::set<std::string> seen_;
   std::deque<Fault> faults_;

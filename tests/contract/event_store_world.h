@@ -27,7 +27,14 @@ struct Row {
   std::string event = "seen", distinct_id = "u1";
   std::string properties = R"({"$session_id":"s1","$group_0":"acme"})";
   int64_t timestamp_ms = 1'785'585'600'000;
+  uint8_t person = 0;
 };
+
+inline Uuid person_id(uint8_t number) {
+  Uuid out;
+  out.bytes[0] = number;
+  return out;
+}
 
 inline std::string own_directory() {
   char self[PATH_MAX] = {};
@@ -138,6 +145,7 @@ class World {
       e.row.elements_chain = R"(a:href="/x")";
       e.row.created_at_ms = r.timestamp_ms;
       e.row.person_properties = "{}";
+      e.row.person_id = person_id(r.person);
       batch->events.push_back(e);
     }
     batch->owner = kept;
@@ -157,6 +165,30 @@ class World {
       batch->distinct_ids.push_back({{p}, "u", uuid, false, 0});
     }
     return insert(std::move(batch));
+  }
+
+  /// Distinct ids that belong to another person now.
+  Status insert_mappings(std::string id, const std::vector<event::DistinctIdChange>& changes) {
+    auto batch = std::make_shared<InsertBatch>();
+    batch->id = std::move(id);
+    batch->distinct_ids = changes;
+    return insert(std::move(batch));
+  }
+
+  Result<std::vector<ErasedTable>> erase(const EraseRequest& request) {
+    return await<Result<std::vector<ErasedTable>>>(
+        [&](auto done) { store_->erase_person(request, nullptr, std::move(done)); });
+  }
+
+  Result<uint64_t> freeze() {
+    return await<Result<uint64_t>>([&](auto done) { store_->freeze_overrides(std::move(done)); });
+  }
+
+  Result<SquashProgress> squash() { return start_squash().get(); }
+
+  std::future<Result<SquashProgress>> start_squash() {
+    return start<Result<SquashProgress>>(
+        [this](auto done) { store_->squash_overrides(nullptr, std::move(done)); });
   }
 
   /// For every project a recording of two blocks, and a console line.
@@ -264,6 +296,20 @@ class World {
       }
     }
     return false;
+  }
+
+  template <typename Answer, typename Call>
+  std::future<Answer> start(Call call) {
+    auto promise = std::make_shared<std::promise<Answer>>();
+    thread_.loop().post([call, promise] {
+      call([promise](Answer answer) { promise->set_value(std::move(answer)); });
+    });
+    return promise->get_future();
+  }
+
+  template <typename Answer, typename Call>
+  Answer await(Call call) {
+    return start<Answer>(std::move(call)).get();
   }
 
   void on_loop(std::function<void()> work) {

@@ -108,6 +108,16 @@ class FlakyStore : public store::EventStore {
     m_.events.query(std::move(q), std::move(done));
   }
   void cancel(const std::string&) override {}
+  void erase_person(store::EraseRequest request, store::EraseStep step,
+                    store::EraseDone done) override {
+    m_.events.erase_person(std::move(request), std::move(step), std::move(done));
+  }
+  void freeze_overrides(store::FreezeDone done) override {
+    m_.events.freeze_overrides(std::move(done));
+  }
+  void squash_overrides(store::SquashStep step, store::SquashDone done) override {
+    m_.events.squash_overrides(std::move(step), std::move(done));
+  }
   store::StoreHealth health() const override { return m_.events.health(); }
   void calm() { calm_ = true; }
 

@@ -147,6 +147,18 @@ class EngineStore : public EventStore {
     });
   }
 
+  void erase_person(EraseRequest, EraseStep, EraseDone done) override {
+    done(fail(Code::kUnavailable, "the engine cannot erase yet"));
+  }
+
+  void freeze_overrides(FreezeDone done) override {
+    done(fail(Code::kUnavailable, "the engine cannot squash yet"));
+  }
+
+  void squash_overrides(SquashStep, SquashDone done) override {
+    done(fail(Code::kUnavailable, "the engine cannot squash yet"));
+  }
+
   StoreHealth health() const override {
     const std::lock_guard lock(mutex_);
     return health_;
