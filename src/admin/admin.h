@@ -53,12 +53,24 @@ struct DefinitionsStatus {
   std::string last_error;
 };
 
+struct SquashStatus {
+  bool running = false;
+  std::string phase;
+  uint64_t attempts = 0;   // since the start
+  uint64_t overrides = 0;  // waiting in the store
+  uint64_t run_overrides = 0, rows_rewritten = 0, partitions = 0, partitions_done = 0;
+  int64_t last_ended_ms = 0, last_elapsed_ms = 0;
+  std::string last_error;
+};
+
 struct AdminSources {
   std::function<CaptureStatus()> capture;  // any may be empty: the stage does not run here
   std::function<IngestStatus()> ingest;
   std::function<ReplayStatus()> replay;
   std::function<LoadStatus()> load;
   std::function<DefinitionsStatus()> definitions;
+  std::function<SquashStatus()> squash;
+  std::function<void()> squash_now;
   std::function<std::vector<config::OptionInfo>()> options;
   std::vector<std::string> stages;
   std::string data_dir;

@@ -38,6 +38,7 @@ int run_command_line(int argc, char** argv) {
   add_tail(app, run);
   add_query(app, run);
   add_trace(app, run);
+  add_squash(app, run);
   add_doctor(app, run);
   add_config(app, run);
   add_account(app, run);

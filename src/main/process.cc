@@ -17,6 +17,7 @@
 #include "main/on_loop.h"
 #include "main/person_engine.h"
 #include "main/redirect_topics.h"
+#include "main/squash_source.h"
 #include "objects/object_store.h"
 #include "persons/person_store.h"
 #include "runtime/lock_file.h"
@@ -59,6 +60,7 @@ struct Process::Parts {
   std::unique_ptr<store::EventStore> store;
   std::unique_ptr<load::Loader> loader;
   std::unique_ptr<definitions::Definitions> definitions;
+  std::unique_ptr<load::Squash> squash;  // beside the loader
   std::unique_ptr<ingest::Ingest> ingest;
   std::unique_ptr<objects::ObjectStore> objects;
   std::unique_ptr<replay::Replay> replay;
@@ -223,6 +225,10 @@ Status Process::Parts::start_store() {
     loader = load::Loader::make(pipeline.loop(), *runtime, *log, *store, *ledger, load_options);
     on_loop(pipeline, [&] { outcome = loader->start(); });
     PENSTOCK_CHECK(outcome);
+    load::SquashOptions squash_options = settings.squash;
+    squash_options.state_path = data_dir + "/state/squash";
+    squash = load::Squash::make(pipeline.loop(), *runtime, *log, *store, *loader, squash_options);
+    on_loop(pipeline, [&] { squash->start(); });
   }
   if (settings.runs("definitions")) {
     definitions = definitions::Definitions::make(pipeline.loop(), *runtime, *log, *definition_store,
@@ -344,6 +350,7 @@ admin::AdminSources Process::Parts::admin_sources() {
                                l.retries, l.last_insert_us, l.last_error};
     };
   }
+  if (squash) add_squash(out, *squash);
   return out;
 }
 
@@ -387,7 +394,10 @@ void Process::Parts::stop() {
   stop_stage(pipeline, replay);
   if (loader) {
     std::promise<void> done;
-    pipeline.loop().post([&] { loader->stop(settings.drain_ms, [&] { done.set_value(); }); });
+    pipeline.loop().post([&] {
+      if (squash) squash->stop();
+      loader->stop(settings.drain_ms, [&] { done.set_value(); });
+    });
     done.get_future().wait();
   }
   stop_stage(pipeline, definitions);
@@ -434,6 +444,7 @@ Process::~Process() {
     p.usage_keeper.reset();
     p.ingest.reset();
     p.replay.reset();
+    p.squash.reset();
     p.loader.reset();
     p.definitions.reset();
     p.store.reset();

@@ -199,6 +199,12 @@ void bind_store(config::OptionTable& t, Settings& s) {
   t.add("store.memory_bytes_max", s.store.memory_bytes_max, 256 * kMiB, kTiB, "bytes",
         "Memory of the embedded engine.");
   t.add("store.library", s.store.library, "path", "libchdb.so; empty: beside the binary.");
+  t.add("squash.interval_ms", s.squash.interval_ms, 0, 365 * kDay, "ms",
+        "From one squash to the next, which writes merged persons into event rows; 0: only when "
+        "asked. Queries are right before it too.");
+  t.add("squash.overrides_max", s.squash.overrides_max, 1, 100'000'000, "count",
+        "Merged distinct ids at which a squash begins before its time; the engine keeps each in "
+        "memory, about 140 bytes.");
   t.add("admin.query_ms_max", s.admin.query_ms_max, 1, 3'600'000, "ms", "Time limit of a query.");
   t.add("admin.query_memory_bytes_max", s.admin.query_memory_bytes_max, kMiB, kTiB, "bytes",
         "Memory limit of a query.");

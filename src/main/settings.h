@@ -14,6 +14,7 @@
 #include "ingest/ingest.h"
 #include "ledger/ledger.h"
 #include "load/loader.h"
+#include "load/squash.h"
 #include "log/embedded_log.h"
 #include "persons/postgres_store.h"
 #include "replay/replay.h"
@@ -47,6 +48,7 @@ struct Settings {
   wire::ServerLimits http;
   ingest::IngestOptions ingest;
   load::LoaderOptions load;
+  load::SquashOptions squash;
   replay::ReplayOptions replay;
   definitions::DefinitionLimits definitions;
   ledger::LedgerOptions ledger;

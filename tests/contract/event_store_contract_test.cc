@@ -155,8 +155,9 @@ TEST_F(EngineStoreTest, NoFormOfQueryPassesTheFilter) {
         "SELECT count() FROM (SELECT * FROM events WHERE team_id = 2 OR 1)",
         "WITH x AS (SELECT * FROM events) SELECT count() FROM x",
         "WITH events AS (SELECT * FROM default.events) SELECT count() FROM events",
-        "SELECT (SELECT count() FROM events)", "SELECT count() FROM events SAMPLE 1",
-        "SELECT uniq(uuid) FROM events PREWHERE team_id IN (1, 2) WHERE 1",
+        "SELECT (SELECT count() FROM events)", "SELECT count() FROM sharded_events SAMPLE 1",
+        "SELECT uniq(uuid) FROM sharded_events PREWHERE team_id IN (1, 2) WHERE 1",
+        "SELECT count() FROM sharded_events FINAL", "SELECT uniq(uuid, person_id) FROM events",
         "SELECT count() FROM person AS p, events AS e WHERE e.team_id != 7",
         "SELECT length(groupArray(e.uuid)) FROM events e LEFT JOIN events f ON e.uuid = f.uuid",
         "SELECT sum(c) FROM (SELECT 1 c FROM events UNION ALL SELECT 0 c FROM events)",
@@ -182,6 +183,12 @@ TEST_F(EngineStoreTest, WhatReadsPastTheFilterIsRefused) {
                           "SELECT * FROM \"system\" . \"tables\"",
                           "SELECT * FROM INFORMATION_SCHEMA.tables",
                           "SELECT * FROM penstock_migrations",
+                          "SELECT * FROM penstock_overrides",
+                          "SELECT joinGet('penstock_overrides', 'person_id', 2, 'u')",
+                          "SELECT arrayMap(joinGetOrNull, ['penstock_overrides'])",
+                          "SELECT dictGetOrNull('d', 'a', 1)",
+                          "SELECT count() FROM events SAMPLE 0.1",
+                          "SELECT count() FROM events AS e SAMPLE 1/10",
                           "SELECT * FROM `penstock_migrations`",
                           "SELECT 2 IN system.parts",
                           "EXPLAIN ESTIMATE SELECT * FROM events",
@@ -309,18 +316,19 @@ TEST_F(EngineStoreTest, QueriesWaitTheirTurnAndCanBeCancelledWhileTheyWait) {
 }
 
 TEST_F(EngineStoreTest, EveryTableIsGuardedAndEveryTableFunctionKnown) {
-  EXPECT_EQ(
-      world_->ask("SELECT name FROM system.tables WHERE database = 'default' AND name NOT IN "
-                  "('events', 'person', 'person_distinct_id2', 'person_distinct_id_overrides', "
-                  "'groups', 'ingestion_warnings', 'session_replay_blocks', "
-                  "'session_replay_events', 'log_entries', 'heatmaps', 'penstock_migrations')",
-                  0),
-      "");
+  EXPECT_EQ(world_->ask("SELECT name FROM system.tables WHERE database = 'default' AND name NOT IN "
+                        "('events', 'sharded_events', 'person', 'persons', 'person_distinct_id2', "
+                        "'person_distinct_ids', 'person_distinct_id_overrides', "
+                        "'groups', 'ingestion_warnings', 'session_replay_blocks', "
+                        "'session_replay_events', 'log_entries', 'heatmaps') AND NOT "
+                        "startsWith(name, 'penstock_')",
+                        0),
+            "");
   EXPECT_EQ(world_->ask("SELECT count() FROM system.columns WHERE database = 'default' AND "
                         "table NOT LIKE 'penstock_%' AND name = 'team_id' AND "
                         "type IN ('Int64', 'UInt64')",
                         0),
-            "10\n");
+            "13\n");
   std::istringstream names(world_->ask("SELECT lower(name) FROM system.table_functions", 0));
   for (std::string name; std::getline(names, name);) {
     name = name.substr(1, name.size() - 2);
@@ -450,7 +458,7 @@ TEST_F(EngineStoreCrash, ManyMonthsAreOneBatchAndFewPartitions) {
   }
   EXPECT_EQ(world_->stored_events(), batch.size());
   EXPECT_LE(std::stoul(world_->ask("SELECT uniq(partition) FROM system.parts WHERE active AND "
-                                   "table = 'events'")),
+                                   "table = 'sharded_events'")),
             362U);
 }
 

@@ -2,9 +2,14 @@
 // merge, before and after the squash, and what an erased person leaves.
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <future>
 #include <map>
 #include <memory>
+#include <regex>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "tests/contract/event_store_world.h"
 
@@ -66,7 +71,7 @@ class UpkeepContract : public ::testing::TestWithParam<const char*> {
   std::unique_ptr<World> world_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Stores, UpkeepContract, ::testing::Values("memory"),
+INSTANTIATE_TEST_SUITE_P(Stores, UpkeepContract, ::testing::Values("memory", "engine"),
                          [](const auto& test) { return std::string(test.param); });
 
 using People = std::map<uint8_t, size_t>;
@@ -156,6 +161,144 @@ TEST_P(UpkeepContract, AnErasedPersonLeavesNothingAndTheOthersEverything) {
   EraseRequest many{"erasure-4", {1}, erased_person, {}};
   many.distinct_ids.resize(kEraseIdsMax + 1);
   EXPECT_FALSE(world_->erase(many).has_value());
+}
+
+/// What only SQL has.
+class EngineUpkeep : public UpkeepContract {};
+INSTANTIATE_TEST_SUITE_P(Stores, EngineUpkeep, ::testing::Values("engine"),
+                         [](const auto& test) { return std::string(test.param); });
+
+TEST_P(EngineUpkeep, AConditionOnThePersonFollowsEveryChangeAtOnce) {
+  ASSERT_TRUE(world_->insert("rows", {row(1, "a", 1), row(2, "b", 2)}).has_value());
+  const auto of = [this](uint8_t person) {
+    return world_->ask(
+        "SELECT count() FROM events WHERE person_id = '" + person_id(person).text() + "'", 1);
+  };
+  for (uint8_t to = 3; to < 6; to++) {
+    EXPECT_EQ(of(to), "0\n");  // an answer that must not be remembered
+    const std::string batch = "m" + std::to_string(to);
+    ASSERT_TRUE(world_->insert_mappings(batch, {{{1}, "a", person_id(to), false, to}}).has_value());
+    EXPECT_EQ(of(to), "1\n");
+  }
+  ASSERT_TRUE(world_->freeze().has_value());
+  ASSERT_TRUE(world_->squash().has_value());
+  EXPECT_EQ(of(5), "1\n");
+  EXPECT_EQ(of(4), "0\n");
+  EXPECT_EQ(world_->ask("SELECT person_id FROM sharded_events WHERE distinct_id = 'a'", 1),
+            "\"" + person_id(5).text() + "\"\n");
+}
+
+TEST_P(EngineUpkeep, ViewsShowAProjectItsOwnAndWhatIsTrueNow) {
+  ASSERT_TRUE(world_->insert("rows", {row(1, "u", 9), row(2, "u", 9, 2)}).has_value());
+  ASSERT_TRUE(world_->insert_people("people", {1, 2}).has_value());
+  ASSERT_TRUE(world_->insert_mappings("gone", {{{1}, "x", person_id(1), false, 1}}).has_value());
+  ASSERT_TRUE(world_->insert_mappings("gone2", {{{1}, "x", person_id(1), true, 2}}).has_value());
+  for (const int64_t project : {1, 2}) {
+    const std::string own = "\"" + person_id(static_cast<uint8_t>(project)).text() + "\"\n";
+    EXPECT_EQ(world_->ask("SELECT person_id FROM events", project), own);
+    EXPECT_EQ(world_->ask("SELECT person_id FROM events WHERE team_id IN (1, 2)", project), own);
+    EXPECT_EQ(world_->ask("SELECT id FROM persons WHERE team_id > 0 OR 1", project), own);
+    EXPECT_EQ(world_->ask("SELECT person_id FROM person_distinct_ids", project), own);
+    EXPECT_EQ(
+        world_->ask("SELECT p.id FROM events e JOIN persons p ON e.person_id = p.id", project),
+        own);
+  }
+  EXPECT_EQ(world_->ask("SELECT count() FROM events", 3), "0\n");
+  EXPECT_EQ(world_->ask("SELECT count() FROM persons", 3), "0\n");
+}
+
+TEST_P(EngineUpkeep, FiltersReachTheIndexAndOnlyThePersonCostsALookUp) {
+  ASSERT_TRUE(world_->insert("rows", {row(1, "a", 1)}).has_value());
+  ASSERT_TRUE(world_->insert_mappings("m", {{{1}, "a", person_id(3), false, 1}}).has_value());
+  const std::string where =
+      " FROM events WHERE team_id = 1 AND event = 'seen' AND timestamp > '2026-07-01 00:00:00'";
+  const std::string plain = world_->ask("EXPLAIN indexes = 1, actions = 1 SELECT uuid" + where);
+  for (const char* key : {"Keys:\"\n\" *team_id", "toDate\\(timestamp\\)\"\n\" *event"}) {
+    EXPECT_TRUE(std::regex_search(plain, std::regex(key))) << plain;
+  }
+  EXPECT_EQ(plain.find("joinGet"), std::string::npos) << plain;
+  EXPECT_EQ(plain.find("person_id"), std::string::npos) << plain;
+  const std::string person = world_->ask("EXPLAIN actions = 1 SELECT person_id" + where);
+  EXPECT_NE(person.find("joinGet"), std::string::npos) << person;
+}
+
+TEST_P(EngineUpkeep, KilledInTheMiddleASquashIsRepeatedAndNoRowIsLostOrDoubled) {
+  constexpr uint32_t kRows = 20'000, kIds = 500;
+  std::vector<Row> rows;
+  for (uint32_t i = 0; i < kRows; i++) {
+    rows.push_back(row(i, "id" + std::to_string(i % kIds), 1));
+    rows.back().timestamp_ms += static_cast<int64_t>(i % 4) * 31 * 86'400'000;
+  }
+  // Several parts a month, so that merges go on beside it.
+  for (uint32_t i = 0; i < 5; i++) {
+    const auto from = rows.begin() + i * (kRows / 5);
+    ASSERT_TRUE(world_->insert("b" + std::to_string(i), {from, from + kRows / 5}).has_value());
+  }
+  std::vector<std::string> names;
+  for (uint32_t i = 0; i < kIds; i += 2) names.push_back("id" + std::to_string(i));
+  std::vector<event::DistinctIdChange> changes;
+  for (const std::string& n : names) changes.push_back({{1}, n, person_id(2), false, 1});
+  ASSERT_TRUE(world_->insert_mappings("m", changes).has_value());
+  const People truth{{1, kRows / 2}, {2, kRows / 2}};
+  int failed = 0;
+  for (int i = 0; i < 6; i++) {
+    const uint64_t restarts = world_->store().health().restarts;
+    ASSERT_TRUE(world_->freeze().has_value());
+    auto running = world_->start_squash();
+    running.wait_for(std::chrono::milliseconds(20 + i * 60));
+    ASSERT_TRUE(World::kill_engine());
+    if (!running.get()) failed++;
+    ASSERT_TRUE(world_->wait_restarts(restarts + 1));
+    EXPECT_EQ(by_person(), truth) << "after kill " << i;
+  }
+  EXPECT_GT(failed, 0);
+  ASSERT_TRUE(world_->freeze().has_value());
+  const auto done = world_->squash();
+  ASSERT_TRUE(done.has_value()) << done.error().message;
+  EXPECT_EQ(by_person(), truth);
+  EXPECT_EQ(world_->ask("SELECT count(), uniqExact(uuid) FROM sharded_events"), "20000,20000\n");
+  EXPECT_EQ(
+      world_->ask("SELECT countIf(person_id != '" + person_id(1).text() + "') FROM sharded_events"),
+      "10000\n");
+  EXPECT_EQ(world_->ask("SELECT count() FROM person_distinct_id_overrides"), "0\n");
+}
+
+TEST_P(EngineUpkeep, KilledInTheMiddleAnErasureIsRepeatedAndItsCountsStay) {
+  std::vector<Row> rows;
+  for (uint32_t i = 0; i < 6000; i++)
+    rows.push_back(row(i, i % 3 == 0 ? "u" : "other", static_cast<uint8_t>(1 + i % 3)));
+  ASSERT_TRUE(world_->insert("rows", rows).has_value());
+  const EraseRequest request{"e", {1}, person_id(1), {"u"}};
+  for (int i = 0; i < 3; i++) {
+    const uint64_t restarts = world_->store().health().restarts;
+    auto running = world_->start<Result<std::vector<ErasedTable>>>(
+        [&](auto done) { world_->store().erase_person(request, nullptr, std::move(done)); });
+    running.wait_for(std::chrono::milliseconds(10 + i * 30));
+    ASSERT_TRUE(World::kill_engine());
+    (void)running.get();
+    ASSERT_TRUE(world_->wait_restarts(restarts + 1));
+  }
+  EXPECT_EQ(counts(world_->erase(request))["events"], 2000U);
+  EXPECT_EQ(world_->ask("SELECT count(), countIf(distinct_id = 'u') FROM events"), "4000,0\n");
+}
+
+TEST_P(EngineUpkeep, JobsWaitForEachOtherAndTooManyAreRefused) {
+  ASSERT_TRUE(world_->insert("rows", {row(1, "a", 1)}).has_value());
+  std::vector<std::future<Result<std::vector<ErasedTable>>>> all;
+  for (size_t i = 0; i < kUpkeepJobsMax + 4; i++) {
+    all.push_back(world_->start<Result<std::vector<ErasedTable>>>([this, i](auto done) {
+      world_->store().erase_person({"e" + std::to_string(i), {7}, person_id(1), {}}, nullptr,
+                                   std::move(done));
+    }));
+  }
+  size_t busy = 0;
+  for (auto& one : all) {
+    const auto answer = one.get();
+    if (!answer) busy += answer.error().code == Code::kBusy ? 1 : 100;
+  }
+  EXPECT_GT(busy, 0U);
+  EXPECT_LE(busy, 4U);
+  EXPECT_EQ(world_->ask("SELECT count() FROM events"), "1\n");
 }
 
 }  // namespace

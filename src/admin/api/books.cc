@@ -206,6 +206,10 @@ void Service::status(Call& call, wire::Responder& r) {
     w.field("lag_records", s.lag_records).field("last_insert_us", s.last_insert_us);
     w.field("retries_total", s.retries).field("last_error", s.last_error).end_object();
   }
+  if (sources_.squash) {
+    w.key("squash");
+    write_squash(w);
+  }
   const store::StoreHealth h = parts_.store.health();
   w.key("store").begin_object().field("ready", h.ready).field("engine", h.engine);
   w.field("version", h.version).field("detail", h.detail).field("restarts", h.restarts);

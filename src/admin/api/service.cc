@@ -105,6 +105,7 @@ void Service::handle(wire::Request& request, wire::Responder responder) {
 void Service::route(Call& call, wire::Responder& r) {
   const std::string_view what = call.path.size() > 1 ? call.path[1] : "";
   if (what == "status" && call.path.size() == 2) return status(call, r);
+  if (what == "squash" && call.path.size() == 2) return squash(call, r);
   if (what == "projects" && call.path.size() >= 3) return route_project(call, r);
   if (route_account(call, r)) return;
   reply_error(r, {Code::kNotFound,

@@ -118,6 +118,10 @@ class Service : public AdminService {
   void write_balance(JsonWriter& w) const;
   void sample();
 
+  // squash.cc
+  void squash(Call& call, R& r);
+  void write_squash(JsonWriter& w) const;
+
   // intake.cc
   void quotas(Call& call, R& r);
 

@@ -19,6 +19,7 @@ void add_send(CLI::App& app, Run& run);
 void add_tail(CLI::App& app, Run& run);
 void add_query(CLI::App& app, Run& run);
 void add_trace(CLI::App& app, Run& run);
+void add_squash(CLI::App& app, Run& run);
 void add_doctor(CLI::App& app, Run& run);
 void add_config(CLI::App& app, Run& run);   // config, check-config, metrics
 void add_account(CLI::App& app, Run& run);  // login, projects

@@ -1,8 +1,9 @@
 // The engine child: loads the library, runs what the frames ask for, answers, dies with its parent.
 //
-// One thread reads frames; one runs inserts and set-up, one cancels and answers how it goes; a few
-// run queries, each on a connection of its own whose limits are set before the statement and cannot
-// be changed by it (readonly). Compiled without sanitizers, which the library does not survive.
+// One thread reads frames; one runs inserts and set-up, one upkeep, one cancels and answers how it
+// goes; a few run queries, each on a connection of its own whose limits are set before the
+// statement and cannot be changed by it (readonly). Compiled without sanitizers, which the library
+// does not survive.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -43,6 +44,9 @@ constexpr size_t kCancelledMax = 256;
 constexpr int kKillTries = 20;
 constexpr std::chrono::milliseconds kKillPause{50};
 
+// Upkeep leaves the cores to the others; its mutations are waited for by asking.
+constexpr std::string_view kUpkeepSetup = "SET max_threads = 1, mutations_sync = 0";
+
 using Operands = std::shared_ptr<std::string>;  // a whole frame; ByteReader skips its head
 
 class Child {
@@ -53,12 +57,14 @@ class Child {
   int run() {
     main_ = library_.open(arguments_);
     control_ = main_ == nullptr ? nullptr : library_.open(arguments_);
-    if (control_ == nullptr) {
+    upkeep_ = control_ == nullptr ? nullptr : library_.open(arguments_);
+    if (upkeep_ == nullptr || !library_.ask(upkeep_, kUpkeepSetup, "Null").error.empty()) {
       std::fprintf(stderr, "penstock: the engine could not open its directory\n");
       return 1;
     }
     threads_.emplace_back([this] { work(inserts_); });
     threads_.emplace_back([this] { work(controls_); });
+    threads_.emplace_back([this] { work(upkeeps_); });
     for (size_t i = 0; i < kQueryThreads; i++) threads_.emplace_back([this] { work(queries_); });
     for (;;) {
       auto frame = std::make_shared<std::string>();
@@ -163,7 +169,10 @@ class Child {
     // The frame travels with the job: `rest` points into it.
     switch (op) {
       case EngineOp::kInsert: return push(inserts_, [this, id, frame, rest] { insert(id, rest); });
-      case EngineOp::kRun: return push(inserts_, [this, id, frame, rest] { run_sql(id, rest); });
+      case EngineOp::kRun:
+        return push(inserts_, [this, id, frame, rest] { run_sql(main_, id, rest); });
+      case EngineOp::kUpkeep:
+        return push(upkeeps_, [this, id, frame, rest] { run_sql(upkeep_, id, rest); });
       case EngineOp::kQuery: return push(queries_, [this, id, frame, rest] { query(id, rest); });
       case EngineOp::kCancel: return cancel(id, rest);
       case EngineOp::kStats: return push(controls_, [this, id] { stats(id); });
@@ -176,16 +185,18 @@ class Child {
     EngineAnswer last;
     for (uint64_t n = in.varint(); n > 0 && in.ok() && last.error.empty(); n--) {
       const std::string_view statement = in.bytes(), rows = in.bytes();
-      if (in.ok()) last = library_.insert(main_, statement, rows);
+      if (!in.ok()) break;
+      last = rows.empty() ? library_.ask(main_, statement, "Null")
+                          : library_.insert(main_, statement, rows);
     }
     if (!in.ok()) return reply_error(id, Code::kBug, "a malformed insert");
     reply_answer(id, last, insert_error_code);
   }
 
-  void run_sql(uint64_t id, std::string_view operands) {
+  void run_sql(EngineLibrary::Connection connection, uint64_t id, std::string_view operands) {
     ByteReader in(operands);
     const std::string_view sql = in.bytes(), format = in.bytes();
-    reply_answer(id, library_.ask(main_, sql, format), insert_error_code);
+    reply_answer(id, library_.ask(connection, sql, format), insert_error_code);
   }
 
   void query(uint64_t id, std::string_view operands) {
@@ -255,7 +266,9 @@ class Child {
     uint64_t total = 0, resident = 0;
     std::ifstream("/proc/self/statm") >> total >> resident;
     EngineAnswer answer = library_.ask(
-        control_, "SELECT version(), (SELECT sum(bytes_on_disk) FROM system.parts WHERE active)",
+        control_,
+        "SELECT version(), (SELECT sum(bytes_on_disk) FROM system.parts WHERE active), "
+        "(SELECT count() FROM penstock_overrides)",
         "TSV");
     answer.rows = resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
     reply_answer(id, answer, query_error_code);
@@ -264,9 +277,9 @@ class Child {
   EngineLibrary library_;
   int fd_;
   std::vector<std::string> arguments_;
-  EngineLibrary::Connection main_ = nullptr, control_ = nullptr;
+  EngineLibrary::Connection main_ = nullptr, control_ = nullptr, upkeep_ = nullptr;
   std::mutex mutex_, write_mutex_;
-  Queue inserts_, queries_, controls_;
+  Queue inserts_, queries_, controls_, upkeeps_;
   std::set<std::string> running_;
   std::deque<std::string> cancelled_;  // asked to stop, running or still waiting
   std::vector<std::thread> threads_;
@@ -281,18 +294,14 @@ std::string argument(int argc, char** argv, std::string_view name) {
 
 std::vector<std::string> engine_arguments(const std::string& path, const std::string& memory) {
   // Caches and pools for a small machine; the engine's own sizes suit a server of its own.
-  return {"clickhouse",
-          "--path=" + path,
-          "--max_server_memory_usage=" + memory,
-          "--mark_cache_size=67108864",
-          "--primary_index_cache_size=67108864",
-          "--index_mark_cache_size=8388608",
-          "--uncompressed_cache_size=8388608",
-          "--query_condition_cache_size=8388608",
-          "--compiled_expression_cache_size=16777216",
-          "--background_pool_size=2",
-          "--background_schedule_pool_size=2",
-          "--background_schedule_pool_initial_size=2",
+  return {"clickhouse", "--path=" + path, "--max_server_memory_usage=" + memory,
+          "--mark_cache_size=67108864", "--primary_index_cache_size=67108864",
+          "--index_mark_cache_size=8388608", "--uncompressed_cache_size=8388608",
+          // It remembers which rows a condition met, and persons change without the rows: both
+          // queries and mutations went wrong with it.
+          "--query_condition_cache_size=0", "--use_query_condition_cache=0",
+          "--compiled_expression_cache_size=16777216", "--background_pool_size=2",
+          "--background_schedule_pool_size=2", "--background_schedule_pool_initial_size=2",
           "--max_thread_pool_size=64"};
 }
 

@@ -20,6 +20,8 @@
 #include "store/engine/query_guard.h"
 #include "store/engine/row_binary.h"
 #include "store/engine/schema.h"
+#include "store/engine/upkeep.h"
+#include "store/engine/upkeep_sql.h"
 
 namespace penstock::store {
 namespace {
@@ -51,7 +53,11 @@ class EngineStore : public EventStore {
       : runtime_(runtime),
         loop_(loop),
         options_(std::move(options)),
-        link_(poller, options_, [this] { died(); }) {}
+        link_(poller, options_, [this] { died(); }),
+        upkeep_(loop, [this](EngineOp op, std::string operands, ReplyDone done) {
+          if (!ready_ || stopping_) return done(fail(Code::kUnavailable, detail()));
+          link_.request(op, std::move(operands), std::move(done));
+        }) {}
 
   ~EngineStore() override {
     *alive_ = false;
@@ -147,16 +153,14 @@ class EngineStore : public EventStore {
     });
   }
 
-  void erase_person(EraseRequest, EraseStep, EraseDone done) override {
-    done(fail(Code::kUnavailable, "the engine cannot erase yet"));
+  void erase_person(EraseRequest request, EraseStep step, EraseDone done) override {
+    upkeep_.erase(std::move(request), std::move(step), std::move(done));
   }
 
-  void freeze_overrides(FreezeDone done) override {
-    done(fail(Code::kUnavailable, "the engine cannot squash yet"));
-  }
+  void freeze_overrides(FreezeDone done) override { upkeep_.freeze(std::move(done)); }
 
-  void squash_overrides(SquashStep, SquashDone done) override {
-    done(fail(Code::kUnavailable, "the engine cannot squash yet"));
+  void squash_overrides(SquashStep step, SquashDone done) override {
+    upkeep_.squash(std::move(step), std::move(done));
   }
 
   StoreHealth health() const override {
@@ -276,7 +280,7 @@ class EngineStore : public EventStore {
 
   /// `done` migrations are applied; runs the next one from `statement` on.
   void migrate(size_t done, size_t statement) {
-    if (done == migrations().size()) return came_up();
+    if (done == migrations().size()) return prepare(0);
     const Migration& next = migrations()[done];
     if (statement < next.statements.size()) {
       return run(next.statements[statement],
@@ -286,6 +290,12 @@ class EngineStore : public EventStore {
                     "async_insert=0 VALUES ({}, '{}', {})",
                     next.version, next.name, next.checksum()),
         [this, done](const std::string&) { migrate(done + 1, 0); });
+  }
+
+  void prepare(size_t statement) {
+    const std::vector<std::string> all = sql::at_start();
+    if (statement == all.size()) return came_up();
+    run(all[statement], [this, statement](const std::string&) { prepare(statement + 1); });
   }
 
   void refuse(const std::string& why) {
@@ -309,9 +319,10 @@ class EngineStore : public EventStore {
       health_.memory_bytes = reply->rows;
       const size_t tab = reply->body.find('\t');
       health_.version = reply->body.substr(0, tab);
-      if (tab != std::string::npos) {
-        health_.disk_bytes = std::strtoull(reply->body.c_str() + tab + 1, nullptr, 10);
-      }
+      if (tab == std::string::npos) return;
+      char* end = nullptr;
+      health_.disk_bytes = std::strtoull(reply->body.c_str() + tab + 1, &end, 10);
+      health_.overrides = std::strtoull(end, nullptr, 10);
     });
     look_again(1);
   }
@@ -329,6 +340,7 @@ class EngineStore : public EventStore {
 
   void died() {
     restarts_++;
+    upkeep_.engine_died();
     if (stopping_) return set_health(false, "the engine has stopped");
     restarts_total.add();
     diag::warn("engine ended, starting it again", {{"restarts", restarts_}});
@@ -356,6 +368,7 @@ class EngineStore : public EventStore {
   runtime::Loop& loop_;
   EngineOptions options_;
   EngineLink link_;
+  Upkeep upkeep_;
   std::map<std::string, std::string> markers_;  // running queries: id to what the engine sees
   uint64_t next_marker_ = 1, restarts_ = 0;
   size_t inserts_ = 0;  // under way, encoding included

@@ -10,11 +10,12 @@
 namespace penstock::store {
 
 enum class EngineOp : uint8_t {
-  kInsert = 1,  // varint n, n × (sql, rows in RowBinary): all, in order → as kQuery, empty
+  kInsert = 1,  // varint n, n × (sql, rows in RowBinary or none): all, in order → as kQuery, empty
   kQuery = 2,   // marker, set-up sql, sql, format → u64 rows read, u64 bytes read, i64 µs, body
   kCancel = 3,  // marker → as kQuery, empty
   kRun = 4,     // sql, format, with every right → as kQuery
-  kStats = 5,   // → u64 resident bytes, u64 0, i64 µs, "version\tdisk bytes"
+  kStats = 5,   // → u64 resident bytes, u64 0, i64 µs, "version\tdisk bytes\toverrides"
+  kUpkeep = 6,  // as kRun, beside the inserts and not among them
 };
 
 /// A longer frame is a broken peer.

@@ -45,6 +45,20 @@ constexpr std::array<std::string_view, 24> kDeniedNames{"file",
                                                         "generateserialid",
                                                         "tcpport"};
 
+// Functions that look into a table by its name in a text, past the row filters.
+constexpr std::array<std::string_view, 4> kDeniedPrefixes{"joinget", "dictget", "dicthas",
+                                                          "dictisin"};
+
+bool names(const std::vector<SqlToken>& tokens, std::string_view name) {
+  return std::ranges::any_of(tokens, [&](const SqlToken& t) { return t.word && t.text == name; });
+}
+
+/// `SAMPLE 0.1`: a clause, not a name.
+bool is_sample(const std::vector<SqlToken>& tokens, size_t i) {
+  return tokens[i].text == "sample" && !tokens[i].quoted && i + 1 < tokens.size() &&
+         tokens[i + 1].text.front() >= '0' && tokens[i + 1].text.front() <= '9';
+}
+
 /// `t` is the database in `database.table`.
 bool names_database(const std::vector<SqlToken>& tokens, size_t i) {
   return i + 1 < tokens.size() && !tokens[i + 1].word && tokens[i + 1].text == ".";
@@ -80,6 +94,15 @@ Status check_names(const std::vector<SqlToken>& tokens, bool operator_query) {
     if (!t.word) continue;
     if (among(kDeniedNames, t.text)) {
       return fail(Code::kDenied, fmt::format("'{}' is not allowed in a query", t.text));
+    }
+    for (const std::string_view prefix : kDeniedPrefixes) {
+      if (!operator_query && t.text.starts_with(prefix)) {
+        return fail(Code::kDenied, fmt::format("'{}' is not allowed in a query", t.text));
+      }
+    }
+    if (is_sample(tokens, i) && names(tokens, "events")) {
+      return fail(Code::kInvalid,
+                  "events cannot be sampled: write FROM sharded_events SAMPLE instead");
     }
     if (is_call(tokens, i) && among(denied_table_functions(), t.text)) {
       return fail(Code::kDenied, fmt::format("the table function '{}' is not allowed", t.text));
@@ -207,7 +230,8 @@ std::string query_setup(const Query& q) {
       "SET max_execution_time={}, timeout_overflow_mode='throw', max_memory_usage={}, "
       "max_result_rows={}, max_result_bytes={}, result_overflow_mode='throw', max_threads=2, "
       "output_format_json_quote_64bit_integers=1, allow_introspection_functions=0, "
-      "http_max_tries=1, http_connection_timeout=2, http_receive_timeout=5, "
+      "use_query_condition_cache=0, http_max_tries=1, http_connection_timeout=2, "
+      "http_receive_timeout=5, "
       "additional_table_filters={{{}}}, readonly=1",
       static_cast<double>(q.limits.time_ms_max) / 1000.0, q.limits.memory_bytes_max,
       q.limits.result_rows_max, q.limits.result_bytes_max, filters);

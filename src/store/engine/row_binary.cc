@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <utility>
+#include <vector>
 
 #include "base/codec.h"
 
@@ -41,12 +42,14 @@ std::string quoted(std::string_view text) {
 }
 
 /// A repeated token is not stored again. Synchronous: an answer means it is stored. However many
-/// months a batch spans, it is one insert.
-std::string statement(std::string_view table, std::string_view columns, std::string_view id) {
+/// months a batch spans, it is one insert. `mark` is the table's in its tokens: it stays what it
+/// was when a table is renamed, or a batch repeated across the renaming would be stored twice.
+std::string statement(std::string_view table, std::string_view columns, std::string_view id,
+                      std::string_view mark = {}) {
   return fmt::format(
       "INSERT INTO {} ({}) SETTINGS insert_deduplication_token='{}:{}', insert_deduplicate=1, "
       "async_insert=0, throw_on_max_partitions_per_insert_block=0",
-      table, columns, quoted(id), table);
+      table, columns, quoted(id), mark.empty() ? table : mark);
 }
 
 struct Insert {
@@ -56,11 +59,11 @@ struct Insert {
 
 Insert events(const InsertBatch& batch, uint32_t now_s) {
   Insert out;
-  out.sql = statement("events",
+  out.sql = statement("sharded_events",
                       "uuid,event,properties,timestamp,team_id,distinct_id,elements_chain,"
                       "created_at,person_id,person_created_at,person_properties,person_mode,"
                       "_timestamp",
-                      batch.id);
+                      batch.id, "events");
   size_t bytes = 0;
   for (const InsertBatch::EventEntry& e : batch.events) {
     bytes += kFixedBytesPerRow + e.row.event.size() + e.row.properties.size() +
@@ -227,18 +230,44 @@ Insert heatmaps(const InsertBatch& batch, uint32_t now_s) {
   return out;
 }
 
+/// What queries look at follows the overrides table: the newest version of every distinct id of the
+/// batch, whatever order versions come in. Repeats are harmless.
+void add_overrides(std::vector<Insert>& all, const InsertBatch& batch) {
+  Insert ids;
+  ids.sql = "INSERT INTO penstock_fresh (team_id,distinct_id) SETTINGS async_insert=0";
+  ByteWriter w(ids.data);
+  for (const event::DistinctIdChange& d : batch.distinct_ids) {
+    if (d.version <= 0) continue;
+    ids.rows++;
+    w.i64(d.project.value);
+    w.bytes(d.distinct_id);
+  }
+  if (ids.rows == 0) return;
+  const auto plain = [&](std::string sql) { all.push_back({std::move(sql), "", 1}); };
+  plain("TRUNCATE TABLE penstock_fresh");
+  all.push_back(std::move(ids));
+  plain(
+      "INSERT INTO penstock_overrides SELECT team_id, distinct_id, if(argMax(is_deleted, version) "
+      "= 1, "
+      "toUUID('00000000-0000-0000-0000-000000000000'), argMax(person_id, version)) "
+      "FROM person_distinct_id_overrides WHERE (team_id, distinct_id) IN "
+      "(SELECT team_id, distinct_id FROM penstock_fresh) GROUP BY team_id, distinct_id");
+}
+
 }  // namespace
 
 EncodedInserts encode_inserts(const InsertBatch& batch, int64_t now_ms) {
   const auto now_s = static_cast<uint32_t>(now_ms / 1000);
-  std::array<Insert, 8> all{events(batch, now_s),
-                            persons(batch, now_s),
-                            distinct_ids(batch, now_s, false),
-                            distinct_ids(batch, now_s, true),
-                            warnings(batch, now_s),
-                            replay_blocks(batch, now_s),
-                            log_entries(batch, now_s),
-                            heatmaps(batch, now_s)};
+  std::vector<Insert> all;
+  all.push_back(events(batch, now_s));
+  all.push_back(persons(batch, now_s));
+  all.push_back(distinct_ids(batch, now_s, false));
+  all.push_back(distinct_ids(batch, now_s, true));
+  add_overrides(all, batch);
+  all.push_back(warnings(batch, now_s));
+  all.push_back(replay_blocks(batch, now_s));
+  all.push_back(log_entries(batch, now_s));
+  all.push_back(heatmaps(batch, now_s));
   uint64_t statements = 0;
   size_t bytes = 64;
   for (const Insert& s : all) {

@@ -140,13 +140,73 @@ ORDER BY (type, team_id, toDate(timestamp), current_url, viewport_width)
 TTL toDateTime(timestamp) + toIntervalDay(90)
 SETTINGS non_replicated_deduplication_window = 10000,
   fsync_after_insert = 1, fsync_part_directory = 1)sql"}},
+      {4, "events become sharded_events", {"RENAME TABLE IF EXISTS events TO sharded_events"}},
+      {5,
+       "persons as they are now",
+       {R"sql(CREATE TABLE IF NOT EXISTS penstock_overrides (
+  team_id Int64, distinct_id String, person_id UUID)
+ENGINE = Join(ANY, LEFT, team_id, distinct_id)
+SETTINGS persistent = 0, join_any_take_last_row = 1)sql",
+        R"sql(CREATE TABLE IF NOT EXISTS penstock_fresh (team_id Int64, distinct_id String)
+ENGINE = Memory)sql",
+        R"sql(CREATE TABLE IF NOT EXISTS penstock_squash (
+  team_id Int64, distinct_id String, version Int64)
+ENGINE = Join(ANY, LEFT, team_id, distinct_id)
+SETTINGS persistent = 0, join_any_take_last_row = 1)sql",
+        R"sql(CREATE TABLE IF NOT EXISTS penstock_erasing (kind UInt8, text String)
+ENGINE = MergeTree ORDER BY (kind, text) SETTINGS index_granularity = 512)sql",
+        R"sql(CREATE TABLE IF NOT EXISTS penstock_erasures (
+  erasure String, name String, rows UInt64, at DateTime DEFAULT now())
+ENGINE = MergeTree ORDER BY (erasure, name) TTL at + toIntervalDay(90)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1)sql",
+        R"sql(CREATE VIEW IF NOT EXISTS events (
+  uuid UUID, event String, properties String, timestamp DateTime64(6,'UTC'),
+  team_id Int64, distinct_id String, elements_chain String, created_at DateTime64(6,'UTC'),
+  person_id UUID, person_created_at DateTime64(3), person_properties String,
+  group0_properties String, group1_properties String, group2_properties String,
+  group3_properties String, group4_properties String, group0_created_at DateTime64(3),
+  group1_created_at DateTime64(3), group2_created_at DateTime64(3),
+  group3_created_at DateTime64(3), group4_created_at DateTime64(3),
+  person_mode Enum8('full'=0,'propertyless'=1,'force_upgrade'=2),
+  `$group_0` String ALIAS replaceRegexpAll(JSONExtractRaw(properties,'$group_0'),'^"|"$',''),
+  `$group_1` String ALIAS replaceRegexpAll(JSONExtractRaw(properties,'$group_1'),'^"|"$',''),
+  `$group_2` String ALIAS replaceRegexpAll(JSONExtractRaw(properties,'$group_2'),'^"|"$',''),
+  `$group_3` String ALIAS replaceRegexpAll(JSONExtractRaw(properties,'$group_3'),'^"|"$',''),
+  `$group_4` String ALIAS replaceRegexpAll(JSONExtractRaw(properties,'$group_4'),'^"|"$',''),
+  `$window_id` String ALIAS replaceRegexpAll(JSONExtractRaw(properties,'$window_id'),'^"|"$',''),
+  `$session_id` String ALIAS replaceRegexpAll(JSONExtractRaw(properties,'$session_id'),'^"|"$',''),
+  `$session_id_uuid` Nullable(UInt128) ALIAS toUInt128(JSONExtract(properties,'$session_id','Nullable(UUID)')),
+  elements_chain_href String ALIAS extract(elements_chain,'(?::|\")href="(.*?)"'),
+  elements_chain_texts Array(String) ALIAS arrayDistinct(extractAll(elements_chain,'(?::|\")text="(.*?)"')),
+  elements_chain_ids Array(String) ALIAS arrayDistinct(extractAll(elements_chain,'(?::|\")attr_id="(.*?)"')),
+  elements_chain_elements Array(String) ALIAS arrayDistinct(extractAll(elements_chain,'(?:^|;)(a|button|form|input|select|textarea|label)(?:\\.|$|:)')),
+  _timestamp DateTime, _offset UInt64, inserted_at Nullable(DateTime64(6,'UTC')),
+  consumer_breadcrumbs Array(String), is_deleted Bool)
+AS SELECT uuid, event, properties, timestamp, team_id, distinct_id, elements_chain, created_at,
+  if((SELECT count() FROM penstock_overrides) = 0, s.person_id,
+     if((joinGet('default.penstock_overrides', 'person_id', team_id, distinct_id) AS o) !=
+          toUUID('00000000-0000-0000-0000-000000000000'), o, s.person_id)) AS person_id,
+  person_created_at, person_properties,
+  group0_properties, group1_properties, group2_properties, group3_properties, group4_properties,
+  group0_created_at, group1_created_at, group2_created_at, group3_created_at, group4_created_at,
+  person_mode, _timestamp, _offset, inserted_at, consumer_breadcrumbs, is_deleted
+FROM sharded_events AS s)sql",
+        R"sql(CREATE VIEW IF NOT EXISTS persons AS
+SELECT id, created_at, team_id, properties, is_identified, version
+FROM person FINAL WHERE is_deleted = 0)sql",
+        R"sql(CREATE VIEW IF NOT EXISTS person_distinct_ids AS
+SELECT team_id, distinct_id, person_id, version
+FROM person_distinct_id2 FINAL WHERE is_deleted = 0)sql"}},
   };
   return all;
 }
 
 const std::vector<std::string_view>& project_tables() {
   static const std::vector<std::string_view> all{"events",
+                                                 "sharded_events",
                                                  "person",
+                                                 "persons",
+                                                 "person_distinct_ids",
                                                  "person_distinct_id2",
                                                  "person_distinct_id_overrides",
                                                  "groups",

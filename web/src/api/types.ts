@@ -164,6 +164,19 @@ export interface Status {
     retries_total: number;
     last_error: string;
   };
+  squash?: {
+    running: boolean;
+    phase: string;
+    attempts: number;
+    overrides_waiting: number;
+    overrides: number;
+    rows_rewritten: number;
+    partitions: number;
+    partitions_done: number;
+    last_run_at: string | null;
+    last_run_ms: number;
+    last_error: string;
+  };
   store: {
     ready: boolean;
     engine: string;

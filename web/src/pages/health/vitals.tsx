@@ -1,6 +1,6 @@
 // The few numbers that tell how Penstock is: rate, lag, latency, disk, engine.
 import type { Status } from "../../api/types";
-import { bytes, microseconds, per_second, plural, span, whole } from "../../lib/format";
+import { bytes, day_and_time, microseconds, per_second, plural, span, whole } from "../../lib/format";
 import styles from "./health.module.css";
 
 interface Vital {
@@ -36,6 +36,19 @@ function vitals(s: Status): Vital[] {
     tone: s.store.ready ? "good" : "bad",
     more: `${s.store.engine} ${s.store.version}, ${bytes(s.store.memory_bytes)} memory, ${plural(s.store.restarts, "restart")}`,
   });
+  if (s.squash) {
+    list.push({
+      name: "Merged persons",
+      value: s.squash.running ? "Squashing" : `${whole(s.squash.overrides_waiting)} waiting`,
+      tone: s.squash.last_error ? "bad" : undefined,
+      more: s.squash.running
+        ? `${s.squash.phase}, ${whole(s.squash.rows_rewritten)} rows rewritten`
+        : s.squash.last_error ||
+          (s.squash.last_run_at
+            ? `last squash ${day_and_time(s.squash.last_run_at)}, ${whole(s.squash.rows_rewritten)} rows rewritten`
+            : "no squash yet; queries are right without it"),
+    });
+  }
   list.push({
     name: "Disk free",
     value: bytes(s.log.disk_free_bytes),
