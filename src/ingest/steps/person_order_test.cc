@@ -116,6 +116,16 @@ TEST(PersonOrder, TheTargetOfAMergeKeepsWhatItHad) {
   expect_same_in_any_order(anon, me, "me");
 }
 
+TEST(PersonOrder, WhatCameWithAMergeIsOlderThanTheMergingEvent) {
+  const std::vector<EventSpec> anon{at(1, "anon", R"("$referrer":"ad")", 1)};
+  const std::vector<EventSpec> me{at(3, "me", "", 2),
+                                  identify(5, "anon", "me", R"(,"$referrer":"login")", 3)};
+  const Final got = run({anon[0], me[0], me[1]}, "me", false);
+  EXPECT_EQ(got.properties.at("$initial_referrer"), R"("ad")");
+  expect_same_in_any_order(anon, {me[0], identify(5, "anon", "me", R"(,"$set_once":{"k":"l"})", 3)},
+                           "me");
+}
+
 TEST(PersonOrder, EventsAfterTheMergeFollowTheirTimes) {
   expect_same_in_any_order(
       {at(1, "anon", "", 1), at(7, "anon", R"("$set_once":{"k":7})", 2),
@@ -123,6 +133,18 @@ TEST(PersonOrder, EventsAfterTheMergeFollowTheirTimes) {
       {identify(5, "anon", "me", "", 4), at(6, "me", R"("$set_once":{"j":6})", 5),
        at(9, "me", R"("$set_once":{"k":9,"l":9})", 6)},
       "anon");
+}
+
+TEST(PersonOrder, AnEarlierBeginningIsWrittenWithItsEvent) {
+  Fixture f;
+  f.run(identify(5, "anon", "me", "", 1));
+  // It changes nothing else, and its partition is the only one of its cycle.
+  EventSpec early = at(1, "anon", "", 2);
+  early.event = "$exception";
+  early.partition = 2;
+  const auto seen = f.run(early);
+  ASSERT_EQ(seen.persons.size(), 1U);
+  EXPECT_EQ(seen.persons[0].created_at_ms, kT0 + 1000);
 }
 
 TEST(PersonOrder, OneDistinctIdAloneFollowsTheOrderOfArrival) {

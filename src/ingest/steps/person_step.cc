@@ -85,7 +85,10 @@ Result<RowPerson> PersonStep::run_full(const Item& item) {
   const bool fresh = !person->stored && person->fields().empty();
   // An event from before its id was merged into the person would have come with that merge.
   if (target->attached_at_ms != 0) {
-    if (item.timestamp_ms < person->created_at_ms()) person->write = true;
+    if (item.timestamp_ms < person->created_at_ms()) {
+      person->write = true;
+      person->partition = item.source.partition;
+    }
     person->begins_at(item.timestamp_ms);
   }
   const persons::PropertyStamp stamp{item.timestamp_ms,
@@ -172,12 +175,12 @@ Result<PersonState*> PersonStep::merge_both(const Item& item, MappingState& sour
   target.begins_at(source.created_at_ms());
   for (const event::JsonFields::Field& f : source.fields().fields()) {
     persons::PropertyStamp stamp = source.stamp(f.key);
-    // Up to the merge itself: equal times are not the source's to win.
-    if (stamp.event_ms <= item.timestamp_ms) {
-      stamp.reached_ms = std::max(stamp.reached_ms, item.timestamp_ms + 1);
-    }
+    const bool overtook = stamp.event_ms > item.timestamp_ms;
+    stamp.reached_ms = std::max(stamp.reached_ms, item.timestamp_ms);
     if (target.find(f.key)) {
       const persons::PropertyStamp present = target.stamp(f.key);
+      // Up to the merge itself the target keeps its own, at equal times too.
+      if (!overtook && present.reached_ms <= item.timestamp_ms) continue;
       if (stamp.once != present.once) continue;
       if (!(stamp.once ? persons::set_once_replaces(stamp, present)
                        : persons::set_is_later(stamp, present))) {
