@@ -39,7 +39,7 @@ void wrapped(std::string_view text) {
   static capture::BodyDecoder decoder;
   if (!text.starts_with('{') || text.size() > 2000) return;
   if (!simdjson::validate_utf8(text.data(), text.size())) return;
-  const auto expect = [&](std::string_view type, std::string_view query, std::string body) {
+  const auto expect = [&](std::string_view type, std::string_view query, std::string_view body) {
     PaddedBuffer buffer;
     buffer.assign(body);
     const auto got = decoder.decode({query, type, "", &buffer, 1U << 20, false});

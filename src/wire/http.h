@@ -132,7 +132,7 @@ struct ServerEdge {
 };
 
 struct ServerStats {
-  uint64_t connections = 0, accepted = 0, requests = 0, refused = 0, timeouts = 0, body_bytes = 0;
+  uint64_t connections = 0, accepted = 0, requests = 0, refused = 0, timeouts = 0;
 };
 
 class Server {
