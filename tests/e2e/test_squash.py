@@ -41,7 +41,8 @@ def stored(p, count):
 
 def whole(p, count):
     assert p.sql("SELECT count(), uniqExact(uuid) FROM events") == [[str(count), str(count)]]
-    assert p.sql(ONE_EACH) == [["0"]]
+    # The last rows may be stored before the overrides that their merge caused.
+    p.eventually(lambda: p.sql(ONE_EACH) == [["0"]])
 
 
 def test_a_merge_is_seen_at_once_and_squashed():
