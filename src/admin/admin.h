@@ -63,6 +63,18 @@ struct SquashStatus {
   std::string last_error;
 };
 
+/// A command about persons that is not done yet.
+struct PersonCommandStatus {
+  Uuid id;
+  ProjectId project;
+  std::string kind, who;
+  int64_t time_ms = 0;
+  bool running = false;  // false: it waits for its turn
+  std::string step;
+  uint64_t done = 0, total = 0;
+  std::string last_error;
+};
+
 struct AdminSources {
   std::function<CaptureStatus()> capture;  // any may be empty: the stage does not run here
   std::function<IngestStatus()> ingest;
@@ -71,6 +83,7 @@ struct AdminSources {
   std::function<DefinitionsStatus()> definitions;
   std::function<SquashStatus()> squash;
   std::function<void()> squash_now;
+  std::function<std::vector<PersonCommandStatus>()> person_commands;
   std::function<std::vector<config::OptionInfo>()> options;
   std::vector<std::string> stages;
   std::string data_dir;

@@ -14,6 +14,11 @@ Status apply_admission(std::string_view json, ProjectSettings& into) {
   return {};
 }
 
+Status apply_merges(std::string_view json, ProjectSettings& into) {
+  PENSTOCK_TRY(into.merges, parse_merges(json));
+  return {};
+}
+
 Status apply_remote_config(std::string_view json, ProjectSettings& into) {
   PENSTOCK_TRY(into.remote_config, parse_remote_config(json));
   return {};
@@ -51,6 +56,7 @@ struct Kind {
 };
 constexpr Kind kKinds[] = {
     {"admission", apply_admission},
+    {"merges", apply_merges},
     {"remote_config", apply_remote_config},
     {"feature_flags", apply_feature_flags},
     {"surveys", apply_surveys},

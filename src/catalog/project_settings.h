@@ -15,6 +15,7 @@
 #include "catalog/admission_settings.h"
 #include "catalog/browser_settings.h"
 #include "catalog/feature_flags.h"
+#include "catalog/merge_settings.h"
 
 namespace penstock::catalog {
 
@@ -26,6 +27,7 @@ struct ProjectSettings {
   std::vector<Entry> entries;
 
   AdmissionSettings admission;
+  MergeSettings merges;
   RemoteConfig remote_config;
   FeatureFlags feature_flags;
   BrowserLists lists;

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "event/json_fields.h"
+#include "event/person_command.h"
 #include "event/processed_record.h"
 #include "event/raw_record.h"
 #include "event/timestamp.h"
@@ -355,6 +356,70 @@ TEST(Records, a_heatmap_comes_back_as_it_was) {
   const auto accepted = decode_processed(outcome);
   ASSERT_TRUE(accepted);
   EXPECT_TRUE(std::get<Outcome>(*accepted).row.heatmap_only);
+}
+
+TEST(Records, a_merge_and_its_commands_come_back_as_they_were) {
+  PersonChange anon;
+  anon.project = {7};
+  anon.id = Uuid::parse("018f2f2e-0000-7000-8000-000000000001").value();
+  anon.properties = R"({"a":1})";
+  anon.version = 3;
+  std::string snapshot;
+  encode(anon, snapshot);
+  PersonMerge m;
+  m.project = {7};
+  m.event_uuid = m.result = anon.id;
+  m.event = "$identify";
+  m.time_ms = kNoon;
+  m.place = 300;
+  m.source_id = "anon";
+  m.target_id = "me";
+  m.source = snapshot;
+  m.moved = {"anon", "anon2"};
+  m.moved_attached_ms = {0, kNoon};
+  m.positions = {0, 5, 1'000'000};
+  m.undone = true;
+  m.revision = 2;
+  std::string bytes;
+  encode(m, bytes);
+  const auto back = decode_processed(bytes);
+  ASSERT_TRUE(back.has_value());
+  const auto& read = std::get<PersonMerge>(*back);
+  EXPECT_EQ(read.event_uuid, m.event_uuid);
+  EXPECT_EQ(read.event, m.event);
+  EXPECT_EQ(read.time_ms, kNoon);
+  EXPECT_EQ(read.place, 300U);
+  EXPECT_EQ(read.source_id, "anon");
+  EXPECT_EQ(read.target_id, "me");
+  EXPECT_EQ(read.result, m.result);
+  EXPECT_EQ(read.moved, m.moved);
+  EXPECT_EQ(read.moved_attached_ms, m.moved_attached_ms);
+  EXPECT_EQ(read.positions, m.positions);
+  EXPECT_TRUE(read.undone);
+  EXPECT_EQ(read.revision, 2U);
+  ASSERT_TRUE(PersonMerge::person(read.source).has_value());
+  EXPECT_EQ(PersonMerge::person(read.source)->properties, R"({"a":1})");
+  EXPECT_FALSE(PersonMerge::person(read.target).has_value());
+  EXPECT_FALSE(PersonMerge::person("junk").has_value());
+  for (size_t n = 0; n < bytes.size(); n++) {
+    EXPECT_FALSE(decode_processed(std::string_view(bytes).substr(0, n)).has_value());
+  }
+
+  bytes.clear();
+  encode(PersonCommandReport{{7}, anon.id, kDeletePerson, "me", "done", R"({"x":1})", kNoon},
+         bytes);
+  const auto report = decode_processed(bytes);
+  ASSERT_TRUE(report.has_value());
+  EXPECT_EQ(std::get<PersonCommandReport>(*report).state, "done");
+  EXPECT_EQ(std::get<PersonCommandReport>(*report).report, R"({"x":1})");
+
+  bytes.clear();
+  encode(PersonCommand{anon.id, {7}, kNoon, kUndoMerge, "me", "{}"}, bytes);
+  const auto command = decode_person_command(bytes);
+  ASSERT_TRUE(command.has_value());
+  EXPECT_EQ(command->kind, kUndoMerge);
+  EXPECT_EQ(command->body, "{}");
+  EXPECT_FALSE(decode_person_command(bytes + "x").has_value());
 }
 
 TEST(Records, the_session_decides_the_partition_of_a_recording) {

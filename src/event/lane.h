@@ -28,6 +28,8 @@ inline constexpr std::string_view kTopicProcessed = "processed";
 inline constexpr std::string_view kTopicRefused = "capture_refused";
 /// How often requests of a project were refused and why, for its ingestion warnings.
 inline constexpr std::string_view kTopicRefusalCounts = "capture_refusal_counts";
+/// What people ask to be done to persons (event/person_command.h).
+inline constexpr std::string_view kTopicPersonCommands = "person_commands";
 
 /// Topics that projects redirect events to are named by them, behind this.
 inline constexpr std::string_view kRedirectPrefix = "redirect_";
@@ -39,6 +41,8 @@ std::string_view lane_topic(Lane lane);
 constexpr uint64_t ingest_producer(Lane lane) { return static_cast<uint64_t>(lane) + 1; }
 /// The same for the warnings made of kTopicRefusalCounts.
 inline constexpr uint64_t kRefusalCountsProducer = kLanes.size() + 1;
+/// And for what kTopicPersonCommands asks for; its sequences are ingest/commands/executor.h's.
+inline constexpr uint64_t kPersonCommandsProducer = kLanes.size() + 2;
 
 /// Consumer groups that retention waits for.
 inline constexpr std::string_view kGroupIngest = "ingest";    // raw topics, refusal counts

@@ -16,6 +16,8 @@ enum class Type : uint8_t {
   kHeatmap = 7,
   kGroup = 8,
   kGroupType = 9,
+  kPersonMerge = 10,
+  kPersonCommandReport = 12,
 };
 
 void write_row(ByteWriter& w, const EventRow& row, int64_t received_ms) {
@@ -182,6 +184,40 @@ void write(ByteWriter& w, const GroupTypeChange& t) {
   w.zigzag(t.created_at_ms);
 }
 
+void write(ByteWriter& w, const PersonMerge& m) {
+  w.u8(static_cast<uint8_t>(Type::kPersonMerge));
+  w.u8(m.undone ? 1 : 0);
+  w.varint(m.revision);
+  w.zigzag(m.project.value);
+  w.uuid(m.event_uuid);
+  w.bytes(m.event);
+  w.zigzag(m.time_ms);
+  w.varint(m.place);
+  w.bytes(m.source_id);
+  w.bytes(m.target_id);
+  w.bytes(m.source);
+  w.bytes(m.target);
+  w.uuid(m.result);
+  w.varint(m.moved.size());
+  for (size_t i = 0; i < m.moved.size(); i++) {
+    w.bytes(m.moved[i]);
+    w.zigzag(i < m.moved_attached_ms.size() ? m.moved_attached_ms[i] : 0);
+  }
+  w.varint(m.positions.size());
+  for (int64_t at : m.positions) w.varint(static_cast<uint64_t>(at));
+}
+
+void write(ByteWriter& w, const PersonCommandReport& c) {
+  w.u8(static_cast<uint8_t>(Type::kPersonCommandReport));
+  w.zigzag(c.project.value);
+  w.uuid(c.id);
+  w.bytes(c.kind);
+  w.bytes(c.who);
+  w.bytes(c.state);
+  w.bytes(c.report);
+  w.zigzag(c.time_ms);
+}
+
 Outcome read_outcome(ByteReader& in, bool& known) {
   Outcome o;
   o.kind = static_cast<OutcomeKind>(in.u8());
@@ -325,6 +361,44 @@ GroupTypeChange read_group_type(ByteReader& in, bool& known) {
   return t;
 }
 
+PersonMerge read_person_merge(ByteReader& in) {
+  PersonMerge m;
+  m.undone = in.u8() != 0;
+  m.revision = in.varint();
+  m.project.value = in.zigzag();
+  m.event_uuid = in.uuid();
+  m.event = in.bytes();
+  m.time_ms = in.zigzag();
+  m.place = static_cast<uint32_t>(in.varint());
+  m.source_id = in.bytes();
+  m.target_id = in.bytes();
+  m.source = in.bytes();
+  m.target = in.bytes();
+  m.result = in.uuid();
+  const uint64_t moved = in.varint();
+  for (uint64_t i = 0; i < moved && in.ok(); i++) {
+    m.moved.push_back(in.bytes());
+    m.moved_attached_ms.push_back(in.zigzag());
+  }
+  const uint64_t positions = in.varint();
+  for (uint64_t i = 0; i < positions && in.ok(); i++) {
+    m.positions.push_back(static_cast<int64_t>(in.varint()));
+  }
+  return m;
+}
+
+PersonCommandReport read_command_report(ByteReader& in) {
+  PersonCommandReport c;
+  c.project.value = in.zigzag();
+  c.id = in.uuid();
+  c.kind = in.bytes();
+  c.who = in.bytes();
+  c.state = in.bytes();
+  c.report = in.bytes();
+  c.time_ms = in.zigzag();
+  return c;
+}
+
 }  // namespace
 
 std::string_view outcome_name(OutcomeKind kind) {
@@ -344,6 +418,13 @@ std::string_view person_mode_name(PersonMode mode) {
     case PersonMode::kForceUpgrade: return "force_upgrade";
   }
   return "full";
+}
+
+std::optional<PersonChange> PersonMerge::person(std::string_view bytes) {
+  if (bytes.empty()) return std::nullopt;
+  const auto record = decode_processed(bytes);
+  if (!record || !std::holds_alternative<PersonChange>(*record)) return std::nullopt;
+  return std::get<PersonChange>(*record);
 }
 
 void encode(const ProcessedRecord& record, std::string& out) {
@@ -367,6 +448,8 @@ Result<ProcessedRecord> decode_processed(std::string_view bytes) {
     case Type::kHeatmap: out = read_heatmap(in); break;
     case Type::kGroup: out = read_group(in, known); break;
     case Type::kGroupType: out = read_group_type(in, known); break;
+    case Type::kPersonMerge: out = read_person_merge(in); break;
+    case Type::kPersonCommandReport: out = read_command_report(in); break;
     default: known = false;
   }
   if (!known) return fail(Code::kCorrupt, "a processed record of an unknown type");

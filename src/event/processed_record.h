@@ -173,8 +173,45 @@ struct GroupTypeChange {
 /// Types of groups a project can have; their indexes are 0 to 4.
 inline constexpr uint8_t kGroupTypesMax = 5;
 
-using ProcessedRecord = std::variant<Outcome, PersonChange, DistinctIdChange, IngestionWarning,
-                                     ReplayBlock, LogEntry, Heatmap, GroupChange, GroupTypeChange>;
+/// Two persons became one, or a distinct id came to a person, because an event said so. Kept as
+/// merge history (persons/person_store.h), so that it can be undone
+/// (docs/decisions/0013-undoing-merges.md).
+struct PersonMerge {
+  ProjectId project;
+  Uuid event_uuid;
+  std::string_view event;
+  int64_t time_ms = 0;  // when it was decided: EventRow::created_at_ms of the event
+  uint32_t place = 0;   // of the event among those decided at that time
+  std::string_view source_id, target_id;  // the distinct ids that the event named
+  /// The persons in full before the merge, each an encoded PersonChange; empty: there was none.
+  std::string_view source, target;
+  Uuid result;                             // who has all ids afterwards
+  std::vector<std::string_view> moved;     // the ids it got by this
+  std::vector<int64_t> moved_attached_ms;  // of each, DistinctIdChange::attached_at_ms before
+  /// Next offsets of the processed partitions, by number, when the cycle began that decided it.
+  std::vector<int64_t> positions;
+  bool undone = false;
+  /// An undo writes records of the history anew; of the same event the highest counts.
+  uint64_t revision = 0;
+
+  /// The person in full; nullopt: there was none, or it cannot be read.
+  static std::optional<PersonChange> person(std::string_view bytes);
+};
+
+/// How far a command about persons is (event/person_command.h); the last one about an id counts.
+struct PersonCommandReport {
+  ProjectId project;
+  Uuid id;
+  std::string_view kind;
+  std::string_view who;
+  std::string_view state;   // "running", "done" or "failed"
+  std::string_view report;  // JSON object text
+  int64_t time_ms = 0;
+};
+
+using ProcessedRecord =
+    std::variant<Outcome, PersonChange, DistinctIdChange, IngestionWarning, ReplayBlock, LogEntry,
+                 Heatmap, GroupChange, GroupTypeChange, PersonMerge, PersonCommandReport>;
 
 void encode(const ProcessedRecord& record, std::string& out);
 /// kCorrupt when the bytes are not a record of a known version.

@@ -6,13 +6,16 @@
 // atomic append whose sequence is the input offset, and, once that is durable, applies it to the
 // ledger and the person store. After a crash the last sequence says where to go on: nothing is
 // lost, nothing is decided twice. A poisoned event goes to quarantine with its reason; the batch
-// goes on. When the log, ledger or person store is unavailable the same batch is retried.
+// goes on. When the log, ledger or person store is unavailable the same batch is retried. Between
+// cycles it carries out what people ask to be done to persons (person_commands.h).
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "catalog/catalog.h"
+#include "ingest/person_commands.h"
 #include "ledger/ledger.h"
 #include "log/log.h"
 #include "persons/person_store.h"
@@ -29,6 +32,7 @@ struct IngestOptions {
   int64_t checkpoint_ms = 1000;
   /// The person store waits for another machine: deciding and applying are then jobs of the pool.
   bool persons_block = false;
+  PersonCommandOptions commands{};
 };
 
 struct IngestStats {
@@ -50,6 +54,8 @@ class Ingest {
   virtual void stop(runtime::Task done) = 0;
   /// Any thread.
   virtual IngestStats stats() const = 0;
+  /// Commands about persons that wait or run, in their order. Any thread.
+  virtual std::vector<CommandStatus> commands() const = 0;
 };
 
 }  // namespace penstock::ingest

@@ -42,6 +42,7 @@ int run_command_line(int argc, char** argv) {
   add_doctor(app, run);
   add_config(app, run);
   add_account(app, run);
+  add_persons(app, run);
   add_log(app, run);
   add_version(app, run);
   try {

@@ -14,6 +14,7 @@
 #include "definitions/definitions.h"
 #include "event/lane.h"
 #include "main/edge.h"
+#include "main/erase_places.h"
 #include "main/on_loop.h"
 #include "main/person_engine.h"
 #include "main/redirect_topics.h"
@@ -141,6 +142,7 @@ std::vector<log::TopicSpec> Process::Parts::topics() const {
   add(event::kTopicProcessed, settings.partitions, std::move(readers));
   add(event::kTopicRefused, 1, {});
   add(event::kTopicRefusalCounts, 1, {std::string(event::kGroupIngest)});
+  add(event::kTopicPersonCommands, 1, {std::string(event::kGroupIngest)});
   return out;
 }
 
@@ -240,6 +242,8 @@ Status Process::Parts::start_store() {
     ingest::IngestOptions ingest_options = settings.ingest;
     ingest_options.partitions = settings.partitions;
     ingest_options.persons_block = settings.persons_engine == "postgres";
+    ingest_options.commands = person_commands({*runtime, pipeline.loop(), *store, *objects, *ledger,
+                                               settings.log_retention_ms, settings.runs("load")});
     ingest = ingest::Ingest::make(pipeline.loop(), *runtime, *log, *catalog, *persons, *ledger,
                                   ingest_options);
     on_loop(pipeline, [&] { outcome = ingest->start(); });
@@ -326,6 +330,7 @@ admin::AdminSources Process::Parts::admin_sources() {
                         : static_cast<double>(i.cpu_ns) / 1000.0 / static_cast<double>(i.events);
       return admin::IngestStatus{i.events, i.lag_records, per_event, i.last_error};
     };
+    out.person_commands = [this] { return open_person_commands(*ingest); };
   }
   if (replay) {
     out.replay = [this] {

@@ -24,6 +24,10 @@ void PersonUpdates::take(const event::ProcessedRecord& record) {
     groups.push_back(*group);
   } else if (const auto* type = std::get_if<event::GroupTypeChange>(&record)) {
     group_types.push_back(*type);
+  } else if (const auto* merge = std::get_if<event::PersonMerge>(&record)) {
+    merges.push_back(*merge);
+  } else if (const auto* report = std::get_if<event::PersonCommandReport>(&record)) {
+    reports.push_back(*report);
   }
 }
 

@@ -77,6 +77,23 @@ struct FoundId {
   int64_t version = 0;
 };
 
+/// The merges a person took part in, as the one that stayed or the one that went, in the order of
+/// their decision.
+struct MergeHistory {
+  std::vector<std::string> records;  // each an encoded event::PersonMerge
+  uint64_t forgotten = 0;            // older ones that made room
+};
+/// Kept for each person that stayed; the newest is kept whatever its size.
+inline constexpr size_t kMergesKeptMax = 50;
+inline constexpr size_t kMergeBytesKeptMax = 1U << 20;
+/// Reports of commands kept for each project.
+inline constexpr size_t kCommandReportsKeptMax = 1000;
+
+/// The last versions of a distinct id's mapping and of a person, deleted ones too; -1: never there.
+struct LastVersions {
+  int64_t mapping = -1, person = -1;
+};
+
 struct PersonUpdates {
   std::vector<event::PersonChange> persons;
   std::vector<event::DistinctIdChange> distinct_ids;
@@ -85,6 +102,8 @@ struct PersonUpdates {
   /// Made from what this store holds now, so that version 0 (of a group: 1) means new; saves
   /// looking. A replay leaves it false.
   bool current = false;
+  std::vector<event::PersonMerge> merges{};
+  std::vector<event::PersonCommandReport> reports{};
 
   /// Takes what a record of the processed topic changes in this store; others are passed over. It
   /// borrows what the record borrows.
@@ -112,6 +131,29 @@ class PersonStore {
       const std::vector<GroupKey>& keys) const = 0;
   /// A project's types of groups, by index; at most kGroupTypesMax.
   virtual Result<std::vector<GroupType>> group_types(ProjectId project) const = 0;
+  /// Whether it remembers merges and carries reports; one that does not has no commands about
+  /// persons, and answers the next ones as if there had never been any.
+  virtual bool keeps_history() const { return false; }
+  virtual Result<MergeHistory> merges(ProjectId, const Uuid& /*person*/) const {
+    return MergeHistory{};
+  }
+  /// What a new mapping or person must exceed.
+  virtual Result<LastVersions> last_versions(ProjectId, std::string_view /*distinct_id*/,
+                                             const Uuid& /*person*/) const {
+    return LastVersions{};
+  }
+  /// Whether a distinct id of the project was ever deleted; costs nothing. Until then an id without
+  /// a mapping never had one.
+  virtual bool has_deleted_ids(ProjectId) const { return false; }
+  /// What became of a command: an encoded event::PersonCommandReport.
+  virtual Result<std::optional<std::string>> command_report(ProjectId, const Uuid& /*id*/) const {
+    return std::nullopt;
+  }
+  /// The newest first, at most `reports_max`.
+  virtual Result<std::vector<std::string>> command_reports(ProjectId,
+                                                           size_t /*reports_max*/) const {
+    return std::vector<std::string>{};
+  }
   /// Applies in order; a change whose version is not above the stored one is skipped, and so is a
   /// group type whose index or name is taken. `applied` is
   /// recorded in the same atomic write.

@@ -283,6 +283,150 @@ TEST_P(PersonStoreContract, IdsAreFoundByTheirBeginning) {
   EXPECT_TRUE(store_->find_ids(kProject, "User", 10)->empty());
 }
 
+/// A merge of `a_` into `b_`, and the texts its record borrows.
+struct MergeMaker {
+  std::string source, target;
+  event::PersonMerge record;
+
+  MergeMaker(const PersonChange& from, const PersonChange& into, int64_t time_ms, uint8_t event) {
+    event::encode(from, source);
+    event::encode(into, target);
+    record.project = kProject;
+    record.event_uuid.bytes[15] = event;
+    record.event = "$identify";
+    record.time_ms = time_ms;
+    record.source_id = "a";
+    record.target_id = "b";
+    record.source = source;
+    record.target = target;
+    record.result = into.id;
+    record.moved = {"a"};
+    record.positions = {1, 2};
+  }
+};
+
+std::vector<event::PersonMerge> read(const MergeHistory& history) {
+  std::vector<event::PersonMerge> out;
+  for (const std::string& bytes : history.records) {
+    out.push_back(std::get<event::PersonMerge>(*event::decode_processed(bytes)));
+  }
+  return out;
+}
+
+TEST_P(PersonStoreContract, KeepsMergesForBothSides) {
+  if (!store_->keeps_history()) GTEST_SKIP() << "keeps no history yet";
+  const PersonChange a = person(a_, 1, R"({"x":1})"), b = person(b_, 2, "{}");
+  MergeMaker second(a, b, 2000, 2), first(a, b, 1000, 1);
+  // In any order of applying, in the order of time; with positions, across a restart.
+  for (const MergeMaker* m : {&second, &first}) {
+    PersonUpdates updates;
+    updates.take(m->record);
+    ASSERT_TRUE(store_->apply(updates, {}).has_value());
+  }
+  for (const Uuid& side : {a_, b_}) {
+    const auto history = store_->merges(kProject, side);
+    ASSERT_TRUE(history.has_value());
+    ASSERT_EQ(history->records.size(), 2U);
+    EXPECT_EQ(history->forgotten, 0U);
+    const auto merges = read(*history);
+    EXPECT_EQ(merges[0].time_ms, 1000);
+    EXPECT_EQ(merges[1].event_uuid, second.record.event_uuid);
+    EXPECT_EQ(event::PersonMerge::person(merges[0].source)->properties, R"({"x":1})");
+    EXPECT_EQ(merges[0].positions, (std::vector<int64_t>{1, 2}));
+  }
+  EXPECT_TRUE(store_->merges({2}, a_)->records.empty()) << "another project's";
+  // A higher revision replaces, an older one that is replayed later does not.
+  event::PersonMerge undone = first.record;
+  undone.undone = true;
+  undone.revision = 1;
+  PersonUpdates updates;
+  updates.merges = {undone};
+  ASSERT_TRUE(store_->apply(updates, {}).has_value());
+  updates.merges = {first.record};
+  ASSERT_TRUE(store_->apply(updates, {}).has_value());
+  EXPECT_TRUE(read(*store_->merges(kProject, a_))[0].undone);
+  EXPECT_FALSE(read(*store_->merges(kProject, a_))[1].undone);
+}
+
+TEST_P(PersonStoreContract, TheOldestMergesMakeRoom) {
+  if (!store_->keeps_history()) GTEST_SKIP() << "keeps no history yet";
+  const PersonChange small = person(a_, 1, "{}"), b = person(b_, 2, "{}");
+  constexpr size_t kMany = kMergesKeptMax + 7;
+  PersonUpdates updates;
+  std::vector<std::unique_ptr<MergeMaker>> made;
+  for (size_t i = 0; i < kMany; i++) {
+    made.push_back(std::make_unique<MergeMaker>(small, b, static_cast<int64_t>(i), 1));
+    updates.merges.push_back(made.back()->record);
+    if (i % 10 == 9 || i + 1 == kMany) {
+      ASSERT_TRUE(store_->apply(updates, {}).has_value());
+      updates.merges.clear();
+    }
+  }
+  auto history = store_->merges(kProject, b_);
+  ASSERT_EQ(history->records.size(), kMergesKeptMax);
+  EXPECT_EQ(history->forgotten, 7U);
+  EXPECT_EQ(read(*history).front().time_ms, 7);
+  EXPECT_EQ(store_->merges(kProject, a_)->records.size(), kMergesKeptMax);
+  // Bytes are bounded too, and the newest is always kept.
+  const std::string big = R"({"x":")" + std::string(kMergeBytesKeptMax, 'x') + "\"}";
+  const MergeMaker large(person(a_, 1, big), b, 1'000'000, 1);
+  updates.merges = {large.record};
+  ASSERT_TRUE(store_->apply(updates, {}).has_value());
+  history = store_->merges(kProject, b_);
+  ASSERT_EQ(history->records.size(), 1U);
+  EXPECT_EQ(history->forgotten, kMergesKeptMax + 7);
+}
+
+TEST_P(PersonStoreContract, KnowsTheVersionsOfWhatIsGone) {
+  if (!store_->keeps_history()) GTEST_SKIP() << "keeps no history yet";
+  EXPECT_EQ(store_->last_versions(kProject, "a", a_)->mapping, -1);
+  EXPECT_EQ(store_->last_versions(kProject, "a", a_)->person, -1);
+  apply({person(a_, 3, "{}")}, {mapping("a", a_, 1)}, 1);
+  EXPECT_EQ(store_->last_versions(kProject, "a", a_)->mapping, 1);
+  EXPECT_EQ(store_->last_versions(kProject, "a", a_)->person, 3);
+  EXPECT_FALSE(store_->has_deleted_ids(kProject));
+  DistinctIdChange gone = mapping("a", a_, 2);
+  gone.is_deleted = true;
+  apply({person(a_, 103, "{}", true)}, {gone}, 2);
+  EXPECT_EQ(store_->last_versions(kProject, "a", a_)->mapping, 2);
+  EXPECT_EQ(store_->last_versions(kProject, "a", a_)->person, 103);
+  EXPECT_TRUE(store_->has_deleted_ids(kProject));
+  EXPECT_FALSE(store_->has_deleted_ids({2}));
+  EXPECT_FALSE(find("a").has_value());
+  EXPECT_TRUE(store_->distinct_ids(kProject, a_, 10)->empty());
+}
+
+TEST_P(PersonStoreContract, KeepsTheLastReportOfACommand) {
+  if (!store_->keeps_history()) GTEST_SKIP() << "keeps no history yet";
+  PersonUpdates updates;
+  Uuid one, two;
+  one.bytes[0] = 1;
+  two.bytes[0] = 2;
+  updates.reports = {{kProject, one, "delete_person", "me", "running", "{}", 1},
+                     {kProject, two, "take_ids", "me", "done", "{}", 2},
+                     {kProject, one, "delete_person", "me", "done", R"({"n":1})", 3}};
+  ASSERT_TRUE(store_->apply(updates, {}).has_value());
+  const auto bytes = store_->command_report(kProject, one);
+  ASSERT_TRUE(bytes.has_value() && bytes->has_value());
+  const auto report = std::get<event::PersonCommandReport>(*event::decode_processed(**bytes));
+  EXPECT_EQ(report.state, "done");
+  EXPECT_EQ(report.report, R"({"n":1})");
+  EXPECT_FALSE(store_->command_report({2}, one)->has_value());
+  const auto all = store_->command_reports(kProject, 10);
+  ASSERT_EQ(all->size(), 2U);
+  EXPECT_EQ(std::get<event::PersonCommandReport>(*event::decode_processed((*all)[0])).id, two);
+  EXPECT_EQ(store_->command_reports(kProject, 1)->size(), 1U);
+  // However many there are, the oldest go.
+  for (uint32_t i = 0; i < kCommandReportsKeptMax + 20; i++) {
+    Uuid id;
+    id.bytes = {3, static_cast<uint8_t>(i >> 8), static_cast<uint8_t>(i)};
+    updates.reports = {{kProject, id, "take_ids", "me", "done", "{}", 4}};
+    ASSERT_TRUE(store_->apply(updates, {}).has_value());
+  }
+  EXPECT_EQ(store_->command_reports(kProject, SIZE_MAX)->size(), kCommandReportsKeptMax);
+  EXPECT_FALSE(store_->command_report(kProject, one)->has_value());
+}
+
 INSTANTIATE_TEST_SUITE_P(Engines, PersonStoreContract,
                          ::testing::Values("memory", "rocks", "postgres"),
                          [](const auto& engine) { return std::string(engine.param); });

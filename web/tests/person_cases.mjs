@@ -131,3 +131,40 @@ test("a list that cannot be asked says so and can be tried again", async (t) => 
   await page.getByRole("button", { name: "Try again" }).click();
   await list(page).first().waitFor();
 });
+
+test("a wrong merge is undone from the profile, an id is taken off, and a person deleted", async (t) => {
+  const { page, instance } = t;
+  await instance.send([
+    { event: "seen", distinct_id: "kiosk-7", properties: { $set: { shop: "Oslo" } } },
+    { event: "seen", distinct_id: "lin@example.com", properties: { $set: { email: "lin@example.com" } } },
+  ]);
+  await instance.send([{ event: "$identify", distinct_id: "lin@example.com", properties: { $anon_distinct_id: "kiosk-7" } }]);
+  await instance.send([{ event: "$identify", distinct_id: "lin@example.com", properties: { $anon_distinct_id: "lin-tablet" } }]);
+  await go(t, "/persons?search=lin@example.com", "Persons");
+  await list(page).filter({ hasText: "lin@example.com" }).first().click();
+  await page.getByRole("heading", { level: 1, name: "lin@example.com" }).waitFor();
+  await page.getByRole("tab", { name: /History/ }).click();
+  const merges = page.getByRole("region", { name: "Merges" });
+  await merges.getByText("kiosk-7 was merged into lin@example.com").waitFor();
+  await merges.getByRole("listitem").filter({ hasText: "kiosk-7" }).getByRole("button", { name: "Undo" }).click();
+  await page.getByRole("button", { name: "Undo the merge" }).click();
+  const state = page.getByTestId("command-state");
+  await state.getByText("Done").waitFor();
+  await state.getByRole("link", { name: "The person that is restored" }).waitFor();
+  await page.getByRole("button", { name: "Close", exact: true }).click();
+  await merges.getByText("undone since").waitFor();
+  await page.getByRole("tab", { name: /Distinct ids/ }).click();
+  await page.getByRole("cell", { name: "kiosk-7" }).waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Take ids off" }).click();
+  await page.getByRole("checkbox", { name: "lin-tablet" }).check();
+  await page.getByRole("button", { name: "Take off", exact: true }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Take off" }).click();
+  await state.getByText("Done").waitFor();
+  await page.getByRole("button", { name: "Close", exact: true }).click();
+  await page.getByRole("cell", { name: "lin-tablet" }).waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Delete", exact: true }).click();
+  await page.getByRole("button", { name: "Delete for ever" }).click();
+  await state.getByText("log: done").waitFor();
+  await page.getByRole("button", { name: "Close", exact: true }).click();
+  await page.getByTestId("person-gone").waitFor();
+});

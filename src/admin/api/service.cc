@@ -149,6 +149,7 @@ void Service::route_project(Call& call, wire::Responder& r) {
   if (what == "feature_flags" && call.path.size() <= 5) return feature_flags(call, r);
   if (what == "query" && call.path.size() == 4 && method == "POST") return query(call, r);
   if (what == "query" && call.path.size() == 5 && method == "DELETE") return cancel_query(call, r);
+  if ((what == "persons" || what == "person_commands") && person_commands(call, r)) return;
   if (method == "GET") {
     if (what == "ledger") return ledger_rows(call, r);
     if (what == "tail") return tail(call, r);

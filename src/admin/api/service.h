@@ -6,6 +6,7 @@
 // (the UI).
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -31,6 +32,8 @@ struct Call {
   bool by_cookie = false;
   ProjectId project;  // of /api/projects/{id}/…, checked
 };
+
+inline constexpr size_t kRecentCommandsMax = 1000;
 
 class Service : public AdminService {
  public:
@@ -110,6 +113,17 @@ class Service : public AdminService {
   void event_definitions(Call& call, R& r);
   void property_definitions(Call& call, R& r);
 
+  // person_commands.cc
+  bool person_commands(Call& call, R& r);
+  void person_merges(Call& call, R& r, const Uuid& id);
+  void merge_preview(Call& call, R& r);
+  void split_person(Call& call, R& r, const Uuid& id);
+  void delete_person(Call& call, R& r, const Uuid& id);
+  void list_person_commands(Call& call, R& r);
+  void person_command(Call& call, R& r);
+  void command(Call& call, R& r, std::string_view kind, std::string body);
+  std::vector<PersonCommandStatus> open_commands(ProjectId project) const;
+
   // books.cc
   void ledger_rows(Call& call, R& r);
   void trace(Call& call, R& r);
@@ -151,7 +165,8 @@ class Service : public AdminService {
   History history_;
   std::vector<std::shared_ptr<Tail>> tails_;
   std::vector<std::shared_ptr<RecordingStream>> recordings_;
-  std::map<std::string, ProjectId> queries_;  // running, by id
+  std::map<std::string, ProjectId> queries_;         // running, by id
+  std::deque<PersonCommandStatus> recent_commands_;  // appended here, kRecentCommandsMax at most
   int64_t started_ms_ = 0;
   int64_t login_failures_ = 0, login_window_ms_ = 0;
   bool stopping_ = false;

@@ -53,7 +53,11 @@ struct Decider::Cycle {
   PersonOverlay overlay;
   Warnings warnings;
   HeatmapPoints heatmap;  // of the event at hand
-  PersonStep person_step{overlay, warnings};
+  MergeNotes merges;      // of the event at hand
+  PersonStep person_step{overlay, warnings, merges};
+  std::vector<int64_t> positions;
+  uint32_t place = 0;                                    // of the event at hand
+  size_t changes_bytes = 0;                              // that merges will cause at the end
   std::unordered_set<Identity, IdentityHash> accepted;   // in this batch
   std::map<std::string_view, size_t> quarantined_bytes;  // in this batch, by token
   std::array<uint64_t, 5> counts{};                      // by OutcomeKind
@@ -79,8 +83,10 @@ void Decider::emit(Output& output, const event::ProcessedRecord& record) {
 }
 
 Result<Decided> Decider::decide(event::Lane lane, const std::vector<InputSlice>& slices,
-                                const catalog::Snapshot& snapshot, int64_t now_ms) {
+                                const catalog::Snapshot& snapshot, int64_t now_ms,
+                                const std::vector<int64_t>& positions) {
   Cycle cycle(persons_, now_ms);
+  cycle.positions = positions;
   for (const InputSlice& slice : slices) {
     for (size_t i = 0; i < slice.records.size(); i++) {
       Item item;
@@ -100,10 +106,10 @@ Result<Decided> Decider::decide(event::Lane lane, const std::vector<InputSlice>&
   Decided decided;
   size_t at = 0, bytes = 0;
   for (const InputSlice& slice : slices) {
-    if (bytes >= limits_.output_bytes_max) break;
+    if (bytes + cycle.changes_bytes >= limits_.output_bytes_max) break;
     auto found = std::ranges::find(decided.outputs, slice.partition, &Output::partition);
     if (found == decided.outputs.end()) {
-      decided.outputs.push_back({slice.partition, slice.base, {}, {}, 0});
+      decided.outputs.push_back({slice.partition, slice.base, {}, {}});
       found = std::prev(decided.outputs.end());
       if (!arenas_.empty()) {
         found->arena = std::move(arenas_.back());
@@ -112,7 +118,8 @@ Result<Decided> Decider::decide(event::Lane lane, const std::vector<InputSlice>&
     }
     const size_t before = found->arena.size();
     for (size_t i = 0; i < slice.records.size(); i++) {
-      if (bytes + found->arena.size() - before >= limits_.output_bytes_max) break;
+      const size_t made = bytes + found->arena.size() - before + cycle.changes_bytes;
+      if (made >= limits_.output_bytes_max) break;
       PENSTOCK_CHECK(decide_one(cycle, cycle.heads[at + i], *found));
       found->next = {slice.base.value + static_cast<int64_t>(i) + 1};
       decided.events++;
@@ -213,7 +220,9 @@ Status Decider::decide_one(Cycle& cycle, const Head& head, Output& output) {
   cycle.counts[static_cast<size_t>(outcome.kind)]++;
   emit(output, outcome);
   emit_heatmap(cycle, output);
+  emit_merges(cycle, output);
   emit_warnings(cycle, item, output);
+  cycle.place++;
   return {};
 }
 
@@ -290,6 +299,19 @@ void Decider::emit_heatmap(Cycle& cycle, Output& output) {
   cycle.heatmap_points += cycle.heatmap.record.points.size();
   emit(output, std::move(cycle.heatmap.record));
   cycle.heatmap = {};
+}
+
+void Decider::emit_merges(Cycle& cycle, Output& output) {
+  for (const MergeNote& note : cycle.merges) {
+    event::PersonMerge record = note.record();
+    record.time_ms = cycle.now_ms;
+    record.place = cycle.place;
+    record.positions = cycle.positions;
+    output.merges.push_back(output.ends.size());
+    emit(output, record);
+    cycle.changes_bytes += note.bytes();
+  }
+  cycle.merges.clear();
 }
 
 void Decider::emit_changes(Cycle& cycle, Decided& decided) {

@@ -39,7 +39,8 @@ struct Output {
   Offset next;        // of the input, after the records decided
   std::string arena;  // the records, one behind the other
   std::vector<size_t> ends;
-  size_t persons_from = 0;  // index of the first person or distinct id change
+  size_t persons_from = 0;       // index of the first person or distinct id change
+  std::vector<size_t> merges{};  // indexes of the merges' records
 
   std::vector<std::string_view> records() const;
 };
@@ -61,8 +62,11 @@ class Decider {
 
   /// Decides the slices in order; may end early, then `next` of an output, or a missing output,
   /// tells what is left.
+  /// `now_ms` is later for every cycle. `positions`: the processed partitions' next offsets, for
+  /// the merges' records.
   Result<Decided> decide(event::Lane lane, const std::vector<InputSlice>& slices,
-                         const catalog::Snapshot& snapshot, int64_t now_ms);
+                         const catalog::Snapshot& snapshot, int64_t now_ms,
+                         const std::vector<int64_t>& positions = {});
   /// Gives a finished cycle's memory back for the next ones.
   void recycle(Decided decided);
 
@@ -79,6 +83,7 @@ class Decider {
   static void emit(Output& output, const event::ProcessedRecord& record);
   void emit_warnings(Cycle& cycle, const Item& item, Output& output);
   static void emit_heatmap(Cycle& cycle, Output& output);
+  static void emit_merges(Cycle& cycle, Output& output);
   static void emit_changes(Cycle& cycle, Decided& decided);
 
   const persons::PersonStore& persons_;

@@ -33,6 +33,8 @@ struct IngestService::Cycle {
   std::vector<log::Batch> batches;
   std::vector<Offset> bases;  // of each output, once appended
   int64_t began_ns = 0, cpu_ns = 0;
+  int64_t now_ms = 0;
+  std::vector<int64_t> positions;  // next offsets of the processed partitions when it began
 };
 
 IngestService::IngestService(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log,
@@ -63,9 +65,12 @@ IngestService::IngestService(runtime::Loop& loop, runtime::Runtime& runtime, log
       [this](Partition partition, Offset base, const std::vector<std::string>& records) {
         on_foreign_append(partition, base, records);
       });
+  executor_ =
+      CommandExecutor::make(loop, runtime, log, persons, *this, std::move(options_.commands));
 }
 
 IngestService::~IngestService() {
+  executor_->stop();
   redrive_->stop();
   refusals_->stop();
 }
@@ -104,6 +109,7 @@ Status IngestService::start() {
   note_positions();
   redrive_->start();
   PENSTOCK_CHECK(refusals_->start());
+  PENSTOCK_CHECK(executor_->start());
   schedule_checkpoint();
   return {};
 }
@@ -133,6 +139,12 @@ LaneReader* IngestService::choose(size_t& events_max) {
 void IngestService::pump() {
   if (busy_ || !started_) return;
   if (stopping_) return stop_when_quiet();
+  if (!pauses_.empty()) {
+    busy_ = true;
+    runtime::Task work = std::move(pauses_.front());
+    pauses_.pop_front();
+    return work();
+  }
   size_t events_max = 0;
   LaneReader* chosen = choose(events_max);
   if (chosen == nullptr) return;
@@ -144,8 +156,15 @@ void IngestService::run(LaneReader& from, size_t events_max) {
   auto cycle = std::make_shared<Cycle>();
   cycle->reader = &from;
   auto outcome = std::make_shared<Status>();
-  auto work = [this, cycle, outcome, slices = from.peek(events_max, options_.bytes_per_cycle_max),
-               snapshot = catalog_.snapshot()] { *outcome = decide(*cycle, slices, *snapshot); };
+  std::vector<InputSlice> slices = from.peek(events_max, options_.bytes_per_cycle_max);
+  // The order of decision can be read from the log: by time, which every cycle has its own, then by
+  // partition, then by offset. Undoing a merge goes by it.
+  std::ranges::stable_sort(slices, {}, &InputSlice::partition);
+  cycle->now_ms = cycle_ms_ = std::max(runtime_.clock().wall_ms(), cycle_ms_ + 1);
+  for (const auto& [partition, next] : applied_) cycle->positions.push_back(next);
+  auto work = [this, cycle, outcome, slices = std::move(slices), snapshot = catalog_.snapshot()] {
+    *outcome = decide(*cycle, slices, *snapshot);
+  };
   off_loop(std::move(work), [this, cycle, outcome, &from, events_max] {
     if (*outcome) return append(cycle);
     retry(outcome->error(), [this, &from, events_max] { run(from, events_max); });
@@ -156,7 +175,8 @@ Status IngestService::decide(Cycle& cycle, const std::vector<InputSlice>& slices
                              const catalog::Snapshot& snapshot) {
   cycle.began_ns = runtime_.clock().mono_ns();
   const event::Lane lane = cycle.reader->lane();
-  PENSTOCK_TRY(cycle.decided, decider_.decide(lane, slices, snapshot, runtime_.clock().wall_ms()));
+  PENSTOCK_TRY(cycle.decided,
+               decider_.decide(lane, slices, snapshot, cycle.now_ms, cycle.positions));
   for (const Output& output : cycle.decided.outputs) {
     log::Batch batch;
     batch.partition = output.partition;
@@ -252,6 +272,10 @@ Status IngestService::apply_outputs(const Cycle& cycle) {
     slices.push_back({outputs[i].partition, cycle.bases[i], &records.back()});
     const int64_t next = cycle.bases[i].value + static_cast<int64_t>(records.back().size());
     applied.push_back({outputs[i].partition, {next}});
+    for (const size_t at : outputs[i].merges) {
+      PENSTOCK_TRY(const auto record, event::decode_processed(records.back()[at]));
+      updates.take(record);
+    }
     for (size_t at = outputs[i].persons_from; at < records.back().size(); at++) {
       PENSTOCK_TRY(const auto record, event::decode_processed(records.back()[at]));
       updates.take(record);
@@ -262,51 +286,12 @@ Status IngestService::apply_outputs(const Cycle& cycle) {
   return persons_.apply(updates, applied);
 }
 
-Status IngestService::apply_slice(Partition partition, Offset base,
-                                  const std::vector<std::string_view>& records,
-                                  size_t persons_from) {
-  persons::PersonUpdates updates;
-  for (size_t at = persons_from; at < records.size(); at++) {
-    PENSTOCK_TRY(const auto record, event::decode_processed(records[at]));
-    updates.take(record);
-  }
-  const int64_t next = base.value + static_cast<int64_t>(records.size());
-  PENSTOCK_CHECK(ledger_.apply_processed(partition, base, records));
-  PENSTOCK_CHECK(persons_.apply(updates, {{partition, {next}}}));
-  applied_[partition.value] = next;
-  return {};
-}
-
-void IngestService::on_foreign_append(Partition partition, Offset base,
-                                      const std::vector<std::string>& records) {
-  if (busy_ || base.value != applied_[partition.value]) return;
-  const std::vector<std::string_view> views(records.begin(), records.end());
-  if (const Status s = apply_slice(partition, base, views, views.size()); !s) {
-    diag::warn("an append is applied later", {{"error", s.error().message}});
-  }
-}
-
 void IngestService::catch_up(std::shared_ptr<Cycle> cycle) {
-  const auto again = [this, cycle] { catch_up(cycle); };
-  const auto bounds = log_.bounds(std::string(event::kTopicProcessed));
-  if (!bounds) return retry(bounds.error(), again);
-  std::vector<log::ScanRange> ranges;
-  for (const log::PartitionBounds& b : *bounds) {
-    ranges.push_back({b.partition, {applied_[b.partition.value]}, b.end});
-  }
-  const std::weak_ptr<int> guard = alive();
-  log::scan(
-      log_, loop_, std::string(event::kTopicProcessed), std::move(ranges),
-      [this, guard](const log::ScanSlice& slice) -> Status {
-        if (guard.expired()) return fail(Code::kCancelled, "ingest is gone");
-        return apply_slice(slice.partition, slice.base, slice.records, 0);
-      },
-      [this, guard, cycle, again](const Status& status) {
-        if (guard.expired()) return;
-        if (!status) return retry(status.error(), again);
-        advance_to_log(*cycle->reader);
-        finish(*cycle);
-      });
+  read_back([this, cycle](const Status& status) {
+    if (!status) return retry(status.error(), [this, cycle] { catch_up(cycle); });
+    advance_to_log(*cycle->reader);
+    finish(*cycle);
+  });
 }
 
 /// An earlier attempt whose outcome was unknown may have decided more than the last one did.
@@ -350,6 +335,7 @@ void IngestService::finish(Cycle& cycle) {
   }
   note_positions();
   decider_.recycle(std::move(cycle.decided));
+  finished_ms_ = cycle_ms_;
   retry_ms_ = 0;
   busy_ = false;
   // Through the queue, so that others on this loop have their turn.
@@ -438,6 +424,7 @@ void IngestService::stop(runtime::Task done) {
   loop_.cancel(checkpoint_timer_);
   redrive_->stop();
   refusals_->stop();
+  executor_->stop();
   for (auto& r : readers_) r->stop();
   stop_when_quiet();
 }

@@ -7,9 +7,11 @@
 
 #include <array>
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <mutex>
 
+#include "ingest/commands/executor.h"
 #include "ingest/cycle/decider.h"
 #include "ingest/cycle/lane_reader.h"
 #include "ingest/ingest.h"
@@ -18,7 +20,7 @@
 
 namespace penstock::ingest {
 
-class IngestService final : public Ingest {
+class IngestService final : public Ingest, private CommandHost {
  public:
   IngestService(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log,
                 catalog::Catalog& catalog, persons::PersonStore& persons, ledger::Ledger& ledger,
@@ -28,6 +30,7 @@ class IngestService final : public Ingest {
   Status start() override;
   void stop(runtime::Task done) override;
   IngestStats stats() const override;
+  std::vector<CommandStatus> commands() const override { return executor_->statuses(); }
 
  private:
   struct Cycle;
@@ -47,13 +50,21 @@ class IngestService final : public Ingest {
   /// Runs `work` and then, on the loop, `then`: at once, or in the pool when persons live on
   /// another machine. `busy_` keeps everything `work` touches to itself.
   void off_loop(std::move_only_function<void()> work, runtime::Task then);
-  /// Applies what the processed topic holds beyond what was applied, reading it back.
   void catch_up(std::shared_ptr<Cycle> cycle);
   /// Between cycles a foreign append is applied at once; a cycle finds it by itself.
   void on_foreign_append(Partition partition, Offset base, const std::vector<std::string>& records);
   Status apply_slice(Partition partition, Offset base, const std::vector<std::string_view>& records,
                      size_t persons_from);
   void advance_to_log(LaneReader& from);
+  /// Applies what the processed topic holds beyond what was applied, reading it back.
+  void read_back(std::move_only_function<void(Status)> done);
+  // CommandHost
+  void pause(runtime::Task work) override;
+  void resume() override;
+  void apply_log(std::move_only_function<void(Status)> done) override {
+    read_back(std::move(done));
+  }
+  int64_t last_cycle_ms() const override { return finished_ms_; }
   void finish(Cycle& cycle);
   void note_positions();
   void retry(const Error& error, runtime::Task again);
@@ -74,11 +85,14 @@ class IngestService final : public Ingest {
   std::array<std::unique_ptr<LaneReader>, event::kEventLanes.size()> readers_;
   std::shared_ptr<Redrive> redrive_;
   std::shared_ptr<RefusalWarnings> refusals_;
+  std::shared_ptr<CommandExecutor> executor_;
+  std::deque<runtime::Task> pauses_;    // wait for the cycle to end
   std::map<int32_t, int64_t> applied_;  // next offset of each processed partition
   bool busy_ = false, started_ = false, stopping_ = false, checkpointing_ = false;
   bool overflow_next_ = false;
   double historical_credit_ = 0;  // events the historical lane may take beside live work
   int64_t retry_ms_ = 0;
+  int64_t cycle_ms_ = 0, finished_ms_ = 0;  // times of the last cycle, and of the last applied one
   runtime::TimerId checkpoint_timer_ = 0;
   runtime::Task stopped_;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);

@@ -82,6 +82,22 @@ const std::string& PersonState::text() const {
   return text_;
 }
 
+event::PersonChange PersonState::change(std::string& stamps_text) const {
+  event::PersonChange out;
+  out.project = project;
+  out.id = id;
+  out.properties = deleted ? std::string_view("{}") : std::string_view(text());
+  out.created_at_ms = created_at_ms_;
+  out.is_identified = is_identified;
+  out.is_deleted = deleted;
+  out.version = static_cast<uint64_t>(
+      deleted ? std::max<int64_t>(version_floor, 0) + kDeletedVersionStep : version_floor + 1);
+  out.last_seen_at_ms = last_seen_at_ms;
+  stamps_text = deleted ? std::string() : stamps_bytes();
+  out.stamps = stamps_text;
+  return out;
+}
+
 PersonState* PersonOverlay::add_person(persons::Person person) {
   auto& slot = persons_[person.id];
   if (slot == nullptr) {
@@ -113,11 +129,24 @@ Status PersonOverlay::fetch(const std::vector<persons::DistinctIdKey>& keys) {
   }
   for (size_t i = 0; i < places.size(); i++) {
     mapping_order_.push_back(places[i]);
-    if (!(*found)[i]) continue;
+    if (!(*found)[i]) {
+      PENSTOCK_CHECK(read_last_versions(*places[i]));
+      continue;
+    }
     places[i]->attached_at_ms = (*found)[i]->attached_at_ms;
     places[i]->person = add_person(std::move(*(*found)[i]));
     places[i]->person->ids.push_back(places[i]);
   }
+  return {};
+}
+
+Status PersonOverlay::read_last_versions(MappingState& mapping) const {
+  if (!store_.has_deleted_ids(mapping.project)) return {};
+  PENSTOCK_TRY(const auto last,
+               store_.last_versions(mapping.project, mapping.distinct_id,
+                                    persons::person_uuid(mapping.project, mapping.distinct_id)));
+  mapping.last_version = last.mapping;
+  mapping.last_person = last.person;
   return {};
 }
 
@@ -142,6 +171,7 @@ PersonState& PersonOverlay::create(MappingState& mapping, int64_t created_at_ms,
   }
   slot = std::make_unique<PersonState>(std::move(person), false, mapping.distinct_id);
   person_order_.push_back(slot.get());
+  slot->version_floor = mapping.last_person;
   slot->write = true;
   slot->partition = partition;
   assign(mapping, *slot, 0, 0, partition);
@@ -152,7 +182,7 @@ void PersonOverlay::assign(MappingState& mapping, PersonState& person, int64_t v
                            int64_t at_ms, Partition partition) {
   if (mapping.person != nullptr) std::erase(mapping.person->ids, &mapping);
   mapping.person = &person;
-  mapping.version = version;
+  mapping.version = std::max(version, mapping.last_version + 1);
   mapping.attached_at_ms = std::max(mapping.attached_at_ms, at_ms);
   mapping.changed = true;
   mapping.partition = partition;
@@ -160,7 +190,8 @@ void PersonOverlay::assign(MappingState& mapping, PersonState& person, int64_t v
 }
 
 Result<bool> PersonOverlay::move_ids(PersonState& source, PersonState& target, size_t ids_max,
-                                     int64_t at_ms, Partition partition) {
+                                     int64_t at_ms, Partition partition,
+                                     std::vector<Moved>& moved) {
   std::vector<persons::Mapping> stored;
   if (source.stored) {
     PENSTOCK_TRY(stored, store_.mappings(source.project, source.id, ids_max + 1));
@@ -180,7 +211,15 @@ Result<bool> PersonOverlay::move_ids(PersonState& source, PersonState& target, s
     // One that moved away earlier in this cycle keeps its newer version and its new person.
     if (!slot->changed) slot->version = m.version;
   }
-  for (MappingState* mapping : std::vector<MappingState*>(source.ids)) {
+  size_t bytes = 0;
+  for (const MappingState* mapping : source.ids) bytes += mapping->distinct_id.size();
+  if (bytes > kMovedBytesMax) return false;
+  // From the back, so that taking each one off its person costs nothing.
+  while (!source.ids.empty()) {
+    MappingState* mapping = source.ids.back();
+    source.ids.pop_back();
+    mapping->person = nullptr;
+    moved.push_back({mapping->distinct_id, mapping->attached_at_ms});
     assign(*mapping, target, mapping->version + 1, at_ms, partition);
   }
   return true;
@@ -190,19 +229,7 @@ PersonOverlay::Changes PersonOverlay::changes() const {
   Changes out;
   for (const PersonState* p : person_order_) {
     if (!p->write) continue;
-    event::PersonChange change;
-    change.project = p->project;
-    change.id = p->id;
-    change.properties = p->deleted ? std::string_view("{}") : std::string_view(p->text());
-    change.created_at_ms = p->created_at_ms();
-    change.is_identified = p->is_identified;
-    change.is_deleted = p->deleted;
-    change.version = static_cast<uint64_t>(p->deleted ? std::max<int64_t>(p->version_floor, 0) +
-                                                            kDeletedVersionStep
-                                                      : p->version_floor + 1);
-    change.last_seen_at_ms = p->last_seen_at_ms;
-    if (!p->deleted) change.stamps = out.stamps.emplace_back(p->stamps_bytes());
-    out.persons.push_back({p->partition, change});
+    out.persons.push_back({p->partition, p->change(out.stamps.emplace_back())});
   }
   for (const MappingState* m : mapping_order_) {
     if (!m->changed) continue;

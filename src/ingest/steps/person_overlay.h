@@ -24,6 +24,9 @@ namespace penstock::ingest {
 
 struct MappingState;
 
+/// Distinct ids that one merge moves, in bytes: they are in its record and in a change each.
+inline constexpr size_t kMovedBytesMax = 1U << 20;
+
 class PersonState {
  public:
   /// `founder`: the distinct id that a new one is of.
@@ -55,6 +58,8 @@ class PersonState {
   std::string stamps_bytes() const;
   /// Properties as JSON text; valid until the next change.
   const std::string& text() const;
+  /// The record that makes it what it is now; borrows from it and `stamps` until the next change.
+  event::PersonChange change(std::string& stamps) const;
 
  private:
   int64_t created_at_ms_;
@@ -76,6 +81,8 @@ struct MappingState {
   int64_t attached_at_ms = 0;     // Person::attached_at_ms
   bool changed = false;
   Partition partition;
+  /// What a deletion left: a mapping and a person of this id begin above these versions.
+  int64_t last_version = -1, last_person = -1;
 };
 
 class PersonOverlay {
@@ -92,9 +99,14 @@ class PersonOverlay {
   /// Gives a mapping to a person at this version, because of a merge at `at_ms`.
   void assign(MappingState& mapping, PersonState& person, int64_t version, int64_t at_ms,
               Partition partition);
-  /// Moves every id of `source` to `target`. False: more than `ids_max`, nothing was moved.
+  struct Moved {
+    std::string distinct_id;
+    int64_t attached_at_ms = 0;  // before
+  };
+  /// Moves every id of `source` to `target`, and says which. False: more than `ids_max`, or more
+  /// than kMovedBytesMax bytes of them; nothing was moved.
   Result<bool> move_ids(PersonState& source, PersonState& target, size_t ids_max, int64_t at_ms,
-                        Partition partition);
+                        Partition partition, std::vector<Moved>& moved);
 
   struct Changes {
     struct Person {
@@ -114,6 +126,7 @@ class PersonOverlay {
 
  private:
   PersonState* add_person(persons::Person person);
+  Status read_last_versions(MappingState& mapping) const;
 
   const persons::PersonStore& store_;
   std::unordered_map<std::string, std::unique_ptr<MappingState>> mappings_;

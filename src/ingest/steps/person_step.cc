@@ -15,8 +15,6 @@ constexpr int64_t kForceUpgradeAfterMs = 60'000;
 constexpr int64_t kHourMs = 3'600'000;
 constexpr size_t kPersonBytesMax = 655'360;
 constexpr size_t kTrimmedPersonBytes = 524'288;
-/// Ids moved by one merge; a person with more is left where it is, with a warning.
-constexpr size_t kMovedIdsMax = 10'000;
 
 constexpr std::array<std::string_view, 10> kIllegalAnyCase{
     "anonymous",         "guest", "distinctid", "distinct_id", "id",
@@ -121,81 +119,6 @@ void PersonStep::mark_identified(PersonState& person, Partition partition) {
   person.is_identified = true;
   person.write = true;
   person.partition = partition;
-}
-
-Result<PersonState*> PersonStep::merge(const Item& item, MappingState& target) {
-  const std::string_view other = *item.merge_with;
-  const std::string_view into = item.raw.distinct_id;
-  if (other == into) return target.person;
-  for (const auto& [illegal, fine] : {std::pair{into, other}, std::pair{other, into}}) {
-    if (!is_unmergeable(illegal)) continue;
-    warn(item, "cannot_merge_with_illegal_distinct_id", "illegalDistinctId", illegal,
-         "otherDistinctId", fine);
-    return target.person;
-  }
-  PENSTOCK_TRY(MappingState * source, overlay_.mapping(item.project->id, other));
-  const Partition partition = item.source.partition;
-  PersonState* result = target.person;
-  if (source->person != nullptr && target.person != nullptr) {
-    if (source->person != target.person) {
-      PENSTOCK_TRY(result, merge_both(item, *source, target));
-    }
-  } else if (source->person != nullptr) {
-    result = source->person;
-    overlay_.assign(target, *result, 1, item.timestamp_ms, partition);
-  } else if (target.person != nullptr) {
-    overlay_.assign(*source, *result, 1, item.timestamp_ms, partition);
-  } else {
-    result = &overlay_.create(target, item.timestamp_ms, partition);
-    result->last_seen_at_ms = floor_hour(item.timestamp_ms);
-    overlay_.assign(*source, *result, 1, item.timestamp_ms, partition);
-  }
-  // The person that results is identified, even when the merge itself was refused (ERRATA B3).
-  mark_identified(*result, partition);
-  return result;
-}
-
-Result<PersonState*> PersonStep::merge_both(const Item& item, MappingState& source_id,
-                                            MappingState& target_id) {
-  PersonState& source = *source_id.person;
-  PersonState& target = *target_id.person;
-  if (source.is_identified && item.event != "$merge_dangerously") {
-    warn(item, "cannot_merge_already_identified", "sourcePersonDistinctId", source_id.distinct_id,
-         "targetPersonDistinctId", target_id.distinct_id);
-    return &target;
-  }
-  const Partition partition = item.source.partition;
-  PENSTOCK_TRY(const bool moved,
-               overlay_.move_ids(source, target, kMovedIdsMax, item.timestamp_ms, partition));
-  if (!moved) {
-    warn(item, "merge_move_limit_exceeded", "sourcePersonDistinctId", source_id.distinct_id,
-         "targetPersonDistinctId", target_id.distinct_id);
-    return &target;
-  }
-  target.begins_at(source.created_at_ms());
-  for (const event::JsonFields::Field& f : source.fields().fields()) {
-    persons::PropertyStamp stamp = source.stamp(f.key);
-    const bool overtook = stamp.event_ms > item.timestamp_ms;
-    stamp.reached_ms = std::max(stamp.reached_ms, item.timestamp_ms);
-    if (target.find(f.key)) {
-      const persons::PropertyStamp present = target.stamp(f.key);
-      // Up to the merge itself the target keeps its own, at equal times too.
-      if (!overtook && present.reached_ms <= item.timestamp_ms) continue;
-      if (stamp.once != present.once) continue;
-      if (!(stamp.once ? persons::set_once_replaces(stamp, present)
-                       : persons::set_is_later(stamp, present))) {
-        continue;
-      }
-    }
-    target.put(f.key, f.value, stamp);
-  }
-  target.version_floor = std::max(target.version_floor, source.version_floor);
-  target.write = true;
-  target.partition = partition;
-  source.deleted = true;
-  source.write = true;
-  source.partition = partition;
-  return &target;
 }
 
 bool PersonStep::update(const Item& item, PersonState& person, persons::PropertyStamp stamp,

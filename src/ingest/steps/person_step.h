@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "ingest/steps/item.h"
+#include "ingest/steps/merge_note.h"
 #include "ingest/steps/person_overlay.h"
 
 namespace penstock::ingest {
@@ -23,16 +24,26 @@ struct RowPerson {
 
 class PersonStep {
  public:
-  PersonStep(PersonOverlay& overlay, Warnings& warnings) : overlay_(overlay), warnings_(warnings) {}
+  PersonStep(PersonOverlay& overlay, Warnings& warnings, MergeNotes& notes)
+      : overlay_(overlay), warnings_(warnings), notes_(notes) {}
 
   Result<RowPerson> run(const Item& item);
 
  private:
   Result<RowPerson> run_personless(const Item& item);
   Result<RowPerson> run_full(const Item& item);
+  // merge_step.cc
   /// The person the event goes to after its merge, or null when there is none yet.
   Result<PersonState*> merge(const Item& item, MappingState& target);
   Result<PersonState*> merge_both(const Item& item, MappingState& source, MappingState& target);
+  Result<bool> guard_refuses(const Item& item, const MappingState& source,
+                             const MappingState& target);
+  bool identified_refuses(const Item& item, const MappingState& source, const MappingState& target);
+  Result<bool> move_ids(const Item& item, const MappingState& source_id,
+                        const MappingState& target_id, MergeNote& note);
+  static void take_properties(const Item& item, const PersonState& source, PersonState& target);
+  MergeNote& note(const Item& item, const PersonState* source, const PersonState* target);
+
   /// Returns whether the person now shows all that the event sets.
   bool update(const Item& item, PersonState& person, persons::PropertyStamp stamp, bool fresh);
   static void put_set(PersonState& person, const event::JsonFields::Field& field,
@@ -49,6 +60,7 @@ class PersonStep {
 
   PersonOverlay& overlay_;
   Warnings& warnings_;
+  MergeNotes& notes_;
   std::string scratch_;
   /// Of the event at hand; points into its item.
   struct Changes {

@@ -67,12 +67,20 @@ struct SeenHeatmap {
   int viewport_width = 0, viewport_height = 0;
   std::vector<SeenPoint> points;
 };
+struct SeenMerge {
+  std::string source_id, target_id;
+  std::string source, target;  // properties before; empty: no person
+  Uuid result;
+  std::vector<std::string> moved;
+  uint32_t place = 0;
+};
 struct Seens {
   std::vector<Seen> outcomes;
   std::vector<SeenPerson> persons;
   std::vector<SeenMapping> mappings;
   std::vector<std::pair<std::string, std::string>> warnings;  // type, details
   std::vector<SeenHeatmap> heatmaps;
+  std::vector<SeenMerge> merges;
 };
 
 class Fixture {

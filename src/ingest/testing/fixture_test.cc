@@ -34,6 +34,16 @@ void take(Seens& out, const event::ProcessedRecord& record) {
     out.mappings.push_back({std::string(d->distinct_id), d->person_id, d->version});
   } else if (const auto* w = std::get_if<event::IngestionWarning>(&record)) {
     out.warnings.emplace_back(w->type, w->details);
+  } else if (const auto* m = std::get_if<event::PersonMerge>(&record)) {
+    SeenMerge s;
+    s.source_id = m->source_id;
+    s.target_id = m->target_id;
+    if (const auto from = event::PersonMerge::person(m->source)) s.source = from->properties;
+    if (const auto to = event::PersonMerge::person(m->target)) s.target = to->properties;
+    s.result = m->result;
+    s.moved.assign(m->moved.begin(), m->moved.end());
+    s.place = m->place;
+    out.merges.push_back(std::move(s));
   } else if (const auto* h = std::get_if<event::Heatmap>(&record)) {
     SeenHeatmap s{std::string(h->session_id), std::string(h->distinct_id), h->timestamp_ms,
                   h->viewport_width,          h->viewport_height,          {}};

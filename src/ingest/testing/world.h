@@ -4,7 +4,9 @@
 // what they had not flushed, as their real engines may.
 #pragma once
 
+#include <algorithm>
 #include <functional>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -40,7 +42,16 @@ class FaultyLog : public log::Log {
     inner_->fetch(home, std::move(request), std::move(done));
   }
   Result<std::vector<log::PartitionBounds>> bounds(const std::string& topic) const override {
-    return inner_->bounds(topic);
+    auto out = inner_->bounds(topic);
+    if (out && topic == event::kTopicProcessed) {
+      for (log::PartitionBounds& b : *out) b.start = std::max(b.start, kept_from_[b.partition]);
+    }
+    return out;
+  }
+  /// As if retention had deleted what `processed` holds.
+  void forget_processed() {
+    const auto now = bounds(std::string(event::kTopicProcessed));
+    for (const log::PartitionBounds& b : *now) kept_from_[b.partition] = b.end;
   }
   int64_t last_sequence(const std::string& topic, Partition partition,
                         uint64_t producer) const override {
@@ -59,6 +70,7 @@ class FaultyLog : public log::Log {
  private:
   std::unique_ptr<log::Log> inner_;
   std::mt19937_64 random_;
+  mutable std::map<Partition, Offset> kept_from_;
 };
 
 struct Sent {
@@ -84,10 +96,18 @@ class World {
             bool report = true);
   /// As capture tells of refused requests.
   void refuse(const event::RefusalCount& count);
+  /// Appends what people ask for; answers its id.
+  Uuid command(std::string_view kind, const std::string& body);
+  struct Report {
+    std::string state, report;
+  };
+  /// Until the command is done.
+  Report report_of(const Uuid& command);
   /// Until every raw record is decided and applied.
   void settle();
   void run_ms(int64_t ms) { runtime_.run_for(std::chrono::milliseconds(ms)); }
   void create_project(const std::string& token);
+  void forget_processed() { log_->forget_processed(); }
 
   /// Everything in the processed topic, by partition, decoded from the bytes kept here.
   std::vector<std::vector<std::string>> processed();
@@ -111,6 +131,7 @@ class World {
   std::unique_ptr<ledger::Ledger> ledger_;
   std::unique_ptr<persons::PersonStore> persons_;
   std::unique_ptr<Ingest> ingest_;
+  uint64_t commands_ = 1;
 };
 
 }  // namespace penstock::ingest::testing

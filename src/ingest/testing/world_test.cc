@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/hash.h"
+#include "event/person_command.h"
 #include "log/memory_log.h"
 #include "log/scan.h"
 
@@ -52,6 +53,7 @@ World::World(uint64_t seed, IngestOptions options)
                     .required_groups = {}});
   topics.push_back({.name = std::string(event::kTopicRefused), .required_groups = {}});
   topics.push_back({.name = std::string(event::kTopicRefusalCounts), .required_groups = {}});
+  topics.push_back({.name = std::string(event::kTopicPersonCommands), .required_groups = {}});
   EXPECT_TRUE(log_->start(std::move(topics)).has_value());
   create_project("phc_one");
 }
@@ -191,6 +193,45 @@ void World::refuse(const event::RefusalCount& count) {
                  done = true;
                });
   EXPECT_EQ(runtime_.run_until([&] { return done; }), runtime::SimEnd::kDone);
+}
+
+Uuid World::command(std::string_view kind, const std::string& body) {
+  Uuid id;
+  id.bytes[0] = 7;
+  for (size_t i = 0; i < 8; i++) {
+    id.bytes[15 - i] = static_cast<uint8_t>(commands_ >> (8 * i));
+  }
+  commands_++;
+  std::string record;
+  event::encode(event::PersonCommand{id, {1}, runtime_.clock().wall_ms(), kind, "a test", body},
+                record);
+  log::Batch batch;
+  batch.count = 1;
+  log::encode_record(batch.data, record);
+  std::vector<log::Batch> batches;
+  batches.push_back(std::move(batch));
+  bool done = false;
+  log_->append(loop_, std::string(event::kTopicPersonCommands), std::move(batches),
+               [&](const Result<std::vector<log::Appended>>& got) {
+                 EXPECT_TRUE(got.has_value());
+                 done = true;
+               });
+  EXPECT_EQ(runtime_.run_until([&] { return done; }), runtime::SimEnd::kDone);
+  return id;
+}
+
+World::Report World::report_of(const Uuid& command) {
+  Report out;
+  const auto look = [&] {
+    const auto bytes = persons_->command_report({1}, command);
+    if (!bytes || !*bytes) return false;
+    const auto record = event::decode_processed(**bytes);
+    const auto& report = std::get<event::PersonCommandReport>(*record);
+    out = {std::string(report.state), std::string(report.report)};
+    return out.state != "running" && ingest_->commands().empty();
+  };
+  EXPECT_EQ(runtime_.run_until(look, std::chrono::minutes(10)), runtime::SimEnd::kDone);
+  return out;
 }
 
 std::vector<std::vector<std::string>> World::processed() {

@@ -1,7 +1,6 @@
 #include "persons/kv/kv_person_store.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "base/metrics.h"
 #include "log/scan.h"
@@ -31,21 +30,6 @@ Person to_person(ProjectId project, const Uuid& id, const PersonValue& v) {
 }
 
 }  // namespace
-
-/// One apply in the making: the batch and what it will have written, so that later changes of the
-/// same keys see earlier ones.
-struct KvPersonStore::Change {
-  kv::WriteBatch batch;
-  std::unordered_map<std::string, std::optional<std::string>> known;  // read or written
-  std::map<ProjectId, int64_t> count_delta;
-
-  void put(const std::string& key, std::string value) {
-    batch.put(key, value);
-    known.insert_or_assign(key, std::move(value));
-  }
-  /// What is known of a key; reads for a key that nobody asked for are none.
-  const std::optional<std::string>& get(const std::string& key) { return known[key]; }
-};
 
 KvPersonStore::KvPersonStore(std::unique_ptr<kv::KeyValue> kv) : kv_(std::move(kv)) {}
 
@@ -175,7 +159,10 @@ Status KvPersonStore::apply_mapping(Change& change, const event::DistinctIdChang
   }
   change.put(key, encode_mapping({mapping.person_id, mapping.version, mapping.is_deleted,
                                   mapping.attached_at_ms}));
-  if (!mapping.is_deleted) {
+  if (mapping.is_deleted) {
+    change.deleted_in.insert(mapping.project.value);
+    change.batch.put(deleted_key(mapping.project), "");
+  } else {
     change.batch.put(reverse_key(mapping.project, mapping.person_id, mapping.distinct_id),
                      encode_reverse(mapping.version, mapping.attached_at_ms));
   }
@@ -284,6 +271,8 @@ Status KvPersonStore::apply(const PersonUpdates& updates,
   for (const event::GroupTypeChange& t : updates.group_types) {
     if (Status s = apply_group_type(change, t); !s) return s;
   }
+  if (Status s = apply_merges(change, updates); !s) return s;
+  if (Status s = apply_reports(change, updates.reports); !s) return s;
   for (const auto& [project, delta] : change.count_delta) {
     if (delta == 0) continue;
     PENSTOCK_TRY(const auto bytes, kv_->get(count_key(project)));
@@ -301,6 +290,7 @@ Status KvPersonStore::apply(const PersonUpdates& updates,
   if (Status s = kv_->write(change.batch); !s) return s;
   unflushed_ = true;
   for (const auto& [partition, at] : next) applied_[partition] = at;
+  deleted_in_.merge(change.deleted_in);
   applied_metric.add(updates.persons.size() + updates.distinct_ids.size() + updates.groups.size() +
                      updates.group_types.size());
   return {};
@@ -324,6 +314,14 @@ Status KvPersonStore::load() {
         applied_[static_cast<int32_t>(partition)] = decode_number(value);
         return true;
       });
+  if (!s) return s;
+  const std::string deleted(1, kDeletedPrefix);
+  s = kv_->scan(deleted, kv::prefix_end(deleted), [&](std::string_view key, std::string_view) {
+    uint64_t project = 0;
+    for (char c : key.substr(1)) project = (project << 8) | static_cast<uint8_t>(c);
+    deleted_in_.insert(static_cast<int64_t>(project));
+    return true;
+  });
   loaded_ = s.has_value();
   return s;
 }

@@ -9,7 +9,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "kv/key_value.h"
@@ -34,6 +36,15 @@ class KvPersonStore final : public PersonStore {
   Result<std::vector<std::optional<Group>>> fetch_groups(
       const std::vector<GroupKey>& keys) const override;
   Result<std::vector<GroupType>> group_types(ProjectId project) const override;
+  bool keeps_history() const override { return true; }
+  Result<MergeHistory> merges(ProjectId project, const Uuid& person) const override;
+  Result<LastVersions> last_versions(ProjectId project, std::string_view distinct_id,
+                                     const Uuid& person) const override;
+  bool has_deleted_ids(ProjectId project) const override;
+  Result<std::optional<std::string>> command_report(ProjectId project,
+                                                    const Uuid& id) const override;
+  Result<std::vector<std::string>> command_reports(ProjectId project,
+                                                   size_t reports_max) const override;
   Status apply(const PersonUpdates& updates, const std::vector<log::Position>& applied) override;
   std::vector<log::Position> applied() const override;
   void recover(log::Log& log, runtime::Loop& home, Done done) override;
@@ -41,13 +52,33 @@ class KvPersonStore final : public PersonStore {
   Result<uint64_t> count(ProjectId project) const override;
 
  private:
-  struct Change;
+  /// One apply in the making: the batch and what it will have written, so that later changes of the
+  /// same keys see earlier ones.
+  struct Change {
+    kv::WriteBatch batch;
+    std::unordered_map<std::string, std::optional<std::string>> known;  // read or written
+    std::map<ProjectId, int64_t> count_delta;
+    std::set<int64_t> deleted_in;
+
+    void put(const std::string& key, std::string value) {
+      batch.put(key, value);
+      known.insert_or_assign(key, std::move(value));
+    }
+    /// What is known of a key; reads for a key that nobody asked for are none.
+    const std::optional<std::string>& get(const std::string& key) { return known[key]; }
+  };
 
   Status read(Change& change, const PersonUpdates& updates) const;
   Status apply_person(Change& change, const event::PersonChange& person) const;
   Status apply_mapping(Change& change, const event::DistinctIdChange& mapping) const;
   static Status apply_group(Change& change, const event::GroupChange& group);
   static Status apply_group_type(Change& change, const event::GroupTypeChange& type);
+  // merge_history.cc
+  Status apply_merges(Change& change, const PersonUpdates& updates) const;
+  Status forget_merges(Change& change, ProjectId project, const Uuid& person,
+                       const std::map<std::string, size_t>& added) const;
+  Status apply_reports(Change& change,
+                       const std::vector<event::PersonCommandReport>& reports) const;
   Status load();
 
   mutable std::mutex mutex_;
@@ -55,6 +86,7 @@ class KvPersonStore final : public PersonStore {
   bool loaded_ = false;
   bool unflushed_ = false;
   std::map<int32_t, int64_t> applied_;
+  std::set<int64_t> deleted_in_;  // projects
 };
 
 }  // namespace penstock::persons

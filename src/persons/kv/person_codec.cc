@@ -11,6 +11,9 @@ void put_project(std::string& out, ProjectId project) {
   const auto v = static_cast<uint64_t>(project.value);
   for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>(v >> shift));
 }
+void put_number(std::string& out, uint32_t v) {
+  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(v >> shift));
+}
 void put_uuid(std::string& out, const Uuid& id) {
   for (uint8_t b : id.bytes) out.push_back(static_cast<char>(b));
 }
@@ -54,11 +57,28 @@ std::string group_type_key(ProjectId project, uint8_t index) {
   out.push_back(static_cast<char>(index));
   return out;
 }
+std::string merge_prefix(char prefix, ProjectId project, const Uuid& person) {
+  std::string out = begin(prefix, project);
+  put_uuid(out, person);
+  return out;
+}
+std::string merge_key(char prefix, const Uuid& person, const event::PersonMerge& merge) {
+  std::string out = merge_prefix(prefix, merge.project, person);
+  put_project(out, {merge.time_ms});
+  put_number(out, merge.place);
+  put_uuid(out, merge.event_uuid);
+  return out;
+}
+std::string report_prefix(ProjectId project) { return begin(kReportPrefix, project); }
+std::string report_key(ProjectId project, const Uuid& command) {
+  std::string out = report_prefix(project);
+  put_uuid(out, command);
+  return out;
+}
+std::string deleted_key(ProjectId project) { return begin(kDeletedPrefix, project); }
 std::string applied_key(Partition partition) {
   std::string out(1, kAppliedPrefix);
-  for (int shift = 24; shift >= 0; shift -= 8) {
-    out.push_back(static_cast<char>(partition.value >> shift));
-  }
+  put_number(out, static_cast<uint32_t>(partition.value));
   return out;
 }
 

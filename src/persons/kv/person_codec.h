@@ -19,6 +19,13 @@ inline constexpr char kCountPrefix = 'n';      // project → number of persons
 inline constexpr char kGroupPrefix = 'g';      // project, type index, key → GroupValue
 inline constexpr char kGroupTypePrefix = 't';  // project, type index → GroupTypeValue
 inline constexpr char kAppliedPrefix = 'a';    // partition → next offset
+inline constexpr char kMergePrefix =
+    'm';  // project, resulting person, time, place, event → PersonMerge
+inline constexpr char kMergedPrefix =
+    'r';  // project, source person, time, place, event → result's uuid
+inline constexpr char kForgottenPrefix = 'f';  // project, person → number of merges forgotten
+inline constexpr char kReportPrefix = 'c';     // project, command → PersonCommandReport
+inline constexpr char kDeletedPrefix = 'x';    // project: ids were deleted in it
 
 std::string person_key(ProjectId project, const Uuid& id);
 std::string mapping_key(ProjectId project, std::string_view distinct_id);
@@ -27,6 +34,12 @@ std::string reverse_key(ProjectId project, const Uuid& id, std::string_view dist
 std::string count_key(ProjectId project);
 std::string group_key(ProjectId project, uint8_t type_index, std::string_view key);
 std::string group_type_key(ProjectId project, uint8_t index);
+/// `prefix` is one of the merges'; sorted by time.
+std::string merge_prefix(char prefix, ProjectId project, const Uuid& person);
+std::string merge_key(char prefix, const Uuid& person, const event::PersonMerge& merge);
+std::string report_prefix(ProjectId project);
+std::string report_key(ProjectId project, const Uuid& command);
+std::string deleted_key(ProjectId project);
 std::string applied_key(Partition partition);
 
 struct PersonValue {

@@ -17,6 +17,7 @@ import { ago, day_and_time, plural, whole } from "../../lib/format";
 import { in_order_of_interest, person_name } from "../../lib/person_words";
 import { EventsTab } from "./events_tab";
 import { GroupsTab, HistoryTab, IdsTab, RecordingsTab } from "./tabs";
+import { DeletePerson } from "./merges";
 import styles from "./person.module.css";
 
 function Figure({ name, title, children }: { name: string; title?: string; children: React.ReactNode }) {
@@ -132,6 +133,7 @@ export default function PersonPage() {
         <Button component={Link} to={`/events?person=${person.id}`} variant="default" size="compact-sm" leftSection={<IconTable size={15} />}>
           Events in SQL
         </Button>
+        <DeletePerson project={project.id} id={person.id} name={name} />
       </PageHeader>
       <Figures person={person} activity={activity.data} failed={activity.error !== null} />
       <Tabs
@@ -157,7 +159,7 @@ export default function PersonPage() {
         </Tabs.Panel>
         <Tabs.Panel value="groups" className={styles.panel}><GroupsTab project={project.id} id={person.id} /></Tabs.Panel>
         <Tabs.Panel value="recordings" className={styles.panel}><RecordingsTab asked={recordings} /></Tabs.Panel>
-        <Tabs.Panel value="history" className={styles.panel}><HistoryTab person={person} activity={activity.data} /></Tabs.Panel>
+        <Tabs.Panel value="history" className={styles.panel}><HistoryTab project={project.id} person={person} activity={activity.data} /></Tabs.Panel>
       </Tabs>
       {activity.error && (
         <ErrorNote error={activity.error} title={`The events of ${plural(person.distinct_id_count, "distinct id")} could not be counted`} retry={() => void activity.refetch()} />

@@ -10,6 +10,7 @@ import { ErrorNote } from "../../components/error_note";
 import { ago, day_and_time, plural, whole } from "../../lib/format";
 import { moment_path } from "../../lib/replay/links";
 import { place } from "../../lib/replay/session";
+import { Merges, TakeIds } from "./merges";
 import styles from "./person.module.css";
 
 /** How the id came to this person, as far as the version of its mapping tells. */
@@ -51,6 +52,7 @@ export function IdsTab({ project, person }: { project: number; person: PersonPro
           ))}
         </tbody>
       </table>
+      <TakeIds project={project} id={person.id} ids={ids.map((i) => i.distinct_id)} only={ids.length < 2} />
       {asked.hasNextPage && (
         <p className={styles.note}>
           <Button variant="default" size="compact-sm" loading={asked.isFetchingNextPage} onClick={() => void asked.fetchNextPage()}>
@@ -128,7 +130,7 @@ export function RecordingsTab({ asked }: { asked: UseQueryResult<RecordingSummar
   );
 }
 
-export function HistoryTab({ person: p, activity }: { person: PersonProfile; activity?: PersonActivity }) {
+export function HistoryTab({ project, person: p, activity }: { project: number; person: PersonProfile; activity?: PersonActivity }) {
   const steps = [
     { at: activity?.first_event_at, title: "First event", detail: "" },
     { at: p.created_at, title: "Person created", detail: p.is_identified ? "identified since" : "anonymous" },
@@ -136,6 +138,7 @@ export function HistoryTab({ person: p, activity }: { person: PersonProfile; act
   ];
   const known = steps.filter((s) => s.at).sort((a, b) => Date.parse(b.at ?? "") - Date.parse(a.at ?? ""));
   return (
+    <>
     <ol className={styles.history} aria-label="History">
       {known.map((s) => (
         <li key={s.title}>
@@ -145,5 +148,7 @@ export function HistoryTab({ person: p, activity }: { person: PersonProfile; act
         </li>
       ))}
     </ol>
+    <Merges project={project} id={p.id} />
+    </>
   );
 }

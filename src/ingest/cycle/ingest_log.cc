@@ -1,0 +1,65 @@
+// What IngestService does beside its cycles: applying what others appended, and pausing for
+// commands.
+#include "base/diag.h"
+#include "ingest/cycle/ingest_service.h"
+#include "log/scan.h"
+
+namespace penstock::ingest {
+
+Status IngestService::apply_slice(Partition partition, Offset base,
+                                  const std::vector<std::string_view>& records,
+                                  size_t persons_from) {
+  persons::PersonUpdates updates;
+  for (size_t at = persons_from; at < records.size(); at++) {
+    PENSTOCK_TRY(const auto record, event::decode_processed(records[at]));
+    updates.take(record);
+  }
+  const int64_t next = base.value + static_cast<int64_t>(records.size());
+  PENSTOCK_CHECK(ledger_.apply_processed(partition, base, records));
+  PENSTOCK_CHECK(persons_.apply(updates, {{partition, {next}}}));
+  applied_[partition.value] = next;
+  return {};
+}
+
+void IngestService::on_foreign_append(Partition partition, Offset base,
+                                      const std::vector<std::string>& records) {
+  if (busy_ || base.value != applied_[partition.value]) return;
+  const std::vector<std::string_view> views(records.begin(), records.end());
+  if (const Status s = apply_slice(partition, base, views, views.size()); !s) {
+    diag::warn("an append is applied later", {{"error", s.error().message}});
+  }
+}
+
+void IngestService::read_back(std::move_only_function<void(Status)> done) {
+  const auto bounds = log_.bounds(std::string(event::kTopicProcessed));
+  if (!bounds) return done(std::unexpected(bounds.error()));
+  std::vector<log::ScanRange> ranges;
+  for (const log::PartitionBounds& b : *bounds) {
+    ranges.push_back({b.partition, {applied_[b.partition.value]}, b.end});
+  }
+  const std::weak_ptr<int> guard = alive();
+  log::scan(
+      log_, loop_, std::string(event::kTopicProcessed), std::move(ranges),
+      [this, guard](const log::ScanSlice& slice) -> Status {
+        if (guard.expired()) return fail(Code::kCancelled, "ingest is gone");
+        return apply_slice(slice.partition, slice.base, slice.records, 0);
+      },
+      [guard, done = std::move(done)](Status status) mutable {
+        if (!guard.expired()) done(std::move(status));
+      });
+}
+
+void IngestService::pause(runtime::Task work) {
+  pauses_.push_back(std::move(work));
+  pump();
+}
+
+void IngestService::resume() {
+  busy_ = false;
+  const std::weak_ptr<int> guard = alive();
+  loop_.post([this, guard] {
+    if (!guard.expired()) pump();
+  });
+}
+
+}  // namespace penstock::ingest
