@@ -29,6 +29,9 @@ class WriteBatch {
   void put(std::string_view key, std::string_view value) {
     changes_.push_back({std::string(key), std::string(value)});
   }
+  void put_moved(std::string key, std::string value) {
+    changes_.push_back({std::move(key), std::move(value)});
+  }
   void erase(std::string_view key) { changes_.push_back({std::string(key), std::nullopt}); }
   const std::vector<Change>& changes() const { return changes_; }
   bool empty() const { return changes_.empty(); }
@@ -46,6 +49,10 @@ class KeyValue {
   /// One answer per key, in order; much cheaper than single gets.
   virtual Result<std::vector<std::optional<std::string>>> get_many(
       const std::vector<std::string>& keys) const = 0;
+  /// The same without copies: calls `visit(index, value)` for every key that is there, in order;
+  /// the value is valid during the call. An error of `visit` ends it.
+  virtual Status visit_many(const std::vector<std::string>& keys,
+                            const std::function<Status(size_t, std::string_view)>& visit) const;
   /// Calls `visit(key, value)` for keys in [from, to) in order until it answers false; an empty
   /// `to` means the end.
   virtual Status scan(

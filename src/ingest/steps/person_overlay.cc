@@ -25,13 +25,12 @@ PersonState::PersonState(persons::Person person, bool is_stored, std::string_vie
       stored(is_stored),
       created_at_ms_(person.created_at_ms),
       stamps_loaded_(std::move(person.stamps)),
-      loaded_(std::move(person.properties)),
-      text_(loaded_) {
+      loaded_(std::move(person.properties)) {
   if (!is_stored) stamps_.emplace(persons::writer_of(founder));
   if (auto fields = event::JsonFields::parse(loaded_)) {
     fields_ = std::move(*fields);
   } else {
-    text_ = "{}";
+    loaded_ = "{}";
   }
 }
 
@@ -57,12 +56,14 @@ void PersonState::put(std::string_view key, std::string_view raw,
                       const persons::PropertyStamp& stamp) {
   fields_.set(key, raw);
   stamps().put(key, stamp, created_at_ms_);
+  edited_ = true;
   text_valid_ = false;
 }
 
 void PersonState::erase(std::string_view key) {
   if (!fields_.erase(key)) return;
   stamps().forget(key);
+  edited_ = true;
   text_valid_ = false;
 }
 
@@ -74,6 +75,7 @@ void PersonState::begins_at(int64_t at_ms) {
 }
 
 const std::string& PersonState::text() const {
+  if (!edited_) return loaded_;
   if (!text_valid_) {
     text_.clear();
     fields_.append_to(text_);

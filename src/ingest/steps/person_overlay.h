@@ -67,10 +67,11 @@ class PersonState {
 
   std::string stamps_loaded_;
   mutable std::optional<persons::PropertyStamps> stamps_;  // read when first needed
-  std::string loaded_;                                     // what fields_ borrows
+  std::string loaded_;  // what fields_ borrows, and the text until the first change
   event::JsonFields fields_;
+  bool edited_ = false;
   mutable std::string text_;
-  mutable bool text_valid_ = true;
+  mutable bool text_valid_ = false;
 };
 
 struct MappingState {

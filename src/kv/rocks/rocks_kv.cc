@@ -24,6 +24,7 @@ constexpr uint64_t kWalBytesMax = 64ULL << 20;
 constexpr size_t kInfoLogBytesMax = 1ULL << 20;
 constexpr size_t kInfoLogFilesMax = 2;
 constexpr double kBloomBitsPerKey = 10;
+constexpr size_t kReadGroup = 1024;
 constexpr double kMemtableBloomShare = 0.02;  // of a write buffer
 
 rocksdb::Slice slice(std::string_view v) { return {v.data(), v.size()}; }
@@ -103,18 +104,31 @@ class RocksKv : public KeyValue {
   Result<std::vector<std::optional<std::string>>> get_many(
       const std::vector<std::string>& keys) const override {
     std::vector<std::optional<std::string>> out(keys.size());
-    if (keys.empty()) return out;
-    const std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
-    std::vector<rocksdb::PinnableSlice> values(keys.size());
-    std::vector<rocksdb::Status> statuses(keys.size());
-    db_->MultiGet(read_, db_->DefaultColumnFamily(), keys.size(), slices.data(), values.data(),
-                  statuses.data());
-    for (size_t i = 0; i < keys.size(); i++) {
-      if (statuses[i].IsNotFound()) continue;
-      if (!statuses[i].ok()) return rocks_fail("read keys", statuses[i]);
-      out[i] = std::string(view(values[i]));
-    }
+    PENSTOCK_CHECK(visit_many(keys, [&](size_t i, std::string_view value) -> Status {
+      out[i] = std::string(value);
+      return {};
+    }));
     return out;
+  }
+
+  Status visit_many(const std::vector<std::string>& keys,
+                    const std::function<Status(size_t, std::string_view)>& visit) const override {
+    // In groups: values are held in memory until they are visited.
+    for (size_t at = 0; at < keys.size(); at += kReadGroup) {
+      const size_t n = std::min(kReadGroup, keys.size() - at);
+      const std::vector<rocksdb::Slice> slices(keys.begin() + static_cast<std::ptrdiff_t>(at),
+                                               keys.begin() + static_cast<std::ptrdiff_t>(at + n));
+      std::vector<rocksdb::PinnableSlice> values(n);
+      std::vector<rocksdb::Status> statuses(n);
+      db_->MultiGet(read_, db_->DefaultColumnFamily(), n, slices.data(), values.data(),
+                    statuses.data());
+      for (size_t i = 0; i < n; i++) {
+        if (statuses[i].IsNotFound()) continue;
+        if (!statuses[i].ok()) return rocks_fail("read keys", statuses[i]);
+        PENSTOCK_CHECK(visit(at + i, view(values[i])));
+      }
+    }
+    return {};
   }
 
   Status scan(std::string_view from, std::string_view to,

@@ -40,7 +40,6 @@ Result<std::vector<std::optional<Person>>> KvPersonStore::fetch(
   for (const DistinctIdKey& key : keys) {
     wanted.push_back(mapping_key(key.project, key.distinct_id));
   }
-  PENSTOCK_TRY(const auto mappings, kv_->get_many(wanted));
   std::vector<std::string> person_keys;
   struct Place {
     size_t at;
@@ -48,25 +47,24 @@ Result<std::vector<std::optional<Person>>> KvPersonStore::fetch(
     int64_t attached_at_ms;
   };
   std::vector<Place> places;
-  for (size_t i = 0; i < keys.size(); i++) {
-    if (!mappings[i]) continue;
+  PENSTOCK_CHECK(kv_->visit_many(wanted, [&](size_t i, std::string_view bytes) -> Status {
     MappingValue m;
-    if (!decode_mapping(*mappings[i], m)) return std::unexpected(unreadable());
-    if (m.deleted) continue;
+    if (!decode_mapping(bytes, m)) return std::unexpected(unreadable());
+    if (m.deleted) return {};
     person_keys.push_back(person_key(keys[i].project, m.person_id));
     places.push_back({i, m.person_id, m.attached_at_ms});
-  }
+    return {};
+  }));
   std::vector<std::optional<Person>> out(keys.size());
-  PENSTOCK_TRY(const auto persons, kv_->get_many(person_keys));
-  for (size_t i = 0; i < places.size(); i++) {
-    if (!persons[i]) continue;
+  PENSTOCK_CHECK(kv_->visit_many(person_keys, [&](size_t i, std::string_view bytes) -> Status {
     PersonValue v;
-    if (!decode_person(*persons[i], v)) return std::unexpected(unreadable());
-    if (v.deleted) continue;
+    if (!decode_person(bytes, v)) return std::unexpected(unreadable());
+    if (v.deleted) return {};
     const Place& place = places[i];
     out[place.at] = to_person(keys[place.at].project, place.id, v);
     out[place.at]->attached_at_ms = place.attached_at_ms;
-  }
+    return {};
+  }));
   return out;
 }
 
@@ -135,13 +133,17 @@ Status KvPersonStore::apply_person(Change& change, const event::PersonChange& pe
     if (person.version <= old.version) return {};
     existed = !old.deleted;
   }
-  change.put(key, encode_person({.deleted = person.is_deleted,
-                                 .version = person.version,
-                                 .is_identified = person.is_identified,
-                                 .created_at_ms = person.created_at_ms,
-                                 .last_seen_at_ms = person.last_seen_at_ms,
-                                 .properties = person.is_deleted ? "" : person.properties,
-                                 .stamps = person.is_deleted ? "" : person.stamps}));
+  PersonValue value{.deleted = person.is_deleted,
+                    .version = person.version,
+                    .is_identified = person.is_identified,
+                    .created_at_ms = person.created_at_ms,
+                    .last_seen_at_ms = person.last_seen_at_ms,
+                    .properties = person.is_deleted ? "" : person.properties,
+                    .stamps = person.is_deleted ? "" : person.stamps};
+  change.batch.put_moved(key, encode_person(value));
+  // Later changes of this batch are compared with its version alone.
+  value.properties = value.stamps = {};
+  change.known.insert_or_assign(key, encode_person(value));
   change.count_delta[person.project] += (person.is_deleted ? 0 : 1) - (existed ? 1 : 0);
   return {};
 }
@@ -247,11 +249,17 @@ Status KvPersonStore::read(Change& change, const PersonUpdates& updates) const {
       keys.push_back(group_type_key(t.project, i));
   }
   if (keys.empty()) return {};
-  PENSTOCK_TRY(auto values, kv_->get_many(keys));
-  for (size_t i = 0; i < keys.size(); i++) {
-    change.known.insert_or_assign(std::move(keys[i]), std::move(values[i]));
-  }
-  return {};
+  return kv_->visit_many(keys, [&](size_t i, std::string_view bytes) -> Status {
+    // Of a person all but the properties, which the change replaces.
+    PersonValue person;
+    if (keys[i].front() == kPersonPrefix && decode_person(bytes, person)) {
+      person.properties = person.stamps = {};
+      change.known.insert_or_assign(keys[i], encode_person(person));
+    } else {
+      change.known.insert_or_assign(keys[i], std::string(bytes));
+    }
+    return {};
+  });
 }
 
 Status KvPersonStore::apply(const PersonUpdates& updates,
