@@ -57,6 +57,8 @@ def test_persons_are_found_by_id_email_and_property():
         found = ask(p, search="ben-")
         assert sorted(ids_of(found)) == [["ben-1"], ["ben-2"]], found
         assert {row["found_by"] for row in found["results"]} == {"distinct_id_prefix"}
+        assert sorted(row["last_seen_at"] for row in found["results"]) == [
+            "2026-08-01T11:00:00.000Z", "2026-08-01T12:00:00.000Z"], found
         assert ask(p, search=first["id"])["results"][0]["found_by"] == "uuid"
         assert ids_of(ask(p, search="ada@example")) == [["ada"]]
         assert ids_of(ask(p, search="zzz")) == []

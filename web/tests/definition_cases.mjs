@@ -22,7 +22,7 @@ test("an event shows its volume and properties, a property its type and events",
   await page.reload();
   await page.getByRole("textbox", { name: "Find a name" }).fill("PARCEL");
   await sent.waitFor({ timeout: 20_000 });
-  await sent.getByText("in the last hours").waitFor();
+  await sent.getByText("less than 2 h ago").waitFor();
   await sent.getByRole("img", { name: "1 event in 14 days" }).waitFor({ timeout: 40_000 });
   await sent.getByRole("button", { name: "parcel sent" }).click();
   for (const [name, type] of [["weight_kg", "Number"], ["express", "Yes or no"], ["picked_up_at", "Time"], ["label", "No type yet"]]) {

@@ -121,8 +121,10 @@ std::string conditions(const PersonsAsked& asked) {
     const std::string text = sql_text(asked.search);
     out += fmt::format(
         " AND (positionCaseInsensitiveUTF8(JSONExtractString(properties, 'email'), {0}) > 0 OR "
-        "positionCaseInsensitiveUTF8(JSONExtractString(properties, 'name'), {0}) > 0)",
+        "positionCaseInsensitiveUTF8(JSONExtractString(properties, 'name'), {0}) > 0",
         text);
+    for (const Uuid& id : asked.found) out += fmt::format(" OR id = toUUID('{}')", id.text());
+    out += ')';
   }
   return out;
 }

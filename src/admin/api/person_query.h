@@ -39,6 +39,8 @@ struct PersonsAsked {
   bool by_seen = true;  // latest event first; else latest created first
   size_t limit = 0;
   std::optional<PageCursor> after;
+  /// Found by their ids already: they are asked for too, for when they were seen.
+  std::vector<Uuid> found;
 };
 
 Result<PersonsAsked> read_persons_query(std::string_view query);

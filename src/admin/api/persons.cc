@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "admin/api/person_query.h"
 #include "admin/api/service.h"
@@ -125,10 +125,16 @@ namespace {
 
 Result<std::vector<Row>> rows_of_list(const persons::PersonStore& store, const PersonList& list) {
   std::vector<Row> out;
-  std::unordered_set<Uuid> seen;
+  std::unordered_map<Uuid, size_t> places;
   for (const Hit& hit : list.hits) {
     PENSTOCK_TRY(auto person, person_of(store, list.project, hit));
-    if (!person || !seen.insert(person->id).second) continue;
+    if (!person) continue;
+    const bool seen_known = list.asked.by_seen && hit.at_ms != 0;
+    if (const auto place = places.find(person->id); place != places.end()) {
+      // Found by an id first, and now by what tells when it was seen.
+      if (seen_known && !out[place->second].seen_ms) out[place->second].seen_ms = hit.at_ms;
+      continue;
+    }
     const bool by_id = hit.found_by != "properties" && hit.found_by != "order";
     if (by_id && !list.asked.filters.empty()) {
       const auto properties = event::JsonFields::parse(person->properties);
@@ -140,7 +146,8 @@ Result<std::vector<Row>> rows_of_list(const persons::PersonStore& store, const P
     if (named && std::find(row.ids.begin(), row.ids.end(), hit.distinct_id) == row.ids.end()) {
       row.ids.insert(row.ids.begin(), hit.distinct_id);
     }
-    if (list.asked.by_seen && hit.at_ms != 0) row.seen_ms = hit.at_ms;
+    if (seen_known) row.seen_ms = hit.at_ms;
+    places.emplace(row.person.id, out.size());
     out.push_back(std::move(row));
   }
   return out;
@@ -168,6 +175,7 @@ void Service::list_persons(Call& call, wire::Responder& r) {
       [this, list, exact_only](wire::Responder& to, Result<std::vector<Hit>> hits) {
         if (!hits) return reply_error(to, hits.error());
         list->hits = std::move(*hits);
+        for (const Hit& hit : list->hits) list->asked.found.push_back(hit.id);
         list->to = std::make_shared<wire::Responder>(std::move(to));
         if (exact_only) return answer_persons(list);
         persons_in_order(list, 0);

@@ -29,7 +29,7 @@ function PropertiesOf({ project, event, pick }: { project: number; event: string
   return (
     <>
       <h3>{plural(found.length, "property", "properties")}</h3>
-      <Chips names={found.map((p) => ({ name: p.name, type: p.property_type }))} pick={pick} what="property" />
+      <Chips names={[...found].sort((a, b) => Number(a.name.startsWith("$")) - Number(b.name.startsWith("$"))).map((p) => ({ name: p.name, type: p.property_type }))} pick={pick} what="property" />
       {asked.hasNextPage && <Foot count={0} one="" many="" more={() => void asked.fetchNextPage()} loading={asked.isFetchingNextPage} />}
     </>
   );

@@ -22,7 +22,7 @@ const kHourMs = 3_600_000;
 /** Last seen is kept to the hour; more exact words would not be true. */
 export function seen_words(iso: string, now: number): string {
   const age = now - Date.parse(iso);
-  return age < 2 * kHourMs ? "in the last hours" : ago(iso, now - (age % kHourMs));
+  return age < 2 * kHourMs ? "less than 2 h ago" : ago(iso, now - (age % kHourMs));
 }
 
 export function Toggle({ open, set, children }: { open: boolean; set: (open: boolean) => void; children: ReactNode }) {

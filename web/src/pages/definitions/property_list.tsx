@@ -47,11 +47,16 @@ function Row({ project, property: p, pick }: { project: number; property: Proper
   );
 }
 
+/** The project's own names before those of SDKs; each in the order they came. */
+function own_first(all: PropertyDefinition[]): PropertyDefinition[] {
+  return [...all.filter((p) => !p.name.startsWith("$")), ...all.filter((p) => p.name.startsWith("$"))];
+}
+
 const kWords: Record<Owner, string> = { event: "event property", person: "person property", group: "group property" };
 
 export function PropertyList({ project, owner, search, show_event }: { project: number; owner: Owner; search: string; show_event: (name: string) => void }) {
   const asked = usePropertyDefinitions(project, owner, search, true);
-  const found = asked.data?.pages.flatMap((p) => p.results) ?? [];
+  const found = own_first(asked.data?.pages.flatMap((p) => p.results) ?? []);
   if (asked.error && found.length === 0) return <ErrorNote error={asked.error} retry={() => void asked.refetch()} />;
   if (asked.isPending) return <FullLoader />;
   if (found.length === 0) return <Nothing search={search} what={kWords[owner]} />;

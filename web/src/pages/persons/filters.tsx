@@ -4,6 +4,7 @@ import { useDisclosure } from "@mantine/hooks";
 import { IconFilterPlus } from "@tabler/icons-react";
 import { useState, type FormEvent } from "react";
 
+import { usePropertyDefinitions } from "../../api/definitions";
 import type { FilterOperator, PersonFilter } from "../../api/persons";
 import { filter_text, kOperators, needs_value } from "../../lib/person_words";
 import styles from "./persons.module.css";
@@ -11,8 +12,12 @@ import styles from "./persons.module.css";
 const kFiltersMax = 10;
 const kUsual = ["email", "name", "plan", "$browser", "$os", "$geoip_country_name", "$initial_referring_domain", "$initial_current_url"];
 
-function FilterForm({ add }: { add: (filter: PersonFilter) => void }) {
+function FilterForm({ project, add }: { project: number; add: (filter: PersonFilter) => void }) {
   const [key, set_key] = useState("");
+  const known = usePropertyDefinitions(project, "person", "", true);
+  const names = [...new Set([...(known.data?.pages[0]?.results.map((p) => p.name) ?? []), ...kUsual])]
+    // The project's own before those of SDKs.
+    .sort((a, b) => Number(a.startsWith("$")) - Number(b.startsWith("$")));
   const [operator, set_operator] = useState<FilterOperator>("exact");
   const [value, set_value] = useState("");
   const submit = (e: FormEvent): void => {
@@ -26,7 +31,8 @@ function FilterForm({ add }: { add: (filter: PersonFilter) => void }) {
         size="sm"
         label="Property"
         placeholder="plan"
-        data={kUsual}
+        data={names}
+        limit={50}
         value={key}
         onChange={set_key}
         comboboxProps={{ withinPortal: false }}
@@ -51,7 +57,7 @@ function FilterForm({ add }: { add: (filter: PersonFilter) => void }) {
   );
 }
 
-export function Filters({ filters, set }: { filters: PersonFilter[]; set: (filters: PersonFilter[]) => void }) {
+export function Filters({ project, filters, set }: { project: number; filters: PersonFilter[]; set: (filters: PersonFilter[]) => void }) {
   const [opened, { open, close }] = useDisclosure(false);
   return (
     <div className={styles.pills} role="group" aria-label="Filters">
@@ -64,6 +70,7 @@ export function Filters({ filters, set }: { filters: PersonFilter[]; set: (filte
         <Popover.Dropdown>
           <FilterForm
             key={`${opened}`}
+            project={project}
             add={(filter) => {
               set([...filters, filter]);
               close();

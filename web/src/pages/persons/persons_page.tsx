@@ -27,20 +27,21 @@ const kFound: Record<PersonRow["found_by"], string> = {
 function Row({ person: p }: { person: PersonRow }) {
   const name = p.email ?? p.name;
   const first = telling_id(p.distinct_ids);
-  const others = p.distinct_ids.filter((d) => d !== first);
+  const title = name ?? first ?? p.id;
+  const [other, ...more] = [first, ...p.distinct_ids.filter((d) => d !== first)].filter((d) => d !== undefined && d !== title);
   const from = [p.browser, p.os].filter(Boolean).join(" · ");
   return (
     <li>
       <Link className={styles.row} to={person_path(p.id)} data-testid={`person-${p.id}`}>
         <span className={styles.who}>
           <span className={styles.name}>
-            <b className="clip">{name ?? first ?? p.id}</b>
+            <b className="clip">{title}</b>
             {p.is_identified && <em className={styles.tag}>identified</em>}
             {kFound[p.found_by] && <em className={styles.tag} data-quiet>{kFound[p.found_by]}</em>}
           </span>
           <span className={`clip ${styles.ids}`} title={p.distinct_ids.join("\n")}>
-            {name ? first : (others[0] ?? "")}
-            {name && others.length > 0 && ` and ${others.length > 1 ? "more ids" : "1 more id"}`}
+            {other}
+            {more.length > 0 && (more.length > 1 ? " and more" : " and 1 more")}
           </span>
         </span>
         <span className={styles.from}>
@@ -164,7 +165,7 @@ export default function PersonsPage() {
           leftSection={<IconSearch size={16} />}
           rightSection={text && <CloseButton size="sm" aria-label="Clear the search" onClick={() => set_text("")} />}
         />
-        <Filters filters={filters} set={set_filters} />
+        <Filters project={project.id} filters={filters} set={set_filters} />
       </div>
       {asked.error && <ErrorNote error={asked.error} title="The list cannot be shown" retry={() => void asked.refetch()} />}
       {first?.incomplete && (
