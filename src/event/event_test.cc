@@ -231,7 +231,7 @@ TEST(Records, round_trips_and_refuses_every_cut) {
   o.kind = OutcomeKind::kAccepted;
   o.project.value = 3;
   o.uuid = r.uuid;
-  o.identity_hash = 99;
+  o.content_hash = 99;
   o.received_ms = kNoon;
   o.source = {Lane::kOverflow, Partition{2}, Offset{77}};
   o.row.event = "e";
@@ -244,6 +244,10 @@ TEST(Records, round_trips_and_refuses_every_cut) {
   ASSERT_TRUE(again);
   const auto& decoded = std::get<Outcome>(*again);
   EXPECT_EQ(decoded.source.offset.value, 77);
+  EXPECT_EQ(decoded.content_hash, 99U);
+  std::string older = processed;
+  older[0] = 1;
+  EXPECT_EQ(std::get<Outcome>(*decode_processed(older)).content_hash, std::nullopt);
   EXPECT_EQ(decoded.row.captured_at_ms, kNoon);
   EXPECT_EQ(decoded.row.person_mode, PersonMode::kForceUpgrade);
   for (size_t n = 0; n < processed.size(); n++)

@@ -6,6 +6,9 @@ namespace penstock::event {
 namespace {
 
 constexpr uint8_t kVersion = 1;
+/// Of outcomes: where version 1 had a hash of (project, day, event, distinct id), they have one of
+/// the content.
+constexpr uint8_t kOutcomeVersion = 2;
 enum class Type : uint8_t {
   kOutcome = 1,
   kPerson = 2,
@@ -65,7 +68,7 @@ void write(ByteWriter& w, const Outcome& o) {
   w.zigzag(o.project.value);
   w.zigzag(o.received_for.value);
   w.uuid(o.uuid);
-  w.u64(o.identity_hash);
+  w.u64(o.content_hash.value_or(0));
   w.i64(o.received_ms);
   w.u8(static_cast<uint8_t>(o.source.lane));
   w.varint(static_cast<uint64_t>(o.source.partition.value));
@@ -218,14 +221,15 @@ void write(ByteWriter& w, const PersonCommandReport& c) {
   w.zigzag(c.time_ms);
 }
 
-Outcome read_outcome(ByteReader& in, bool& known) {
+Outcome read_outcome(ByteReader& in, uint8_t version, bool& known) {
   Outcome o;
   o.kind = static_cast<OutcomeKind>(in.u8());
   o.redriven = in.u8() != 0;
   o.project.value = in.zigzag();
   o.received_for.value = in.zigzag();
   o.uuid = in.uuid();
-  o.identity_hash = in.u64();
+  const uint64_t hash = in.u64();
+  if (version == kOutcomeVersion && hash != 0) o.content_hash = hash;
   o.received_ms = in.i64();
   o.source.lane = static_cast<Lane>(in.u8());
   o.source.partition.value = static_cast<int32_t>(in.varint());
@@ -429,17 +433,21 @@ std::optional<PersonChange> PersonMerge::person(std::string_view bytes) {
 
 void encode(const ProcessedRecord& record, std::string& out) {
   ByteWriter w(out);
-  w.u8(kVersion);
+  w.u8(std::holds_alternative<Outcome>(record) ? kOutcomeVersion : kVersion);
   std::visit([&w](const auto& r) { write(w, r); }, record);
 }
 
 Result<ProcessedRecord> decode_processed(std::string_view bytes) {
   ByteReader in(bytes);
-  if (in.u8() != kVersion) return fail(Code::kCorrupt, "a processed record of an unknown version");
+  const uint8_t version = in.u8();
   ProcessedRecord out;
   bool known = true;
-  switch (static_cast<Type>(in.u8())) {
-    case Type::kOutcome: out = read_outcome(in, known); break;
+  const auto type = static_cast<Type>(in.u8());
+  if (version != kVersion && !(version == kOutcomeVersion && type == Type::kOutcome)) {
+    return fail(Code::kCorrupt, "a processed record of an unknown version");
+  }
+  switch (type) {
+    case Type::kOutcome: out = read_outcome(in, version, known); break;
     case Type::kPerson: out = read_person(in); break;
     case Type::kDistinctId: out = read_distinct_id(in); break;
     case Type::kWarning: out = read_warning(in); break;

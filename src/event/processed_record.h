@@ -62,8 +62,11 @@ struct Outcome {
   ProjectId project;       // whose event it is; 0: unknown token
   ProjectId received_for;  // RawRecord::project: the ledger counts under it
   Uuid uuid;
-  uint64_t identity_hash = 0;  // of (project, day, event, distinct_id): with uuid the dedup key
-  int64_t received_ms = 0;     // capture's clock; its minute is the ledger's minute
+  /// Of an accepted event and its duplicates: what the client said
+  /// (docs/decisions/0010-exact-dedup.md). Absent: an older version decided, or the event came to
+  /// nothing before it was read.
+  std::optional<uint64_t> content_hash;
+  int64_t received_ms = 0;  // capture's clock; its minute is the ledger's minute
   Source source;
   bool redriven = false;    // the record came back from quarantine
   std::string_view reason;  // for kDropped and kQuarantined: a tag such as "unknown_token"

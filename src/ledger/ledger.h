@@ -72,9 +72,24 @@ struct LedgerBalance {
   std::string detail;      // what differs, empty when balanced
 };
 
+/// The key of dedup: a uuid belongs to one event of a project (docs/decisions/0010-exact-dedup.md).
 struct EventIdentity {
+  ProjectId project;
   Uuid uuid;
-  uint64_t identity_hash = 0;
+  bool operator==(const EventIdentity&) const = default;
+};
+struct EventIdentityHash {
+  size_t operator()(const EventIdentity& i) const noexcept {
+    return std::hash<Uuid>{}(i.uuid) ^ static_cast<size_t>(i.project.value);
+  }
+};
+
+/// What is known of the event that was accepted under an identity.
+struct AcceptedBefore {
+  std::optional<uint64_t> content_hash;  // absent: an older version accepted it
+
+  /// A repeat; otherwise another event under the same uuid.
+  bool same(uint64_t hash) const { return !content_hash || *content_hash == hash; }
 };
 
 /// One line of an event's story. Several: duplicates, refusals, re-drives of the same uuid.
@@ -140,7 +155,8 @@ class Ledger {
   virtual Status apply_refused(const log::ReadBatch& batch) = 0;
 
   /// Ingest: which of these were accepted before (one answer each, in order).
-  virtual Result<std::vector<bool>> seen(const std::vector<EventIdentity>& identities) const = 0;
+  virtual Result<std::vector<std::optional<AcceptedBefore>>> accepted(
+      const std::vector<EventIdentity>& identities) const = 0;
   /// Ingest: a processed batch is durable at this position. Repeating one is harmless.
   virtual Status apply_processed(Partition partition, Offset base,
                                  const std::vector<std::string_view>& records) = 0;

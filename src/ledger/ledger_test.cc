@@ -71,7 +71,7 @@ event::Outcome outcome_of(uint64_t n, OutcomeKind kind, Lane lane, int64_t raw_o
   o.project = {1};
   o.received_for = {1};
   o.uuid = uuid_of(n);
-  o.identity_hash = n;
+  o.content_hash = n;
   o.received_ms = static_cast<int64_t>(n % 5) * 60'000;
   o.source = {lane, {0}, {raw_offset}};
   if (kind == OutcomeKind::kDropped) o.reason = "heatmap";
@@ -180,12 +180,30 @@ TEST_F(LedgerTest, AnOutcomeMayComeBeforeCapturesReport) {
   EXPECT_EQ((*ledger_->rows({1}, 2, 3, 1))[0].counts.received, 2U);
 }
 
-TEST_F(LedgerTest, SeenAnswersForAcceptedEventsOnly) {
+TEST_F(LedgerTest, AcceptedAnswersForAcceptedEventsOfTheProject) {
   handle(1, OutcomeKind::kAccepted);
   handle(2, OutcomeKind::kDropped);
   handle(3, OutcomeKind::kQuarantined);
-  EXPECT_EQ(*ledger_->seen({{uuid_of(1), 1}, {uuid_of(2), 2}, {uuid_of(3), 3}, {uuid_of(1), 9}}),
-            (std::vector<bool>{true, false, false, false}));
+  const auto before = *ledger_->accepted(
+      {{{1}, uuid_of(1)}, {{1}, uuid_of(2)}, {{1}, uuid_of(3)}, {{2}, uuid_of(1)}});
+  ASSERT_TRUE(before[0].has_value());
+  EXPECT_TRUE(before[0]->same(1));
+  EXPECT_FALSE(before[0]->same(2));
+  for (size_t i = 1; i < 4; i++) EXPECT_FALSE(before[i].has_value());
+}
+
+TEST_F(LedgerTest, OutcomesOfOldKeepBothStoriesOfAUuid) {
+  for (int n = 0; n < 2; n++) {
+    receive(1);
+    event::Outcome o = outcome_of(1, OutcomeKind::kAccepted, Lane::kMain, raw_next_ - 1);
+    o.content_hash.reset();
+    o.row.event = n == 0 ? "first" : "second";
+    apply(o);
+  }
+  const auto story = *ledger_->trace(uuid_of(1));
+  ASSERT_EQ(story.size(), 2U);
+  EXPECT_EQ(story[0].event, "first");
+  EXPECT_TRUE((*ledger_->accepted({{{1}, uuid_of(1)}}))[0]->same(5));
 }
 
 TEST_F(LedgerTest, TraceTellsTheStory) {

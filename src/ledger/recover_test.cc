@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "kv/memory_kv.h"
+#include "ledger/books/keys.h"
 #include "ledger/ledger.h"
 #include "ledger/undecided.h"
 #include "log/memory_log.h"
@@ -118,6 +119,36 @@ TEST_F(RecoverTest, CountsWhatNobodyReportedAndNothingTwice) {
   EXPECT_EQ(totals().received, 6U);
 }
 
+TEST_F(RecoverTest, AnIndexOfOldIsBroughtToItsNewForm) {
+  kv::WriteBatch batch;
+  // As it was written before: the hash of the identity in the key, none of the content in the
+  // value.
+  const auto put_old = [&](std::string_view hash, const AcceptedEntry& entry) {
+    const Uuid uuid = uuid_of(1);
+    std::string key = "e";
+    key.append(reinterpret_cast<const char*>(uuid.bytes.data()), uuid.bytes.size()).append(hash);
+    batch.put(key, encode_accepted(entry).substr(8));
+  };
+  AcceptedEntry entry{.project = {1}, .received_ms = 5, .event = "first", .distinct_id = "d"};
+  put_old("aaaaaaaa", entry);
+  entry.event = "second";
+  entry.source.offset = {9};
+  put_old("bbbbbbbb", entry);
+  entry.project = {2};
+  put_old("cccccccc", entry);
+  ASSERT_TRUE(kv_->write(batch).has_value());
+  for (int life = 0; life < 2; life++) {
+    recover();
+    const auto before =
+        *ledger_->accepted({{{1}, uuid_of(1)}, {{2}, uuid_of(1)}, {{3}, uuid_of(1)}});
+    ASSERT_TRUE(before[0].has_value());
+    EXPECT_TRUE(before[0]->same(77)) << "whatever comes under this uuid is a repeat";
+    EXPECT_TRUE(before[1].has_value());
+    EXPECT_FALSE(before[2].has_value());
+    EXPECT_EQ(ledger_->trace(uuid_of(1))->size(), 3U) << "no story is lost";
+  }
+}
+
 TEST_F(RecoverTest, ReplaysOutcomesLostWithTheStore) {
   for (int64_t n = 0; n < 4; n++) {
     append_raw(n);
@@ -138,7 +169,7 @@ TEST_F(RecoverTest, ReplaysOutcomesLostWithTheStore) {
   EXPECT_EQ(totals().accepted, 8U);
   EXPECT_EQ(totals().received, 8U);
   EXPECT_TRUE(ledger_->balance(*log_).balanced);
-  EXPECT_EQ(*ledger_->seen({{uuid_of(7), 0}}), std::vector<bool>{true});
+  EXPECT_TRUE((*ledger_->accepted({{{1}, uuid_of(7)}}))[0].has_value());
 }
 
 TEST_F(RecoverTest, CatchesUpWithWhatTheLoaderCommitted) {

@@ -51,6 +51,36 @@ def test_first_minute():
         assert second is None or (second.returncode == 1 and "another" in second.stderr), second
 
 
+def test_one_uuid_is_one_event():
+    with Penstock() as p:
+        first = event("bought", properties={"price": 5, "items": [{"a": 1, "b": "é"}]}, timestamp="2026-01-01T00:00:00Z")
+        again = {"$set": None, "properties": {"items": [{"b": "é", "a": 1.0}], "$sent_at": "now", "price": 5.0},
+                 "offset": 5, **{k: first[k] for k in ("uuid", "distinct_id", "event")}}
+        other = {**first, "properties": {**first["properties"], "price": 6}}
+        entries = lambda: p.api(f"/api/projects/1/trace/{first['uuid']}")[1]["entries"]
+        assert p.post("/batch/", batch([first]))[0] == 200
+        for _ in range(20):
+            assert p.post("/e/?retry_count=2", {"api_key": KEY, **again})[0] == 200
+        p.eventually(lambda: entries() and entries()[0]["duplicates"] == 20)
+        # Across a kill and a stop, and however much later: a repeat is a repeat, a conflict one.
+        for how in (signal.SIGKILL, signal.SIGTERM):
+            p.stop(how)
+            p.start()
+            assert p.post("/batch/", batch([first]))[0] == 200
+        p.eventually(lambda: entries()[0]["duplicates"] == 22)
+        assert p.post("/batch/", batch([other]))[0] == 200
+        stories = p.eventually(lambda: len(e := entries()) == 2 and e[0]["state"] == "stored" and e)
+        assert [(e["state"], e["reason"]) for e in stories] == [("stored", ""), ("quarantined", "uuid_conflict")], stories
+        waiting = p.api("/api/projects/1/quarantine")[1]["entries"]
+        assert [(e["reason"], e["uuid"], e["event"]) for e in waiting] == [("uuid_conflict", first["uuid"], "bought")]
+        told = p.cli("trace", first["uuid"])[1]
+        assert told.startswith("stored") and "quarantined" in told and "uuid_conflict" in told, told
+        assert p.sql("SELECT count(), any(JSONExtractInt(properties, 'price')) FROM events") == [["1", "5"]]
+        p.eventually(lambda: p.sql("SELECT count() FROM ingestion_warnings WHERE type = 'uuid_conflict'") == [["1"]])
+        total = p.ledger()["total"]
+        assert (total["deduplicated"], total["quarantined"]) == (22, 1), total
+
+
 def test_trace_tells_every_story():
     with Penstock() as p:
         e, dropped, refused = event("told"), event("$$heatmap"), event("lost")

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "event/timestamp.h"
+#include "ingest/steps/content.h"
 #include "ingest/steps/edge.h"
 #include "ingest/steps/elements.h"
 #include "ingest/steps/heatmap.h"
@@ -21,14 +22,7 @@ namespace {
 constexpr size_t kArenasMax = 16;
 constexpr size_t kArenaBytesMax = 4U << 20;
 
-struct Identity {
-  Uuid uuid;
-  uint64_t hash = 0;
-  bool operator==(const Identity&) const = default;
-};
-struct IdentityHash {
-  size_t operator()(const Identity& i) const noexcept { return std::hash<Uuid>{}(i.uuid) ^ i.hash; }
-};
+ledger::EventIdentity identity_of(const Item& item) { return {item.project->id, item.raw.uuid}; }
 
 }  // namespace
 
@@ -40,9 +34,8 @@ struct Decider::Head {
   event::Source source;
   std::string_view event;
   const catalog::Project* project = nullptr;
-  uint64_t identity_hash = 0;
   int64_t timestamp_ms = 0;
-  bool accepted_before = false;
+  std::optional<ledger::AcceptedBefore> before;
   Verdict verdict;
 };
 
@@ -58,7 +51,8 @@ struct Decider::Cycle {
   std::vector<int64_t> positions;
   uint32_t place = 0;                                    // of the event at hand
   size_t changes_bytes = 0;                              // that merges will cause at the end
-  std::unordered_set<Identity, IdentityHash> accepted;   // in this batch
+  /// Of this batch: what was accepted, with its content hash.
+  std::unordered_map<ledger::EventIdentity, uint64_t, ledger::EventIdentityHash> accepted;
   std::map<std::string_view, size_t> quarantined_bytes;  // in this batch, by token
   std::array<uint64_t, 5> counts{};                      // by OutcomeKind
   uint64_t warned = 0, heatmap_points = 0;
@@ -98,7 +92,7 @@ Result<Decided> Decider::decide(event::Lane lane, const std::vector<InputSlice>&
         item.verdict = Verdict::quarantine("decode", "unreadable_record");
       }
       cycle.heads.push_back({item.raw, slice.records[i], item.source, item.event, item.project,
-                             item.identity_hash, item.timestamp_ms, false, item.verdict});
+                             item.timestamp_ms, std::nullopt, item.verdict});
     }
   }
   PENSTOCK_CHECK(read(cycle));
@@ -145,21 +139,20 @@ Status Decider::read(Cycle& cycle) {
   std::vector<Head*> asked;
   for (Head& head : cycle.heads) {
     if (head.verdict.decided()) continue;
-    identities.push_back({head.raw.uuid, head.identity_hash});
+    identities.push_back({head.project->id, head.raw.uuid});
     asked.push_back(&head);
   }
-  PENSTOCK_TRY(const std::vector<bool> seen, ledger_.seen(identities));
+  PENSTOCK_TRY(auto before, ledger_.accepted(identities));
   std::vector<persons::DistinctIdKey> keys;
   for (size_t i = 0; i < asked.size(); i++) {
-    asked[i]->accepted_before = seen[i];
-    if (seen[i] || asked[i]->raw.skip_persons || asked[i]->event == kHeatmapEvent) continue;
+    asked[i]->before = before[i];
+    if (before[i] || asked[i]->raw.skip_persons || asked[i]->event == kHeatmapEvent) continue;
     keys.push_back({asked[i]->project->id, std::string(asked[i]->raw.distinct_id)});
   }
   return cycle.overlay.fetch(keys);
 }
 
 Verdict Decider::prepare(Cycle& cycle, Item& item) {
-  if (Verdict v = parse(item); v.decided()) return v;
   if (Verdict v = check_distinct_id(item, cycle.warnings); v.decided()) return v;
   bound_timestamp(item, cycle.now_ms, cycle.warnings);
   sanitise(item);
@@ -174,6 +167,18 @@ Verdict Decider::prepare(Cycle& cycle, Item& item) {
   return {};
 }
 
+/// The first copy that was accepted says what the uuid stands for, in this batch or any before.
+Verdict Decider::check_repeat(Cycle& cycle, const Head& head, Item& item) {
+  item.content_hash = content_hash(item);
+  std::optional<ledger::AcceptedBefore> before = head.before;
+  if (!before) {
+    const auto found = cycle.accepted.find(identity_of(item));
+    if (found == cycle.accepted.end()) return {};
+    before = {found->second};
+  }
+  return before->same(*item.content_hash) ? Verdict::duplicate() : conflict(item, cycle.warnings);
+}
+
 Status Decider::decide_one(Cycle& cycle, const Head& head, Output& output) {
   Item item;
   item.raw = head.raw;
@@ -181,7 +186,6 @@ Status Decider::decide_one(Cycle& cycle, const Head& head, Output& output) {
   item.source = head.source;
   item.event = head.event;
   item.project = head.project;
-  item.identity_hash = head.identity_hash;
   item.timestamp_ms = head.timestamp_ms;
   item.verdict = head.verdict;
 
@@ -189,15 +193,14 @@ Status Decider::decide_one(Cycle& cycle, const Head& head, Output& output) {
   outcome.project = item.project == nullptr ? ProjectId{} : item.project->id;
   outcome.received_for = item.raw.project;
   outcome.uuid = item.raw.uuid;
-  outcome.identity_hash = item.identity_hash;
   outcome.received_ms = item.raw.now_ms;
   outcome.source = item.source;
   outcome.redriven = item.raw.redriven;
 
-  const bool duplicate =
-      !item.verdict.decided() &&
-      (head.accepted_before || cycle.accepted.contains({item.raw.uuid, item.identity_hash}));
-  if (duplicate) {
+  if (!item.verdict.decided()) item.verdict = parse(item);
+  if (!item.verdict.decided()) item.verdict = check_repeat(cycle, head, item);
+  outcome.content_hash = item.content_hash;
+  if (item.verdict.kind == Verdict::Kind::kDuplicate) {
     outcome.kind = event::OutcomeKind::kDuplicate;
     cycle.counts[static_cast<size_t>(outcome.kind)]++;
     emit(output, outcome);
@@ -216,6 +219,7 @@ Status Decider::decide_one(Cycle& cycle, const Head& head, Output& output) {
       break;
     case Verdict::Kind::kQuarantine: finish_quarantined(cycle, item, outcome); break;
     case Verdict::Kind::kHeatmap: finish_heatmap(cycle, item, outcome); break;
+    case Verdict::Kind::kDuplicate: break;
   }
   cycle.counts[static_cast<size_t>(outcome.kind)]++;
   emit(output, outcome);
@@ -248,7 +252,7 @@ Status Decider::finish_accepted(Cycle& cycle, Item& item, event::Outcome& outcom
   row.person_created_at_ms = person.created_at_ms;
   row.person_mode = person.mode;
   row.historical = item.raw.historical;
-  cycle.accepted.insert({item.raw.uuid, item.identity_hash});
+  cycle.accepted.emplace(identity_of(item), *item.content_hash);
   return {};
 }
 
@@ -266,7 +270,7 @@ void Decider::finish_heatmap(Cycle& cycle, const Item& item, event::Outcome& out
   row.person_mode = event::PersonMode::kPropertyless;
   row.historical = item.raw.historical;
   row.heatmap_only = true;
-  cycle.accepted.insert({item.raw.uuid, item.identity_hash});
+  cycle.accepted.emplace(identity_of(item), *item.content_hash);
 }
 
 void Decider::finish_quarantined(Cycle& cycle, const Item& item, event::Outcome& outcome) {

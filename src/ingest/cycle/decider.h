@@ -12,7 +12,6 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "catalog/catalog.h"
@@ -76,6 +75,7 @@ class Decider {
 
   Status read(Cycle& cycle);
   Status decide_one(Cycle& cycle, const Head& head, Output& output);
+  static Verdict check_repeat(Cycle& cycle, const Head& head, Item& item);
   Verdict prepare(Cycle& cycle, Item& item);
   Status finish_accepted(Cycle& cycle, Item& item, event::Outcome& outcome);
   static void finish_heatmap(Cycle& cycle, const Item& item, event::Outcome& outcome);

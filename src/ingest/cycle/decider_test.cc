@@ -7,6 +7,7 @@ namespace penstock::ingest {
 namespace {
 
 using event::OutcomeKind;
+using testing::EventSpec;
 using testing::Fixture;
 using testing::Seens;
 
@@ -25,19 +26,88 @@ TEST(Dedup, WithinABatchAndAcross) {
   f.add({.uuid = 1});
   f.add({.data = R"({"properties":{"other":"text"}})", .uuid = 1});
   EXPECT_EQ(kinds(f.decide()), (std::vector{OutcomeKind::kAccepted, OutcomeKind::kDuplicate,
-                                            OutcomeKind::kDuplicate}));
+                                            OutcomeKind::kQuarantined}));
   EXPECT_EQ(kinds(f.run({.uuid = 1})), std::vector{OutcomeKind::kDuplicate});
 }
 
-TEST(Dedup, TheKeyIsProjectDayEventDistinctIdUuid) {
+/// What two attempts of one event may look like.
+constexpr std::string_view kFirstAttempt =
+    R"({"event":"seen","distinct_id":"u1","timestamp":"2026-08-01T12:00:00Z","offset":12,
+        "$set":{"plan":"pro","n":1},"$set_once":{"from":"ad"},
+        "properties":{"a":[1,{"x":1,"y":"\u00e9/"}],"b":{"c":1.1,"d":null},"token":"phc_one",
+        "$lib":"web","$lib_version":"1.0","$sent_at":"2026-08-01T12:00:01Z","$ip":"10.0.0.1"}})";
+
+TEST(Dedup, ARetryIsARepeatWhateverTheClientRenews) {
   Fixture f;
-  f.run({.uuid = 1});
-  EXPECT_EQ(kinds(f.run({.event = "other", .uuid = 1})), std::vector{OutcomeKind::kAccepted});
-  EXPECT_EQ(kinds(f.run({.distinct_id = "u2", .uuid = 1})), std::vector{OutcomeKind::kAccepted});
-  EXPECT_EQ(kinds(f.run({.timestamp_ms = kNoon + kDayMs, .uuid = 1})),
-            std::vector{OutcomeKind::kAccepted});
-  EXPECT_EQ(kinds(f.run({.timestamp_ms = kNoon + 1000, .uuid = 1})),
-            std::vector{OutcomeKind::kDuplicate});
+  f.run({.data = std::string(kFirstAttempt), .ip = "10.0.0.1", .uuid = 1});
+  const std::string again =
+      R"({"$set_once":{"from":"ad"},"properties":{"$lib_version":"1.1","b":{"d":null,)"
+      R"("c":1.1000000000000001},"a":[1.0,{"y":"é\/","x":1e0}],"$ip":"10.9.9.9"},)"
+      R"("$set":{"n":1,"plan":"pro"},"event":"seen","distinct_id":"u1","offset":60012})";
+  const EventSpec retries[] = {
+      {.data = again, .uuid = 1},
+      {.data = again, .timestamp_ms = kNoon + kDayMs, .now_ms = kNoon + kDayMs, .uuid = 1},
+      {.data = again, .ip = "10.0.0.2", .sent_at_ms = kNoon + 60'000, .uuid = 1},
+      {.data = again, .uuid = 1, .skip_persons = true},
+  };
+  for (const EventSpec& retry : retries) {
+    EXPECT_EQ(kinds(f.run(retry)), std::vector{OutcomeKind::kDuplicate});
+  }
+  EXPECT_EQ(f.ledger().trace(f.uuid_of(1))->at(0).duplicates, 4U);
+}
+
+TEST(Dedup, AnotherEventUnderTheSameUuidIsAConflict) {
+  const EventSpec others[] = {
+      {.event = "other", .uuid = 1},
+      {.distinct_id = "u2", .uuid = 1},
+      {.data = R"({"properties":{"a":2}})", .uuid = 1},
+      {.data = R"({"properties":{"a":"1"}})", .uuid = 1},
+      {.data = R"({"properties":{"a":1,"b":1}})", .uuid = 1},
+      {.data = R"({"properties":{"a":1},"$set":{}})", .uuid = 1},
+      {.data = R"({"properties":{"a":1},"$set_once":{"b":1}})", .uuid = 1},
+      {.data = R"({"properties":{"a":1,"$unset":["b"]}})", .uuid = 1},
+  };
+  for (bool in_one_batch : {true, false}) {
+    for (const EventSpec& other : others) {
+      Fixture f;
+      f.add({.data = R"({"properties":{"a":1}})", .uuid = 1});
+      if (!in_one_batch) f.decide();
+      f.add(other);
+      const Seens seen = f.decide();
+      const auto& last = seen.outcomes.back();
+      EXPECT_EQ(last.kind, OutcomeKind::kQuarantined) << other.data;
+      EXPECT_EQ(last.reason, "uuid_conflict");
+      EXPECT_EQ(last.stage, "dedup");
+      ASSERT_EQ(seen.warnings.size(), 1U);
+      EXPECT_EQ(seen.warnings[0].first, "uuid_conflict");
+      const auto story = *f.ledger().trace(f.uuid_of(1));
+      ASSERT_EQ(story.size(), 2U);
+      EXPECT_EQ(story[0].state + " " + story[1].state, "in_flight quarantined");
+      EXPECT_EQ(story[1].reason, "uuid_conflict");
+      EXPECT_EQ(f.ledger().quarantine_usage().entries, 1U);
+    }
+  }
+}
+
+TEST(Dedup, AUuidIsOneProjectsOwn) {
+  Fixture f;
+  f.add({.uuid = 1});
+  f.add({.event = "other", .token = "phc_two", .uuid = 1});
+  EXPECT_EQ(kinds(f.decide()), (std::vector{OutcomeKind::kAccepted, OutcomeKind::kAccepted}));
+}
+
+TEST(Dedup, HeatmapsAreComparedByTheirPoints) {
+  const auto heatmap = [](int x) {
+    return R"({"properties":{"$viewport_width":800,"$viewport_height":600,"$session_id":"s",)"
+           R"("$heatmap_data":{"https://a/":[{"x":)" +
+           std::to_string(x) + R"(,"y":2,"target_fixed":false,"type":"click"}]}}})";
+  };
+  Fixture f;
+  f.add({.data = heatmap(1), .event = "$$heatmap", .uuid = 1});
+  f.add({.data = heatmap(1), .event = "$$heatmap", .uuid = 1});
+  f.add({.data = heatmap(9), .event = "$$heatmap", .uuid = 1});
+  EXPECT_EQ(kinds(f.decide()), (std::vector{OutcomeKind::kAccepted, OutcomeKind::kDuplicate,
+                                            OutcomeKind::kQuarantined}));
 }
 
 TEST(Dedup, ADroppedEventIsNoFirstCopy) {

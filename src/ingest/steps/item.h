@@ -24,7 +24,8 @@ struct Verdict {
     kGoOn,
     kDrop,
     kQuarantine,
-    kHeatmap  // accepted: its points are the rows
+    kHeatmap,   // accepted: its points are the rows
+    kDuplicate  // accepted before
   };
   Kind kind = Kind::kGoOn;
   std::string_view reason{};
@@ -36,6 +37,7 @@ struct Verdict {
     return {Kind::kQuarantine, reason, stage};
   }
   static Verdict heatmap() { return {Kind::kHeatmap, {}, {}}; }
+  static Verdict duplicate() { return {Kind::kDuplicate, {}, {}}; }
   bool decided() const { return kind != Kind::kGoOn; }
 };
 
@@ -61,9 +63,8 @@ struct Item {
   std::string_view bytes;  // the raw record as it lies in the log
   event::Source source;
   const catalog::Project* project = nullptr;
-  std::string_view event;  // at most kEventNameCharsMax characters
-  uint64_t identity_hash = 0;
-  bool accepted_before = false;
+  std::string_view event;                // at most kEventNameCharsMax characters
+  std::optional<uint64_t> content_hash;  // once it was read
   Verdict verdict;
 
   event::JsonFields properties;

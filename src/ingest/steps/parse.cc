@@ -1,8 +1,6 @@
 #include "ingest/steps/parse.h"
 
-#include "base/hash.h"
 #include "base/json_writer.h"
-#include "event/timestamp.h"
 #include "ingest/steps/text.h"
 
 namespace penstock::ingest {
@@ -30,10 +28,6 @@ Verdict resolve(Item& item, const catalog::Snapshot& snapshot) {
   item.timestamp_ms = item.raw.timestamp_ms;
   item.project = snapshot.find_token(item.raw.token);
   if (item.project == nullptr) return Verdict::quarantine("team", "unknown_token");
-  const int64_t day = event::day_of(item.raw.timestamp_ms);
-  const uint64_t seed = static_cast<uint64_t>(item.project->id.value) * 0x9e3779b97f4a7c15ULL +
-                        static_cast<uint64_t>(day);
-  item.identity_hash = hash64(item.raw.distinct_id, hash64(item.event, seed));
   if (item.raw.uuid.is_nil()) return Verdict::quarantine(kParse, "empty_uuid");
   // What the edge decided is only written down here, so that one stage counts all outcomes.
   switch (item.raw.disposition) {

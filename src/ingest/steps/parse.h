@@ -8,7 +8,7 @@
 
 namespace penstock::ingest {
 
-/// Finds the project of the token, cuts the event's name and computes its identity.
+/// Finds the project of the token and cuts the event's name.
 Verdict resolve(Item& item, const catalog::Snapshot& snapshot);
 /// Reads `data` into properties, $set and $set_once. Text that is no such event: quarantine.
 Verdict parse(Item& item);

@@ -65,6 +65,9 @@ Fixture::Fixture(ledger::LedgerOptions options, DeciderLimits limits)
   p.id = {1};
   p.token = "phc_one";
   projects_.push_back(p);
+  p.id = {2};
+  p.token = "phc_two";
+  projects_.push_back(p);
 }
 
 Uuid Fixture::uuid_of(uint64_t n) const {

@@ -49,6 +49,29 @@ event::Source get_source(ByteReader& r) {
 
 constexpr size_t kQuarantineIdBytes = 20;
 
+void put_place(std::string& out, const event::Source& source) {
+  out.push_back(static_cast<char>(source.lane));
+  put_be32(out, static_cast<uint32_t>(source.partition.value));
+  put_be64(out, biased(source.offset.value));
+}
+
+void read_hash(ByteReader& r, std::optional<uint64_t>& out) {
+  const uint64_t hash = r.u64();
+  out = hash == 0 ? std::nullopt : std::optional(hash);
+}
+
+bool read_accepted(ByteReader& r, AcceptedEntry& out) {
+  out.project = {r.zigzag()};
+  out.received_ms = r.zigzag();
+  out.source = get_source(r);
+  out.processed = {r.zigzag()};
+  out.duplicates = r.varint();
+  out.last_duplicate_ms = r.zigzag();
+  out.event = r.bytes();
+  out.distinct_id = r.bytes();
+  return r.ok() && r.at_end();
+}
+
 }  // namespace
 
 std::string counts_key(const LedgerKey& key) {
@@ -86,9 +109,14 @@ std::string position_key(PositionKind kind, event::Lane lane, Partition partitio
 }
 
 std::string accepted_prefix(const Uuid& uuid) { return with_uuid(kAcceptedPrefix, uuid); }
-std::string accepted_key(const Uuid& uuid, uint64_t identity_hash) {
+std::string accepted_key(const Uuid& uuid, ProjectId project) {
   std::string out = accepted_prefix(uuid);
-  put_be64(out, identity_hash);
+  put_be64(out, biased(project.value));
+  return out;
+}
+std::string accepted_again_key(const Uuid& uuid, ProjectId project, const event::Source& source) {
+  std::string out = accepted_key(uuid, project);
+  put_place(out, source);
   return out;
 }
 
@@ -96,9 +124,7 @@ std::string other_prefix(const Uuid& uuid) { return with_uuid(kOtherPrefix, uuid
 std::string other_key(const Uuid& uuid, char kind, const event::Source& source) {
   std::string out = other_prefix(uuid);
   out.push_back(kind);
-  out.push_back(static_cast<char>(source.lane));
-  put_be32(out, static_cast<uint32_t>(source.partition.value));
-  put_be64(out, biased(source.offset.value));
+  put_place(out, source);
   return out;
 }
 
@@ -204,8 +230,9 @@ bool decode_counts(std::string_view bytes, LedgerCounts& out) {
 
 std::string encode_accepted(const AcceptedEntry& e) {
   std::string out;
-  out.reserve(32 + e.event.size() + e.distinct_id.size());
+  out.reserve(40 + e.event.size() + e.distinct_id.size());
   ByteWriter w(out);
+  w.u64(e.content_hash.value_or(0));
   w.zigzag(e.project.value);
   w.zigzag(e.received_ms);
   put_source(w, e.source);
@@ -219,15 +246,20 @@ std::string encode_accepted(const AcceptedEntry& e) {
 
 bool decode_accepted(std::string_view bytes, AcceptedEntry& out) {
   ByteReader r(bytes);
-  out.project = {r.zigzag()};
-  out.received_ms = r.zigzag();
-  out.source = get_source(r);
-  out.processed = {r.zigzag()};
-  out.duplicates = r.varint();
-  out.last_duplicate_ms = r.zigzag();
-  out.event = r.bytes();
-  out.distinct_id = r.bytes();
-  return r.ok() && r.at_end();
+  read_hash(r, out.content_hash);
+  return read_accepted(r, out);
+}
+
+bool decode_accepted_hash(std::string_view bytes, std::optional<uint64_t>& out) {
+  ByteReader r(bytes);
+  read_hash(r, out);
+  return r.ok();
+}
+
+bool decode_old_accepted(std::string_view bytes, AcceptedEntry& out) {
+  ByteReader r(bytes);
+  out.content_hash.reset();
+  return read_accepted(r, out);
 }
 
 std::string encode_other(const OtherEntry& e) {

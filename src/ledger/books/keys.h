@@ -15,7 +15,8 @@ namespace penstock::ledger {
 inline constexpr char kCountsPrefix = 'c';     // project, inverted minute, lane → LedgerCounts
 inline constexpr char kTotalsPrefix = 't';     // project → LedgerCounts
 inline constexpr char kPositionPrefix = 'p';   // kind, lane, partition → OffsetSet
-inline constexpr char kAcceptedPrefix = 'e';   // uuid, identity hash → AcceptedEntry
+inline constexpr char kAcceptedPrefix = 'd';   // uuid, project → AcceptedEntry
+inline constexpr char kOldAccepted = 'e';      // the same as it was kept before, without a hash
 inline constexpr char kOtherPrefix = 'x';      // uuid, source → OtherEntry (not accepted)
 inline constexpr char kRefusedRing = 'r';      // refused offset → key under kOtherPrefix
 inline constexpr char kQuarantineData = 'q';   // quarantine id → token, reason, stage, raw
@@ -36,7 +37,10 @@ LedgerKey parse_counts_key(std::string_view bytes);
 std::string counts_scan_from(ProjectId project, int64_t minute);
 std::string totals_key(ProjectId project);
 std::string position_key(PositionKind kind, event::Lane lane, Partition partition);
-std::string accepted_key(const Uuid& uuid, uint64_t identity_hash);
+std::string accepted_key(const Uuid& uuid, ProjectId project);
+/// For a second accepted event of one identity, of the days when there could be one: `trace` finds
+/// it, dedup does not.
+std::string accepted_again_key(const Uuid& uuid, ProjectId project, const event::Source& source);
 std::string accepted_prefix(const Uuid& uuid);
 std::string other_key(const Uuid& uuid, char kind, const event::Source& source);
 std::string other_prefix(const Uuid& uuid);
@@ -63,6 +67,7 @@ bool decode_counts(std::string_view bytes, LedgerCounts& out);
 
 /// What the event index keeps of an accepted event.
 struct AcceptedEntry {
+  std::optional<uint64_t> content_hash{};
   ProjectId project{};
   int64_t received_ms = 0;
   event::Source source{};
@@ -73,6 +78,10 @@ struct AcceptedEntry {
 };
 std::string encode_accepted(const AcceptedEntry& entry);
 bool decode_accepted(std::string_view bytes, AcceptedEntry& out);
+/// Only what dedup needs.
+bool decode_accepted_hash(std::string_view bytes, std::optional<uint64_t>& out);
+/// A value under kOldAccepted.
+bool decode_old_accepted(std::string_view bytes, AcceptedEntry& out);
 
 /// What it keeps of everything else: `state` is TraceEntry's.
 struct OtherEntry {

@@ -118,18 +118,7 @@ Status KvLedger::add_outcome(Staged& staged, Partition partition, Offset at,
   auto [decided, fresh] = staged.positions.decided.try_emplace(raw, OffsetSet(received.base()));
   decided->second.add(raw_offset, raw_offset + 1);
   switch (outcome.kind) {
-    case event::OutcomeKind::kAccepted: {
-      counts.accepted++;
-      AcceptedEntry entry{.project = outcome.project,
-                          .received_ms = outcome.received_ms,
-                          .source = outcome.source,
-                          .processed = at,
-                          .event = std::string(outcome.row.event),
-                          .distinct_id = std::string(outcome.row.distinct_id)};
-      staged.accepted.insert_or_assign(accepted_key(outcome.uuid, outcome.identity_hash),
-                                       std::move(entry));
-      return {};
-    }
+    case event::OutcomeKind::kAccepted: counts.accepted++; return add_accepted(staged, at, outcome);
     case event::OutcomeKind::kDuplicate:
       counts.deduplicated++;
       return add_duplicate(staged, outcome);
@@ -151,15 +140,38 @@ Status KvLedger::add_outcome(Staged& staged, Partition partition, Offset at,
   return fail(Code::kCorrupt, "a processed record has an unknown outcome");
 }
 
+Status KvLedger::add_accepted(Staged& staged, Offset at, const event::Outcome& outcome) {
+  AcceptedEntry entry{.content_hash = outcome.content_hash,
+                      .project = outcome.project,
+                      .received_ms = outcome.received_ms,
+                      .source = outcome.source,
+                      .processed = at,
+                      .event = std::string(outcome.row.event),
+                      .distinct_id = std::string(outcome.row.distinct_id)};
+  std::string key = accepted_key(outcome.uuid, outcome.project);
+  // Older versions accepted another event under the same uuid; now only the first one's key counts.
+  if (!outcome.content_hash) {
+    bool there = staged.accepted.contains(key);
+    if (!there) {
+      PENSTOCK_TRY(const std::optional<std::string> found, kv_->get(key));
+      there = found.has_value();
+    }
+    if (there) key = accepted_again_key(outcome.uuid, outcome.project, outcome.source);
+  }
+  staged.accepted.insert_or_assign(std::move(key), std::move(entry));
+  return {};
+}
+
 Status KvLedger::add_duplicate(Staged& staged, const event::Outcome& outcome) {
-  std::string key = accepted_key(outcome.uuid, outcome.identity_hash);
+  std::string key = accepted_key(outcome.uuid, outcome.project);
   auto it = staged.accepted.find(key);
   if (it == staged.accepted.end()) {
     PENSTOCK_TRY(const std::optional<std::string> found, kv_->get(key));
     AcceptedEntry entry;
     // Without its first copy (the index was rebuilt from a shorter log) it stands for itself.
     if (!found || !decode_accepted(*found, entry)) {
-      entry = {.project = outcome.project,
+      entry = {.content_hash = outcome.content_hash,
+               .project = outcome.project,
                .received_ms = outcome.received_ms,
                .source = outcome.source,
                .event = {},

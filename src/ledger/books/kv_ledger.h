@@ -33,7 +33,8 @@ class KvLedger final : public Ledger {
                 const std::vector<uint32_t>& record_counts,
                 const std::vector<Received>& counts) override;
   Status apply_refused(const log::ReadBatch& batch) override;
-  Result<std::vector<bool>> seen(const std::vector<EventIdentity>& identities) const override;
+  Result<std::vector<std::optional<AcceptedBefore>>> accepted(
+      const std::vector<EventIdentity>& identities) const override;
   Status apply_processed(Partition partition, Offset base,
                          const std::vector<std::string_view>& records) override;
   Offset applied(Partition partition) const override;
@@ -80,6 +81,7 @@ class KvLedger final : public Ledger {
 
   Status load();
   Status load_positions();
+  Status convert_old_index();
   Step received_step(log::Log& log, event::Lane lane);
   Step processed_step(log::Log& log);
   Step stored_step(log::Log& log);
@@ -88,6 +90,7 @@ class KvLedger final : public Ledger {
   Status count_received(event::Lane lane, const log::ScanSlice& slice);
   Staged stage() const;
   Status add_outcome(Staged& staged, Partition partition, Offset at, const event::Outcome& outcome);
+  Status add_accepted(Staged& staged, Offset at, const event::Outcome& outcome);
   Status add_duplicate(Staged& staged, const event::Outcome& outcome);
   void add_quarantined(Staged& staged, Partition partition, Offset at,
                        const event::Outcome& outcome);

@@ -13,15 +13,19 @@ constexpr size_t kListedBytesMax = 16U << 20;
 
 }  // namespace
 
-Result<std::vector<bool>> KvLedger::seen(const std::vector<EventIdentity>& identities) const {
+Result<std::vector<std::optional<AcceptedBefore>>> KvLedger::accepted(
+    const std::vector<EventIdentity>& identities) const {
   std::vector<std::string> keys;
   keys.reserve(identities.size());
-  for (const EventIdentity& id : identities) {
-    keys.push_back(accepted_key(id.uuid, id.identity_hash));
-  }
+  for (const EventIdentity& id : identities) keys.push_back(accepted_key(id.uuid, id.project));
   PENSTOCK_TRY(const auto found, kv_->get_many(keys));
-  std::vector<bool> out(found.size());
-  for (size_t i = 0; i < found.size(); i++) out[i] = found[i].has_value();
+  std::vector<std::optional<AcceptedBefore>> out(found.size());
+  for (size_t i = 0; i < found.size(); i++) {
+    if (!found[i]) continue;
+    if (!decode_accepted_hash(*found[i], out[i].emplace().content_hash)) {
+      return fail(Code::kCorrupt, "an accepted event of the index cannot be read");
+    }
+  }
   return out;
 }
 

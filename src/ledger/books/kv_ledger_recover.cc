@@ -1,5 +1,6 @@
 // Catching up with the log after a restart; see KvLedger.
 #include <algorithm>
+#include <unordered_set>
 
 #include "base/diag.h"
 #include "ledger/books/kv_ledger.h"
@@ -50,7 +51,50 @@ Status KvLedger::load_positions() {
   return s ? bad : s;
 }
 
+/// Entries of a data directory that kept one per (uuid, project, day, event, distinct id) become
+/// entries of the identity; the first one of several is what dedup finds. Each batch takes away
+/// what it has moved, so a kill in between is no harm.
+Status KvLedger::convert_old_index() {
+  constexpr size_t kUuidEnd = 17, kBatchEntries = 10'000;
+  std::string from(1, kOldAccepted);
+  const std::string to = kv::prefix_end(from);
+  uint64_t moved = 0;
+  for (;;) {
+    std::vector<std::pair<std::string, AcceptedEntry>> old;
+    bool bad = false;
+    Status s = kv_->scan(from, to, [&](std::string_view key, std::string_view v) {
+      AcceptedEntry& entry = old.emplace_back(key, AcceptedEntry{}).second;
+      bad = key.size() < kUuidEnd || !decode_old_accepted(v, entry);
+      return !bad && old.size() < kBatchEntries;
+    });
+    if (!s) return s;
+    if (bad) return fail(Code::kCorrupt, "an accepted event of the old index cannot be read");
+    if (old.empty()) break;
+    kv::WriteBatch batch;
+    std::unordered_set<std::string> taken;
+    for (const auto& [old_key, entry] : old) {
+      Uuid uuid;
+      std::copy_n(old_key.begin() + 1, uuid.bytes.size(), uuid.bytes.begin());
+      std::string key = accepted_key(uuid, entry.project);
+      PENSTOCK_TRY(const std::optional<std::string> found, kv_->get(key));
+      if (found || !taken.insert(key).second) {
+        key = accepted_again_key(uuid, entry.project, entry.source);
+      }
+      batch.put(key, encode_accepted(entry));
+      batch.erase(old_key);
+    }
+    PENSTOCK_CHECK(kv_->write(batch));
+    moved += old.size();
+    from = old.back().first + '\0';  // not over everything that was just erased
+  }
+  if (moved == 0) return {};
+  unflushed_ = true;
+  diag::info("the index of accepted events was brought to its new form", {{"events", moved}});
+  return {};
+}
+
 Status KvLedger::load() {
+  if (Status s = convert_old_index(); !s) return s;
   if (Status s = load_positions(); !s) return s;
   Status bad;
   const std::string totals(1, kTotalsPrefix);

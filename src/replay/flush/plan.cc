@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <unordered_map>
 
 #include "base/hash.h"
 #include "base/json_writer.h"
@@ -27,6 +28,10 @@ Verdict drop(std::string_view reason) { return {event::OutcomeKind::kDropped, re
 Verdict quarantine(std::string_view stage, std::string_view reason) {
   return {event::OutcomeKind::kQuarantined, reason, stage};
 }
+Verdict repeated(bool same) {
+  if (same) return {event::OutcomeKind::kDuplicate, {}, {}};
+  return quarantine("dedup", "uuid_conflict");
+}
 
 /// One message and what is known of it.
 struct Message {
@@ -34,7 +39,7 @@ struct Message {
   std::string_view bytes;
   event::Source source;
   const catalog::Project* project = nullptr;
-  uint64_t identity_hash = 0;
+  uint64_t content_hash = 0;
   Verdict verdict;
 };
 
@@ -90,8 +95,8 @@ class Planner {
       m.verdict = quarantine("team", "unknown_token");
       return;
     }
-    const auto seed = static_cast<uint64_t>(m.project->id.value) * 0x9e3779b97f4a7c15ULL;
-    m.identity_hash = hash64(m.raw.session_id, hash64(kEvent, seed));
+    // A repeat tells of the same session; what it holds was put together anew at the edge.
+    m.content_hash = std::max<uint64_t>(hash64(m.raw.session_id, hash64(kEvent)), 1);
     switch (m.raw.disposition) {
       case event::Disposition::kProcess: break;
       case event::Disposition::kDrop: m.verdict = drop(m.raw.reason); break;
@@ -105,24 +110,24 @@ class Planner {
     std::vector<Message*> asked;
     for (Message& m : messages_) {
       if (m.verdict.kind != event::OutcomeKind::kAccepted) continue;
-      identities.push_back({m.raw.uuid, m.identity_hash});
+      identities.push_back({m.project->id, m.raw.uuid});
       asked.push_back(&m);
     }
-    PENSTOCK_TRY(const std::vector<bool> seen, ledger_.seen(identities));
+    PENSTOCK_TRY(const auto before, ledger_.accepted(identities));
     for (size_t i = 0; i < asked.size(); i++) {
-      if (seen[i]) asked[i]->verdict.kind = event::OutcomeKind::kDuplicate;
+      if (before[i]) asked[i]->verdict = repeated(before[i]->same(asked[i]->content_hash));
     }
     return {};
   }
 
   void decide(Message& m) {
-    if (m.verdict.kind == event::OutcomeKind::kAccepted &&
-        accepted_.contains({m.raw.uuid, m.identity_hash})) {
-      m.verdict.kind = event::OutcomeKind::kDuplicate;
+    if (m.verdict.kind == event::OutcomeKind::kAccepted) {
+      const auto before = accepted_.find({m.project->id, m.raw.uuid});
+      if (before != accepted_.end()) m.verdict = repeated(before->second == m.content_hash);
     }
     if (m.verdict.kind == event::OutcomeKind::kAccepted) m.verdict = take(m);
     if (m.verdict.kind == event::OutcomeKind::kAccepted) {
-      accepted_.insert({m.raw.uuid, m.identity_hash});
+      accepted_.emplace(ledger::EventIdentity{m.project->id, m.raw.uuid}, m.content_hash);
     }
     emit_outcome(m);
   }
@@ -208,7 +213,7 @@ class Planner {
     o.project = m.project == nullptr ? ProjectId{} : m.project->id;
     o.received_for = m.raw.project;
     o.uuid = m.raw.uuid;
-    o.identity_hash = m.identity_hash;
+    if (m.content_hash != 0) o.content_hash = m.content_hash;
     o.received_ms = m.raw.now_ms;
     o.source = m.source;
     o.redriven = m.raw.redriven;
@@ -319,7 +324,7 @@ class Planner {
   std::vector<Message> messages_;
   std::map<std::pair<ProjectId, std::string>, Session> sessions_;
   std::map<int32_t, Output> outputs_;
-  std::set<std::pair<Uuid, uint64_t>> accepted_;
+  std::unordered_map<ledger::EventIdentity, uint64_t, ledger::EventIdentityHash> accepted_;
   std::map<std::string_view, size_t> quarantined_bytes_;
   std::set<std::pair<ProjectId, std::string>> warned_;
   std::string scratch_;

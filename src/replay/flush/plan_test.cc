@@ -210,7 +210,9 @@ TEST_F(PlanTest, AMessageSentAgainIsADuplicate) {
   EXPECT_TRUE(read.plan.object.empty()) << "nothing to write";
   Sent other = sent;
   other.session = "s2";
-  EXPECT_EQ(one(other).kinds(), std::vector{OutcomeKind::kAccepted});
+  read = one(other);
+  EXPECT_EQ(read.kinds(), std::vector{OutcomeKind::kQuarantined}) << "a uuid is one message";
+  EXPECT_EQ(read.outcomes[0].reason, "uuid_conflict");
 }
 
 TEST_F(PlanTest, WhatIsDroppedHasItsReason) {

@@ -21,6 +21,11 @@ const kReasons: Record<string, ReasonWords> = {
     happened: "Its token belongs to no project here, so nobody could say whose event it is.",
     todo: "Create a project with exactly this token under Settings. Waiting events then flow in by themselves.",
   },
+  uuid_conflict: {
+    happened:
+      "Another event with the same uuid was accepted before, and this one says something else. A uuid stands for one event, so only the first one became a row.",
+    todo: "Give every event a uuid of its own. A retry of the same event is no conflict.",
+  },
   unreadable_record: {
     happened: "Its record in the log could not be read by this version.",
     todo: "The bytes are kept. Please report this: it should never happen.",

@@ -92,6 +92,12 @@ const kWords: Record<string, WarningWords> = {
     meaning: "An event's uuid is not a UUID; the request was refused.",
     todo: "Leave uuid out or send a real one.",
   },
+  uuid_conflict: {
+    title: "Two different events with one uuid",
+    meaning:
+      "An event came under a uuid that another event of this project has. The first one was kept; this one waits in quarantine.",
+    todo: "Give every event a uuid of its own. A retry of the same event is no conflict.",
+  },
   duplicate_event_uuid: {
     title: "The same UUID twice in a batch",
     meaning: "The request was refused.",
