@@ -19,6 +19,11 @@ Status apply_merges(std::string_view json, ProjectSettings& into) {
   return {};
 }
 
+Status apply_cookieless(std::string_view json, ProjectSettings& into) {
+  PENSTOCK_TRY(into.cookieless, parse_cookieless(json));
+  return {};
+}
+
 Status apply_remote_config(std::string_view json, ProjectSettings& into) {
   PENSTOCK_TRY(into.remote_config, parse_remote_config(json));
   return {};
@@ -57,6 +62,7 @@ struct Kind {
 constexpr Kind kKinds[] = {
     {"admission", apply_admission},
     {"merges", apply_merges},
+    {"cookieless", apply_cookieless},
     {"remote_config", apply_remote_config},
     {"feature_flags", apply_feature_flags},
     {"surveys", apply_surveys},

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "catalog/admission_settings.h"
 #include "catalog/browser_settings.h"
+#include "catalog/cookieless_settings.h"
 #include "catalog/feature_flags.h"
 #include "catalog/merge_settings.h"
 
@@ -28,6 +29,7 @@ struct ProjectSettings {
 
   AdmissionSettings admission;
   MergeSettings merges;
+  CookielessSettings cookieless;
   RemoteConfig remote_config;
   FeatureFlags feature_flags;
   BrowserLists lists;

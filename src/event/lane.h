@@ -49,6 +49,7 @@ inline constexpr std::string_view kGroupIngest = "ingest";    // raw topics, ref
 inline constexpr std::string_view kGroupReplay = "replay";    // the replay topic: as kGroupIngest
 inline constexpr std::string_view kGroupLedger = "ledger";    // raw, processed, refused
 inline constexpr std::string_view kGroupPersons = "persons";  // processed
-inline constexpr std::string_view kGroupLoad = "load";        // processed: stored
+inline constexpr std::string_view kGroupCookieless = "cookieless";  // processed
+inline constexpr std::string_view kGroupLoad = "load";              // processed: stored
 
 }  // namespace penstock::event

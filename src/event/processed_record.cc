@@ -21,6 +21,7 @@ enum class Type : uint8_t {
   kGroupType = 9,
   kPersonMerge = 10,
   kPersonCommandReport = 12,
+  kCookieless = 11,
 };
 
 void write_row(ByteWriter& w, const EventRow& row, int64_t received_ms) {
@@ -219,6 +220,29 @@ void write(ByteWriter& w, const PersonCommandReport& c) {
   w.bytes(c.state);
   w.bytes(c.report);
   w.zigzag(c.time_ms);
+}
+
+void write(ByteWriter& w, const CookielessChange& c) {
+  w.u8(static_cast<uint8_t>(Type::kCookieless));
+  w.u8(c.is_identify ? 1 : 0);
+  w.zigzag(c.project.value);
+  w.zigzag(c.day);
+  w.uuid(c.visitor);
+  w.uuid(c.id);
+  w.zigzag(c.last_activity_ms);
+  w.varint(c.version);
+}
+
+CookielessChange read_cookieless(ByteReader& in) {
+  CookielessChange c;
+  c.is_identify = in.u8() != 0;
+  c.project.value = in.zigzag();
+  c.day = static_cast<int32_t>(in.zigzag());
+  c.visitor = in.uuid();
+  c.id = in.uuid();
+  c.last_activity_ms = in.zigzag();
+  c.version = in.varint();
+  return c;
 }
 
 Outcome read_outcome(ByteReader& in, uint8_t version, bool& known) {
@@ -458,6 +482,7 @@ Result<ProcessedRecord> decode_processed(std::string_view bytes) {
     case Type::kGroupType: out = read_group_type(in, known); break;
     case Type::kPersonMerge: out = read_person_merge(in); break;
     case Type::kPersonCommandReport: out = read_command_report(in); break;
+    case Type::kCookieless: out = read_cookieless(in); break;
     default: known = false;
   }
   if (!known) return fail(Code::kCorrupt, "a processed record of an unknown type");

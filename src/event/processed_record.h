@@ -212,9 +212,21 @@ struct PersonCommandReport {
   int64_t time_ms = 0;
 };
 
-using ProcessedRecord =
-    std::variant<Outcome, PersonChange, DistinctIdChange, IngestionWarning, ReplayBlock, LogEntry,
-                 Heatmap, GroupChange, GroupTypeChange, PersonMerge, PersonCommandReport>;
+/// What became of a cookieless visitor: a session's new state (the higher version wins), or one
+/// more `$identify` of theirs.
+struct CookielessChange {
+  ProjectId project;
+  int32_t day = 0;  // days since 1970
+  Uuid visitor;     // a hash of 16 bytes, no UUID
+  bool is_identify = false;
+  Uuid id;  // of the session, or of the $identify event
+  int64_t last_activity_ms = 0;
+  uint64_t version = 0;
+};
+
+using ProcessedRecord = std::variant<Outcome, PersonChange, DistinctIdChange, IngestionWarning,
+                                     ReplayBlock, LogEntry, Heatmap, GroupChange, GroupTypeChange,
+                                     PersonMerge, PersonCommandReport, CookielessChange>;
 
 void encode(const ProcessedRecord& record, std::string& out);
 /// kCorrupt when the bytes are not a record of a known version.

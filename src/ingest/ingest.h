@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "catalog/catalog.h"
+#include "ingest/cookieless_store.h"
 #include "ingest/person_commands.h"
 #include "ledger/ledger.h"
 #include "log/log.h"
@@ -33,6 +34,8 @@ struct IngestOptions {
   /// The person store waits for another machine: deciding and applying are then jobs of the pool.
   bool persons_block = false;
   PersonCommandOptions commands{};
+  /// Without one, events of cookieless visitors are quarantined.
+  CookielessStore* cookieless = nullptr;
 };
 
 struct IngestStats {

@@ -56,6 +56,7 @@ struct Process::Parts {
   std::unique_ptr<ledger::Ledger> ledger;
   std::unique_ptr<persons::PersonStore> persons;
   std::unique_ptr<definitions::DefinitionStore> definition_store;
+  std::unique_ptr<ingest::CookielessStore> cookieless;
   std::shared_ptr<usage::Usage> usage;
   std::shared_ptr<usage::UsageKeeper> usage_keeper;
   std::unique_ptr<store::EventStore> store;
@@ -134,9 +135,9 @@ std::vector<log::TopicSpec> Process::Parts::topics() const {
         {std::string(recorded ? event::kGroupReplay : event::kGroupIngest),
          std::string(event::kGroupLedger)});
   }
-  std::vector<std::string> readers{std::string(event::kGroupLedger),
-                                   std::string(event::kGroupPersons),
-                                   std::string(event::kGroupLoad)};
+  std::vector<std::string> readers{
+      std::string(event::kGroupLedger), std::string(event::kGroupPersons),
+      std::string(event::kGroupCookieless), std::string(event::kGroupLoad)};
   // Who runs without definitions must not keep the log for them.
   if (settings.runs("definitions")) readers.emplace_back(definitions::kConsumerGroup);
   add(event::kTopicProcessed, settings.partitions, std::move(readers));
@@ -165,6 +166,8 @@ Status Process::Parts::open_state() {
   PENSTOCK_TRY(auto definitions_kv, open("definitions"));
   PENSTOCK_TRY(definition_store,
                definitions::DefinitionStore::open(std::move(definitions_kv), settings.definitions));
+  PENSTOCK_TRY(auto cookieless_kv, open("cookieless"));
+  cookieless = ingest::make_cookieless_store(std::move(cookieless_kv), *runtime);
   ledger = ledger::make_ledger(std::move(ledger_kv), settings.ledger);
   PENSTOCK_TRY(persons, open_persons(settings, *runtime, data_dir));
   usage = std::make_shared<usage::Usage>(static_cast<size_t>(settings.shards));
@@ -208,8 +211,10 @@ Status Process::Parts::open_catalog() {
 Status Process::Parts::recover() {
   PENSTOCK_CHECK(await(
       pipeline, [this](auto done) { ledger->recover(*log, pipeline.loop(), std::move(done)); }));
+  PENSTOCK_CHECK(await(
+      pipeline, [this](auto done) { persons->recover(*log, pipeline.loop(), std::move(done)); }));
   return await(pipeline,
-               [this](auto done) { persons->recover(*log, pipeline.loop(), std::move(done)); });
+               [this](auto done) { cookieless->recover(*log, pipeline.loop(), std::move(done)); });
 }
 
 Status Process::Parts::start_store() {
@@ -244,6 +249,7 @@ Status Process::Parts::start_store() {
     ingest_options.persons_block = settings.persons_engine == "postgres";
     ingest_options.commands = person_commands({*runtime, pipeline.loop(), *store, *objects, *ledger,
                                                settings.log_retention_ms, settings.runs("load")});
+    ingest_options.cookieless = cookieless.get();
     ingest = ingest::Ingest::make(pipeline.loop(), *runtime, *log, *catalog, *persons, *ledger,
                                   ingest_options);
     on_loop(pipeline, [&] { outcome = ingest->start(); });
@@ -422,6 +428,7 @@ void Process::Parts::stop() {
   if (ledger) keep(ledger->checkpoint(*log));
   if (persons) keep(persons->checkpoint(*log));
   if (definition_store) keep(definition_store->flush(*log));
+  if (cookieless) keep(cookieless->checkpoint(*log));
   if (usage_keeper) keep(usage_keeper->save());
   log->stop();
 }

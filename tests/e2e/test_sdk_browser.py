@@ -106,6 +106,32 @@ def test_a_visit():
         sdk.balanced(penstock, 11)
 
 
+def check_cookieless(mode):
+    events = [sdk.make_event(n, name="item viewed") for n in range(3)]
+    with Penstock() as penstock:
+        status, body = penstock.api("/api/projects/1/settings/cookieless",
+                                    {"cookieless_server_hash_mode": mode}, "PUT")[:2]
+        assert status == 200, body
+        sdk.finish(visit(penstock, events, options={"cookieless_mode": "always"}, settle_ms=1000))
+        names = by_name(sdk.rows_by_uuid(penstock, len(events) + 2))
+        assert {"$pageview", "item viewed", "$pageleave"} <= set(names), names
+        found = [pair for pairs in names.values() for pair in pairs]
+        ids = {row[2] for row, _ in found}
+        assert len(ids) == 1 and ids.pop().startswith("cookieless_"), ids
+        assert len({properties["$session_id"] for _, properties in found}) == 1
+        for _, properties in found:
+            assert properties["$device_id"].startswith("cookielessd_"), properties
+            for gone in ("$ip", "$raw_user_agent", "$cookieless_extra"):
+                assert gone not in properties, properties
+        people = json.dumps(penstock.sql("SELECT * FROM person"))
+        assert USER_AGENT not in people, people
+        sdk.balanced(penstock)
+
+
+def test_cookieless():
+    sdk.side_by_side(check_cookieless, ["stateless", "stateful"])
+
+
 def test_without_compression_and_without_batching():
     events = [sdk.make_event(n, name="plain", properties=sdk.ODD_PROPERTIES) for n in range(4)]
     quiet = {"disable_compression": True, "person_profiles": "identified_only",

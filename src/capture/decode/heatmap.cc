@@ -12,9 +12,11 @@ namespace {
 constexpr size_t kKeptBytes = 256U << 10;
 constexpr std::string_view kData = "$heatmap_data";
 /// What goes along with the data; the event keeps its own copies.
-constexpr std::array<std::string_view, 7> kAlong{
-    "$viewport_height",          "$viewport_width", "$session_id",     "$prev_pageview_pathname",
-    "$prev_pageview_max_scroll", "$current_url",    "$cookieless_mode"};
+constexpr std::array<std::string_view, 12> kAlong{
+    "$viewport_height", "$viewport_width", "$session_id", "$prev_pageview_pathname",
+    "$prev_pageview_max_scroll", "$current_url", "$cookieless_mode",
+    // Whoever keeps no cookie is known by these.
+    "$ip", "$raw_user_agent", "$host", "$timezone", "$cookieless_extra"};
 
 /// Calls `see(name, member, value)` for each member of an object.
 template <typename See>

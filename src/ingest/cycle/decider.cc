@@ -40,7 +40,8 @@ struct Decider::Head {
 };
 
 struct Decider::Cycle {
-  Cycle(const persons::PersonStore& store, int64_t now) : overlay(store), now_ms(now) {}
+  Cycle(const persons::PersonStore& store, CookielessStore* visitors, ZoneDays& zones, int64_t now)
+      : overlay(store), now_ms(now), cookieless(visitors, zones, now, warnings) {}
 
   std::vector<Head> heads;
   PersonOverlay overlay;
@@ -49,14 +50,15 @@ struct Decider::Cycle {
   MergeNotes merges;      // of the event at hand
   PersonStep person_step{overlay, warnings, merges};
   std::vector<int64_t> positions;
-  uint32_t place = 0;                                    // of the event at hand
-  size_t changes_bytes = 0;                              // that merges will cause at the end
+  uint32_t place = 0;        // of the event at hand
+  size_t changes_bytes = 0;  // that merges will cause at the end
   /// Of this batch: what was accepted, with its content hash.
   std::unordered_map<ledger::EventIdentity, uint64_t, ledger::EventIdentityHash> accepted;
   std::map<std::string_view, size_t> quarantined_bytes;  // in this batch, by token
   std::array<uint64_t, 5> counts{};                      // by OutcomeKind
   uint64_t warned = 0, heatmap_points = 0;
   int64_t now_ms;
+  CookielessStep cookieless;
   std::string properties;
 };
 
@@ -79,7 +81,7 @@ void Decider::emit(Output& output, const event::ProcessedRecord& record) {
 Result<Decided> Decider::decide(event::Lane lane, const std::vector<InputSlice>& slices,
                                 const catalog::Snapshot& snapshot, int64_t now_ms,
                                 const std::vector<int64_t>& positions) {
-  Cycle cycle(persons_, now_ms);
+  Cycle cycle(persons_, cookieless_, zones_, now_ms);
   cycle.positions = positions;
   for (const InputSlice& slice : slices) {
     for (size_t i = 0; i < slice.records.size(); i++) {
@@ -146,6 +148,8 @@ Status Decider::read(Cycle& cycle) {
   std::vector<persons::DistinctIdKey> keys;
   for (size_t i = 0; i < asked.size(); i++) {
     asked[i]->before = before[i];
+    // Who a cookieless visitor is comes out later; their person is read on its own.
+    if (asked[i]->raw.distinct_id == kCookielessSentinel) continue;
     if (before[i] || asked[i]->raw.skip_persons || asked[i]->event == kHeatmapEvent) continue;
     keys.push_back({asked[i]->project->id, std::string(asked[i]->raw.distinct_id)});
   }
@@ -156,6 +160,7 @@ Verdict Decider::prepare(Cycle& cycle, Item& item) {
   if (Verdict v = check_distinct_id(item, cycle.warnings); v.decided()) return v;
   bound_timestamp(item, cycle.now_ms, cycle.warnings);
   sanitise(item);
+  if (Verdict v = cycle.cookieless.run(item); v.decided()) return v;
   if (item.event == kHeatmapEvent) {
     return take_heatmap_event(item, cycle.heatmap, cycle.warnings);
   }
@@ -332,6 +337,7 @@ void Decider::emit_changes(Cycle& cycle, Decided& decided) {
   const PersonOverlay::Changes changes = cycle.overlay.changes();
   for (const auto& person : changes.persons) emit(output_of(person.partition), person.change);
   for (const auto& id : changes.distinct_ids) emit(output_of(id.partition), id.change);
+  for (const auto& c : cycle.cookieless.changes()) emit(output_of(c.partition), c.change);
 }
 
 }  // namespace penstock::ingest

@@ -16,6 +16,7 @@
 
 #include "catalog/catalog.h"
 #include "event/processed_record.h"
+#include "ingest/steps/cookieless.h"
 #include "ingest/steps/item.h"
 #include "ingest/steps/person_step.h"
 #include "ingest/steps/warning_limit.h"
@@ -56,8 +57,10 @@ struct DeciderLimits {
 
 class Decider {
  public:
-  Decider(const persons::PersonStore& persons, const ledger::Ledger& ledger, DeciderLimits limits)
-      : persons_(persons), ledger_(ledger), limits_(limits) {}
+  /// `cookieless` may be null: then events of cookieless visitors are quarantined.
+  Decider(const persons::PersonStore& persons, const ledger::Ledger& ledger, DeciderLimits limits,
+          CookielessStore* cookieless = nullptr)
+      : persons_(persons), ledger_(ledger), limits_(limits), cookieless_(cookieless) {}
 
   /// Decides the slices in order; may end early, then `next` of an output, or a missing output,
   /// tells what is left.
@@ -89,6 +92,8 @@ class Decider {
   const persons::PersonStore& persons_;
   const ledger::Ledger& ledger_;
   DeciderLimits limits_;
+  CookielessStore* cookieless_;
+  ZoneDays zones_;
   WarningLimit warning_limit_;
   std::vector<std::string> arenas_;  // empty ones, with their capacity
 };

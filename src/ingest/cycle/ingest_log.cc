@@ -10,13 +10,18 @@ Status IngestService::apply_slice(Partition partition, Offset base,
                                   const std::vector<std::string_view>& records,
                                   size_t persons_from) {
   persons::PersonUpdates updates;
+  std::vector<event::CookielessChange> visitors;
   for (size_t at = persons_from; at < records.size(); at++) {
     PENSTOCK_TRY(const auto record, event::decode_processed(records[at]));
     updates.take(record);
+    if (const auto* c = std::get_if<event::CookielessChange>(&record)) visitors.push_back(*c);
   }
   const int64_t next = base.value + static_cast<int64_t>(records.size());
   PENSTOCK_CHECK(ledger_.apply_processed(partition, base, records));
   PENSTOCK_CHECK(persons_.apply(updates, {{partition, {next}}}));
+  if (options_.cookieless != nullptr) {
+    PENSTOCK_CHECK(options_.cookieless->apply(visitors, {{partition, {next}}}));
+  }
   applied_[partition.value] = next;
   return {};
 }

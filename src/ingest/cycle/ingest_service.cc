@@ -47,7 +47,8 @@ IngestService::IngestService(runtime::Loop& loop, runtime::Runtime& runtime, log
       persons_(persons),
       ledger_(ledger),
       options_(options),
-      decider_(persons, ledger, {.output_bytes_max = options.bytes_per_cycle_max}) {
+      decider_(persons, ledger, {.output_bytes_max = options.bytes_per_cycle_max},
+               options.cookieless) {
   LaneReaderOptions reading;
   reading.fetch_bytes_max = std::min<size_t>(options.bytes_per_cycle_max, 4U << 20);
   reading.retry_ms_min = options.retry_ms_min;
@@ -266,6 +267,7 @@ Status IngestService::apply_outputs(const Cycle& cycle) {
   records.reserve(outputs.size());
   std::vector<ledger::ProcessedSlice> slices;
   persons::PersonUpdates updates;
+  std::vector<event::CookielessChange> visitors;
   std::vector<log::Position> applied;
   for (size_t i = 0; i < outputs.size(); i++) {
     records.push_back(outputs[i].records());
@@ -279,11 +281,14 @@ Status IngestService::apply_outputs(const Cycle& cycle) {
     for (size_t at = outputs[i].persons_from; at < records.back().size(); at++) {
       PENSTOCK_TRY(const auto record, event::decode_processed(records.back()[at]));
       updates.take(record);
+      if (const auto* c = std::get_if<event::CookielessChange>(&record)) visitors.push_back(*c);
     }
   }
   updates.current = true;
   PENSTOCK_CHECK(ledger_.apply_processed_many(slices));
-  return persons_.apply(updates, applied);
+  PENSTOCK_CHECK(persons_.apply(updates, applied));
+  if (options_.cookieless == nullptr) return {};
+  return options_.cookieless->apply(visitors, applied);
 }
 
 void IngestService::catch_up(std::shared_ptr<Cycle> cycle) {
@@ -395,9 +400,11 @@ void IngestService::checkpoint(runtime::Task done) {
   checkpointing_ = true;
   std::map<event::Lane, std::vector<log::Position>> positions;
   for (event::Lane lane : event::kEventLanes) positions[lane] = reader(lane).positions();
-  auto job = [&log = log_, &ledger = ledger_, &persons = persons_, positions] {
+  auto job = [&log = log_, &ledger = ledger_, &persons = persons_, cookieless = options_.cookieless,
+              positions] {
     Status status = ledger.checkpoint(log);
     if (status) status = persons.checkpoint(log);
+    if (status && cookieless != nullptr) status = cookieless->checkpoint(log);
     for (const auto& [lane, at] : positions) {
       if (!status || at.empty()) continue;
       status =

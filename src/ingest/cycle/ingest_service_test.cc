@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "event/json_fields.h"
 #include "ingest/testing/world.h"
 
 namespace penstock::ingest {
@@ -320,6 +321,60 @@ TEST(RefusalWarnings, EachIsToldOnceThroughFailuresAndCrashesBesideEvents) {
   check_outcomes(w);
   EXPECT_TRUE(w.ledger().balance(w.log()).balanced);
   w.stop();
+}
+
+TEST(Ingest, ACookielessVisitorIsOneThroughFaultsAndCrashes) {
+  const std::string data =
+      R"({"properties":{"$cookieless_mode":true,"$ip":"10.0.0.1","$host":"example.com",)"
+      R"("$raw_user_agent":"Mozilla/5.0"}})";
+  for (uint64_t seed = 1; seed <= 4; seed++) {
+    World w(seed);
+    const ProjectId project = w.catalog().snapshot()->find_token("phc_one")->id;
+    ASSERT_TRUE(w.catalog()
+                    .set_project_setting({}, project, "cookieless",
+                                         R"({"cookieless_server_hash_mode":"stateful"})")
+                    .has_value());
+    w.start();
+    w.log().percent = 30;
+    uint64_t n = 0;
+    const auto send = [&](const std::string& event, const std::string& distinct_id) {
+      w.send({{uuid_of(++n), distinct_id, event, "phc_one", Lane::kMain}}, data);
+    };
+    for (int life = 0; life < 4; life++) {
+      for (int i = 0; i < 10; i++) {
+        send("seen", "$posthog_cookieless");
+        w.run_ms(200 * (i % 3));
+      }
+      w.crash(seed * 10 + static_cast<uint64_t>(life));
+      w.start();
+    }
+    // One identify, in whatever life it is decided: whoever comes next is somebody else.
+    send("$identify", "$posthog_cookieless");
+    for (int i = 0; i < 10; i++) send("after", "$posthog_cookieless");
+    w.crash(seed);
+    w.start();
+    w.log().percent = 0;
+    w.settle();
+    check_books(w, check_outcomes(w));
+    std::map<std::string, std::set<std::string>> ids, sessions;
+    for (const auto& partition : w.processed()) {
+      for (const std::string& bytes : partition) {
+        const auto record = event::decode_processed(bytes);
+        const auto* o = std::get_if<event::Outcome>(&*record);
+        if (o == nullptr) continue;
+        ASSERT_EQ(o->kind, OutcomeKind::kAccepted) << o->reason;
+        const auto properties = event::JsonFields::parse(o->row.properties);
+        ids[std::string(o->row.event)].emplace(o->row.distinct_id);
+        sessions[std::string(o->row.event)].emplace(*properties->find("$session_id"));
+      }
+    }
+    EXPECT_EQ(ids["seen"].size(), 1U) << seed;
+    EXPECT_EQ(sessions["seen"].size(), 1U) << seed;
+    EXPECT_EQ(ids["after"].size(), 1U) << seed;
+    EXPECT_NE(ids["after"], ids["seen"]);
+    EXPECT_EQ(sessions["$identify"], sessions["seen"]);
+    w.stop();
+  }
 }
 
 }  // namespace

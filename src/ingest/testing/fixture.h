@@ -11,6 +11,7 @@
 
 #include "event/raw_record.h"
 #include "ingest/cycle/decider.h"
+#include "runtime/sim_runtime.h"
 
 namespace penstock::ingest::testing {
 
@@ -99,12 +100,15 @@ class Fixture {
   }
   persons::PersonStore& persons() { return *persons_; }
   ledger::Ledger& ledger() { return *ledger_; }
+  CookielessStore& cookieless() { return *cookieless_; }
   Uuid uuid_of(uint64_t n) const;
 
  private:
+  runtime::SimRuntime runtime_{7};
   std::vector<catalog::Project> projects_;
   std::unique_ptr<persons::PersonStore> persons_;
   std::unique_ptr<ledger::Ledger> ledger_;
+  std::unique_ptr<CookielessStore> cookieless_;
   DeciderLimits limits_;
   std::unique_ptr<Decider> decider_;
   std::map<int32_t, std::vector<std::string>> waiting_;

@@ -59,8 +59,9 @@ void take(Seens& out, const event::ProcessedRecord& record) {
 Fixture::Fixture(ledger::LedgerOptions options, DeciderLimits limits)
     : persons_(persons::make_person_store(kv::make_memory_kv())),
       ledger_(ledger::make_ledger(kv::make_memory_kv(), options)),
+      cookieless_(make_cookieless_store(kv::make_memory_kv(), runtime_)),
       limits_(limits),
-      decider_(std::make_unique<Decider>(*persons_, *ledger_, limits)) {
+      decider_(std::make_unique<Decider>(*persons_, *ledger_, limits, cookieless_.get())) {
   catalog::Project p;
   p.id = {1};
   p.token = "phc_one";
@@ -122,13 +123,16 @@ Seens Fixture::decide(bool apply) {
   for (const Output& output : decided->outputs) {
     const auto records = output.records();
     persons::PersonUpdates updates;
+    std::vector<event::CookielessChange> visitors;
     for (std::string_view bytes : records) {
       const auto record = event::decode_processed(bytes);
       EXPECT_TRUE(record.has_value());
       take(out, *record);
       updates.take(*record);
+      if (const auto* c = std::get_if<event::CookielessChange>(&*record)) visitors.push_back(*c);
     }
     if (!apply) continue;
+    EXPECT_TRUE(cookieless_->apply(visitors, {}).has_value());
     int64_t& base = processed_next_[output.partition.value];
     EXPECT_TRUE(ledger_->apply_processed(output.partition, {base}, records).has_value());
     base += static_cast<int64_t>(records.size());

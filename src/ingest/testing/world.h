@@ -127,9 +127,10 @@ class World {
   IngestOptions options_;
   std::unique_ptr<FaultyLog> log_;
   std::unique_ptr<catalog::Catalog> catalog_;
-  std::shared_ptr<kv::MemoryKv> ledger_kv_, persons_kv_;
+  std::shared_ptr<kv::MemoryKv> ledger_kv_, cookieless_kv_, persons_kv_;
   std::unique_ptr<ledger::Ledger> ledger_;
   std::unique_ptr<persons::PersonStore> persons_;
+  std::unique_ptr<CookielessStore> cookieless_;
   std::unique_ptr<Ingest> ingest_;
   uint64_t commands_ = 1;
 };

@@ -39,6 +39,8 @@ World::World(uint64_t seed, IngestOptions options)
       catalog_(catalog::make_memory_catalog(runtime_)),
       ledger_kv_(
           std::make_shared<kv::MemoryKv>(kv::MemoryKvOptions{.crashable = true, .gate = nullptr})),
+      cookieless_kv_(
+          std::make_shared<kv::MemoryKv>(kv::MemoryKvOptions{.crashable = true, .gate = nullptr})),
       persons_kv_(
           std::make_shared<kv::MemoryKv>(kv::MemoryKvOptions{.crashable = true, .gate = nullptr})) {
   options_.partitions = kPartitions;
@@ -67,14 +69,17 @@ void World::create_project(const std::string& token) {
 void World::start() {
   ledger_ = ledger::make_ledger(kv::make_view(ledger_kv_), {});
   persons_ = persons::make_person_store(kv::make_view(persons_kv_));
-  int waiting = 2;
+  cookieless_ = make_cookieless_store(kv::make_view(cookieless_kv_), runtime_);
+  int waiting = 3;
   const auto done = [&waiting](const Status& status) {
     EXPECT_TRUE(status.has_value()) << status.error().message;
     waiting--;
   };
   ledger_->recover(*log_, loop_, done);
   persons_->recover(*log_, loop_, done);
+  cookieless_->recover(*log_, loop_, done);
   EXPECT_EQ(runtime_.run_until([&] { return waiting == 0; }), runtime::SimEnd::kDone);
+  options_.cookieless = cookieless_.get();
   ingest_ = Ingest::make(loop_, runtime_, *log_, *catalog_, *persons_, *ledger_, options_);
   const Status started = ingest_->start();
   EXPECT_TRUE(started.has_value()) << started.error().message;
@@ -85,8 +90,10 @@ void World::crash(uint64_t seed) {
   run_ms(2000);  // a checkpoint that is in the pool ends before the machine does
   ledger_.reset();
   persons_.reset();
+  cookieless_.reset();
   ledger_kv_->crash(seed);
   persons_kv_->crash(seed + 1);
+  cookieless_kv_->crash(seed + 2);
 }
 
 void World::stop() {

@@ -26,6 +26,18 @@ const kReasons: Record<string, ReasonWords> = {
       "Another event with the same uuid was accepted before, and this one says something else. A uuid stands for one event, so only the first one became a row.",
     todo: "Give every event a uuid of its own. A retry of the same event is no conflict.",
   },
+  cookieless_disabled: {
+    happened: "It is from a visitor without cookies, and this project takes none.",
+    todo: "Switch it on under Settings, Cookieless.",
+  },
+  cookieless_disallowed_event: {
+    happened: "An alias or merge cannot be made for a visitor without cookies.",
+    todo: "Nothing to do, or leave cookieless_mode out.",
+  },
+  cookieless_disallowed_identify: {
+    happened: "Visitors without cookies cannot be identified in stateless mode.",
+    todo: "Choose stateful under Settings, Cookieless.",
+  },
   unreadable_record: {
     happened: "Its record in the log could not be read by this version.",
     todo: "The bytes are kept. Please report this: it should never happen.",

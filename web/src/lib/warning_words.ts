@@ -92,6 +92,26 @@ const kWords: Record<string, WarningWords> = {
     meaning: "An event's uuid is not a UUID; the request was refused.",
     todo: "Leave uuid out or send a real one.",
   },
+  cookieless_missing_user_agent: {
+    title: "No user agent for a visitor without cookies",
+    meaning: `The event has no $raw_user_agent, so no id could be made. ${kDropped}`,
+    todo: kSdk,
+  },
+  cookieless_missing_host: {
+    title: "No host for a visitor without cookies",
+    meaning: `The event has no $host, so no id could be made. ${kDropped}`,
+    todo: kSdk,
+  },
+  cookieless_missing_ip: {
+    title: "No address for a visitor without cookies",
+    meaning: `The visitor's address is not known, so no id could be made. ${kDropped}`,
+    todo: "Check that your proxy passes the client's address on.",
+  },
+  cookieless_timestamp_out_of_range: {
+    title: "A visitor without cookies came too late",
+    meaning: `The event's day is over everywhere, and its salt is deleted. ${kDropped}`,
+    todo: "Events of such visitors must arrive within three days.",
+  },
   uuid_conflict: {
     title: "Two different events with one uuid",
     meaning:

@@ -6,6 +6,7 @@ import { PageHeader } from "../../components/page_header";
 import page from "../../components/page.module.css";
 import { Snippets } from "../../components/snippets";
 import { BrowserSdk } from "./browser_sdk";
+import { Cookieless } from "./cookieless";
 import { Intake } from "./intake";
 import { Keys } from "./keys";
 import { Password } from "./password";
@@ -24,6 +25,7 @@ export default function SettingsPage() {
         <Snippets key={project.id} project={project} first="js" />
       </Section>
       <BrowserSdk key={`sdk-${project.id}`} project={project} />
+      <Cookieless key={`cookieless-${project.id}`} project={project} />
       {operator && <Intake key={`intake-${project.id}`} />}
       {operator && <Keys />}
       <Password />
