@@ -19,6 +19,7 @@
 #include "main/person_engine.h"
 #include "main/redirect_topics.h"
 #include "main/squash_source.h"
+#include "main/topics.h"
 #include "objects/object_store.h"
 #include "persons/person_store.h"
 #include "runtime/lock_file.h"
@@ -87,7 +88,6 @@ struct Process::Parts {
   Status start_capture();
   Status start_admin();
   admin::AdminSources admin_sources();
-  std::vector<log::TopicSpec> topics() const;
   void stop();
 };
 
@@ -123,35 +123,11 @@ Status Process::Parts::open_directory() {
   return {};
 }
 
-std::vector<log::TopicSpec> Process::Parts::topics() const {
-  std::vector<log::TopicSpec> out;
-  const auto add = [&](std::string_view name, int32_t partitions, std::vector<std::string> groups) {
-    out.push_back({std::string(name), partitions, settings.log_retention_bytes,
-                   settings.log_retention_ms, std::move(groups)});
-  };
-  for (const event::Lane lane : event::kLanes) {
-    const bool recorded = lane == event::Lane::kReplay;
-    add(event::lane_topic(lane), settings.partitions,
-        {std::string(recorded ? event::kGroupReplay : event::kGroupIngest),
-         std::string(event::kGroupLedger)});
-  }
-  std::vector<std::string> readers{
-      std::string(event::kGroupLedger), std::string(event::kGroupPersons),
-      std::string(event::kGroupCookieless), std::string(event::kGroupLoad)};
-  // Who runs without definitions must not keep the log for them.
-  if (settings.runs("definitions")) readers.emplace_back(definitions::kConsumerGroup);
-  add(event::kTopicProcessed, settings.partitions, std::move(readers));
-  add(event::kTopicRefused, 1, {});
-  add(event::kTopicRefusalCounts, 1, {std::string(event::kGroupIngest)});
-  add(event::kTopicPersonCommands, 1, {std::string(event::kGroupIngest)});
-  return out;
-}
-
 Status Process::Parts::open_log() {
   log::EmbeddedLogOptions options = settings.log;
   options.directory = data_dir + "/log";
   log = log::open_embedded_log(*runtime, log_thread.loop(), options);
-  PENSTOCK_CHECK(log->start(topics()));
+  PENSTOCK_CHECK(log->start(topics_of(settings)));
   log::TopicSpec like{
       "", settings.partitions, settings.log_retention_bytes, settings.log_retention_ms, {}};
   redirects = std::make_unique<RedirectTopics>(*log, std::move(like));

@@ -1,0 +1,14 @@
+// The log's topics, how many partitions each has, and who reads it: retention waits for these
+// groups.
+#pragma once
+
+#include <vector>
+
+#include "log/log.h"
+#include "main/settings.h"
+
+namespace penstock::cli {
+
+std::vector<log::TopicSpec> topics_of(const Settings& settings);
+
+}  // namespace penstock::cli
