@@ -73,7 +73,7 @@ function Ask({ project, person, action, title, button, danger, children, close }
   const sent = send.data !== undefined;
   const over = command.data?.state === "done" || command.data?.state === "failed";
   return (
-    <Modal opened onClose={close} title={title} centered>
+    <Modal opened onClose={close} title={title} centered withCloseButton={false}>
       <div className={styles.dialog}>
         {!sent && children}
         {send.error && <ErrorNote error={send.error} />}
@@ -138,7 +138,8 @@ export function Merges({ project, id }: { project: number; id: string }) {
 export function TakeIds({ project, id, ids, only }: { project: number; id: string; ids: string[]; only: boolean }) {
   const [chosen, set_chosen] = useState<string[] | null>(null);
   const [asking, set_asking] = useState(false);
-  if (only) return null;
+  // The dialog stays until it is closed, also when one id is left by then.
+  if (only && !asking) return null;
   if (chosen === null) {
     return (
       <Button variant="default" size="compact-sm" leftSection={<IconScissors size={14} aria-hidden />} onClick={() => set_chosen([])}>
