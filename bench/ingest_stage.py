@@ -58,7 +58,10 @@ def server_cpu_s(server):
     """Of the server's processes, those that ended included."""
     total = 0.0
     for pid in server.pids():
-        words = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        try:
+            words = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except FileNotFoundError:
+            continue  # a session that ended meanwhile is in its parent's sum
         ended = 4 if pid == server.process.pid else 2
         total += sum(map(int, words[11:11 + ended])) / rig.TICKS
     return total
