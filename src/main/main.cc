@@ -36,6 +36,7 @@ int run_command_line(int argc, char** argv) {
   add_up(app, run);
   add_send(app, run);
   add_tail(app, run);
+  add_messages(app, run);
   add_query(app, run);
   add_trace(app, run);
   add_squash(app, run);

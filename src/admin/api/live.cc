@@ -1,7 +1,11 @@
-// GET /api/projects/{id}/tail: where a live view begins, and how many there may be.
+// GET /api/projects/{id}/tail and …/messages: where a live view begins, and how many there may be.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "admin/api/service.h"
+#include "event/messages.h"
 
 namespace penstock::admin {
 namespace {
@@ -32,21 +36,40 @@ std::vector<log::Position> Service::tail_start(std::string_view since, int64_t& 
 }
 
 void Service::tail(Call& call, wire::Responder& r) {
-  std::erase_if(tails_, [](const auto& t) { return t->finished(); });
-  if (stopping_ || tails_.size() >= options_.tails_max) {
-    return reply_error(r, {Code::kBusy, "too many live views are open"});
-  }
   TailFilter filter;
-  filter.project = call.project;
   const std::string_view query = call.request.query;
   wire::query_param(query, "event", filter.event);
   wire::query_param(query, "distinct_id", filter.distinct_id);
   wire::query_param(query, "outcome", filter.outcome);
   std::string since;
   wire::query_param(query, "since", since);
+  open_tail(call, r, std::move(filter), std::move(since));
+}
+
+void Service::messages(Call& call, wire::Responder& r) {
+  TailFilter filter;
+  const std::string_view query = call.request.query;
+  wire::query_param(query, "topic", filter.topic);
+  if (std::ranges::find(event::kMessageTopics, filter.topic) == event::kMessageTopics.end()) {
+    return reply_error(r, {Code::kInvalid, fmt::format("the topics of messages are {}",
+                                                       fmt::join(event::kMessageTopics, ", "))});
+  }
+  std::string since = "start", follow;
+  wire::query_param(query, "since", since);
+  wire::query_param(query, "follow", follow);
+  filter.follow = follow == "1";
+  open_tail(call, r, std::move(filter), std::move(since));
+}
+
+void Service::open_tail(Call& call, wire::Responder& r, TailFilter filter, std::string since) {
+  std::erase_if(tails_, [](const auto& t) { return t->finished(); });
+  if (stopping_ || tails_.size() >= options_.tails_max) {
+    return reply_error(r, {Code::kBusy, "too many live views are open"});
+  }
+  filter.project = call.project;
   std::vector<log::Position> from = tail_start(since, filter.since_ms);
   std::string cursor(call.request.find("last-event-id"));
-  if (cursor.empty()) wire::query_param(query, "cursor", cursor);
+  if (cursor.empty()) wire::query_param(call.request.query, "cursor", cursor);
   if (!cursor.empty()) {
     auto resumed = Tail::parse_cursor(cursor, static_cast<int32_t>(from.size()));
     if (!resumed) return reply_error(r, {Code::kInvalid, "the cursor is not one of ours"});

@@ -153,6 +153,7 @@ void Service::route_project(Call& call, wire::Responder& r) {
   if (method == "GET") {
     if (what == "ledger") return ledger_rows(call, r);
     if (what == "tail") return tail(call, r);
+    if (what == "messages") return messages(call, r);
     if (what == "trace" && call.path.size() == 5) return trace(call, r);
     if (what == "quotas") return quotas(call, r);
     if (what == "schema") return schema(call, r);

@@ -141,6 +141,8 @@ class Service : public AdminService {
 
   // live.cc
   void tail(Call& call, R& r);
+  void messages(Call& call, R& r);
+  void open_tail(Call& call, R& r, TailFilter filter, std::string since);
   std::vector<log::Position> tail_start(std::string_view since, int64_t& since_ms) const;
 
   // files.cc

@@ -7,6 +7,7 @@
 
 #include "admin/api/reply.h"
 #include "base/json_writer.h"
+#include "event/messages.h"
 #include "event/processed_record.h"
 
 namespace penstock::admin {
@@ -50,6 +51,11 @@ Tail::Tail(AdminService::Parts& parts, const AdminOptions& options, TailFilter f
 
 void Tail::start() {
   if (!stream_->write(": connected\n\n")) return finish();
+  if (!filter_.follow) {
+    if (auto bounds = parts_.log.bounds(std::string(event::kTopicProcessed))) {
+      until_ = std::move(*bounds);
+    }
+  }
   fetch();
 }
 
@@ -66,6 +72,10 @@ void Tail::finish() {
 
 void Tail::fetch() {
   if (finished_) return;
+  if (!filter_.follow && reached_end()) {
+    stream_->write("event: end\ndata: {}\n\n");
+    return stop();
+  }
   if (stream_->pending() > options_.tail_pending_bytes_max) {
     stream_->on_drained([self = shared_from_this()] { self->fetch(); });
     return;
@@ -129,6 +139,7 @@ void Tail::write_record(std::string_view record, Offset offset, Partition partit
   }
   const auto decoded = event::decode_processed(record);
   if (!decoded) return;
+  if (!filter_.topic.empty()) return write_messages(*decoded, out);
   const auto* o = std::get_if<event::Outcome>(&*decoded);
   if (o == nullptr || !matches(*o, filter_)) return;
   JsonWriter w;
@@ -139,6 +150,27 @@ void Tail::write_record(std::string_view record, Offset offset, Partition partit
   if (o->kind == event::OutcomeKind::kAccepted) write_row(w, o->row);
   w.end_object();
   out += fmt::format("id: {}\nevent: outcome\ndata: {}\n\n", cursor_text(positions_), w.take());
+}
+
+void Tail::write_messages(const event::ProcessedRecord& record, std::string& out) const {
+  if (event::message_topic(record) != filter_.topic) return;
+  if (filter_.project.value != 0 && event::project_of(record) != filter_.project) return;
+  std::vector<std::string> messages;
+  event::append_messages(record, messages);
+  for (size_t i = 0; i < messages.size(); i++) {
+    // Only the last moves the cursor on: a reader that is cut off between two sees them again.
+    if (i + 1 == messages.size()) out += fmt::format("id: {}\n", cursor_text(positions_));
+    out += fmt::format("event: message\ndata: {}\n\n", messages[i]);
+  }
+}
+
+bool Tail::reached_end() const {
+  for (const log::PartitionBounds& b : until_) {
+    for (const log::Position& p : positions_) {
+      if (p.partition == b.partition && p.next < b.end) return false;
+    }
+  }
+  return true;
 }
 
 void Tail::progress() {

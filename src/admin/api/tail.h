@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "admin/admin.h"
+#include "event/processed_record.h"
 
 namespace penstock::admin {
 
@@ -21,6 +22,8 @@ struct TailFilter {
   std::string distinct_id;
   std::string outcome;   // "accepted", …; empty: all
   int64_t since_ms = 0;  // received at or after
+  std::string topic;     // of event/messages.h: its messages instead of outcomes
+  bool follow = true;    // false: ends where the log ended at the start
 };
 
 class Tail : public std::enable_shared_from_this<Tail> {
@@ -42,6 +45,8 @@ class Tail : public std::enable_shared_from_this<Tail> {
   void on_fetched(Result<log::FetchResult> result);
   void write_batch(const log::ReadBatch& batch);
   void write_record(std::string_view record, Offset offset, Partition partition, std::string& out);
+  void write_messages(const event::ProcessedRecord& record, std::string& out) const;
+  bool reached_end() const;
   void progress();
   void finish();
 
@@ -49,6 +54,7 @@ class Tail : public std::enable_shared_from_this<Tail> {
   const AdminOptions& options_;
   TailFilter filter_;
   std::vector<log::Position> positions_;
+  std::vector<log::PartitionBounds> until_;  // without `follow`
   std::shared_ptr<wire::BodyStream> stream_;
   int64_t last_progress_ms_ = 0;
   bool finished_ = false;

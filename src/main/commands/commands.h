@@ -17,6 +17,7 @@ using Run = std::function<int()>;
 void add_up(CLI::App& app, Run& run);
 void add_send(CLI::App& app, Run& run);
 void add_tail(CLI::App& app, Run& run);
+void add_messages(CLI::App& app, Run& run);
 void add_query(CLI::App& app, Run& run);
 void add_trace(CLI::App& app, Run& run);
 void add_squash(CLI::App& app, Run& run);
