@@ -24,6 +24,11 @@ Status apply_cookieless(std::string_view json, ProjectSettings& into) {
   return {};
 }
 
+Status apply_ingestion(std::string_view json, ProjectSettings& into) {
+  PENSTOCK_TRY(into.ingestion, parse_ingestion(json));
+  return {};
+}
+
 Status apply_remote_config(std::string_view json, ProjectSettings& into) {
   PENSTOCK_TRY(into.remote_config, parse_remote_config(json));
   return {};
@@ -63,6 +68,7 @@ constexpr Kind kKinds[] = {
     {"admission", apply_admission},
     {"merges", apply_merges},
     {"cookieless", apply_cookieless},
+    {"ingestion", apply_ingestion},
     {"remote_config", apply_remote_config},
     {"feature_flags", apply_feature_flags},
     {"surveys", apply_surveys},

@@ -16,6 +16,7 @@
 #include "catalog/browser_settings.h"
 #include "catalog/cookieless_settings.h"
 #include "catalog/feature_flags.h"
+#include "catalog/ingestion_settings.h"
 #include "catalog/merge_settings.h"
 
 namespace penstock::catalog {
@@ -30,6 +31,7 @@ struct ProjectSettings {
   AdmissionSettings admission;
   MergeSettings merges;
   CookielessSettings cookieless;
+  IngestionSettings ingestion;
   RemoteConfig remote_config;
   FeatureFlags feature_flags;
   BrowserLists lists;
