@@ -50,6 +50,7 @@ struct InsertBatch {
     event::HeatmapPoint point;
   };
   std::vector<HeatmapEntry> heatmaps;
+  std::vector<event::GroupChange> groups;
   std::shared_ptr<const void> owner;  // keeps the views alive
 };
 

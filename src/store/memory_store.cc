@@ -38,6 +38,10 @@ void MemoryStore::insert(std::shared_ptr<const InsertBatch> batch, InsertDone do
                            std::string(h.point.url), std::string(h.point.type), h.point.x,
                            h.point.y});
     }
+    for (const event::GroupChange& g : batch->groups) {
+      groups_.push_back(
+          {g.project, g.type_index, std::string(g.key), std::string(g.properties), g.version});
+    }
   }
   done(std::move(answer));
 }

@@ -51,6 +51,13 @@ class MemoryStore : public EventStore {
     int16_t x = 0, y = 0;
   };
 
+  struct GroupRow {
+    ProjectId project;
+    uint8_t type_index = 0;
+    std::string key, properties;
+    uint64_t version = 0;
+  };
+
   Status start() override { return {}; }
   void stop() override {}
   void insert(std::shared_ptr<const InsertBatch> batch, InsertDone done) override;
@@ -70,6 +77,7 @@ class MemoryStore : public EventStore {
   const std::vector<BlockRow>& replay_blocks() const { return blocks_; }
   size_t log_entries() const { return log_entries_.size(); }
   const std::vector<HeatmapRow>& heatmaps() const { return heatmaps_; }
+  const std::vector<GroupRow>& groups() const { return groups_; }
   /// The next insert answers this; `stored` says whether it happens nevertheless (kMaybe).
   void fail_next(Error error, bool stored) { faults_.push_back({std::move(error), stored}); }
 
@@ -93,6 +101,7 @@ class MemoryStore : public EventStore {
   std::map<IdKey, int64_t> frozen_;
   std::map<std::pair<std::string, std::string>, uint64_t> erased_;  // by erasure and table
   std::vector<HeatmapRow> heatmaps_;
+  std::vector<GroupRow> groups_;
   std::set<std::string> seen_;
   std::deque<Fault> faults_;
 };

@@ -135,6 +135,22 @@ TEST_F(EngineStoreTest, RecordingsAreAddedUpPerSessionAndOnlyOnesOwn) {
             "\"warn\",\"it's \"\"odd\"\"\"\n");
 }
 
+TEST_F(EngineStoreTest, AGroupIsTheRowOfItsHighestVersionInWhateverOrderTheyCome) {
+  for (int i = 0; i < 2; i++) {
+    ASSERT_TRUE(world_->insert_group("group-2", {5, 6}, 2, R"({"v":2})").has_value());
+    ASSERT_TRUE(world_->insert_group("group-1", {5}, 1, R"({"v":1})").has_value());
+  }
+  const std::string sql =
+      "SELECT group_type_index, group_key, group_properties, toUnixTimestamp64Milli(created_at), "
+      "is_deleted, version FROM groups FINAL";
+  EXPECT_EQ(world_->ask(sql, 5),
+            "2,\"it's \"\"odd\"\"\",\"{\"\"v\"\":2}\",1785585600123,false,2\n");
+  ASSERT_TRUE(world_->insert_group("group-3", {5}, 3, R"({"v":3})").has_value());
+  EXPECT_EQ(world_->ask("SELECT group_properties FROM groups FINAL", 5), "\"{\"\"v\"\":3}\"\n");
+  EXPECT_EQ(world_->ask("SELECT count() FROM groups FINAL", 0), "2\n");
+  EXPECT_EQ(world_->ask("SELECT count() FROM groups FINAL", 7), "0\n");
+}
+
 TEST_F(EngineStoreTest, HeatmapsAreRowsOfTheirPointsKeptOnceAndOnlyOnesOwn) {
   for (int i = 0; i < 2; i++) ASSERT_TRUE(world_->insert_heatmaps("heat", {5, 6}).has_value());
   EXPECT_EQ(world_->ask("SELECT type, x, y, scale_factor, viewport_width, viewport_height, "

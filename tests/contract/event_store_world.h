@@ -237,6 +237,17 @@ class World {
     return insert(std::move(batch));
   }
 
+  /// A state of one group, for every project.
+  Status insert_group(std::string id, const std::vector<int64_t>& projects, uint64_t version,
+                      std::string_view properties) {
+    auto batch = std::make_shared<InsertBatch>();
+    batch->id = std::move(id);
+    for (int64_t p : projects) {
+      batch->groups.push_back({{p}, 2, "it's \"odd\"", properties, 1'785'585'600'123, version});
+    }
+    return insert(std::move(batch));
+  }
+
   Status insert(std::shared_ptr<const InsertBatch> batch) {
     return start_insert(std::move(batch)).get();
   }

@@ -99,6 +99,8 @@ Status Gather::add(std::string_view record, size_t partition) {
     rows.replay_blocks.push_back(*block);
   } else if (const auto* line = std::get_if<event::LogEntry>(&decoded)) {
     rows.log_entries.push_back(*line);
+  } else if (const auto* group = std::get_if<event::GroupChange>(&decoded)) {
+    rows.groups.push_back(*group);
   } else if (const auto* heatmap = std::get_if<event::Heatmap>(&decoded)) {
     for (const event::HeatmapPoint& point : heatmap->points) {
       rows.heatmaps.push_back({heatmap->project, heatmap->session_id, heatmap->distinct_id,
@@ -127,6 +129,7 @@ std::shared_ptr<store::InsertBatch> Gather::seal(std::string id) {
     append(out->replay_blocks, rows.replay_blocks);
     append(out->log_entries, rows.log_entries);
     append(out->heatmaps, rows.heatmaps);
+    append(out->groups, rows.groups);
   }
   out->id = std::move(id);
   out->owner = std::make_shared<std::vector<std::shared_ptr<const void>>>(std::move(owners_));

@@ -46,6 +46,7 @@ uint64_t rows_of_table(const store::InsertBatch& batch, uint32_t table) {
     case 4: return batch.replay_blocks.size();
     case 5: return batch.log_entries.size();
     case 6: return batch.heatmaps.size();
+    case 7: return batch.groups.size();
     default: return 0;
   }
 }
@@ -64,7 +65,8 @@ std::shared_ptr<store::InsertBatch> piece_of(const std::shared_ptr<const store::
     case 3: copy(batch->warnings, b, out->warnings); break;
     case 4: copy(batch->replay_blocks, b, out->replay_blocks); break;
     case 5: copy(batch->log_entries, b, out->log_entries); break;
-    default: copy(batch->heatmaps, b, out->heatmaps); break;
+    case 6: copy(batch->heatmaps, b, out->heatmaps); break;
+    default: copy(batch->groups, b, out->groups); break;
   }
   return out;
 }
@@ -120,10 +122,17 @@ std::shared_ptr<store::InsertBatch> warning_for(
       w.field("table", "log_entries").field("sourceId", l.source_id).field("message", l.message);
       break;
     }
-    default: {
+    case 6: {
       const auto& h = batch->heatmaps[at];
       project = h.project;
       w.field("table", "heatmaps").field("sessionId", h.session_id).field("url", h.point.url);
+      break;
+    }
+    default: {
+      const auto& g = batch->groups[at];
+      project = g.project;
+      w.field("table", "groups").field("groupTypeIndex", g.type_index).field("groupKey", g.key);
+      w.field("version", g.version).field("properties", g.properties);
     }
   }
   kept->details = w.end_object().take();

@@ -14,8 +14,8 @@
 
 namespace penstock::load {
 
-/// Events, persons, distinct ids, warnings, replay blocks, log entries, heatmaps.
-inline constexpr uint32_t kTables = 7;
+/// Events, persons, distinct ids, warnings, replay blocks, log entries, heatmaps, groups.
+inline constexpr uint32_t kTables = 8;
 
 uint64_t rows_of_table(const store::InsertBatch& batch, uint32_t table);
 /// The rows of the piece; the id of the batch if it is a whole table, else one of its own.

@@ -230,6 +230,27 @@ Insert heatmaps(const InsertBatch& batch, uint32_t now_s) {
   return out;
 }
 
+Insert groups(const InsertBatch& batch, uint32_t now_s) {
+  Insert out;
+  out.sql = statement("groups",
+                      "group_type_index,group_key,created_at,team_id,group_properties,_timestamp,"
+                      "is_deleted,version",
+                      batch.id);
+  out.rows = batch.groups.size();
+  ByteWriter w(out.data);
+  for (const event::GroupChange& g : batch.groups) {
+    w.u8(g.type_index);
+    w.bytes(g.key);
+    w.i64(clamped(g.created_at_ms));
+    w.i64(g.project.value);
+    w.bytes(g.properties);
+    w.u32(now_s);
+    w.u8(0);
+    w.u64(g.version);
+  }
+  return out;
+}
+
 /// What queries look at follows the overrides table: the newest version of every distinct id of the
 /// batch, whatever order versions come in. Repeats are harmless.
 void add_overrides(std::vector<Insert>& all, const InsertBatch& batch) {
@@ -268,6 +289,7 @@ EncodedInserts encode_inserts(const InsertBatch& batch, int64_t now_ms) {
   all.push_back(replay_blocks(batch, now_s));
   all.push_back(log_entries(batch, now_s));
   all.push_back(heatmaps(batch, now_s));
+  all.push_back(groups(batch, now_s));
   uint64_t statements = 0;
   size_t bytes = 64;
   for (const Insert& s : all) {

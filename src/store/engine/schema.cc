@@ -197,6 +197,16 @@ FROM person FINAL WHERE is_deleted = 0)sql",
         R"sql(CREATE VIEW IF NOT EXISTS person_distinct_ids AS
 SELECT team_id, distinct_id, person_id, version
 FROM person_distinct_id2 FINAL WHERE is_deleted = 0)sql"}},
+      // Nothing has written groups before this.
+      {6,
+       "groups know their version",
+       {"DROP TABLE IF EXISTS groups", R"sql(CREATE TABLE IF NOT EXISTS groups (
+  group_type_index UInt8, group_key String, created_at DateTime64(3), team_id Int64,
+  group_properties String CODEC(ZSTD(3)), _timestamp DateTime, _offset UInt64, is_deleted Bool,
+  version UInt64)
+ENGINE = ReplacingMergeTree(version) ORDER BY (team_id, group_type_index, group_key)
+SETTINGS non_replicated_deduplication_window = 10000,
+  fsync_after_insert = 1, fsync_part_directory = 1)sql"}},
   };
   return all;
 }
