@@ -8,6 +8,7 @@ std::string_view lane_name(Lane lane) {
     case Lane::kHistorical: return "historical";
     case Lane::kOverflow: return "overflow";
     case Lane::kReplay: return "replay";
+    case Lane::kExceptions: return "exceptions";
   }
   return "main";
 }
@@ -18,6 +19,7 @@ std::string_view lane_topic(Lane lane) {
     case Lane::kHistorical: return kTopicHistorical;
     case Lane::kOverflow: return kTopicOverflow;
     case Lane::kReplay: return kTopicReplay;
+    case Lane::kExceptions: return kTopicExceptions;
   }
   return kTopicMain;
 }

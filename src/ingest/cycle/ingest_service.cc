@@ -24,6 +24,9 @@ LatencyHistogram cycle_metric{"penstock_ingest_cycle_us", "Time of a cycle from 
 
 /// The least a cycle of the historical lane takes beside live work, so that it pays to begin one.
 constexpr size_t kHistoricalEventsMin = 100;
+/// They take turns, so that a flood in one leaves the others their share.
+constexpr std::array kLiveLanes{event::Lane::kMain, event::Lane::kOverflow,
+                                event::Lane::kExceptions};
 
 }  // namespace
 
@@ -97,7 +100,7 @@ Status IngestService::start() {
   PENSTOCK_TRY(const auto bounds, log_.bounds(std::string(event::kTopicProcessed)));
   // The ledger and the person store have recovered: all that is in the topic is applied.
   for (const log::PartitionBounds& b : bounds) applied_[b.partition.value] = b.end.value;
-  std::array<std::vector<log::Position>, event::kEventLanes.size()> positions;
+  std::array<std::vector<log::Position>, event::kLanes.size()> positions;
   for (event::Lane lane : event::kEventLanes) {
     auto first = first_positions(lane);
     if (!first && first.error().code == Code::kNotFound) continue;  // a lane this log has not
@@ -116,11 +119,10 @@ Status IngestService::start() {
 }
 
 LaneReader* IngestService::choose(size_t& events_max) {
-  LaneReader& main = reader(event::Lane::kMain);
-  LaneReader& overflow = reader(event::Lane::kOverflow);
   LaneReader& historical = reader(event::Lane::kHistorical);
   events_max = options_.events_per_cycle_max;
-  const bool live = main.has_records() || overflow.has_records();
+  const bool live = std::ranges::any_of(
+      kLiveLanes, [this](event::Lane lane) { return reader(lane).has_records(); });
   if (historical.has_records()) {
     if (!live) return &historical;
     if (historical_credit_ >= static_cast<double>(kHistoricalEventsMin)) {
@@ -129,12 +131,14 @@ LaneReader* IngestService::choose(size_t& events_max) {
       return &historical;
     }
   }
-  if (!live) return nullptr;
-  if (main.has_records() && overflow.has_records()) {
-    overflow_next_ = !overflow_next_;
-    return overflow_next_ ? &main : &overflow;
+  for (size_t i = 1; live && i <= kLiveLanes.size(); i++) {
+    const size_t turn = (live_turn_ + i) % kLiveLanes.size();
+    LaneReader& next = reader(kLiveLanes[turn]);
+    if (!next.has_records()) continue;
+    live_turn_ = turn;
+    return &next;
   }
-  return main.has_records() ? &main : &overflow;
+  return nullptr;
 }
 
 void IngestService::pump() {
@@ -432,7 +436,7 @@ void IngestService::stop(runtime::Task done) {
   redrive_->stop();
   refusals_->stop();
   executor_->stop();
-  for (auto& r : readers_) r->stop();
+  for (const event::Lane lane : event::kEventLanes) reader(lane).stop();
   stop_when_quiet();
 }
 

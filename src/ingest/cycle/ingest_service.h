@@ -82,14 +82,14 @@ class IngestService final : public Ingest, private CommandHost {
   ledger::Ledger& ledger_;
   IngestOptions options_;
   Decider decider_;
-  std::array<std::unique_ptr<LaneReader>, event::kEventLanes.size()> readers_;
+  std::array<std::unique_ptr<LaneReader>, event::kLanes.size()> readers_;  // by lane
   std::shared_ptr<Redrive> redrive_;
   std::shared_ptr<RefusalWarnings> refusals_;
   std::shared_ptr<CommandExecutor> executor_;
   std::deque<runtime::Task> pauses_;    // wait for the cycle to end
   std::map<int32_t, int64_t> applied_;  // next offset of each processed partition
   bool busy_ = false, started_ = false, stopping_ = false, checkpointing_ = false;
-  bool overflow_next_ = false;
+  size_t live_turn_ = 0;          // the live lane that had the last turn
   double historical_credit_ = 0;  // events the historical lane may take beside live work
   int64_t retry_ms_ = 0;
   int64_t cycle_ms_ = 0, finished_ms_ = 0;  // times of the last cycle, and of the last applied one
