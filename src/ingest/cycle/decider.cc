@@ -8,10 +8,12 @@
 #include "ingest/steps/content.h"
 #include "ingest/steps/edge.h"
 #include "ingest/steps/elements.h"
+#include "ingest/steps/group_step.h"
 #include "ingest/steps/heatmap.h"
 #include "ingest/steps/normalise.h"
 #include "ingest/steps/parse.h"
 #include "ingest/steps/profile.h"
+#include "ingest/steps/project_rules.h"
 #include "ingest/steps/sanitise.h"
 #include "ingest/steps/special.h"
 
@@ -41,14 +43,16 @@ struct Decider::Head {
 
 struct Decider::Cycle {
   Cycle(const persons::PersonStore& store, CookielessStore* visitors, ZoneDays& zones, int64_t now)
-      : overlay(store), now_ms(now), cookieless(visitors, zones, now, warnings) {}
+      : overlay(store), groups(store), now_ms(now), cookieless(visitors, zones, now, warnings) {}
 
   std::vector<Head> heads;
   PersonOverlay overlay;
+  GroupOverlay groups;
   Warnings warnings;
   HeatmapPoints heatmap;  // of the event at hand
   MergeNotes merges;      // of the event at hand
   PersonStep person_step{overlay, warnings, merges};
+  GroupStep group_step{groups, warnings};
   std::vector<int64_t> positions;
   uint32_t place = 0;        // of the event at hand
   size_t changes_bytes = 0;  // that merges will cause at the end
@@ -156,20 +160,29 @@ Status Decider::read(Cycle& cycle) {
   return cycle.overlay.fetch(keys);
 }
 
-Verdict Decider::prepare(Cycle& cycle, Item& item) {
+Result<Verdict> Decider::prepare(Cycle& cycle, Item& item) {
   if (Verdict v = check_distinct_id(item, cycle.warnings); v.decided()) return v;
+  if (Verdict v = check_group_key(item, cycle.warnings); v.decided()) return v;
   bound_timestamp(item, cycle.now_ms, cycle.warnings);
   sanitise(item);
+  check_session_id(item, cycle.warnings);
+  if (Verdict v = apply_project_rules(item, cycle.warnings); v.decided()) return v;
   if (Verdict v = cycle.cookieless.run(item); v.decided()) return v;
   if (item.event == kHeatmapEvent) {
     return take_heatmap_event(item, cycle.heatmap, cycle.warnings);
   }
   if (Verdict v = handle_special(item, cycle.warnings); v.decided()) return v;
+  const bool flag_call = is_profileless_flag_call(item);
   if (Verdict v = decide_profile(item, cycle.warnings); v.decided()) return v;
+  if (flag_call && item.processing == PersonProcessing::kFull) {
+    PENSTOCK_TRY(const MappingState* const known,
+                 cycle.overlay.mapping(item.project->id, item.raw.distinct_id));
+    if (known->person == nullptr) item.processing = PersonProcessing::kPersonless;
+  }
   if (Verdict v = read_merge(item, cycle.warnings); v.decided()) return v;
   normalise(item, cycle.now_ms);
   strip_person_fields(item);
-  return {};
+  return Verdict::go_on();
 }
 
 /// The first copy that was accepted says what the uuid stands for, in this batch or any before.
@@ -212,7 +225,9 @@ Status Decider::decide_one(Cycle& cycle, const Head& head, Output& output) {
     return {};
   }
   warn_of_edge(item, cycle.warnings);
-  if (!item.verdict.decided()) item.verdict = prepare(cycle, item);
+  if (!item.verdict.decided()) {
+    PENSTOCK_TRY(item.verdict, prepare(cycle, item));
+  }
   switch (item.verdict.kind) {
     case Verdict::Kind::kGoOn: {
       if (Status s = finish_accepted(cycle, item, outcome); !s) return s;
@@ -237,10 +252,14 @@ Status Decider::decide_one(Cycle& cycle, const Head& head, Output& output) {
 
 Status Decider::finish_accepted(Cycle& cycle, Item& item, event::Outcome& outcome) {
   PENSTOCK_TRY(const RowPerson person, cycle.person_step.run(item));
+  PENSTOCK_CHECK(cycle.group_step.run(item, cycle.now_ms));
   take_heatmap(item, cycle.heatmap, cycle.warnings);
   build_elements(item);
   // After person processing: whatever looks addresses up has seen it by now (ERRATA B9).
-  if (item.project->anonymize_ips) item.properties.erase("$ip");
+  if (item.project->anonymize_ips || item.project->settings->ingestion.anonymize_ips) {
+    item.properties.erase("$ip");
+  }
+  strip_sdk_state(item);
   cycle.properties.clear();
   item.properties.append_to(cycle.properties);
   outcome.kind = event::OutcomeKind::kAccepted;
@@ -338,6 +357,9 @@ void Decider::emit_changes(Cycle& cycle, Decided& decided) {
   for (const auto& person : changes.persons) emit(output_of(person.partition), person.change);
   for (const auto& id : changes.distinct_ids) emit(output_of(id.partition), id.change);
   for (const auto& c : cycle.cookieless.changes()) emit(output_of(c.partition), c.change);
+  const GroupOverlay::Changes groups = cycle.groups.changes();
+  for (const auto& type : groups.types) emit(output_of(type.partition), type.change);
+  for (const auto& group : groups.groups) emit(output_of(group.partition), group.change);
 }
 
 }  // namespace penstock::ingest

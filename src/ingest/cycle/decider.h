@@ -2,9 +2,9 @@
 //
 // Plain synchronous code: reads dedup and persons for the whole batch, takes every event through
 // the steps in order, and encodes one outcome per event, then its heatmap, warnings and person
-// changes, for the processed topic. Nothing is written here; deciding the same input again is
-// harmless. Ingest loop only. Failure: the ledger's or the person store's; the cycle is repeated
-// later.
+// and group changes, for the processed topic. Nothing is written here; deciding the same input
+// again is harmless. Ingest loop only. Failure: the ledger's or the person store's; the cycle is
+// repeated later.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +39,7 @@ struct Output {
   Offset next;        // of the input, after the records decided
   std::string arena;  // the records, one behind the other
   std::vector<size_t> ends;
-  size_t persons_from = 0;       // index of the first person or distinct id change
+  size_t persons_from = 0;       // index of the first person, distinct id or group change
   std::vector<size_t> merges{};  // indexes of the merges' records
 
   std::vector<std::string_view> records() const;
@@ -79,7 +79,7 @@ class Decider {
   Status read(Cycle& cycle);
   Status decide_one(Cycle& cycle, const Head& head, Output& output);
   static Verdict check_repeat(Cycle& cycle, const Head& head, Item& item);
-  Verdict prepare(Cycle& cycle, Item& item);
+  Result<Verdict> prepare(Cycle& cycle, Item& item);
   Status finish_accepted(Cycle& cycle, Item& item, event::Outcome& outcome);
   static void finish_heatmap(Cycle& cycle, const Item& item, event::Outcome& outcome);
   void finish_quarantined(Cycle& cycle, const Item& item, event::Outcome& outcome);

@@ -15,9 +15,11 @@ using testing::Fixture;
 using testing::SeenPoint;
 using testing::Seens;
 
+const std::string kSession = "0190b1c2-d3e4-7f60-8a1b-2c3d4e5f6071";
+
 std::string properties(const std::string& members) {
-  return R"({"properties":{"$viewport_width":1000,"$viewport_height":792,"$session_id":"s1",)" +
-         members + "}}";
+  return R"({"properties":{"$viewport_width":1000,"$viewport_height":792,"$session_id":")" +
+         kSession + "\"," + members + "}}";
 }
 
 std::shared_ptr<const catalog::ProjectSettings> with_heatmaps(const std::string& value) {
@@ -39,7 +41,7 @@ TEST(Heatmap, AnEventOfItsOwnBecomesPointsAndNoRow) {
   EXPECT_TRUE(s.persons.empty()) << "a heatmap makes nobody";
   ASSERT_EQ(s.heatmaps.size(), 1U);
   const auto& h = s.heatmaps[0];
-  EXPECT_EQ(h.session_id, "s1");
+  EXPECT_EQ(h.session_id, kSession);
   EXPECT_EQ(h.distinct_id, "u1");
   EXPECT_EQ(h.timestamp_ms, testing::EventSpec{}.timestamp_ms);
   EXPECT_EQ(h.viewport_width, 63) << "1000 / 16 = 62.5, halves up";

@@ -79,6 +79,13 @@ void lift(Item& item, int64_t now_ms) {
   if (os_name) lift_os_name(item, *os_name);
 }
 
+void date_survey(Item& item) {
+  constexpr std::string_view kDate = "$survey_last_seen_date";
+  if (item.event != "survey shown" || item.set.contains(kDate)) return;
+  item.has_set = true;
+  item.set.set_string(kDate, event::format_rfc3339_ms(item.timestamp_ms));
+}
+
 }  // namespace
 
 void bound_timestamp(Item& item, int64_t now_ms, Warnings& warnings) {
@@ -98,6 +105,7 @@ void normalise(Item& item, int64_t now_ms) {
   if (item.event == "$snapshot" || item.event == "$performance_event") return;
   if (item.processing == PersonProcessing::kFull && item.event != "$groupidentify") {
     lift(item, now_ms);
+    date_survey(item);
   }
   if (item.has_set) item.properties.set("$set", item.set.text());
   if (item.has_set_once) item.properties.set("$set_once", item.set_once.text());

@@ -43,7 +43,8 @@ Verdict decide_profile(Item& item, Warnings& warnings) {
     item.processing = PersonProcessing::kPersonlessBlind;
     return {};
   }
-  item.opted_out = item.project->person_processing_opt_out;
+  const catalog::IngestionSettings& rules = item.project->settings->ingestion;
+  item.opted_out = item.project->person_processing_opt_out || rules.person_processing_opt_out;
   const auto flag = item.properties.find(kFlag);
   const bool off = item.opted_out || (flag && *flag == "false");
   if (!off) {
@@ -51,7 +52,9 @@ Verdict decide_profile(Item& item, Warnings& warnings) {
     if (flag) item.properties.erase(kFlag);
     return {};
   }
-  if (is_merge_event(item.event) || item.event == "$groupidentify") {
+  // Newer copies of PostHog let a $groupidentify through, which then writes no group (ERRATA B1).
+  const bool group = item.event == "$groupidentify" && !rules.keep_personless_groupidentify;
+  if (is_merge_event(item.event) || group) {
     warn(item, warnings, kError, "invalid_event_when_process_person_profile_is_false");
     return Verdict::drop("invalid_event_when_process_person_profile_is_false");
   }

@@ -1,10 +1,13 @@
 #include "ingest/steps/sanitise.h"
 
+#include "base/json_writer.h"
 #include "event/timestamp.h"
 #include "ingest/steps/text.h"
 
 namespace penstock::ingest {
 namespace {
+
+constexpr size_t kSessionIdToldMax = 200;
 
 /// Top level wins over properties; a value that is no object counts as empty (ERRATA A7).
 void fold(Item& item, std::string_view key, event::JsonFields& top, bool& present) {
@@ -60,7 +63,30 @@ void sanitise(Item& item) {
   if (item.raw.sent_at_ms) {
     item.properties.set_string("$sent_at", event::format_rfc3339_ms(*item.raw.sent_at_ms));
   }
+  // Only the server says who is verified (ERRATA B26).
+  item.properties.erase("$verified");
   lower_session_id(item);
+}
+
+/// A project's own doing rather than a sender's, so it is told once for all.
+void check_session_id(const Item& item, Warnings& warnings) {
+  const auto raw = item.properties.find("$session_id");
+  if (!raw || event::json_type(*raw) == event::JsonType::kNull) return;
+  const std::string session = event::json_type(*raw) == event::JsonType::kString
+                                  ? event::decode_string(*raw)
+                                  : std::string(*raw);
+  if (Uuid::parse(session)) return;
+  JsonWriter w;
+  w.begin_object()
+      .field("eventUuid", item.raw.uuid.text())
+      .field("event", item.event)
+      .field("distinctId", item.raw.distinct_id)
+      .field("sessionId", cut_characters(session, kSessionIdToldMax))
+      .field("category", "event")
+      .field("severity", "warning")
+      .end_object();
+  warnings.push_back({item.project->id, "invalid_event_session_id", w.take(), item.raw.now_ms});
+  warnings.back().once_per_type = true;
 }
 
 }  // namespace penstock::ingest

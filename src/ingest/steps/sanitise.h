@@ -6,5 +6,7 @@
 namespace penstock::ingest {
 
 void sanitise(Item& item);
+/// Warns of a session id that is no UUID; the event stays as it is.
+void check_session_id(const Item& item, Warnings& warnings);
 
 }  // namespace penstock::ingest

@@ -75,6 +75,17 @@ struct SeenMerge {
   std::vector<std::string> moved;
   uint32_t place = 0;
 };
+struct SeenGroup {
+  int type_index = 0;
+  std::string key, properties;
+  int64_t created_at_ms = 0;
+  uint64_t version = 0;
+};
+struct SeenGroupType {
+  int index = 0;
+  std::string name;
+  int64_t created_at_ms = 0;
+};
 struct Seens {
   std::vector<Seen> outcomes;
   std::vector<SeenPerson> persons;
@@ -82,6 +93,8 @@ struct Seens {
   std::vector<std::pair<std::string, std::string>> warnings;  // type, details
   std::vector<SeenHeatmap> heatmaps;
   std::vector<SeenMerge> merges;
+  std::vector<SeenGroup> groups;
+  std::vector<SeenGroupType> group_types;
 };
 
 class Fixture {

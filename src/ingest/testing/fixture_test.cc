@@ -44,6 +44,11 @@ void take(Seens& out, const event::ProcessedRecord& record) {
     s.moved.assign(m->moved.begin(), m->moved.end());
     s.place = m->place;
     out.merges.push_back(std::move(s));
+  } else if (const auto* g = std::get_if<event::GroupChange>(&record)) {
+    out.groups.push_back({g->type_index, std::string(g->key), std::string(g->properties),
+                          g->created_at_ms, g->version});
+  } else if (const auto* t = std::get_if<event::GroupTypeChange>(&record)) {
+    out.group_types.push_back({t->index, std::string(t->name), t->created_at_ms});
   } else if (const auto* h = std::get_if<event::Heatmap>(&record)) {
     SeenHeatmap s{std::string(h->session_id), std::string(h->distinct_id), h->timestamp_ms,
                   h->viewport_width,          h->viewport_height,          {}};
