@@ -56,6 +56,22 @@ const kReasons: Record<string, ReasonWords> = {
     happened: "It is a warning an SDK sends about itself, not an event of your product.",
     todo: "Nothing to do.",
   },
+  event_dropped_too_old: {
+    happened: "It was older than this project's age limit when it came.",
+    todo: "Nothing to do, unless it should be kept: the limit stands under Settings, Ingestion.",
+  },
+  event_filtered: {
+    happened: "This project's event filter drops such events.",
+    todo: "Nothing to do, unless it should be kept: the filter stands under Settings, Ingestion.",
+  },
+  schema_validation_failed: {
+    happened: "A property that the project's schema requires is missing or of another type.",
+    todo: "Look at Warnings: it names the property.",
+  },
+  group_key_too_long: {
+    happened: "It describes a group whose key has more than 400 characters.",
+    todo: "Send a shorter $group_key, such as the id your own database has.",
+  },
   heatmaps_disabled: {
     happened: "It carries heatmap data, and heatmaps are switched off for this project.",
     todo: "Nothing to do. To keep heatmaps, switch them on under Settings, Browser SDK.",

@@ -178,6 +178,36 @@ const kWords: Record<string, WarningWords> = {
     meaning: "A person would have had more than 640 KB of properties; the change was refused.",
     todo: "Keep long or growing values in events.",
   },
+  event_dropped_too_old: {
+    title: "Older than this project takes",
+    meaning: `Events were older than the project's age limit when they came. ${kDropped}`,
+    todo: "This is what the setting says; change it under Settings, Ingestion.",
+  },
+  schema_validation_failed: {
+    title: "Not as its schema says",
+    meaning: `A property that the project's schema requires is missing or of another type. ${kDropped}`,
+    todo: "The samples name the property. Mend what sends it, or the schema.",
+  },
+  invalid_group_set: {
+    title: "Group properties are no object",
+    meaning: "A $groupidentify came whose $group_set is no object. The event was stored, the group was not changed.",
+    todo: kSdk,
+  },
+  group_key_too_long: {
+    title: "Group key too long",
+    meaning: `The key of a group has more than 400 characters. ${kDropped}`,
+    todo: kSdk,
+  },
+  group_upsert_message_size_too_large: {
+    title: "Group too large",
+    meaning: "A group would have grown beyond 655,360 bytes of properties. The event was stored, the group was not changed.",
+    todo: "Keep on the group what describes it; what happens to it belongs into events.",
+  },
+  invalid_event_session_id: {
+    title: "Session id is no UUID",
+    meaning: "An event's $session_id is not a UUID. It was stored as it is, but cannot be joined with recordings.",
+    todo: kSdk,
+  },
   invalid_heatmap_data: {
     title: "Heatmap data not understood",
     meaning: "The heatmap part of an event was left out; the event itself is stored.",

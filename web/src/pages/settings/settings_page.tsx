@@ -7,6 +7,7 @@ import page from "../../components/page.module.css";
 import { Snippets } from "../../components/snippets";
 import { BrowserSdk } from "./browser_sdk";
 import { Cookieless } from "./cookieless";
+import { Ingestion } from "./ingestion";
 import { Intake } from "./intake";
 import { Keys } from "./keys";
 import { Password } from "./password";
@@ -26,6 +27,7 @@ export default function SettingsPage() {
       </Section>
       <BrowserSdk key={`sdk-${project.id}`} project={project} />
       <Cookieless key={`cookieless-${project.id}`} project={project} />
+      <Ingestion key={`ingestion-${project.id}`} project={project} />
       {operator && <Intake key={`intake-${project.id}`} />}
       {operator && <Keys />}
       <Password />
