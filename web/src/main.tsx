@@ -19,6 +19,8 @@ import { LoginPage } from "./pages/login";
 const DefinitionsPage = lazy(() => import("./pages/definitions/definitions_page"));
 const EventsPage = lazy(() => import("./pages/events/events_page"));
 const FlagsPage = lazy(() => import("./pages/flags/flags_page"));
+const GroupPage = lazy(() => import("./pages/groups/group_page"));
+const GroupsPage = lazy(() => import("./pages/groups/groups_page"));
 const HealthPage = lazy(() => import("./pages/health/health_page"));
 const PersonOfPage = lazy(() => import("./pages/persons/person_of_page"));
 const PersonPage = lazy(() => import("./pages/persons/person_page"));
@@ -49,6 +51,8 @@ createRoot(root).render(
             <Route path="/persons/of" element={<PersonOfPage />} />
             <Route path="/persons/:id" element={<PersonPage />} />
             <Route path="/definitions" element={<DefinitionsPage />} />
+            <Route path="/groups/:type?" element={<GroupsPage />} />
+            <Route path="/groups/:type/of" element={<GroupPage />} />
             <Route path="/replay" element={<RecordingsPage />} />
             <Route path="/replay/:session" element={<RecordingPage />} />
             <Route path="/trace/:uuid?" element={<TracePage />} />

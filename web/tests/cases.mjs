@@ -6,13 +6,14 @@ import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 
 import { definition_cases } from "./definition_cases.mjs";
+import { group_cases } from "./group_cases.mjs";
 import { look_cases } from "./look_cases.mjs";
 import { person_cases } from "./person_cases.mjs";
 import { recording_cases } from "./recording_cases.mjs";
 import { contradicting_event, sample_events } from "./sample_events.mjs";
 
 const run_file = promisify(execFile);
-const kPages = ["Live", "Events", "Persons", "Replay", "Trace", "Definitions", "Flags", "Health", "Warnings", "Settings"];
+const kPages = ["Live", "Events", "Persons", "Groups", "Replay", "Trace", "Definitions", "Flags", "Health", "Warnings", "Settings"];
 const kStrayToken = "phc_strayTokenOfAProjectThatComesLater0000001";
 const kEmail = "admin@example.com";
 const kPassword = "correct horse battery";
@@ -440,7 +441,7 @@ test("settings: a restriction is written; what the API refuses is said in words"
   await intake.getByRole("listitem", { name: "Restriction 1" }).getByText("unwanted").waitFor();
 });
 
-cases.push(...person_cases, ...definition_cases, ...recording_cases, ...look_cases);
+cases.push(...person_cases, ...group_cases, ...definition_cases, ...recording_cases, ...look_cases);
 
 test("settings: dark and light can be chosen and are remembered", async ({ page }) => {
   const scheme = () => page.locator("html").getAttribute("data-mantine-color-scheme");

@@ -85,6 +85,8 @@ export function person_story() {
     event(1500, "$pageview", phone, { $browser: "Mobile Safari", $os: "iOS" }),
     event(4297, "$identify", "ada@example.com", { $anon_distinct_id: laptop, $set: set }),
     event(1490, "$identify", "ada@example.com", { $anon_distinct_id: phone }),
+    event(60, "$groupidentify", "ada@example.com", { $group_type: "company", $group_key: "Analytical Engines",
+      $group_set: { name: "Analytical Engines Ltd", plan: "scale", seats: 25, founded: "1834-11-01" } }),
     ...Array.from({ length: 30 }, (_, i) => event(40 - i, one_of(kNames), "ada@example.com",
       { $groups: { company: "Analytical Engines", team: "research" } })),
   ];

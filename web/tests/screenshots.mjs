@@ -73,6 +73,8 @@ export async function take_screenshots(browser, instance, folder) {
     ["person-groups", `${ada}?tab=groups`], ["person-history", `${ada}?tab=history`],
     ["person-nobody", "/persons/of?distinct_id=nobody"],
     ["definitions", "/definitions"], ["properties", "/definitions?view=event"], ["properties-person", "/definitions?view=person"],
+    ["groups", "/groups"], ["group", `/groups/0/of?key=${encodeURIComponent("Analytical Engines")}`],
+    ["group-persons", `/groups/0/of?key=${encodeURIComponent("Analytical Engines")}&tab=persons`],
     ["replay", "/replay"], ["recording", `/replay/${session}`], ["flags", "/flags"],
     ["health", "/health"], ["trace", `/trace/${uuid}`], ["warnings", "/warnings"],
     ["settings", "/settings"]];

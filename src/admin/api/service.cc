@@ -160,6 +160,7 @@ void Service::route_project(Call& call, wire::Responder& r) {
     if (what == "quarantine") return quarantine(call, r);
     if (what == "session_recordings" && recordings(call, r)) return;
     if (what == "persons" && persons(call, r)) return;
+    if (groups(call, r)) return;
     if (what == "definitions" && definitions(call, r)) return;
   }
   reply_error(r, {Code::kNotFound, fmt::format("there is no {} {}", method, call.request.path)});

@@ -98,6 +98,12 @@ class Service : public AdminService {
   void person(Call& call, R& r, const Uuid& id);
   void person_ids(Call& call, R& r, const Uuid& id);
 
+  // groups.cc
+  bool groups(Call& call, R& r);
+  void group_types(Call& call, R& r);
+  void list_groups(Call& call, R& r);
+  void find_group(Call& call, R& r);
+
   // person_events.cc
   using Of = std::string;  // a condition on `distinct_id`: the ids of one person
   void of_person(ProjectId project, const Uuid& id, R& r,
