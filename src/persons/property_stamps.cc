@@ -16,19 +16,10 @@ bool once_as_a_rule(std::string_view key) {
   return key.starts_with("$initial_") || key == "$creator_event_uuid";
 }
 
-void put_writer(ByteWriter& w, uint16_t writer) {
-  w.u8(static_cast<uint8_t>(writer));
-  w.u8(static_cast<uint8_t>(writer >> 8));
-}
-uint16_t read_writer(ByteReader& in) {
-  const uint16_t low = in.u8();
-  return static_cast<uint16_t>(low | (in.u8() << 8));
-}
-
 }  // namespace
 
-uint16_t writer_of(std::string_view distinct_id) {
-  return static_cast<uint16_t>(hash64(distinct_id));
+uint32_t writer_of(std::string_view distinct_id) {
+  return static_cast<uint32_t>(hash64(distinct_id));
 }
 
 bool set_is_later(const PropertyStamp& a, const PropertyStamp& b) {
@@ -52,14 +43,14 @@ PropertyStamps PropertyStamps::read(std::string_view bytes, int64_t created_at_m
   PropertyStamps out;
   if (bytes.empty()) return out;
   ByteReader in(bytes);
-  out.founder_ = read_writer(in);
+  out.founder_ = in.u32();
   in.zigzag();  // latest_once_ms
   while (in.ok() && !in.at_end()) {
     const std::string_view key = in.bytes();
     const uint8_t flags = in.u8();
     PropertyStamp stamp;
     stamp.once = (flags & kOnce) != 0;
-    stamp.writer = read_writer(in);
+    stamp.writer = in.u32();
     stamp.event_ms = created_at_ms + in.zigzag();
     stamp.reached_ms = stamp.event_ms + ((flags & kByMerge) != 0 ? in.zigzag() : 0);
     if (in.ok()) out.entries_.insert_or_assign(std::string(key), stamp);
@@ -71,7 +62,7 @@ PropertyStamps PropertyStamps::read(std::string_view bytes, int64_t created_at_m
 std::string PropertyStamps::bytes(int64_t created_at_ms) const {
   std::string out;
   ByteWriter w(out);
-  put_writer(w, founder_);
+  w.u32(founder_);
   w.zigzag(latest_once_ms(created_at_ms) - created_at_ms);
   if (entries_.empty()) return out;
   // Sorted, so that equal states are equal bytes.
@@ -80,7 +71,7 @@ std::string PropertyStamps::bytes(int64_t created_at_ms) const {
     if (stamp == implied(key, created_at_ms)) continue;
     w.bytes(key);
     w.u8(static_cast<uint8_t>((stamp.once ? kOnce : 0) | (stamp.came_by_merge() ? kByMerge : 0)));
-    put_writer(w, stamp.writer);
+    w.u32(stamp.writer);
     w.zigzag(stamp.event_ms - created_at_ms);
     if (stamp.came_by_merge()) w.zigzag(stamp.reached_ms - stamp.event_ms);
   }
@@ -118,7 +109,7 @@ int64_t PropertyStamps::latest_once_ms(int64_t created_at_ms) const {
 int64_t PropertyStamps::latest_once_ms(std::string_view bytes, int64_t created_at_ms) {
   if (bytes.empty()) return created_at_ms;
   ByteReader in(bytes);
-  read_writer(in);
+  in.u32();
   return created_at_ms + in.zigzag();
 }
 

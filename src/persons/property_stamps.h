@@ -20,7 +20,7 @@ struct PropertyStamp {
   /// When the value came to this person: an event from before its distinct id was merged into the
   /// person comes with that merge. Otherwise `event_ms`.
   int64_t reached_ms = 0;
-  uint16_t writer = 0;  // writer_of the event's distinct id
+  uint32_t writer = 0;  // writer_of the event's distinct id
   bool once = false;    // by `$set_once`
   bool operator==(const PropertyStamp&) const = default;
 
@@ -28,7 +28,7 @@ struct PropertyStamp {
 };
 
 /// Tells the distinct ids of one person apart; two that collide are treated as one.
-uint16_t writer_of(std::string_view distinct_id);
+uint32_t writer_of(std::string_view distinct_id);
 
 /// Whether, between different distinct ids, a value by `$set` stands above that one.
 bool set_is_later(const PropertyStamp& a, const PropertyStamp& b);
@@ -40,7 +40,7 @@ bool set_once_replaces(const PropertyStamp& offered, const PropertyStamp& presen
 class PropertyStamps {
  public:
   /// Of a new person, created by an event of this distinct id.
-  explicit PropertyStamps(uint16_t founder = 0) : founder_(founder) {}
+  explicit PropertyStamps(uint32_t founder = 0) : founder_(founder) {}
   /// What `bytes` gave. Bytes that are none of ours count as empty.
   static PropertyStamps read(std::string_view bytes, int64_t created_at_ms);
   std::string bytes(int64_t created_at_ms) const;
@@ -60,7 +60,7 @@ class PropertyStamps {
  private:
   PropertyStamp implied(std::string_view key, int64_t created_at_ms) const;
 
-  uint16_t founder_ = 0;
+  uint32_t founder_ = 0;
   std::unordered_map<std::string, PropertyStamp> entries_;  // what is not as implied
 };
 

@@ -6,9 +6,9 @@ namespace penstock::persons {
 namespace {
 
 constexpr int64_t kCreated = 1'785'585'600'000;
-constexpr uint16_t kMe = 7, kOther = 9;
+constexpr uint32_t kMe = 7, kOther = 9;
 
-PropertyStamp stamp(int64_t after, uint16_t writer, bool once = false, int64_t reached_after = -1) {
+PropertyStamp stamp(int64_t after, uint32_t writer, bool once = false, int64_t reached_after = -1) {
   return {kCreated + after, kCreated + (reached_after < 0 ? after : reached_after), writer, once};
 }
 
@@ -17,7 +17,7 @@ TEST(PropertyStamps, WhatDatesFromTheFirstEventTakesNoRoom) {
   stamps.put("$initial_referrer", stamp(0, kMe, true), kCreated);
   stamps.put("plan", stamp(0, kMe), kCreated);
   const std::string bytes = stamps.bytes(kCreated);
-  EXPECT_EQ(bytes.size(), 3U);
+  EXPECT_EQ(bytes.size(), 5U);
   const PropertyStamps read = PropertyStamps::read(bytes, kCreated);
   EXPECT_EQ(read.get("$initial_referrer", kCreated), stamp(0, kMe, true));
   EXPECT_EQ(read.get("plan", kCreated), stamp(0, kMe));
