@@ -130,7 +130,7 @@ class AnyHistory {
   }
   std::string group_type() { return "type" + std::to_string(d_.below(d_.percent(20) ? 8 : 3)); }
   EventJson group_key() {
-    if (d_.percent(3)) return repeated("k", 399 + d_.below(2));
+    if (d_.percent(3)) return repeated("k", 399 + d_.below(3));
     if (d_.percent(5)) return d_.below(3);
     return "key" + std::to_string(d_.below(3));
   }

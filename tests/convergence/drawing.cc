@@ -89,6 +89,15 @@ std::vector<std::string> mentioned_ids(const Event& event) {
   return out;
 }
 
+std::optional<std::string> mentioned_group(const Event& event) {
+  const EventJson whole = EventJson::parse(event.data);
+  if (event.name != "$groupidentify" || !whole.contains("properties")) return {};
+  const EventJson& properties = whole["properties"];
+  if (!properties.contains("$group_key")) return {};
+  const EventJson& key = properties["$group_key"];
+  return key.is_string() ? key.get<std::string>() : key.dump();
+}
+
 std::string describe(const std::vector<Event>& events) {
   std::string out;
   for (const Event& e : events) {

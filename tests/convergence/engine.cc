@@ -328,6 +328,29 @@ void Engine::take(const event::Outcome& outcome) {
 
 std::vector<std::string> Engine::arrived(size_t history) const { return arrived_[history]; }
 
+void Engine::add_groups(ProjectId project, const std::vector<Event>& events,
+                        naive::Picture& out) const {
+  const auto types = persons_->group_types(project);
+  EXPECT_TRUE(types.has_value());
+  std::set<std::string> names;
+  for (const Event& e : events) {
+    if (const auto name = naive::mentioned_group(e)) names.insert(*name);
+  }
+  std::vector<persons::GroupKey> keys;
+  for (const persons::GroupType& type : *types) {
+    EXPECT_EQ(type.index, out.group_types.size());
+    out.group_types.push_back(type.name);
+    for (const std::string& name : names) keys.push_back({project, type.index, name});
+  }
+  const auto found = persons_->fetch_groups(keys);
+  EXPECT_TRUE(found.has_value());
+  for (const auto& group : *found) {
+    if (!group) continue;
+    out.groups[{group->type_index, group->key}] = {naive::Json::parse(group->properties),
+                                                   group->created_at_ms};
+  }
+}
+
 naive::Picture Engine::picture(size_t history, const std::vector<Event>& events) const {
   naive::Picture out;
   for (const Decided& d : decided_[history]) out.rows.emplace_back(d.uuid, d.row);
@@ -351,6 +374,7 @@ naive::Picture Engine::picture(size_t history, const std::vector<Event>& events)
     EXPECT_TRUE(mappings.has_value());
     for (const auto& m : *mappings) p.ids[m.distinct_id] = m.version;
   }
+  add_groups(project, events, out);
   return out;
 }
 

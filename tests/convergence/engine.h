@@ -73,6 +73,8 @@ class Engine {
   void read_back();
   std::vector<std::vector<std::string>> read(std::string_view topic);
   void take(const event::Outcome& outcome);
+  void add_groups(ProjectId project, const std::vector<naive::Event>& events,
+                  naive::Picture& out) const;
 
   EngineOptions options_;
   std::vector<naive::Project> wanted_;

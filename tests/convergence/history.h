@@ -34,6 +34,9 @@ std::vector<Event> another_arrival(const std::vector<Event>& events, Random& ran
 /// Every distinct id an event names: its own and the ones it may be joined with.
 std::vector<std::string> mentioned_ids(const Event& event);
 
+/// The key of the group that an event describes.
+std::optional<std::string> mentioned_group(const Event& event);
+
 /// For a person who reads a failure.
 std::string describe(const std::vector<Event>& events);
 

@@ -5,8 +5,6 @@
 namespace naive {
 namespace {
 
-constexpr bool kGroupsLater = true;
-
 const char* fate_name(Fate fate) {
   switch (fate) {
     case Fate::kAccepted: return "accepted";
@@ -70,7 +68,7 @@ void compare_rows(const Picture& model, const Picture& engine, Lines& lines) {
     lines.differ(what + "person_properties", m.person_properties, e.person_properties);
     lines.differ(what + "person_created_at", m.person_created_at_ms / 1000 * 1000,
                  e.person_created_at_ms / 1000 * 1000);
-    if (!kGroupsLater) lines.differ(what + "groups", m.groups, e.groups);
+    lines.differ(what + "groups", m.groups, e.groups);
   }
 }
 
@@ -161,7 +159,7 @@ std::string differences(const Picture& model, const Picture& engine) {
   Lines lines;
   compare_rows(model, engine, lines);
   compare_persons(model, engine, lines);
-  if (!kGroupsLater) compare_groups(model, engine, lines);
+  compare_groups(model, engine, lines);
   return lines.text();
 }
 
@@ -175,7 +173,6 @@ Json joined(const Picture& picture, const std::vector<Event>& events) {
                                              {"is_identified", person.is_identified}};
   }
   for (const auto& [key, group] : picture.groups) {
-    if (kGroupsLater) break;
     out["groups"][picture.group_types.at(key.first) + " " + key.second] = {
         {"properties", group.properties}, {"created_at", group.created_at_ms}};
   }
@@ -187,7 +184,6 @@ Json joined(const Picture& picture, const std::vector<Event>& events) {
     if (row.fate != Fate::kAccepted) continue;
     seen["person"] = leads_to(picture, ids.at(uuid), row);
     for (const auto& [member, key] : row.groups.items()) {
-      if (kGroupsLater) break;
       const size_t index = static_cast<size_t>(member.back() - '0');
       const bool known = index < picture.group_types.size();
       seen["groups"][known ? picture.group_types[index] : member] = key;

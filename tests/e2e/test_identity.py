@@ -96,3 +96,13 @@ def test_one_person_on_two_devices():
         properties = json.loads(persons[0][1])
         assert properties["email"] == "eve@example.com" and properties["plan"] == "pro", properties
         assert properties["first_seen"] in ("laptop", "office"), properties
+
+        # Her company.
+        assert json.loads(rows["worked"][0][3])["$group_0"] == "acme", rows["worked"]
+        assert json.loads(rows["invoice paid"][0][3])["$group_0"] == "acme"
+        assert "$group_0" not in json.loads(rows["bought"][0][3])
+        assert "$group_0" not in json.loads(rows["came by"][0][3])
+        group = penstock.sql("SELECT group_type_index, group_key, group_properties FROM groups FINAL")
+        assert len(group) == 1 and [str(group[0][0]), group[0][1]] == ["0", "acme"], group
+        company = json.loads(group[0][2])
+        assert (company["seats"], company["city"]) == (5, "Oslo"), company
