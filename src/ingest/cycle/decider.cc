@@ -180,7 +180,7 @@ Result<Verdict> Decider::prepare(Cycle& cycle, Item& item) {
     if (known->person == nullptr) item.processing = PersonProcessing::kPersonless;
   }
   if (Verdict v = read_merge(item, cycle.warnings); v.decided()) return v;
-  normalise(item, cycle.now_ms);
+  normalise(item);
   strip_person_fields(item);
   return Verdict::go_on();
 }
@@ -252,7 +252,7 @@ Status Decider::decide_one(Cycle& cycle, const Head& head, Output& output) {
 
 Status Decider::finish_accepted(Cycle& cycle, Item& item, event::Outcome& outcome) {
   PENSTOCK_TRY(const RowPerson person, cycle.person_step.run(item));
-  PENSTOCK_CHECK(cycle.group_step.run(item, cycle.now_ms));
+  PENSTOCK_CHECK(cycle.group_step.run(item));
   take_heatmap(item, cycle.heatmap, cycle.warnings);
   build_elements(item);
   // After person processing: whatever looks addresses up has seen it by now (ERRATA B9).

@@ -99,10 +99,10 @@ Verdict check_group_key(const Item& item, Warnings& warnings) {
   return Verdict::drop(kReason);
 }
 
-Status GroupStep::run(Item& item, int64_t now_ms) {
+Status GroupStep::run(Item& item) {
   if (item.processing != PersonProcessing::kFull) return {};
   PENSTOCK_CHECK(number_groups(item));
-  if (item.event == kGroupIdentify) return identify(item, now_ms);
+  if (item.event == kGroupIdentify) return identify(item);
   return {};
 }
 
@@ -119,7 +119,7 @@ Status GroupStep::number_groups(Item& item) {
   return {};
 }
 
-Status GroupStep::identify(const Item& item, int64_t now_ms) {
+Status GroupStep::identify(const Item& item) {
   const auto type = truthy_text(item.properties.find("$group_type"));
   const auto key = truthy_text(item.properties.find("$group_key"));
   if (!type || !key) return {};
@@ -137,14 +137,14 @@ Status GroupStep::identify(const Item& item, int64_t now_ms) {
                                                      item.source.partition));
   if (!index) return {};
   PENSTOCK_TRY(GroupState* const group, overlay_.group(item.project->id, *index, *key));
-  update(item, *group, set, now_ms);
+  update(item, *group, set);
   return {};
 }
 
-void GroupStep::update(const Item& item, GroupState& group, const event::JsonFields& set,
-                       int64_t now_ms) {
+void GroupStep::update(const Item& item, GroupState& group, const event::JsonFields& set) {
   const bool fresh = !group.exists();
-  const int64_t created = std::min(now_ms, item.timestamp_ms);
+  // Now is when it was received: to decide it again must not change it.
+  const int64_t created = std::min(item.raw.now_ms, item.timestamp_ms);
   std::vector<event::JsonFields::Field> news;
   size_t added = 0;
   for (const event::JsonFields::Field& f : set.fields()) {

@@ -29,12 +29,12 @@ class GroupStep {
   GroupStep(GroupOverlay& overlay, Warnings& warnings) : overlay_(overlay), warnings_(warnings) {}
 
   /// Adds `$group_<index>` to the properties and applies $groupidentify.
-  Status run(Item& item, int64_t now_ms);
+  Status run(Item& item);
 
  private:
   Status number_groups(Item& item);
-  Status identify(const Item& item, int64_t now_ms);
-  void update(const Item& item, GroupState& group, const event::JsonFields& set, int64_t now_ms);
+  Status identify(const Item& item);
+  void update(const Item& item, GroupState& group, const event::JsonFields& set);
   void warn(const Item& item, std::string_view type, std::string_view category,
             std::string_view severity, std::string_view group_key);
 

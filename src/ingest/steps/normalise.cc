@@ -20,7 +20,7 @@ void add(event::JsonFields& to, bool& present, std::string_view key, std::string
 }
 
 /// Facebook's click id in the form its conversion API wants (ERRATA A6).
-void derive_fbc(Item& item, std::string_view fbclid_raw, int64_t now_ms) {
+void derive_fbc(Item& item, std::string_view fbclid_raw) {
   constexpr size_t kFbclidMax = 400;
   if (event::json_type(fbclid_raw) != event::JsonType::kString) return;
   const std::string fbclid = event::decode_string(fbclid_raw);
@@ -30,7 +30,7 @@ void derive_fbc(Item& item, std::string_view fbclid_raw, int64_t now_ms) {
   };
   if (fbclid.empty() || fbclid.size() > kFbclidMax || !std::ranges::all_of(fbclid, allowed)) return;
   if (item.set.contains("$fbc")) return;
-  const int64_t click = std::min(now_ms, item.timestamp_ms);
+  const int64_t click = std::min(item.raw.now_ms, item.timestamp_ms);
   item.has_set = true;
   item.set.set_string("$fbc",
                       "fb.1." + std::to_string(event::day_of(click) * kDayMs) + "." + fbclid);
@@ -52,7 +52,7 @@ void lift_os_name(Item& item, std::string_view raw) {
   item.set_once.erase("$initial_os_name");
 }
 
-void lift(Item& item, int64_t now_ms) {
+void lift(Item& item) {
   const auto server = item.properties.find("$is_server");
   const bool is_server = server && *server == "true";
   std::vector<Lift> found;
@@ -74,7 +74,7 @@ void lift(Item& item, int64_t now_ms) {
     if (event::json_type(l.raw) != event::JsonType::kNull) {
       add(item.set_once, item.has_set_once, l.key->initial, l.raw);
     }
-    if (name == "fbclid") derive_fbc(item, l.raw, now_ms);
+    if (name == "fbclid") derive_fbc(item, l.raw);
   }
   if (os_name) lift_os_name(item, *os_name);
 }
@@ -101,10 +101,10 @@ void bound_timestamp(Item& item, int64_t now_ms, Warnings& warnings) {
   warnings.push_back({item.project->id, "ignored_invalid_timestamp", w.take(), now_ms});
 }
 
-void normalise(Item& item, int64_t now_ms) {
+void normalise(Item& item) {
   if (item.event == "$snapshot" || item.event == "$performance_event") return;
   if (item.processing == PersonProcessing::kFull && item.event != "$groupidentify") {
-    lift(item, now_ms);
+    lift(item);
     date_survey(item);
   }
   if (item.has_set) item.properties.set("$set", item.set.text());

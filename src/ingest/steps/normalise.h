@@ -6,7 +6,7 @@
 namespace penstock::ingest {
 
 /// Lifts the listed properties into $set and $initial_… and writes both back into the properties.
-void normalise(Item& item, int64_t now_ms);
+void normalise(Item& item);
 /// Brings the timestamp into the range a row can hold.
 void bound_timestamp(Item& item, int64_t now_ms, Warnings& warnings);
 
