@@ -86,8 +86,8 @@ TEST(GroupStep, only_a_plain_object_names_groups) {
 TEST(GroupStep, an_event_without_person_processing_has_no_groups) {
   Fixture f;
   EventSpec spec;
-  spec.data =
-      R"({"properties":{"$process_person_profile":false,"$groups":{"company":"acme"},"$group_0":"x"}})";
+  spec.data = R"({"properties":{"$process_person_profile":false,"$groups":{"company":"acme"},)"
+              R"("$group_0":"x"}})";
   const auto seen = f.run(spec);
   const auto p = fields_of(seen.outcomes[0].properties);
   EXPECT_FALSE(p.contains("$group_0"));
