@@ -230,6 +230,7 @@ def compare(event, row, library, version=None):
     properties = json.loads(row[4])
     if known:
         strange = properties.keys() - event["properties"].keys() - ADDED_BY_ALL - known.added
+        strange -= group_columns(event["groups"]).keys()
         assert not strange, strange
         assert row[10] == "", row
     for key, value in event["properties"].items():
@@ -240,6 +241,14 @@ def compare(event, row, library, version=None):
     assert properties["$lib_version"] == (version or properties["$lib_version"]), properties
     if event["groups"]:
         assert properties["$groups"] == event["groups"], properties
+        for column, key in group_columns(event["groups"]).items():
+            assert properties[column] == key, properties
+
+
+def group_columns(groups):
+    """What ingest makes of an event's groups where a project has but one type of them."""
+    assert len(groups) <= 1, groups
+    return {"$group_0": key for key in groups.values()}
 
 
 def balanced(penstock, received=None):

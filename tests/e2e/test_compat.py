@@ -17,7 +17,7 @@ import sdk
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "compat"
 FIELDS = {"name", "about", "method", "path", "headers", "body", "text", "pack", "status", "answer",
           "answer_headers", "rows", "cut"}
-ADDED = {"$ip", "$set", "$set_once", "$sent_at"}  # what ingest may add to an event's properties
+ADDED = {"$ip", "$set", "$set_once", "$sent_at", "$group_0"}  # what ingest may add to an event's properties
 OVER_LIMIT = "x" * 1024
 
 

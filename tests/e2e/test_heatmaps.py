@@ -83,7 +83,8 @@ def test_heatmaps_of_every_way_in():
         assert entries[0]["reason"] == "invalid_heatmap_data", entries
         warned = {r[0] for r in p.sql("SELECT DISTINCT type FROM ingestion_warnings")}
         assert warned == {"rejecting_heatmap_data_with_invalid_url",
-                          "rejecting_heatmap_data_with_invalid_items"}, warned
+                          "rejecting_heatmap_data_with_invalid_items",
+                          "invalid_event_session_id"}, warned  # "s-1" is no UUID
         # A kill later nothing has been added.
         p.stop(signal.SIGKILL)
         p.start()
