@@ -27,6 +27,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 SKEW_MS_MAX = 30_000
 DRIVER_SECONDS = 180
 ADDED_BY_ALL = {"$lib", "$lib_version", "$ip", "$groups"}
+GROUP_COLUMNS = {f"$group_{n}" for n in range(5)}  # what ingest makes of $groups, by the type of group
 
 
 @dataclasses.dataclass(frozen=True)
@@ -230,7 +231,7 @@ def compare(event, row, library, version=None):
     properties = json.loads(row[4])
     if known:
         strange = properties.keys() - event["properties"].keys() - ADDED_BY_ALL - known.added
-        strange -= group_columns(event["groups"]).keys()
+        strange -= GROUP_COLUMNS if event["groups"] else set()
         assert not strange, strange
         assert row[10] == "", row
     for key, value in event["properties"].items():
@@ -241,14 +242,8 @@ def compare(event, row, library, version=None):
     assert properties["$lib_version"] == (version or properties["$lib_version"]), properties
     if event["groups"]:
         assert properties["$groups"] == event["groups"], properties
-        for column, key in group_columns(event["groups"]).items():
-            assert properties[column] == key, properties
-
-
-def group_columns(groups):
-    """What ingest makes of an event's groups where a project has but one type of them."""
-    assert len(groups) <= 1, groups
-    return {"$group_0": key for key in groups.values()}
+    columns = [properties[c] for c in GROUP_COLUMNS if c in properties]
+    assert sorted(columns) == sorted(event["groups"].values()), properties
 
 
 def balanced(penstock, received=None):

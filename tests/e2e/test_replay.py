@@ -106,12 +106,11 @@ def test_every_form_of_request_and_every_refusal():
     with Penstock(*QUICK) as p:
         at = now_ms()
         session = lambda n: f"form-{n}"
-        plain = json.dumps([snapshot(session(1), [rrweb(at)])]).encode()
-        assert p.post("/s/", plain)[0] == 200
-        assert p.post("/s", plain.replace(b"form-1", b"form-2"), {"Content-Type": "text/plain"})[0] == 200
-        packed = gzip.compress(plain.replace(b"form-1", b"form-3"))
-        assert p.post("/s/?ip=1&_=1&ver=1.2", packed, {"Content-Type": "text/plain"})[0] == 200
-        form = b"data=" + urllib.parse.quote(base64.b64encode(plain.replace(b"form-1", b"form-4"))).encode()
+        plain = lambda n: json.dumps([snapshot(session(n), [rrweb(at)])]).encode()
+        assert p.post("/s/", plain(1))[0] == 200
+        assert p.post("/s", plain(2), {"Content-Type": "text/plain"})[0] == 200
+        assert p.post("/s/?ip=1&_=1&ver=1.2", gzip.compress(plain(3)), {"Content-Type": "text/plain"})[0] == 200
+        form = b"data=" + urllib.parse.quote(base64.b64encode(plain(4))).encode()
         status, body, _ = p.post("/s/?compression=base64&beacon=1", form,
                                  {"Content-Type": "application/x-www-form-urlencoded"})
         assert (status, body) == (204, b""), (status, body)
