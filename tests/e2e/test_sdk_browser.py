@@ -1,4 +1,5 @@
 """posthog-js, unmodified, in a real Chromium page."""
+import datetime
 import json
 import os
 import signal
@@ -107,7 +108,9 @@ def test_a_visit():
 
 
 def check_cookieless(mode):
-    events = [sdk.make_event(n, name="item viewed") for n in range(3)]
+    # A visitor's id lasts a day: events of other days are dropped.
+    now = datetime.datetime.now(datetime.timezone.utc)
+    events = [sdk.make_event(n, name="item viewed", when=now) for n in range(3)]
     with Penstock() as penstock:
         status, body = penstock.api("/api/projects/1/settings/cookieless",
                                     {"cookieless_server_hash_mode": mode}, "PUT")[:2]
