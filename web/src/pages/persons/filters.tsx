@@ -10,8 +10,6 @@ import { filter_text, kOperators, needs_value } from "../../lib/person_words";
 import styles from "./persons.module.css";
 
 const kFiltersMax = 10;
-// What closes over the button below must be gone at once, or it takes the click.
-const kCombobox = { withinPortal: false, transitionProps: { duration: 0 } };
 const kUsual = ["email", "name", "plan", "$browser", "$os", "$geoip_country_name", "$initial_referring_domain", "$initial_current_url"];
 
 function FilterForm({ project, add }: { project: number; add: (filter: PersonFilter) => void }) {
@@ -37,7 +35,7 @@ function FilterForm({ project, add }: { project: number; add: (filter: PersonFil
         limit={50}
         value={key}
         onChange={set_key}
-        comboboxProps={kCombobox}
+        comboboxProps={{ withinPortal: false }}
         data-autofocus
       />
       <Select
@@ -47,7 +45,7 @@ function FilterForm({ project, add }: { project: number; add: (filter: PersonFil
         value={operator}
         onChange={(v) => set_operator((v ?? "exact") as FilterOperator)}
         allowDeselect={false}
-        comboboxProps={kCombobox}
+        comboboxProps={{ withinPortal: false }}
       />
       {needs_value(operator) && (
         <TextInput size="sm" label="Value" placeholder="pro" value={value} onChange={(e) => set_value(e.currentTarget.value)} />

@@ -126,13 +126,14 @@ export default function PersonsPage() {
   const [search] = useDebouncedValue(text.trim(), 250);
   const order = params.get("order") === "created" ? "created" : "seen";
   const filters = parse_filters(params.get("properties"));
-  const put = (name: string, value: string): void =>
-    set_params((before) => {
-      const next = new URLSearchParams(before);
-      if (value) next.set(name, value);
-      else next.delete(name);
-      return next;
-    }, { replace: true });
+  const put = (name: string, value: string): void => {
+    // The address as it is now: `params` lacks what was put since the last render, and a search that
+    // settles would take a filter away again that was added meanwhile.
+    const next = new URLSearchParams(window.location.search);
+    if (value) next.set(name, value);
+    else next.delete(name);
+    set_params(next, { replace: true });
+  };
   // What is looked for stands in the address: the way back from a person leads to the same list.
   useEffect(() => put("search", search), [search]);
   const set_filters = (next: PersonFilter[]): void => put("properties", next.length > 0 ? JSON.stringify(next) : "");
