@@ -1,6 +1,5 @@
 // Visitors who keep no cookie: whether the server makes ids for them, and whose days they last.
-import { Alert, Button, Select, TextInput } from "@mantine/core";
-import { IconCheck } from "@tabler/icons-react";
+import { Select, TextInput } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 
@@ -9,6 +8,7 @@ import { useSettings } from "../../api/queries";
 import type { Project } from "../../api/types";
 import { query_client } from "../../app/client";
 import { ErrorNote } from "../../components/error_note";
+import { Save } from "./save";
 import { Section } from "./section";
 import styles from "./browser_sdk.module.css";
 
@@ -60,17 +60,7 @@ function Form({ project, saved }: { project: Project; saved: Setting }) {
         value={zone}
         onChange={(e) => set_zone(e.currentTarget.value)}
       />
-      {save.error && <ErrorNote error={save.error} />}
-      {save.isSuccess && (
-        <Alert color="teal" icon={<IconCheck size={18} />} role="status">
-          Saved. It applies from the next event on.
-        </Alert>
-      )}
-      <div className={styles.actions}>
-        <Button type="submit" loading={save.isPending}>
-          Save cookieless
-        </Button>
-      </div>
+      <Save save={save} what="cookieless" className={styles.actions} />
     </form>
   );
 }

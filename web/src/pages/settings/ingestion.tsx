@@ -1,6 +1,6 @@
 // What becomes of a project's events beyond the common rules: profiles, addresses, age, filters.
-import { ActionIcon, Alert, Button, SegmentedControl, Select, Switch, TextInput } from "@mantine/core";
-import { IconCheck, IconPlus, IconTrash } from "@tabler/icons-react";
+import { ActionIcon, Button, SegmentedControl, Select, Switch, TextInput } from "@mantine/core";
+import { IconPlus, IconTrash } from "@tabler/icons-react";
 import { useMutation } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 
@@ -11,6 +11,7 @@ import { query_client } from "../../app/client";
 import { ErrorNote } from "../../components/error_note";
 import { FullLoader } from "../../components/full_loader";
 import { from_form, kSwitches, to_form, type FilterMode, type Ingestion as Saved, type Test } from "../../lib/ingestion_form";
+import { Save } from "./save";
 import { Section } from "./section";
 import styles from "./ingestion.module.css";
 
@@ -110,17 +111,7 @@ function Form({ project, saved }: { project: number; saved: Saved }) {
         <SegmentedControl aria-label="What the filter does" data={kModes} value={form.mode} onChange={(mode) => put({ mode: mode as FilterMode })} />
         <Tests tests={form.tests} change={(tests) => put({ tests })} />
       </div>
-      {save.error && <ErrorNote error={save.error} />}
-      {save.isSuccess && (
-        <Alert color="teal" icon={<IconCheck size={18} />} role="status">
-          Saved. It applies from the next event on.
-        </Alert>
-      )}
-      <div>
-        <Button type="submit" loading={save.isPending}>
-          Save ingestion
-        </Button>
-      </div>
+      <Save save={save} what="ingestion" />
     </form>
   );
 }

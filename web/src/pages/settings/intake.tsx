@@ -1,6 +1,6 @@
 // What a project may send and what becomes of it on the way in: quotas, restrictions, rates.
-import { Alert, Button, Select, Textarea, TextInput } from "@mantine/core";
-import { IconCheck, IconPlus, IconTrash } from "@tabler/icons-react";
+import { Button, Select, Textarea, TextInput } from "@mantine/core";
+import { IconPlus, IconTrash } from "@tabler/icons-react";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 
@@ -21,6 +21,7 @@ import {
   type IntakeForm,
   type RestrictionForm,
 } from "../../lib/intake_form";
+import { Save } from "./save";
 import { Section } from "./section";
 import styles from "./intake.module.css";
 
@@ -175,17 +176,7 @@ function Form({ project, before, usage }: { project: number; before: Admission; 
       >
         Add a restriction
       </Button>
-      {save.error && <ErrorNote error={save.error} mt="md" />}
-      {save.isSuccess && (
-        <Alert color="teal" mt="md" icon={<IconCheck size={18} />} role="status">
-          Saved. It applies from the next event on.
-        </Alert>
-      )}
-      <div className={styles.save}>
-        <Button type="submit" loading={save.isPending}>
-          Save intake
-        </Button>
-      </div>
+      <Save save={save} what="intake" className={styles.save} mt="md" />
     </form>
   );
 }
