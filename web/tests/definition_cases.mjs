@@ -33,6 +33,8 @@ test("an event shows its volume and properties, a property its type and events",
   await weight.getByRole("button", { name: "weight_kg" }).click();
   await weight.getByRole("button", { name: "parcel lost" }).click();
   await page.getByTestId("event-parcel lost").waitFor();
+  // The search settles a moment after the list has changed.
+  await page.getByTestId("event-parcel sent").waitFor({ state: "detached" });
   assert.equal(await page.getByTestId("event-parcel sent").count(), 0);
 });
 
