@@ -24,28 +24,7 @@ GroupState::GroupState(persons::Group group, bool is_stored)
       created_at_ms(group.created_at_ms),
       version(group.version),
       stored(is_stored),
-      loaded_(std::move(group.properties)),
-      text_(loaded_) {
-  if (auto fields = event::JsonFields::parse(loaded_)) {
-    fields_ = std::move(*fields);
-  } else {
-    text_ = "{}";
-  }
-}
-
-void GroupState::set(std::string_view property, std::string_view raw) {
-  fields_.set(property, raw);
-  text_valid_ = false;
-}
-
-const std::string& GroupState::text() const {
-  if (!text_valid_) {
-    text_.clear();
-    fields_.append_to(text_);
-    text_valid_ = true;
-  }
-  return text_;
-}
+      properties_(std::move(group.properties)) {}
 
 Result<GroupOverlay::Types*> GroupOverlay::types_of(ProjectId project) {
   if (const auto it = types_.find(project); it != types_.end()) return &it->second;

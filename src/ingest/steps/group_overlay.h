@@ -18,6 +18,7 @@
 
 #include "event/json_fields.h"
 #include "event/processed_record.h"
+#include "ingest/steps/property_text.h"
 #include "persons/person_store.h"
 
 namespace penstock::ingest {
@@ -36,16 +37,13 @@ class GroupState {
   Partition partition;  // of the event that changed it last
 
   bool exists() const { return version > 0; }
-  const event::JsonFields& fields() const { return fields_; }
-  void set(std::string_view property, std::string_view raw);
+  const event::JsonFields& fields() const { return properties_.fields(); }
+  void set(std::string_view property, std::string_view raw) { properties_.set(property, raw); }
   /// Properties as JSON text; valid until the next change.
-  const std::string& text() const;
+  const std::string& text() const { return properties_.text(); }
 
  private:
-  std::string loaded_;  // what fields_ borrows
-  event::JsonFields fields_;
-  mutable std::string text_;
-  mutable bool text_valid_ = true;
+  PropertyText properties_;
 };
 
 class GroupOverlay {

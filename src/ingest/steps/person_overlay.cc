@@ -25,13 +25,8 @@ PersonState::PersonState(persons::Person person, bool is_stored, std::string_vie
       stored(is_stored),
       created_at_ms_(person.created_at_ms),
       stamps_loaded_(std::move(person.stamps)),
-      loaded_(std::move(person.properties)) {
+      properties_(std::move(person.properties)) {
   if (!is_stored) stamps_.emplace(persons::writer_of(founder));
-  if (auto fields = event::JsonFields::parse(loaded_)) {
-    fields_ = std::move(*fields);
-  } else {
-    loaded_ = "{}";
-  }
 }
 
 persons::PropertyStamps& PersonState::stamps() const {
@@ -54,34 +49,19 @@ persons::PropertyStamp PersonState::stamp(std::string_view key) const {
 
 void PersonState::put(std::string_view key, std::string_view raw,
                       const persons::PropertyStamp& stamp) {
-  fields_.set(key, raw);
+  properties_.set(key, raw);
   stamps().put(key, stamp, created_at_ms_);
-  edited_ = true;
-  text_valid_ = false;
 }
 
 void PersonState::erase(std::string_view key) {
-  if (!fields_.erase(key)) return;
-  stamps().forget(key);
-  edited_ = true;
-  text_valid_ = false;
+  if (properties_.erase(key)) stamps().forget(key);
 }
 
 void PersonState::begins_at(int64_t at_ms) {
   if (at_ms >= created_at_ms_) return;
-  for (const event::JsonFields::Field& f : fields_.fields()) stamps().pin(f.key, created_at_ms_);
+  for (const event::JsonFields::Field& f : fields().fields()) stamps().pin(f.key, created_at_ms_);
   stamps();  // read with the time they were written with
   created_at_ms_ = at_ms;
-}
-
-const std::string& PersonState::text() const {
-  if (!edited_) return loaded_;
-  if (!text_valid_) {
-    text_.clear();
-    fields_.append_to(text_);
-    text_valid_ = true;
-  }
-  return text_;
 }
 
 event::PersonChange PersonState::change(std::string& stamps_text) const {

@@ -17,6 +17,7 @@
 
 #include "event/json_fields.h"
 #include "event/processed_record.h"
+#include "ingest/steps/property_text.h"
 #include "persons/person_store.h"
 #include "persons/property_stamps.h"
 
@@ -44,8 +45,8 @@ class PersonState {
   bool stored;                     // known to the store
   std::vector<MappingState*> ids;  // known in this overlay
 
-  const event::JsonFields& fields() const { return fields_; }
-  std::optional<std::string_view> find(std::string_view key) const { return fields_.find(key); }
+  const event::JsonFields& fields() const { return properties_.fields(); }
+  std::optional<std::string_view> find(std::string_view key) const { return properties_.find(key); }
   void put(std::string_view key, std::string_view raw, const persons::PropertyStamp& stamp);
   void erase(std::string_view key);
   /// Of a property it has.
@@ -57,7 +58,7 @@ class PersonState {
   void begins_at(int64_t at_ms);
   std::string stamps_bytes() const;
   /// Properties as JSON text; valid until the next change.
-  const std::string& text() const;
+  const std::string& text() const { return properties_.text(); }
   /// The record that makes it what it is now; borrows from it and `stamps` until the next change.
   event::PersonChange change(std::string& stamps) const;
 
@@ -67,11 +68,7 @@ class PersonState {
 
   std::string stamps_loaded_;
   mutable std::optional<persons::PropertyStamps> stamps_;  // read when first needed
-  std::string loaded_;  // what fields_ borrows, and the text until the first change
-  event::JsonFields fields_;
-  bool edited_ = false;
-  mutable std::string text_;
-  mutable bool text_valid_ = false;
+  PropertyText properties_;
 };
 
 struct MappingState {
