@@ -1,5 +1,6 @@
 #include "log/scan.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -8,7 +9,7 @@ namespace {
 
 class Scan : public std::enable_shared_from_this<Scan> {
  public:
-  Scan(Log& log, runtime::Loop& home, std::string topic, ScanVisit visit, ScanDone done)
+  Scan(Log& log, runtime::Loop& home, std::string topic, ScanVisitLater visit, ScanDone done)
       : log_(log),
         home_(home),
         topic_(std::move(topic)),
@@ -28,28 +29,41 @@ class Scan : public std::enable_shared_from_this<Scan> {
     }
     log_.fetch(home_, std::move(request), [self = shared_from_this()](Result<FetchResult> got) {
       if (!got) return self->finish(std::unexpected(std::move(got).error()));
-      if (Status s = self->take(*got); !s) return self->finish(std::move(s));
-      self->step();
+      self->batches_ = std::move(got->batches);
+      self->at_ = 0;
+      self->progress_ = false;
+      self->visit_next();
     });
   }
 
  private:
-  Status take(const FetchResult& got) {
-    bool progress = false;
-    for (const ReadBatch& batch : got.batches) {
-      for (ScanRange& range : open_) {
-        if (range.partition != batch.partition) continue;
-        ScanSlice slice = clip(batch, range);
-        if (slice.records.empty()) break;
-        range.from.value = slice.base.value + static_cast<int64_t>(slice.records.size());
-        progress = true;
-        if (Status s = visit_(slice); !s) return s;
-        break;
-      }
+  /// A visit that ends at once comes back here from inside: it is not a deeper call.
+  void visit_next() {
+    again_ = true;
+    if (visiting_) return;
+    visiting_ = true;
+    while (std::exchange(again_, false)) visit_one();
+    visiting_ = false;
+  }
+
+  void visit_one() {
+    while (at_ < batches_.size()) {
+      const ReadBatch& batch = batches_[at_++];
+      const auto range = std::ranges::find(open_, batch.partition, &ScanRange::partition);
+      if (range == open_.end()) continue;
+      slice_ = clip(batch, *range);
+      if (slice_.records.empty()) continue;
+      range->from.value = slice_.base.value + static_cast<int64_t>(slice_.records.size());
+      progress_ = true;
+      return visit_(slice_, [self = shared_from_this()](Status status) {
+        status ? self->visit_next() : self->finish(std::move(status));
+      });
     }
     std::erase_if(open_, [](const ScanRange& r) { return r.from >= r.to; });
-    if (!progress) return fail(Code::kUnavailable, "reading " + topic_ + ": no records came");
-    return {};
+    if (!progress_) {
+      return finish(fail(Code::kUnavailable, "reading " + topic_ + ": no records came"));
+    }
+    step();
   }
 
   static ScanSlice clip(const ReadBatch& batch, const ScanRange& range) {
@@ -72,19 +86,31 @@ class Scan : public std::enable_shared_from_this<Scan> {
   Log& log_;
   runtime::Loop& home_;
   std::string topic_;
-  ScanVisit visit_;
+  ScanVisitLater visit_;
   ScanDone done_;
   std::vector<ScanRange> open_;
+  std::vector<ReadBatch> batches_;  // of the last fetch
+  size_t at_ = 0;                   // the next of them
+  ScanSlice slice_;                 // being visited
+  bool progress_ = false, visiting_ = false, again_ = false;
 };
 
 }  // namespace
 
-void scan(Log& log, runtime::Loop& home, std::string topic, std::vector<ScanRange> ranges,
-          ScanVisit visit, ScanDone done) {
+void scan_slowly(Log& log, runtime::Loop& home, std::string topic, std::vector<ScanRange> ranges,
+                 ScanVisitLater visit, ScanDone done) {
   auto scan =
       std::make_shared<Scan>(log, home, std::move(topic), std::move(visit), std::move(done));
   for (const ScanRange& range : ranges) scan->add(range);
   home.post([scan] { scan->step(); });
+}
+
+void scan(Log& log, runtime::Loop& home, std::string topic, std::vector<ScanRange> ranges,
+          ScanVisit visit, ScanDone done) {
+  auto at_once = [visit = std::move(visit)](const ScanSlice& slice, ScanNext next) mutable {
+    next(visit(slice));
+  };
+  scan_slowly(log, home, std::move(topic), std::move(ranges), std::move(at_once), std::move(done));
 }
 
 }  // namespace penstock::log

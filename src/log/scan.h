@@ -36,4 +36,11 @@ using ScanDone = std::move_only_function<void(Status)>;
 void scan(Log& log, runtime::Loop& home, std::string topic, std::vector<ScanRange> ranges,
           ScanVisit visit, ScanDone done);
 
+/// The same for a visit that ends later, by calling `next` on `home`; until then the slice's views
+/// are valid and nothing else is visited.
+using ScanNext = std::move_only_function<void(Status)>;
+using ScanVisitLater = std::move_only_function<void(const ScanSlice&, ScanNext next)>;
+void scan_slowly(Log& log, runtime::Loop& home, std::string topic, std::vector<ScanRange> ranges,
+                 ScanVisitLater visit, ScanDone done);
+
 }  // namespace penstock::log

@@ -31,6 +31,15 @@ void PersonUpdates::take(const event::ProcessedRecord& record) {
   }
 }
 
+Result<PersonUpdates> PersonUpdates::of(const std::vector<std::string_view>& records) {
+  PersonUpdates out;
+  for (const std::string_view bytes : records) {
+    PENSTOCK_TRY(const event::ProcessedRecord record, event::decode_processed(bytes));
+    out.take(record);
+  }
+  return out;
+}
+
 Uuid person_uuid(ProjectId project, std::string_view distinct_id) {
   std::string name = std::to_string(project.value);
   name.push_back(':');

@@ -3,9 +3,11 @@
 // Fetch many, apply many. State is derived from the processed topic: ingest appends PersonChange,
 // DistinctIdChange and the groups' records first and applies them here once they are durable, with
 // the position, so that a restart replays what is missing. Merge rules live in ingest, not here.
-// One implementation over kv::KeyValue (memory or RocksDB); PostgreSQL later behind the same page.
+// One implementation over kv::KeyValue (memory or RocksDB), one over PostgreSQL
+// (persons/postgres_store.h), both behind this page.
 //
-// Threads: writes and fetches from one loop; reads for the UI from any thread. Failure: KeyValue's.
+// Threads: writes and fetches from one loop or one job at a time; other reads from any thread.
+// Failure: KeyValue's, or PostgreSQL's.
 #pragma once
 
 #include <cstdint>
@@ -108,6 +110,8 @@ struct PersonUpdates {
   /// Takes what a record of the processed topic changes in this store; others are passed over. It
   /// borrows what the record borrows.
   void take(const event::ProcessedRecord& record);
+  /// What consecutive records of the processed topic change; borrows from them.
+  static Result<PersonUpdates> of(const std::vector<std::string_view>& records);
 };
 
 class PersonStore {
@@ -131,29 +135,22 @@ class PersonStore {
       const std::vector<GroupKey>& keys) const = 0;
   /// A project's types of groups, by index; at most kGroupTypesMax.
   virtual Result<std::vector<GroupType>> group_types(ProjectId project) const = 0;
-  /// Whether it remembers merges and carries reports; one that does not has no commands about
-  /// persons, and answers the next ones as if there had never been any.
-  virtual bool keeps_history() const { return false; }
-  virtual Result<MergeHistory> merges(ProjectId, const Uuid& /*person*/) const {
-    return MergeHistory{};
-  }
+  virtual Result<MergeHistory> merges(ProjectId project, const Uuid& person) const = 0;
   /// What a new mapping or person must exceed.
-  virtual Result<LastVersions> last_versions(ProjectId, std::string_view /*distinct_id*/,
-                                             const Uuid& /*person*/) const {
-    return LastVersions{};
-  }
+  virtual Result<LastVersions> last_versions(ProjectId project, std::string_view distinct_id,
+                                             const Uuid& person) const = 0;
   /// Whether a distinct id of the project was ever deleted; costs nothing. Until then an id without
   /// a mapping never had one.
-  virtual bool has_deleted_ids(ProjectId) const { return false; }
+  virtual bool has_deleted_ids(ProjectId project) const = 0;
   /// What became of a command: an encoded event::PersonCommandReport.
-  virtual Result<std::optional<std::string>> command_report(ProjectId, const Uuid& /*id*/) const {
-    return std::nullopt;
-  }
+  virtual Result<std::optional<std::string>> command_report(ProjectId project,
+                                                            const Uuid& id) const = 0;
   /// The newest first, at most `reports_max`.
-  virtual Result<std::vector<std::string>> command_reports(ProjectId,
-                                                           size_t /*reports_max*/) const {
-    return std::vector<std::string>{};
-  }
+  virtual Result<std::vector<std::string>> command_reports(ProjectId project,
+                                                           size_t reports_max) const = 0;
+  /// Whether everything is in that the log held when it was last looked at; kUnavailable: not yet.
+  /// `fetch` and `apply` look by themselves; other reads answer from what there is.
+  virtual Status caught_up() const { return {}; }
   /// Applies in order; a change whose version is not above the stored one is skipped, and so is a
   /// group type whose index or name is taken. `applied` is
   /// recorded in the same atomic write.

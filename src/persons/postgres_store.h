@@ -1,10 +1,11 @@
 // PersonStore on PostgreSQL 15, in the shapes of PostHog's tables.
 //
 // Persons lie in `posthog_person`, distinct ids in `posthog_persondistinctid`; what those cannot
-// hold (versions of deleted persons, distinct ids whose person is not there yet, positions) lies in
-// `penstock_…` beside them: docs/formats/persons.md. One `apply` is one transaction. Nothing here
-// needs the server to be up: without it calls answer kUnavailable or kTimeout within their
-// deadlines, and at the next success the store finds out what it lacks and replays it from the log.
+// hold (versions of deleted persons, distinct ids whose person is not there yet, merges, reports of
+// commands, positions) lies in `penstock_…` beside them: docs/formats/persons.md. One `apply` is
+// one transaction. Nothing here needs the server to be up: without it calls answer kUnavailable or
+// kTimeout within their deadlines, and at the next success the store finds out what it lacks and
+// replays it from the log.
 //
 // Threads: `fetch`, `apply` and `recover` use one connection and wait for each other; the other
 // reads have connections of their own and may come from any thread. Every call may block up to

@@ -1,10 +1,11 @@
 """Merges of persons by API and command line: previewed, shown, undone with rows that follow, ids taken off;
-and the deletion of a person with its events, through a crash."""
+and the deletion of a person with its events, through a crash. In the data directory and on PostgreSQL."""
 import datetime
 import json
 import uuid
 
 from harness import KEY, Penstock
+import postgres
 
 NOW = datetime.datetime.now(datetime.timezone.utc)
 # Whose a row is now: its own person, unless a newer mapping says another.
@@ -47,8 +48,8 @@ def merges(p, person):
     return body["merges"]
 
 
-def test_a_merge_is_previewed_undone_and_rows_follow():
-    with Penstock() as p:
+def test_a_merge_is_previewed_undone_and_rows_follow(*flags):
+    with Penstock(*flags) as p:
         send(p, event("seen", "ada", 1, **{"$set": {"plan": "pro", "email": "ada@example.com"}}),
              event("seen", "kiosk", 2, **{"$set": {"plan": "free", "shop": 7}}))
         ada, kiosk = person_of(p, "ada"), person_of(p, "kiosk")
@@ -90,8 +91,8 @@ def test_a_merge_is_previewed_undone_and_rows_follow():
         assert p.api("/api/projects/1/person_commands")[1]["commands"][0]["state"] == "failed"
 
 
-def test_ids_are_taken_off():
-    with Penstock() as p:
+def test_ids_are_taken_off(*flags):
+    with Penstock(*flags) as p:
         send(p, event("$identify", "ada", 1, **{"$anon_distinct_id": "tablet"}), event("seen", "tablet", 2))
         ada = person_of(p, "ada")
         command = finished(p, p.api(f"/api/projects/1/persons/{ada}/split", {"distinct_ids": ["tablet"]}))
@@ -100,8 +101,8 @@ def test_ids_are_taken_off():
         p.eventually(lambda: {r[0]: r[2] for r in p.sql(WHOSE)} == {"ada": ada, "tablet": own})
 
 
-def test_a_person_is_deleted_through_a_crash():
-    with Penstock() as p:
+def test_a_person_is_deleted_through_a_crash(*flags):
+    with Penstock(*flags) as p:
         send(p, event("seen", "gone", 1, **{"$set": {"email": "secret@example.com"}}),
              event("$identify", "gone", 2, **{"$anon_distinct_id": "gone-anon"}), event("seen", "stays", 3))
         gone = person_of(p, "gone")
@@ -126,3 +127,12 @@ def test_a_person_is_deleted_through_a_crash():
         p.kill()
         p.start()
         assert p.eventually(lambda: person_of(p, "gone"))
+
+
+def test_all_of_it_on_postgres():
+    if not postgres.installed():
+        return postgres.MISSING
+    for case in (test_a_merge_is_previewed_undone_and_rows_follow, test_ids_are_taken_off,
+                 test_a_person_is_deleted_through_a_crash):
+        with postgres.Postgres("fsync=off") as server:
+            case("--set", "persons.engine=postgres", "--set", f"persons.postgres_url={server.url}")

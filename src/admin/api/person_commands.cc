@@ -102,9 +102,6 @@ void Service::person_merges(Call& call, wire::Responder& r, const Uuid& id) {
 
 /// Appends it; whoever asked is answered when it is durable.
 void Service::command(Call& call, wire::Responder& r, std::string_view kind, std::string body) {
-  if (!parts_.persons.keeps_history()) {
-    return reply_error(r, {Code::kInvalid, "persons on PostgreSQL cannot be split or deleted yet"});
-  }
   event::PersonCommand c;
   std::array<uint8_t, 10> random{};
   parts_.runtime.random().fill(random);

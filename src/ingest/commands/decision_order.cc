@@ -15,9 +15,9 @@ constexpr size_t kVisitsPerTurn = 500;
 }  // namespace
 
 std::shared_ptr<DecisionOrder> DecisionOrder::make(runtime::Loop& loop, log::Log& log,
-                                                   ProjectId project,
+                                                   CommandHost& host, ProjectId project,
                                                    const std::vector<int64_t>& from, Visit visit) {
-  std::shared_ptr<DecisionOrder> out(new DecisionOrder(loop, log, project, std::move(visit)));
+  std::shared_ptr<DecisionOrder> out(new DecisionOrder(loop, log, host, project, std::move(visit)));
   for (size_t p = 0; p < from.size(); p++) {
     out->parts_[static_cast<int32_t>(p)].next = from[p];
   }
@@ -49,7 +49,14 @@ void DecisionOrder::read(const std::vector<log::PartitionBounds>& ends, int64_t 
 
 void DecisionOrder::step() {
   if (stopped_) return finish(fail(Code::kCancelled, "stopped"));
-  if (Status s = visit_ready(); !s) return finish(std::move(s));
+  auto status = std::make_shared<Status>();
+  host_.off_loop([self = shared_from_this(), status] { *status = self->visit_ready(); },
+                 [self = shared_from_this(), status] {
+                   *status ? self->go_on() : self->finish(std::move(*status));
+                 });
+}
+
+void DecisionOrder::go_on() {
   if (std::ranges::any_of(parts_, [](const auto& p) { return p.second.starved(); })) {
     return fetch();
   }

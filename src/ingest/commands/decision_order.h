@@ -3,7 +3,8 @@
 //
 // Every cycle has a time of its own and goes through its partitions in their order; so events sort
 // by time, partition and offset. Partitions are read as far ahead as one fetch gives. Runs on
-// `loop`; `visit` gets one outcome at a time, its views valid during the call. Failure: the log's
+// `loop`; `visit` gets one outcome at a time, its views valid during the call, off the loop where
+// persons are (CommandHost::off_loop), as it may read them. Failure: the log's
 // and `visit`'s, handed to `done`, which always runs once per `read`.
 #pragma once
 
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "event/processed_record.h"
+#include "ingest/commands/work.h"
 #include "log/log.h"
 #include "runtime/runtime.h"
 
@@ -26,8 +28,9 @@ class DecisionOrder : public std::enable_shared_from_this<DecisionOrder> {
   using Done = std::move_only_function<void(Status)>;
 
   /// `from`: the next offset of each partition, by number.
-  static std::shared_ptr<DecisionOrder> make(runtime::Loop& loop, log::Log& log, ProjectId project,
-                                             const std::vector<int64_t>& from, Visit visit);
+  static std::shared_ptr<DecisionOrder> make(runtime::Loop& loop, log::Log& log, CommandHost& host,
+                                             ProjectId project, const std::vector<int64_t>& from,
+                                             Visit visit);
   /// Visits what was decided up to `time_ms` and lies below `ends`. All of it must be there.
   void read(const std::vector<log::PartitionBounds>& ends, int64_t time_ms, Done done);
   /// Records that `read` with these ends would go through.
@@ -46,9 +49,11 @@ class DecisionOrder : public std::enable_shared_from_this<DecisionOrder> {
     bool starved() const { return held.empty() && next < end; }
   };
 
-  DecisionOrder(runtime::Loop& loop, log::Log& log, ProjectId project, Visit visit)
-      : loop_(loop), log_(log), project_(project), visit_(std::move(visit)) {}
+  DecisionOrder(runtime::Loop& loop, log::Log& log, CommandHost& host, ProjectId project,
+                Visit visit)
+      : loop_(loop), log_(log), host_(host), project_(project), visit_(std::move(visit)) {}
   void step();
+  void go_on();
   void fetch();
   Status take(const log::FetchResult& got);
   Status visit_ready();
@@ -56,6 +61,7 @@ class DecisionOrder : public std::enable_shared_from_this<DecisionOrder> {
 
   runtime::Loop& loop_;
   log::Log& log_;
+  CommandHost& host_;
   ProjectId project_;
   Visit visit_;
   std::map<int32_t, Part> parts_;

@@ -31,8 +31,7 @@ struct CommandExecutor::Erasure {
   bool failed = false;
 };
 
-Result<CommandResult> CommandExecutor::begin_erasure() const {
-  const event::PersonCommand& c = waiting_.front().command;
+Result<CommandResult> CommandExecutor::begin_erasure(const event::PersonCommand& c) const {
   PENSTOCK_TRY(const auto body, event::JsonFields::parse(c.body));
   const auto raw = body.find("person");
   const auto id = raw ? Uuid::parse(event::decode_string(*raw)) : std::nullopt;

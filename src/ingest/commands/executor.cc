@@ -119,33 +119,35 @@ void CommandExecutor::next() {
   run();
 }
 
-Result<bool> CommandExecutor::is_done(std::string& running) const {
-  const event::PersonCommand& c = waiting_.front().command;
+Result<CommandExecutor::Found> CommandExecutor::look(const event::PersonCommand& c) const {
   PENSTOCK_TRY(const auto bytes, store_.command_report(c.project, c.id));
-  if (!bytes) return false;
+  if (!bytes) return Found{};
   PENSTOCK_TRY(const auto record, event::decode_processed(*bytes));
   const auto* report = std::get_if<event::PersonCommandReport>(&record);
   if (report == nullptr) return fail(Code::kCorrupt, "a report of another kind");
-  if (report->state != "running") return true;
-  running = report->report;
-  return false;
+  if (report->state != "running") return Found{.done = true, .running = ""};
+  return Found{.done = false, .running = std::string(report->report)};
 }
 
 void CommandExecutor::run() {
   if (stopped_) return;
   show("reading");
-  std::string under_way;
-  const auto done = is_done(under_way);
-  if (!done) return retry_later(done.error(), &CommandExecutor::run);
-  if (*done) return finished();
-  if (!under_way.empty()) return go_on_erasing(under_way);
+  const event::PersonCommand* c = &waiting_.front().command;
+  read_persons<Result<Found>>(
+      host_, store_, [self = shared_from_this(), c] { return self->look(*c); },
+      [weak = weak_from_this()](const Result<Found>& found) {
+        if (const auto self = weak.lock()) self->carry_out(found);
+      });
+}
+
+void CommandExecutor::carry_out(const Result<Found>& found) {
+  if (stopped_) return;
+  if (!found) return retry_later(found.error(), &CommandExecutor::run);
+  if (found->done) return finished();
+  if (!found->running.empty()) return go_on_erasing(found->running);
   const event::PersonCommand& c = waiting_.front().command;
-  if (!store_.keeps_history()) {
-    diag::warn("a person command is left out: this person store has none", {{"kind", c.kind}});
-    return finished();
-  }
-  if (c.kind == event::kTakeIds) return run_paused([this] { return take_ids(); });
-  if (c.kind == event::kDeletePerson) return run_paused([this] { return begin_erasure(); });
+  if (c.kind == event::kTakeIds) return run_paused([this, &c] { return take_ids(c); });
+  if (c.kind == event::kDeletePerson) return run_paused([this, &c] { return begin_erasure(c); });
   const auto body = event::JsonFields::parse(c.body);
   if (c.kind != event::kUndoMerge || !body) {
     return on_result(fail(Code::kInvalid, "a command of an unknown kind"));
@@ -173,7 +175,11 @@ void CommandExecutor::run_paused(std::function<Result<CommandResult>()> work) {
     const auto self = weak.lock();
     if (!self) return;
     self->paused_ = true;
-    self->on_result(work());
+    read_persons<Result<CommandResult>>(
+        self->host_, self->store_, [self, work] { return work(); },
+        [weak = self->weak_from_this()](Result<CommandResult> result) {
+          if (const auto me = weak.lock()) me->on_result(std::move(result));
+        });
   });
 }
 
@@ -293,8 +299,7 @@ void CommandExecutor::retry_later(const Error& error, Step step) {
 }
 
 /// Each id becomes a person of its own, without properties, as PostHog's split does it.
-Result<CommandResult> CommandExecutor::take_ids() const {
-  const event::PersonCommand& c = waiting_.front().command;
+Result<CommandResult> CommandExecutor::take_ids(const event::PersonCommand& c) const {
   PENSTOCK_TRY(const auto body, event::JsonFields::parse(c.body));
   PENSTOCK_TRY(const Uuid person, uuid_in(body, "person"));
   PENSTOCK_TRY(const auto raw_ids, event::split_array(body.find("distinct_ids").value_or("[]")));

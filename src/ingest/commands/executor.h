@@ -50,6 +50,12 @@ class CommandExecutor : public std::enable_shared_from_this<CommandExecutor> {
   void take(const log::FetchResult& got);
   void next();
   void run();
+  /// `done`: the command's report says so; `running`: it says what is left to do.
+  struct Found {
+    bool done = false;
+    std::string running;
+  };
+  void carry_out(const Result<Found>& found);
   void run_paused(std::function<Result<CommandResult>()> work);
   void on_result(Result<CommandResult> result);
   /// While paused: appends the records and the report, applies them and resumes.
@@ -59,12 +65,12 @@ class CommandExecutor : public std::enable_shared_from_this<CommandExecutor> {
   void retry_later(const Error& error, Step step);
   void show(std::string step, uint64_t done = 0, uint64_t total = 0);
   std::string report_record(const CommandResult& result) const;
-  /// Whether the command has a report; `running` gets it when it is not the last.
-  Result<bool> is_done(std::string& running) const;
+  Result<Found> look(const event::PersonCommand& command) const;
 
-  Result<CommandResult> take_ids() const;
+  // What they read is in a store that may be far away: off the loop, on a command that stays.
+  Result<CommandResult> take_ids(const event::PersonCommand& command) const;
   // erasure.cc
-  Result<CommandResult> begin_erasure() const;
+  Result<CommandResult> begin_erasure(const event::PersonCommand& command) const;
   void go_on_erasing(const std::string& report);
   void wait_for_load();
   void erase_next();
@@ -77,7 +83,7 @@ class CommandExecutor : public std::enable_shared_from_this<CommandExecutor> {
   CommandHost& host_;
   PersonCommandOptions options_;
   int64_t fetched_ = 0;
-  std::deque<Command> waiting_;  // the first one runs
+  std::deque<Command> waiting_;  // the first one runs, and stays where it is until it is done
   std::shared_ptr<UndoMerge> undo_;
   std::shared_ptr<Erasure> erasure_;
   int64_t sequence_ = -1;  // the last

@@ -22,8 +22,15 @@ void UndoMerge::start(ProjectId project, const Uuid& person, const Uuid& event,
   event_ = event;
   progress_ = std::move(progress);
   done_ = std::move(done);
-  if (const Status s = prepare(); !s) return finish(s);
-  round();
+  read([](UndoMerge& self) { return self.prepare(); }, &UndoMerge::round);
+}
+
+void UndoMerge::read(Status (*work)(UndoMerge&), void (UndoMerge::*then)()) {
+  read_persons<Status>(
+      host_, store_, [self = shared_from_this(), work] { return work(*self); },
+      [self = shared_from_this(), then](const Status& status) {
+        status ? (self.get()->*then)() : self->finish(status);
+      });
 }
 
 void UndoMerge::stop() {
@@ -53,7 +60,7 @@ Status UndoMerge::prepare() {
   }
   what_if_ = std::make_unique<WhatIf>(store_, *tree_, *merge_);
   PENSTOCK_CHECK(what_if_->begin(reaches_back_));
-  order_ = DecisionOrder::make(loop_, log_, project_, from, [this](const event::Outcome& o) {
+  order_ = DecisionOrder::make(loop_, log_, host_, project_, from, [this](const event::Outcome& o) {
     read_++;
     return what_if_->take(o);
   });
@@ -69,9 +76,14 @@ void UndoMerge::round() {
     return host_.pause([self = shared_from_this()] { self->last_round(); });
   }
   // Everything up to the last applied cycle is in the log, and in the histories.
-  if (Status s = tree_->load(person_); !s) return finish(s);
-  order_->read(*bounds, host_.last_cycle_ms(), [self = shared_from_this()](const Status& status) {
-    if (!status) return self->finish(status);
+  ends_ = *bounds;
+  upto_ms_ = host_.last_cycle_ms();
+  read([](UndoMerge& self) { return self.tree_->load(self.person_); }, &UndoMerge::go_through);
+}
+
+void UndoMerge::go_through() {
+  order_->read(ends_, upto_ms_, [self = shared_from_this()](const Status& status) {
+    if (!status || self->paused_) return self->finish(status);
     self->round();
   });
 }
@@ -80,9 +92,9 @@ void UndoMerge::last_round() {
   paused_ = true;
   const auto bounds = log_.bounds(std::string(event::kTopicProcessed));
   if (!bounds) return finish(std::unexpected(bounds.error()));
-  if (Status s = tree_->load(person_); !s) return finish(s);
-  order_->read(*bounds, std::numeric_limits<int64_t>::max(),
-               [self = shared_from_this()](const Status& status) { self->finish(status); });
+  ends_ = *bounds;
+  upto_ms_ = std::numeric_limits<int64_t>::max();
+  read([](UndoMerge& self) { return self.tree_->load(self.person_); }, &UndoMerge::go_through);
 }
 
 Result<CommandResult> UndoMerge::result() {
@@ -105,10 +117,13 @@ Result<CommandResult> UndoMerge::result() {
 
 void UndoMerge::finish(const Status& status) {
   if (!done_) return;
-  auto done = std::exchange(done_, nullptr);
-  Result<CommandResult> out = status ? result() : std::unexpected(status.error());
-  if (!out && paused_) host_.resume();
-  done(std::move(out));
+  const auto end = [self = shared_from_this()](Result<CommandResult> out) {
+    if (!out && self->paused_) self->host_.resume();
+    if (self->done_) std::exchange(self->done_, nullptr)(std::move(out));
+  };
+  if (!status) return end(std::unexpected(status.error()));
+  read_persons<Result<CommandResult>>(
+      host_, store_, [self = shared_from_this()] { return self->result(); }, end);
 }
 
 }  // namespace penstock::ingest

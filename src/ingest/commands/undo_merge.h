@@ -28,8 +28,11 @@ class UndoMerge : public std::enable_shared_from_this<UndoMerge> {
   void stop();
 
  private:
+  /// `work` reads persons; `then` goes on if it did not fail.
+  void read(Status (*work)(UndoMerge&), void (UndoMerge::*then)());
   Status prepare();
   void round();
+  void go_through();
   void last_round();
   void finish(const Status& status);
   Result<CommandResult> result();
@@ -46,6 +49,8 @@ class UndoMerge : public std::enable_shared_from_this<UndoMerge> {
   const MergeTree::Entry* merge_ = nullptr;
   std::unique_ptr<WhatIf> what_if_;
   std::shared_ptr<DecisionOrder> order_;
+  std::vector<log::PartitionBounds> ends_;  // of this round
+  int64_t upto_ms_ = 0;
   uint64_t read_ = 0;
   int rounds_ = 0;
   bool reaches_back_ = true, paused_ = false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "event/json_equal.h"
 #include "ingest/steps/profile.h"
 #include "ingest/steps/sanitise.h"
 #include "kv/key_value.h"
@@ -252,8 +253,10 @@ Status WhatIf::compare_persons(std::vector<std::string>& out) {
       if (here.person < 0) continue;
     }
     PENSTOCK_TRY(const auto last, real_.last_versions(project_.id, "", id));
-    if (wanted && is && wanted->properties == is->properties && wanted->stamps == is->stamps &&
-        wanted->created_at_ms == is->created_at_ms && wanted->is_identified == is->is_identified) {
+    // A store may keep JSON in a form of its own, as jsonb does.
+    if (wanted && is && event::json_equal(wanted->properties, is->properties) &&
+        wanted->stamps == is->stamps && wanted->created_at_ms == is->created_at_ms &&
+        wanted->is_identified == is->is_identified) {
       continue;
     }
     event::PersonChange change;

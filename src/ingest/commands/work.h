@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +24,27 @@ class CommandHost {
   virtual void apply_log(std::move_only_function<void(Status)> done) = 0;
   /// The time of the last cycle that is applied; later ones have later times.
   virtual int64_t last_cycle_ms() const = 0;
+  /// Runs `work` and then, on the loop, `then`: at once, or in the pool where persons live on
+  /// another machine. Whoever reads persons does it so; ingest stops after it.
+  virtual void off_loop(std::move_only_function<void()> work, runtime::Task then) = 0;
 };
+
+/// Runs `work`, which reads persons, off the loop, and then `then` with its result on the loop.
+template <typename Value>
+void read_persons(CommandHost& host, const persons::PersonStore& store,
+                  std::move_only_function<Value()> work,
+                  std::move_only_function<void(Value)> then) {
+  auto result = std::make_shared<std::optional<Value>>();
+  host.off_loop(
+      [&store, result, work = std::move(work)]() mutable {
+        if (Status s = store.caught_up(); !s) {
+          result->emplace(std::unexpected(std::move(s).error()));
+        } else {
+          result->emplace(work());
+        }
+      },
+      [result, then = std::move(then)]() mutable { then(std::move(**result)); });
+}
 
 /// What a command came to: records for the processed topic, and its report.
 struct CommandResult {

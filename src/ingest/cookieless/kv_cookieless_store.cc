@@ -5,7 +5,6 @@
 #include "base/codec.h"
 #include "base/diag.h"
 #include "event/lane.h"
-#include "log/scan.h"
 
 namespace penstock::ingest {
 namespace {
@@ -193,34 +192,33 @@ Status KvCookielessStore::load() {
 }
 
 void KvCookielessStore::recover(log::Log& log, runtime::Loop& home, Done done) {
-  std::string topic(event::kTopicProcessed);
-  Status status = load();
-  const auto bounds = log.bounds(topic);
-  if (status && !bounds) status = std::unexpected(bounds.error());
-  if (!status) {
+  if (Status status = load(); !status) {
     home.post([done = std::move(done), status = std::move(status)]() mutable { done(status); });
     return;
   }
-  std::vector<log::ScanRange> ranges;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const log::PartitionBounds& b : *bounds) {
-      int64_t& next = applied_[b.partition.value];
-      // The log may have let go of what lies further back; those days are over.
-      next = std::max(next, b.start.value);
-      ranges.push_back({b.partition, {next}, b.end});
-    }
-  }
-  auto visit = [this](const log::ScanSlice& slice) -> Status {
-    std::vector<event::CookielessChange> changes;
-    for (std::string_view bytes : slice.records) {
-      PENSTOCK_TRY(const event::ProcessedRecord record, event::decode_processed(bytes));
-      if (const auto* c = std::get_if<event::CookielessChange>(&record)) changes.push_back(*c);
-    }
-    const int64_t next = slice.base.value + static_cast<int64_t>(slice.records.size());
-    return apply(changes, {{slice.partition, {next}}});
-  };
-  log::scan(log, home, std::move(topic), std::move(ranges), std::move(visit), std::move(done));
+  // Where the log does not reach back any more, those days are over.
+  log::replay(log, home, std::string(event::kTopicProcessed),
+              {.name = "cookieless",
+               .mutex = mutex_,
+               .applied = applied_,
+               .keep = [this] { return keep_positions(); },
+               .apply = [this](const auto& records, const auto& next) -> Status {
+                 std::vector<event::CookielessChange> changes;
+                 for (const std::string_view bytes : records) {
+                   PENSTOCK_TRY(const auto record, event::decode_processed(bytes));
+                   const auto* c = std::get_if<event::CookielessChange>(&record);
+                   if (c != nullptr) changes.push_back(*c);
+                 }
+                 return apply(changes, next);
+               }},
+              std::move(done));
+}
+
+Status KvCookielessStore::keep_positions() {
+  kv::WriteBatch batch;
+  put_positions(batch);
+  PENSTOCK_CHECK(kv_->write(batch));
+  return kv_->flush();
 }
 
 /// The mutex is held.

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "ingest/cookieless_store.h"
+#include "log/replay.h"
 
 namespace penstock::ingest {
 
@@ -24,6 +25,7 @@ class KvCookielessStore final : public CookielessStore {
 
  private:
   Status load();
+  Status keep_positions();
   Status forget_days();
   Status add(kv::WriteBatch& batch, std::map<std::string, std::string>& fresh,
              const event::CookielessChange& change) const;
@@ -32,8 +34,8 @@ class KvCookielessStore final : public CookielessStore {
   mutable std::mutex mutex_;
   std::unique_ptr<kv::KeyValue> kv_;
   runtime::Runtime& runtime_;
-  std::map<int32_t, SipBytes> salts_;   // by day; as many as there are days open
-  std::map<int32_t, int64_t> applied_;  // by partition
+  std::map<int32_t, SipBytes> salts_;  // by day; as many as there are days open
+  log::Positions applied_;
   bool loaded_ = false;
   bool unflushed_ = false;
   int64_t committed_ms_ = 0, forgot_ms_ = 0;

@@ -29,10 +29,19 @@ Status IngestService::apply_slice(Partition partition, Offset base,
 void IngestService::on_foreign_append(Partition partition, Offset base,
                                       const std::vector<std::string>& records) {
   if (busy_ || base.value != applied_[partition.value]) return;
-  const std::vector<std::string_view> views(records.begin(), records.end());
-  if (const Status s = apply_slice(partition, base, views, views.size()); !s) {
-    diag::warn("an append is applied later", {{"error", s.error().message}});
-  }
+  busy_ = true;
+  auto outcome = std::make_shared<Status>();
+  off_loop(
+      [this, partition, base, records, outcome] {
+        const std::vector<std::string_view> views(records.begin(), records.end());
+        *outcome = apply_slice(partition, base, views, views.size());
+      },
+      [this, outcome] {
+        if (!*outcome) {
+          diag::warn("an append is applied later", {{"error", outcome->error().message}});
+        }
+        resume();
+      });
 }
 
 void IngestService::read_back(std::move_only_function<void(Status)> done) {
@@ -43,11 +52,16 @@ void IngestService::read_back(std::move_only_function<void(Status)> done) {
     ranges.push_back({b.partition, {applied_[b.partition.value]}, b.end});
   }
   const std::weak_ptr<int> guard = alive();
-  log::scan(
+  log::scan_slowly(
       log_, loop_, std::string(event::kTopicProcessed), std::move(ranges),
-      [this, guard](const log::ScanSlice& slice) -> Status {
-        if (guard.expired()) return fail(Code::kCancelled, "ingest is gone");
-        return apply_slice(slice.partition, slice.base, slice.records, 0);
+      [this, guard](const log::ScanSlice& slice, log::ScanNext next) {
+        if (guard.expired()) return next(fail(Code::kCancelled, "ingest is gone"));
+        auto outcome = std::make_shared<Status>();
+        off_loop(
+            [this, &slice, outcome] {
+              *outcome = apply_slice(slice.partition, slice.base, slice.records, 0);
+            },
+            [outcome, next = std::move(next)]() mutable { next(std::move(*outcome)); });
       },
       [guard, done = std::move(done)](Status status) mutable {
         if (!guard.expired()) done(std::move(status));

@@ -207,11 +207,17 @@ void IngestService::off_loop(std::move_only_function<void()> work, runtime::Task
     runtime::Task then;
   };
   auto job = std::make_shared<Job>(Job{std::move(work), std::move(then)});
+  jobs_++;
   const Status taken = runtime_.pool().submit([job] { job->work(); }, loop_,
-                                              [job, guard] {
-                                                if (!guard.expired()) job->then();
+                                              [this, job, guard] {
+                                                if (guard.expired()) return;
+                                                jobs_--;
+                                                job->then();
+                                                if (!guard.expired() && stopping_)
+                                                  stop_when_quiet();
                                               });
   if (taken) return;
+  jobs_--;
   // The pool's queue is full: a little later it has room.
   loop_.after(std::chrono::milliseconds(options_.retry_ms_min), [this, guard, job] {
     if (!guard.expired()) off_loop(std::move(job->work), std::move(job->then));
@@ -441,7 +447,7 @@ void IngestService::stop(runtime::Task done) {
 }
 
 void IngestService::stop_when_quiet() {
-  if (busy_ || checkpointing_ || !stopped_) return;
+  if (busy_ || checkpointing_ || jobs_ > 0 || !stopped_) return;
   auto done = std::make_shared<runtime::Task>(std::exchange(stopped_, nullptr));
   if (!started_) {
     loop_.post([done] { (*done)(); });

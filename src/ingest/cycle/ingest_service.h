@@ -47,9 +47,8 @@ class IngestService final : public Ingest, private CommandHost {
   void on_appended(std::shared_ptr<Cycle> cycle, Result<std::vector<log::Appended>> appended);
   void apply(std::shared_ptr<Cycle> cycle);
   Status apply_outputs(const Cycle& cycle);
-  /// Runs `work` and then, on the loop, `then`: at once, or in the pool when persons live on
-  /// another machine. `busy_` keeps everything `work` touches to itself.
-  void off_loop(std::move_only_function<void()> work, runtime::Task then);
+  /// `busy_` keeps everything `work` of a cycle touches to itself.
+  void off_loop(std::move_only_function<void()> work, runtime::Task then) override;
   void catch_up(std::shared_ptr<Cycle> cycle);
   /// Between cycles a foreign append is applied at once; a cycle finds it by itself.
   void on_foreign_append(Partition partition, Offset base, const std::vector<std::string>& records);
@@ -88,6 +87,7 @@ class IngestService final : public Ingest, private CommandHost {
   std::shared_ptr<CommandExecutor> executor_;
   std::deque<runtime::Task> pauses_;    // wait for the cycle to end
   std::map<int32_t, int64_t> applied_;  // next offset of each processed partition
+  size_t jobs_ = 0;                     // off the loop
   bool busy_ = false, started_ = false, stopping_ = false, checkpointing_ = false;
   size_t live_turn_ = 0;          // the live lane that had the last turn
   double historical_credit_ = 0;  // events the historical lane may take beside live work

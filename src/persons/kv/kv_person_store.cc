@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/metrics.h"
-#include "log/scan.h"
+#include "log/replay.h"
 
 namespace penstock::persons {
 namespace {
@@ -335,32 +335,29 @@ Status KvPersonStore::load() {
 }
 
 void KvPersonStore::recover(log::Log& log, runtime::Loop& home, Done done) {
-  std::string topic(event::kTopicProcessed);
-  Status status = load();
-  const auto bounds = log.bounds(topic);
-  if (status && !bounds) status = std::unexpected(bounds.error());
-  if (!status) {
+  if (Status status = load(); !status) {
     home.post([done = std::move(done), status = std::move(status)]() mutable { done(status); });
     return;
   }
-  std::vector<log::ScanRange> ranges;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const log::PartitionBounds& b : *bounds) {
-      auto [it, fresh] = applied_.try_emplace(b.partition.value, b.start.value);
-      ranges.push_back({b.partition, {it->second}, b.end});
-    }
+  log::replay(log, home, std::string(event::kTopicProcessed),
+              {.name = "persons",
+               .mutex = mutex_,
+               .applied = applied_,
+               .keep = [this] { return keep_positions(); },
+               .apply = [this](const auto& records, const auto& next) -> Status {
+                 PENSTOCK_TRY(const PersonUpdates updates, PersonUpdates::of(records));
+                 return apply(updates, next);
+               }},
+              std::move(done));
+}
+
+Status KvPersonStore::keep_positions() {
+  kv::WriteBatch batch;
+  for (const auto& [partition, next] : applied_) {
+    batch.put(applied_key({partition}), encode_number(next));
   }
-  auto visit = [this](const log::ScanSlice& slice) -> Status {
-    PersonUpdates updates;
-    for (std::string_view bytes : slice.records) {
-      PENSTOCK_TRY(const event::ProcessedRecord record, event::decode_processed(bytes));
-      updates.take(record);
-    }
-    const int64_t next = slice.base.value + static_cast<int64_t>(slice.records.size());
-    return apply(updates, {{slice.partition, {next}}});
-  };
-  log::scan(log, home, std::move(topic), std::move(ranges), std::move(visit), std::move(done));
+  PENSTOCK_CHECK(kv_->write(batch));
+  return kv_->flush();
 }
 
 Status KvPersonStore::checkpoint(log::Log& log) {

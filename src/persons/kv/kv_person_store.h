@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "kv/key_value.h"
+#include "log/replay.h"
 #include "persons/kv/person_codec.h"
 #include "persons/person_store.h"
 
@@ -36,7 +37,6 @@ class KvPersonStore final : public PersonStore {
   Result<std::vector<std::optional<Group>>> fetch_groups(
       const std::vector<GroupKey>& keys) const override;
   Result<std::vector<GroupType>> group_types(ProjectId project) const override;
-  bool keeps_history() const override { return true; }
   Result<MergeHistory> merges(ProjectId project, const Uuid& person) const override;
   Result<LastVersions> last_versions(ProjectId project, std::string_view distinct_id,
                                      const Uuid& person) const override;
@@ -80,12 +80,13 @@ class KvPersonStore final : public PersonStore {
   Status apply_reports(Change& change,
                        const std::vector<event::PersonCommandReport>& reports) const;
   Status load();
+  Status keep_positions();
 
   mutable std::mutex mutex_;
   std::unique_ptr<kv::KeyValue> kv_;
   bool loaded_ = false;
   bool unflushed_ = false;
-  std::map<int32_t, int64_t> applied_;
+  log::Positions applied_;
   std::set<int64_t> deleted_in_;  // projects
 };
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/diag.h"
-#include "log/scan.h"
 #include "persons/postgres/json_text.h"
 #include "persons/postgres/schema.h"
 #include "persons/postgres/sql.h"
@@ -41,7 +40,7 @@ Status PostgresPersonStore::load_positions() const {
   Params params;
   params.text(options_.source);
   PENSTOCK_TRY(const Rows rows, connection_.run(sql::kPositions, params));
-  std::map<int32_t, int64_t> stored;
+  log::Positions stored;
   for (int i = 0; i < rows.size(); i++) {
     stored[static_cast<int32_t>(rows.number(i, 0))] = rows.number(i, 1);
   }
@@ -51,6 +50,7 @@ Status PostgresPersonStore::load_positions() const {
   }
   // A commit whose answer was lost took effect or did not; what the database says is what counts.
   applied_ = std::move(stored);
+  PENSTOCK_TRY(deleted_in_, load_deleted_in(connection_));
   return {};
 }
 
@@ -81,11 +81,11 @@ Status PostgresPersonStore::catch_up() const {
   }
   if (replaying_) return fail(Code::kUnavailable, "persons are being replayed into PostgreSQL");
   PENSTOCK_TRY(const auto bounds, log_->bounds(std::string(event::kTopicProcessed)));
-  const bool behind = std::ranges::any_of(bounds, [&](const log::PartitionBounds& b) {
+  const bool differs = std::ranges::any_of(bounds, [&](const log::PartitionBounds& b) {
     const auto it = applied_.find(b.partition.value);
-    return b.end.value > (it == applied_.end() ? b.start.value : it->second);
+    return b.end.value != (it == applied_.end() ? b.start.value : it->second);
   });
-  if (!behind) {
+  if (!differs) {
     caught_up_ = true;
     return {};
   }
@@ -104,43 +104,28 @@ Status PostgresPersonStore::catch_up() const {
 
 /// On the home loop.
 void PostgresPersonStore::replay(Done done) const {
-  std::string topic(event::kTopicProcessed);
-  const auto bounds = log_->bounds(topic);
-  std::vector<log::ScanRange> ranges;
-  Status status;
-  if (!bounds) status = std::unexpected(bounds.error());
-  {
-    const std::lock_guard lock(mutex_);
-    replaying_ = status.has_value();
-    if (bounds) {
-      for (const log::PartitionBounds& b : *bounds) {
-        const auto it = applied_.find(b.partition.value);
-        const int64_t from = it == applied_.end() ? b.start.value : it->second;
-        ranges.push_back({b.partition, {std::clamp(from, b.start.value, b.end.value)}, b.end});
-      }
-    }
-  }
-  if (!status) return done(status);
-  auto visit = [this](const log::ScanSlice& slice) -> Status {
-    PersonUpdates updates;
-    for (std::string_view bytes : slice.records) {
-      PENSTOCK_TRY(const event::ProcessedRecord record, event::decode_processed(bytes));
-      updates.take(record);
-    }
-    const int64_t next = slice.base.value + static_cast<int64_t>(slice.records.size());
-    const std::lock_guard lock(mutex_);
-    PENSTOCK_CHECK(open_session());
-    return write(updates, {{slice.partition, {next}}});
-  };
-  log::scan(*log_, *home_, std::move(topic), std::move(ranges), std::move(visit),
-            [this, done = std::move(done)](Status end) mutable {
-              {
-                const std::lock_guard lock(mutex_);
-                replaying_ = false;
-                caught_up_ = end.has_value();
-              }
-              done(std::move(end));
-            });
+  log::replay(*log_, *home_, std::string(event::kTopicProcessed),
+              {.name = "persons in PostgreSQL",
+               .mutex = mutex_,
+               .applied = applied_,
+               .keep = [this]() -> Status {
+                 PENSTOCK_CHECK(open_session());
+                 return put_positions(applied_);
+               },
+               .apply = [this](const auto& records, const auto& next) -> Status {
+                 PENSTOCK_TRY(const PersonUpdates updates, PersonUpdates::of(records));
+                 const std::lock_guard lock(mutex_);
+                 PENSTOCK_CHECK(open_session());
+                 return write(updates, next);
+               }},
+              [this, done = std::move(done)](Status end) mutable {
+                {
+                  const std::lock_guard lock(mutex_);
+                  replaying_ = false;
+                  caught_up_ = end.has_value();
+                }
+                done(std::move(end));
+              });
 }
 
 /// A server that is not there does not hold up the start: events are taken meanwhile.
@@ -165,6 +150,11 @@ void PostgresPersonStore::recover(log::Log& log, runtime::Loop& home, Done done)
     replaying_ = true;
   }
   replay(std::move(done));
+}
+
+Status PostgresPersonStore::caught_up() const {
+  const std::lock_guard lock(mutex_);
+  return ready();
 }
 
 Result<std::vector<std::optional<Person>>> PostgresPersonStore::fetch(
@@ -220,6 +210,10 @@ class PostgresPersonStore::Reader {
 };
 
 Result<Rows> PostgresPersonStore::read(const char* statement, const Params& params) const {
+  if (!migrated_) {
+    const std::lock_guard lock(mutex_);
+    PENSTOCK_CHECK(open_session());
+  }
   Reader reader(*this);
   if (reader.get() == nullptr) {
     return fail(Code::kBusy, "every connection to PostgreSQL for reads is in use");

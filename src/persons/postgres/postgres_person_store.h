@@ -7,12 +7,14 @@
 // until that is done calls answer kUnavailable.
 #pragma once
 
-#include <map>
+#include <atomic>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "log/replay.h"
 #include "persons/person_store.h"
 #include "persons/postgres/connection.h"
 #include "persons/postgres/reduced.h"
@@ -37,6 +39,16 @@ class PostgresPersonStore final : public PersonStore {
   Result<std::vector<std::optional<Group>>> fetch_groups(
       const std::vector<GroupKey>& keys) const override;
   Result<std::vector<GroupType>> group_types(ProjectId project) const override;
+  // postgres_history.cc
+  Result<MergeHistory> merges(ProjectId project, const Uuid& person) const override;
+  Result<LastVersions> last_versions(ProjectId project, std::string_view distinct_id,
+                                     const Uuid& person) const override;
+  bool has_deleted_ids(ProjectId project) const override;
+  Result<std::optional<std::string>> command_report(ProjectId project,
+                                                    const Uuid& id) const override;
+  Result<std::vector<std::string>> command_reports(ProjectId project,
+                                                   size_t reports_max) const override;
+  Status caught_up() const override;
   Status apply(const PersonUpdates& updates, const std::vector<log::Position>& applied) override;
   std::vector<log::Position> applied() const override;
   void recover(log::Log& log, runtime::Loop& home, Done done) override;
@@ -55,14 +67,16 @@ class PostgresPersonStore final : public PersonStore {
   Status write(const PersonUpdates& updates, const std::vector<log::Position>& applied) const;
   Status transaction(const Reduced& changes) const;
   Status one_by_one(const Reduced& changes) const;
-  Status put_positions(const Reduced& changes) const;
+  Status put_positions(const log::Positions& positions) const;
   Result<Rows> read(const char* statement, const Params& params) const;
 
   PostgresOptions options_;
   mutable std::mutex mutex_;  // of the writing connection and what follows
   mutable Connection connection_;
-  mutable bool migrated_ = false, caught_up_ = true, replaying_ = false, unflushed_ = false;
-  mutable std::map<int32_t, int64_t> applied_;
+  mutable std::atomic<bool> migrated_ = false;
+  mutable bool caught_up_ = true, replaying_ = false, unflushed_ = false;
+  mutable log::Positions applied_;
+  mutable std::set<int64_t> deleted_in_;  // projects, as has_deleted_ids
   log::Log* log_ = nullptr;
   runtime::Loop* home_ = nullptr;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);

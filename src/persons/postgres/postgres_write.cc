@@ -32,13 +32,17 @@ Reduced::Reduced(const PersonUpdates& updates) : group_types(updates.group_types
     auto [it, fresh] = by_id.try_emplace({d.project, to_postgres_text(d.distinct_id)}, &d);
     if (!fresh && d.version > it->second->version) it->second = &d;
   }
-  for (const auto& [key, d] : by_id) ids.push_back({*d, key.second});
+  for (const auto& [key, d] : by_id) {
+    ids.push_back({*d, key.second});
+    if (d->is_deleted) deleted_in.insert(d->project.value);
+  }
   std::map<std::tuple<ProjectId, uint8_t, std::string>, const event::GroupChange*> by_group;
   for (const event::GroupChange& g : updates.groups) {
     auto [it, fresh] = by_group.try_emplace({g.project, g.type_index, to_postgres_text(g.key)}, &g);
     if (!fresh && g.version > it->second->version) it->second = &g;
   }
   for (const auto& [key, g] : by_group) groups.push_back({*g, std::get<2>(key)});
+  take_history(updates);
 }
 
 namespace {
@@ -139,10 +143,10 @@ Status guarded(Connection& connection, std::string_view what, Change change) {
 
 }  // namespace
 
-Status PostgresPersonStore::put_positions(const Reduced& changes) const {
-  if (changes.positions.empty()) return {};
+Status PostgresPersonStore::put_positions(const log::Positions& positions) const {
+  if (positions.empty()) return {};
   ArrayWriter partitions(ArrayOf::kInt8), offsets(ArrayOf::kInt8);
-  for (const auto& [partition, next] : changes.positions) {
+  for (const auto& [partition, next] : positions) {
     partitions.add(static_cast<int64_t>(partition));
     offsets.add(next);
   }
@@ -160,7 +164,8 @@ Status PostgresPersonStore::transaction(const Reduced& changes) const {
   PENSTOCK_CHECK(delete_persons(connection_, changes.deleted));
   PENSTOCK_CHECK(put_groups(connection_, changes.groups));
   PENSTOCK_CHECK(put_group_types(connection_, changes.group_types));
-  PENSTOCK_CHECK(put_positions(changes));
+  PENSTOCK_CHECK(put_history(connection_, changes));
+  PENSTOCK_CHECK(put_positions(changes.positions));
   PENSTOCK_CHECK(connection_.run("COMMIT"));
   return {};
 }
@@ -189,7 +194,8 @@ Status PostgresPersonStore::one_by_one(const Reduced& changes) const {
     PENSTOCK_CHECK(guarded(connection_, "type of groups " + std::to_string(type.index),
                            [&] { return put_group_types(connection_, {type}); }));
   }
-  PENSTOCK_CHECK(put_positions(changes));
+  PENSTOCK_CHECK(put_history(connection_, changes));
+  PENSTOCK_CHECK(put_positions(changes.positions));
   PENSTOCK_CHECK(connection_.run("COMMIT"));
   return {};
 }
@@ -216,6 +222,7 @@ Status PostgresPersonStore::write(const PersonUpdates& updates,
   }
   if (!s) return s;
   for (const auto& [partition, next] : changes.positions) applied_[partition] = next;
+  deleted_in_.insert(changes.deleted_in.begin(), changes.deleted_in.end());
   unflushed_ = true;
   applied_metric.add(count);
   return {};

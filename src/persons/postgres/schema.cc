@@ -114,8 +114,47 @@ CREATE INDEX IF NOT EXISTS penstock_distinct_id_aside_person
   ON penstock_distinct_id_aside (team_id, person_uuid)
 )";
 
+constexpr const char* kHistoryTables = R"(
+CREATE TABLE IF NOT EXISTS penstock_person_merge (
+  team_id integer NOT NULL,
+  result_uuid uuid NOT NULL,
+  time_ms bigint NOT NULL,
+  place bigint NOT NULL,
+  event_uuid uuid NOT NULL,
+  revision bigint NOT NULL,
+  record bytea NOT NULL,
+  PRIMARY KEY (team_id, result_uuid, time_ms, place, event_uuid)
+);
+CREATE TABLE IF NOT EXISTS penstock_person_merged (
+  team_id integer NOT NULL,
+  source_uuid uuid NOT NULL,
+  time_ms bigint NOT NULL,
+  place bigint NOT NULL,
+  event_uuid uuid NOT NULL,
+  result_uuid uuid NOT NULL,
+  PRIMARY KEY (team_id, source_uuid, time_ms, place, event_uuid)
+);
+CREATE TABLE IF NOT EXISTS penstock_person_merges_forgotten (
+  team_id integer NOT NULL,
+  uuid uuid NOT NULL,
+  count bigint NOT NULL,
+  PRIMARY KEY (team_id, uuid)
+);
+CREATE TABLE IF NOT EXISTS penstock_person_command_report (
+  team_id integer NOT NULL,
+  id uuid NOT NULL,
+  record bytea NOT NULL,
+  PRIMARY KEY (team_id, id)
+);
+CREATE TABLE IF NOT EXISTS penstock_person_deleted_in (team_id integer PRIMARY KEY)
+)";
+constexpr const char* kHistoryBefore =
+    "INSERT INTO penstock_person_deleted_in SELECT DISTINCT team_id FROM "
+    "penstock_distinct_id_aside WHERE is_deleted ON CONFLICT DO NOTHING";
+
 /// In order; the version is how many were applied. Append, never edit what was released.
-constexpr std::array<std::array<const char*, 2>, 1> kSteps{{{kPostHogTables, kOwnTables}}};
+constexpr std::array<std::array<const char*, 2>, 2> kSteps{
+    {{kPostHogTables, kOwnTables}, {kHistoryTables, kHistoryBefore}}};
 
 Status run_steps(Connection& connection) {
   PENSTOCK_CHECK(connection.run(kLock));

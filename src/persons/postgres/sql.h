@@ -172,10 +172,9 @@ SELECT group_type_index, group_type::text, created_at FROM posthog_grouptypemapp
 WHERE project_id = $1 ORDER BY group_type_index LIMIT 5)";
 
 inline constexpr const char* kPutPositions = R"(
-INSERT INTO penstock_person_position AS s (source, partition, next_offset)
+INSERT INTO penstock_person_position (source, partition, next_offset)
 SELECT $1, i.* FROM unnest($2::int8[], $3::int8[]) AS i
-ON CONFLICT (source, partition) DO UPDATE SET next_offset = excluded.next_offset
-WHERE s.next_offset < excluded.next_offset)";
+ON CONFLICT (source, partition) DO UPDATE SET next_offset = excluded.next_offset)";
 
 inline constexpr const char* kPositions =
     "SELECT partition, next_offset FROM penstock_person_position WHERE source = $1";
