@@ -46,12 +46,14 @@ Result<HttpReply> http(const HttpCall& call) {
   Sink sink{call, reply};
   curl_slist* list = curl_slist_append(nullptr, "Content-Type: application/json");
   list = curl_slist_append(list, "Expect:");
+  list = curl_slist_append(list, "User-Agent: penstock/" PENSTOCK_VERSION);
   if (!call.bearer.empty()) {
     list = curl_slist_append(list, ("Authorization: Bearer " + call.bearer).c_str());
   }
   if (!call.last_event_id.empty()) {
     list = curl_slist_append(list, ("Last-Event-ID: " + call.last_event_id).c_str());
   }
+  for (const std::string& header : call.headers) list = curl_slist_append(list, header.c_str());
   const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(list,
                                                                             curl_slist_free_all);
   curl_easy_setopt(curl.get(), CURLOPT_URL, call.url.c_str());

@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -21,11 +22,12 @@ struct HttpCall {
   std::string method = "GET";
   std::string url;
   std::string body;
-  std::string bearer;           // empty: none
-  std::string last_event_id;    // for streams
-  int64_t timeout_ms = 65'000;  // 0: none
-  std::string ca_file;          // for https: whom to trust instead of the machine's authorities
-  bool proxy_header = false;    // begin as a proxy does: the other side insists on it
+  std::string bearer;                // empty: none
+  std::string last_event_id;         // for streams
+  std::vector<std::string> headers;  // further ones: "name: value"
+  int64_t timeout_ms = 65'000;       // 0: none
+  std::string ca_file;        // for https: whom to trust instead of the machine's authorities
+  bool proxy_header = false;  // begin as a proxy does: the other side insists on it
   /// When set, body pieces go here instead of HttpReply::body; false stops.
   std::function<bool(std::string_view)> on_data;
 };

@@ -1,9 +1,9 @@
 // ChildProcess: a program run beside this one, which never outlives it.
 //
-// The child inherits standard input, output and error, the environment, and exactly the descriptors
-// it is given; it is killed when the thread that started it ends, so start children from a thread
-// that lives as long as the process. Owned by one thread. Destroying a ChildProcess kills and reaps
-// it. Failure: kNotFound or kDenied when the program cannot be run.
+// The child inherits standard input, output and error (unless these go to a file), the environment,
+// and exactly the descriptors it is given; it is killed when the thread that started it ends, so
+// start children from a thread that lives as long as the process. Owned by one thread. Destroying a
+// ChildProcess kills and reaps it. Failure: kNotFound or kDenied when the program cannot be run.
 #pragma once
 
 #include <sys/types.h>
@@ -32,6 +32,7 @@ struct ExitStatus {
 struct SpawnOptions {
   std::vector<std::string> argv;  // argv[0] is the path of the program
   std::vector<int> fds;           // become 3, 4, … in the child; stay open here
+  std::string output_file = {};   // standard output and error are appended to it; empty: inherited
 };
 
 inline constexpr size_t kInheritedFdsMax = 8;

@@ -31,8 +31,13 @@ std::unexpected<Error> spawn_fail(const std::string& what, int error) {
 /// What the child runs between fork and exec: system calls only, no memory is allocated.
 class ChildSide {
  public:
-  ChildSide(const std::vector<int>& fds, char* const* argv, int report)
-      : count_(static_cast<int>(fds.size())), argv_(argv), report_(report), parent_(::getpid()) {
+  /// `output`: what standard output and error become; negative: they are inherited.
+  ChildSide(const std::vector<int>& fds, char* const* argv, int report, int output)
+      : count_(static_cast<int>(fds.size())),
+        argv_(argv),
+        report_(report),
+        output_(output),
+        parent_(::getpid()) {
     std::copy(fds.begin(), fds.end(), fds_.begin());
   }
 
@@ -45,6 +50,7 @@ class ChildSide {
  private:
   /// Copies everything out of the way first, so that no target overwrites a source.
   bool arrange_descriptors() {
+    if (output_ >= 0 && (::dup2(output_, 1) < 0 || ::dup2(output_, 2) < 0)) return false;
     const int above = kFirstFd + count_;
     const int report = ::fcntl(report_, F_DUPFD_CLOEXEC, above);
     if (report < 0) return false;
@@ -85,6 +91,7 @@ class ChildSide {
   int count_;
   char* const* argv_;
   int report_;
+  int output_;
   pid_t parent_;
 };
 
@@ -160,7 +167,13 @@ Result<ChildProcess> ChildProcess::spawn(const SpawnOptions& options) {
   if (::pipe2(report.data(), O_CLOEXEC) != 0) return spawn_fail(program, errno);
   const Socket reader(report[0]);
   Socket writer(report[1]);
-  ChildSide child(options.fds, argv.data(), report[1]);
+  Socket output;  // closes itself
+  if (!options.output_file.empty()) {
+    constexpr int kHow = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
+    output = Socket(::open(options.output_file.c_str(), kHow, 0600));
+    if (!output.is_open()) return spawn_fail(program + " with " + options.output_file, errno);
+  }
+  ChildSide child(options.fds, argv.data(), report[1], output.fd());
   const pid_t pid = ::fork();
   if (pid < 0) return spawn_fail(program, errno);
   if (pid == 0) child.become();

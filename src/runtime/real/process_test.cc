@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <fstream>
 #include <future>
+#include <iterator>
 
 #include "runtime/process.h"
 #include "runtime/real_runtime.h"
@@ -63,6 +65,23 @@ TEST(ChildProcess, descriptors_may_be_given_crosswise) {
   ASSERT_TRUE(child) << child.error().message;
   EXPECT_EQ(c.drain() + a.drain() + b.drain(), "a\nb\nc\n");
   EXPECT_TRUE(child->wait().success());
+}
+
+TEST(ChildProcess, output_can_go_to_a_file) {
+  const std::string path = ::testing::TempDir() + "/child-output-" + std::to_string(::getpid());
+  for (const char* word : {"one", "two"}) {
+    auto child = ChildProcess::spawn(
+        {.argv = {"/bin/sh", "-c", "echo $0; echo err >&2", word}, .fds = {}, .output_file = path});
+    ASSERT_TRUE(child) << child.error().message;
+    EXPECT_TRUE(child->wait().success());
+  }
+  std::ifstream in(path);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), "one\nerr\ntwo\nerr\n");
+  ::unlink(path.c_str());
+  const auto nowhere = ChildProcess::spawn(
+      {.argv = {"/bin/true"}, .fds = {}, .output_file = "/no/such/folder/file"});
+  ASSERT_FALSE(nowhere);
+  EXPECT_EQ(nowhere.error().code, Code::kNotFound);
 }
 
 TEST(ChildProcess, tells_how_it_ended) {

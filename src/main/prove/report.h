@@ -1,0 +1,30 @@
+// Report of a proof: for the terminal, as a page that anyone can read, and for machines.
+//
+// A Proof is what the command measured and found; these only write it down.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "main/prove/crash_loop.h"
+#include "main/prove/disk.h"
+
+namespace penstock::cli::prove {
+
+struct Proof {
+  std::string version, host, directory, began_at, command;
+  double seconds = 0;
+  std::vector<CrashReport> loops;
+  DiskReport disk;
+
+  /// Every promise was kept.
+  bool holds() const;
+  /// The loops' figures in one.
+  CrashReport sum() const;
+};
+
+std::string text_report(const Proof& proof);
+std::string html_report(const Proof& proof);
+std::string json_report(const Proof& proof);
+
+}  // namespace penstock::cli::prove
