@@ -192,6 +192,14 @@ class Ledger {
   virtual Status take_quarantined(const std::vector<std::string>& ids) = 0;
   virtual QuarantineUsage quarantine_usage() const = 0;
 
+  /// Of events of these distinct ids that were received up to then the index forgets name and
+  /// distinct id, durably; uuid, content hash, outcome and counts stay, so that dedup and the books
+  /// hold. Looks at the whole index: blocks, for a pool job. Answers how many entries it changed;
+  /// repeating is harmless.
+  virtual Result<uint64_t> forget_ids(ProjectId project,
+                                      const std::vector<std::string>& distinct_ids,
+                                      int64_t received_until_ms) = 0;
+
   /// Writes what is gathered and makes it durable, then commits log positions; blocks.
   virtual Status checkpoint(log::Log& log) = 0;
   virtual bool healthy() const = 0;

@@ -138,6 +138,41 @@ TEST_F(LedgerTest, CountsEveryOutcome) {
   EXPECT_EQ(ledger_->totals(ProjectId{2})->received, 0U);
 }
 
+TEST_F(LedgerTest, ForgetsWhoseEventsTheyWereAndNothingElse) {
+  const auto tell = [&](uint64_t n, OutcomeKind kind, std::string_view id, int64_t project) {
+    receive(n);
+    event::Outcome o = outcome_of(n, kind, Lane::kMain, raw_next_ - 1);
+    o.project = {project};
+    o.row.event = "secret name";
+    o.row.distinct_id = id;
+    apply(o);
+  };
+  // More than are changed at once.
+  for (uint64_t n = 1; n <= 1200; n++) tell(n * 5, OutcomeKind::kAccepted, "gone", 1);
+  tell(6001, OutcomeKind::kAccepted, "gone", 1);  // received later than asked
+  tell(7000, OutcomeKind::kAccepted, "stays", 1);
+  tell(8000, OutcomeKind::kAccepted, "gone", 2);
+  handle(5, OutcomeKind::kDuplicate);
+  const auto before = *ledger_->totals(std::nullopt);
+  EXPECT_EQ(ledger_->forget_ids({1}, {"gone", "never there"}, 0).value_or(0), 1200U);
+  EXPECT_EQ(ledger_->forget_ids({1}, {"gone"}, 0).value_or(9), 0U) << "again";
+  kv_->crash(1);  // durable already
+  for (const uint64_t n : {5, 500 * 5, 1200 * 5}) {
+    const auto story = *ledger_->trace(uuid_of(n));
+    ASSERT_EQ(story.size(), 1U);
+    EXPECT_EQ(story[0].event + story[0].distinct_id, "");
+  }
+  EXPECT_EQ((*ledger_->trace(uuid_of(5)))[0].duplicates, 1U);
+  for (const uint64_t n : {6001, 7000, 8000}) {
+    EXPECT_EQ((*ledger_->trace(uuid_of(n)))[0].event, "secret name") << n;
+  }
+  const auto known = ledger_->accepted({{{1}, uuid_of(10)}});
+  ASSERT_TRUE((*known)[0].has_value());
+  EXPECT_TRUE((*known)[0]->same(10)) << "a repeat is still known";
+  EXPECT_FALSE((*known)[0]->same(11)) << "and so is a conflict";
+  EXPECT_EQ(ledger_->totals(std::nullopt)->received, before.received);
+}
+
 TEST_F(LedgerTest, RowsAreNewestFirstAndBounded) {
   for (uint64_t n = 0; n < 5; n++) handle(n, OutcomeKind::kAccepted);
   receive(4);  // not written yet: it must show all the same

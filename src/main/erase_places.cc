@@ -160,6 +160,29 @@ Result<std::string> clear_quarantine(ledger::Ledger& ledger, const ingest::Erase
   return w.begin_object().field("entries", taken).end_object().take();
 }
 
+/// Reads the whole index, so that it is the pool's work.
+void clear_index(const EraseParts& parts, const ingest::ErasedPerson& person, Done done) {
+  struct Job {
+    ingest::ErasedPerson person;
+    Done done;
+    Result<std::string> result = "{}";
+  };
+  auto job = std::make_shared<Job>(Job{person, std::move(done), "{}"});
+  const Status submitted = parts.runtime.pool().submit(
+      [job, &ledger = parts.ledger] {
+        const auto n =
+            ledger.forget_ids(job->person.project, job->person.distinct_ids, job->person.time_ms);
+        if (!n) {
+          job->result = std::unexpected(n.error());
+        } else {
+          JsonWriter w;
+          job->result = w.begin_object().field("entries", *n).end_object().take();
+        }
+      },
+      parts.loop, [job] { job->done(std::move(job->result)); });
+  if (!submitted) job->done(std::unexpected(submitted.error()));
+}
+
 /// Tables of the event store, person by person: the ids go with the first.
 class Rows : public std::enable_shared_from_this<Rows> {
  public:
@@ -210,6 +233,9 @@ ingest::PersonCommandOptions person_commands(EraseParts parts) {
                  }});
   out.push_back({"quarantine", [parts](const ingest::ErasedPerson& person, Done done) {
                    done(clear_quarantine(parts.ledger, person));
+                 }});
+  out.push_back({"event index", [parts](const ingest::ErasedPerson& person, Done done) {
+                   clear_index(parts, person, std::move(done));
                  }});
   out.push_back({"log", [parts](const ingest::ErasedPerson& person, Done done) {
                    JsonWriter w;

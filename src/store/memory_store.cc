@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "event/json_fields.h"
+
 namespace penstock::store {
 
 void MemoryStore::insert(std::shared_ptr<const InsertBatch> batch, InsertDone done) {
@@ -32,6 +34,16 @@ void MemoryStore::insert(std::shared_ptr<const InsertBatch> batch, InsertDone do
     }
     for (const event::LogEntry& l : batch->log_entries) {
       log_entries_.push_back({l.project, std::string(l.source_id)});
+    }
+    for (const event::IngestionWarning& w : batch->warnings) {
+      WarningRow& row = warnings_.emplace_back(WarningRow{w.project, {}});
+      const auto details = event::JsonFields::parse(w.details);
+      if (!details) continue;
+      for (const event::JsonFields::Field& f : details->fields()) {
+        if (event::json_type(f.value) == event::JsonType::kString) {
+          row.texts.insert(event::decode_string(f.value));
+        }
+      }
     }
     for (const InsertBatch::HeatmapEntry& h : batch->heatmaps) {
       heatmaps_.push_back({h.project, std::string(h.session_id), std::string(h.distinct_id),
@@ -99,6 +111,10 @@ void MemoryStore::erase_person(EraseRequest request, EraseStep step, EraseDone d
         [&](const LogRow& row) { return sessions.contains(row.source_id); });
   erase("session_replay_blocks", blocks_, by_id);
   erase("heatmaps", heatmaps_, by_id);
+  erase("ingestion_warnings", warnings_, [&](const WarningRow& row) {
+    return row.texts.contains(request.person_id.text()) ||
+           std::ranges::any_of(row.texts, [&](const auto& text) { return ids.contains(text); });
+  });
   erase("person_distinct_id_overrides", overrides_, by_either);
   erase("person_distinct_id2", distinct_ids_, by_either);
   erase("person", persons_, [&](const PersonRow& row) { return row.id == request.person_id; });

@@ -90,6 +90,10 @@ class MemoryStore : public EventStore {
     ProjectId project;
     std::string source_id;
   };
+  struct WarningRow {
+    ProjectId project;
+    std::set<std::string> texts;  // members of its details
+  };
   using IdKey = std::pair<int64_t, std::string>;
   const DistinctIdRow* newest_override(const IdKey& key) const;
 
@@ -98,6 +102,7 @@ class MemoryStore : public EventStore {
   std::vector<DistinctIdRow> distinct_ids_, overrides_;
   std::vector<BlockRow> blocks_;
   std::vector<LogRow> log_entries_;
+  std::vector<WarningRow> warnings_;
   std::map<IdKey, int64_t> frozen_;
   std::map<std::pair<std::string, std::string>, uint64_t> erased_;  // by erasure and table
   std::vector<HeatmapRow> heatmaps_;

@@ -132,6 +132,11 @@ TEST_P(UpkeepContract, AnErasedPersonLeavesNothingAndTheOthersEverything) {
   ASSERT_TRUE(world_->insert_people("people", {1, 2}).has_value());
   ASSERT_TRUE(world_->insert_recordings("recordings", {1, 2}).has_value());
   ASSERT_TRUE(world_->insert_heatmaps("heat", {1, 2}).has_value());
+  const std::vector<std::string> warnings{R"({"distinctId":"alias","n":1})",
+                                          R"({"sourcePersonDistinctId":"nobody's '\\","x":"y"})",
+                                          R"({"otherPersonId":")" + erased_person.text() + "\"}",
+                                          R"({"distinctId":"other","x":["u"]})"};
+  ASSERT_TRUE(world_->insert_warnings("warnings", {1}, warnings).has_value());
   // "left" was split off, "merged" came in.
   ASSERT_TRUE(world_
                   ->insert_mappings("m", {{{1}, "left", person_id(7), false, 1},
@@ -145,7 +150,8 @@ TEST_P(UpkeepContract, AnErasedPersonLeavesNothingAndTheOthersEverything) {
                                                  {"person_distinct_id_overrides", 2},
                                                  {"session_replay_blocks", 2},
                                                  {"log_entries", 1},
-                                                 {"heatmaps", 2}};
+                                                 {"heatmaps", 2},
+                                                 {"ingestion_warnings", 3}};
   for (int i = 0; i < 2; i++) {
     const auto erased = world_->erase(request);
     EXPECT_EQ(counts(erased), expected) << "attempt " << i;

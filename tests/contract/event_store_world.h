@@ -237,6 +237,16 @@ class World {
     return insert(std::move(batch));
   }
 
+  Status insert_warnings(std::string id, ProjectId project,
+                         const std::vector<std::string>& details) {
+    auto batch = std::make_shared<InsertBatch>();
+    batch->id = std::move(id);
+    for (const std::string& text : details) {
+      batch->warnings.push_back({project, "some_type", "plugin-server", text, 1'785'585'600'123});
+    }
+    return insert(std::move(batch));
+  }
+
   /// A state of one group, for every project.
   Status insert_group(std::string id, const std::vector<int64_t>& projects, uint64_t version,
                       std::string_view properties) {

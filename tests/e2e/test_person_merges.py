@@ -2,6 +2,8 @@
 and the deletion of a person with its events, through a crash. In the data directory and on PostgreSQL."""
 import datetime
 import json
+import pathlib
+import time
 import uuid
 
 from harness import KEY, Penstock
@@ -103,8 +105,9 @@ def test_ids_are_taken_off(*flags):
 
 def test_a_person_is_deleted_through_a_crash(*flags):
     with Penstock(*flags) as p:
-        send(p, event("seen", "gone", 1, **{"$set": {"email": "secret@example.com"}}),
-             event("$identify", "gone", 2, **{"$anon_distinct_id": "gone-anon"}), event("seen", "stays", 3))
+        events = (event("seen", "gone", 1, **{"$set": {"email": "secret@example.com"}}),
+                  event("$identify", "gone", 2, **{"$anon_distinct_id": "gone-anon"}), event("seen", "stays", 3))
+        send(p, *events)
         gone = person_of(p, "gone")
         status, body = p.api(f"/api/projects/1/persons/{gone}", method="DELETE")
         assert status == 202, body
@@ -113,7 +116,12 @@ def test_a_person_is_deleted_through_a_crash(*flags):
         command = finished(p, (202, body))
         places = {place["place"]: place for place in command["report"]["places"]}
         assert {name: place["state"] for name, place in places.items()} == {
-            "persons": "done", "recordings": "done", "rows": "done", "quarantine": "done", "log": "done"}
+            "persons": "done", "recordings": "done", "rows": "done", "quarantine": "done",
+            "event index": "done", "log": "done"}
+        assert places["event index"]["entries"] == 2, places
+        for sent, name in zip(events, (None, None, "stays")):
+            story, = p.api(f"/api/projects/1/trace/{sent['uuid']}")[1]["entries"]
+            assert story.get("distinct_id") == (name or ""), story
         assert places["persons"]["distinct_ids"] == 2
         assert places["log"]["kept_until"]
         assert p.sql("SELECT distinct_id FROM events ORDER BY distinct_id") == [["stays"]]
@@ -127,6 +135,44 @@ def test_a_person_is_deleted_through_a_crash(*flags):
         p.kill()
         p.start()
         assert p.eventually(lambda: person_of(p, "gone"))
+
+
+def test_recordings_of_a_deleted_person_are_blank():
+    """The deleted person's bytes are zeros; what another session has, in the same object or not, stays."""
+    with Penstock("--set", "replay.flush_ms=1000") as p:
+        send(p, event("seen", "gone", 1), event("seen", "stays", 2))
+        gone, at = person_of(p, "gone"), int(time.time() * 1000)
+
+        def snapshot(who):
+            item = {"type": 3, "timestamp": at, "data": {"source": 5, "text": f"typed by {who}"}}
+            return {"event": "$snapshot", "uuid": str(uuid.uuid4()), "properties": {
+                "token": KEY, "distinct_id": who, "$session_id": f"session-{who}", "$window_id": "w",
+                "$snapshot_data": [item] * 20, "$lib": "web"}}
+        for who in ("gone", "stays"):
+            assert p.post("/s/", [snapshot(who)])[0] == 200
+        p.eventually(lambda: p.ledger()["total"]["in_flight"] == 0 and p.ledger()["total"]["stored"] == 4)
+        blocks = dict(p.eventually(lambda: (lambda rows: rows if len(rows) == 2 else None)(
+            p.sql("SELECT distinct_id, block_url FROM session_replay_blocks"))))
+
+        def read(url):
+            key, _, span = url.removeprefix("object:").partition("?range=bytes=")
+            first, last = map(int, span.split("-"))
+            return pathlib.Path(p.data, "objects", key + ".obj").read_bytes(), last + 1 - first
+        before = {who: read(url) for who, url in blocks.items()}
+        assert b"typed by gone" in before["gone"][0]
+        command = finished(p, p.api(f"/api/projects/1/persons/{gone}", method="DELETE"))
+        places = {place["place"]: place for place in command["report"]["places"]}
+        assert places["recordings"] == {"place": "recordings", "state": "done", "objects": 1, "objects_gone": 0,
+                                        "bytes": before["gone"][1]}, places
+        assert places["rows"]["tables"]["session_replay_blocks"] == 1, places
+        after = {who: read(url)[0] for who, url in blocks.items()}
+        assert after["gone"].count(0) >= before["gone"][1] > 50
+        assert len(after["gone"]) == len(before["gone"][0]), "others' ranges stay right"
+        assert p.api("/api/projects/1/session_recordings/session-gone")[0] == 404
+        status, text = p.api("/api/projects/1/session_recordings/session-stays/snapshots")
+        assert status == 200 and text.count(b"typed by stays") == 20, text
+        for file in pathlib.Path(p.data, "objects").rglob("*.obj"):
+            assert b"typed by gone" not in file.read_bytes()
 
 
 def test_all_of_it_on_postgres():

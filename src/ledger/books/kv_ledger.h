@@ -52,6 +52,8 @@ class KvLedger final : public Ledger {
                                                    size_t entries_max) const override;
   Status take_quarantined(const std::vector<std::string>& ids) override;
   QuarantineUsage quarantine_usage() const override;
+  Result<uint64_t> forget_ids(ProjectId project, const std::vector<std::string>& distinct_ids,
+                              int64_t received_until_ms) override;
   Status checkpoint(log::Log& log) override;
   bool healthy() const override;
 

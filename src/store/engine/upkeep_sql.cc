@@ -113,6 +113,11 @@ std::vector<EraseTarget> erase_targets(const EraseRequest& request) {
                        kSessions)},
           {"session_replay_blocks", "session_replay_blocks", by_id},
           {"heatmaps", "heatmaps", by_id},
+          // Every type of warning has members of its own.
+          {"ingestion_warnings", "ingestion_warnings",
+           fmt::format("{} AND arrayExists(member -> member.2 IN ({}) OR member.2 = {}, "
+                       "JSONExtractKeysAndValues(details, 'String'))",
+                       team, kIds, person)},
           {"person_distinct_id_overrides", "person_distinct_id_overrides", by_either},
           {"person_distinct_id2", "person_distinct_id2", by_either},
           {"person", "person", fmt::format("{} AND id = {}", team, person)}};
