@@ -61,6 +61,9 @@ test("a profile shows properties, ids, events of before the merge, and groups", 
   await page.getByRole("tab", { name: /Distinct ids/ }).click();
   await page.getByRole("cell", { name: "browser-of-grace" }).waitFor();
   await page.getByRole("tab", { name: /Groups/ }).click();
+  await page.getByRole("cell").getByRole("link", { name: "acme" }).click();
+  await page.getByRole("heading", { level: 1, name: "acme" }).waitFor();
+  await page.goBack();
   await page.getByRole("cell", { name: "acme" }).waitFor();
   await page.getByRole("tab", { name: /History/ }).click();
   await page.getByRole("list", { name: "History" }).getByText("Person created").waitFor();
@@ -155,4 +158,54 @@ test("a wrong merge is undone from the profile", async (t) => {
   await merges.getByText("undone since").waitFor();
   await page.getByRole("tab", { name: /Distinct ids/ }).click();
   await page.getByRole("cell", { name: "kiosk-7" }).waitFor({ state: "detached" });
+});
+
+test("ids are taken off in a dialog and become persons of their own", async (t) => {
+  const { page, instance } = t;
+  await instance.send([
+    { event: "$identify", distinct_id: "rosalind@example.com", properties: {
+      $anon_distinct_id: "lab-screen", $set: { email: "rosalind@example.com" } } },
+    { event: "$identify", distinct_id: "rosalind@example.com", properties: { $anon_distinct_id: "own-phone" } },
+  ]);
+  await go(t, "/persons?search=rosalind@example.com", "Persons");
+  await list(page).filter({ hasText: "rosalind@example.com" }).first().click();
+  await page.getByRole("tab", { name: /Distinct ids/ }).click();
+  await page.getByRole("button", { name: "Take ids off…" }).click();
+  const group = page.getByRole("group", { name: /becomes a person of its own/ });
+  const off = group.getByRole("button", { name: "Take off" });
+  assert.ok(await off.isDisabled(), "nothing is chosen");
+  await group.getByRole("checkbox", { name: "lab-screen" }).check();
+  await off.click();
+  const dialog = page.getByRole("dialog", { name: "Take ids off" });
+  await dialog.getByText("1 distinct id will be persons of their own: lab-screen").waitFor();
+  await dialog.getByRole("button", { name: "Take off" }).click();
+  await dialog.getByTestId("command-state").getByText("Done").waitFor();
+  await dialog.getByRole("button", { name: "Close" }).click();
+  await page.getByRole("cell", { name: "lab-screen" }).waitFor({ state: "detached" });
+  await page.getByRole("cell", { name: "own-phone" }).waitFor();
+  await go(t, "/persons?search=lab-screen", "Persons");
+  await list(page).filter({ hasText: "lab-screen" }).waitFor();
+});
+
+test("a person is deleted from its page, and the dialog says what each place had", async (t) => {
+  const { page, instance } = t;
+  await instance.send([{ event: "seen", distinct_id: "forget-me", properties: { $set: { email: "forget@example.com" } } }]);
+  await go(t, "/persons?search=forget-me", "Persons");
+  await list(page).filter({ hasText: "forget@example.com" }).first().click();
+  await page.getByRole("button", { name: "Delete", exact: true }).click();
+  const dialog = page.getByRole("dialog", { name: "Delete this person" });
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await dialog.waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Delete", exact: true }).click();
+  await dialog.getByText("forget@example.com").waitFor();
+  await dialog.getByRole("button", { name: "Delete for ever" }).click();
+  const state = page.getByTestId("command-state");
+  await state.getByText("Done", { exact: true }).waitFor({ timeout: 30_000 });
+  for (const place of ["persons", "recordings", "rows", "quarantine", "event index", "log"]) {
+    await state.getByText(`${place}: done`).waitFor();
+  }
+  await page.getByRole("button", { name: "Close", exact: true }).click();
+  await page.getByTestId("person-gone").waitFor();
+  await go(t, "/persons?search=forget-me", "Persons");
+  await page.getByText("Nobody matches").waitFor();
 });

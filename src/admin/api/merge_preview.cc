@@ -14,6 +14,7 @@ namespace {
 
 /// Beyond these the count is of the person's rows as they stand.
 constexpr size_t kIdsCountedMax = 1000;
+constexpr std::string_view kIdentify = "$identify";
 
 Result<MergePreview::Side> read_side(const persons::PersonStore& store, ProjectId project,
                                      std::string_view id) {
@@ -128,9 +129,36 @@ void write_properties(JsonWriter& w, const MergePreview& p) {
 }  // namespace
 
 std::string MergePreview::count_sql() const {
-  return fmt::format("SELECT countIf({}), countIf({}) FROM events WHERE {} OR {}",
-                     condition_of(source), condition_of(target), condition_of(source),
-                     condition_of(target));
+  const std::string of_source = condition_of(source), of_target = condition_of(target);
+  std::string device;
+  if (event == kIdentify) {
+    const std::string_view named = "JSONExtractString(properties, '$device_id')";
+    device = fmt::format(", argMaxIf({0}, timestamp, {1} AND {0} != '')", named, of_source);
+  }
+  return fmt::format("SELECT countIf({0}), countIf({1}){2} FROM events WHERE {0} OR {1}", of_source,
+                     of_target, device);
+}
+
+Status MergePreview::judge_device(const persons::PersonStore& store,
+                                  const catalog::Project& project, std::string_view device) {
+  if (event != kIdentify || outcome == "nothing" || device.empty() ||
+      device == source.distinct_id || device == target.distinct_id) {
+    return {};
+  }
+  PENSTOCK_TRY(const auto found, store.fetch({{project.id, std::string(device)}}));
+  const auto is = [&](const std::optional<persons::Person>& p) {
+    return p && p->id == found[0]->id;
+  };
+  if (!found[0] || !found[0]->is_identified || is(source.person) || is(target.person)) return {};
+  const bool refuse = project.settings->merges.shared_device == catalog::MergeGuard::kRefuse;
+  // The step asks it first, and refuses whatever else would have come of it.
+  guards.insert(guards.begin(), {refuse ? "merge_refused_shared_device" : "merge_shared_device",
+                                 fmt::format("the device {} is of another identified person, {}",
+                                             device, found[0]->id.text())});
+  if (!refuse) return {};
+  outcome = "refused";
+  person = target.person ? target.person->id.text() : "";
+  return {};
 }
 
 std::string MergePreview::json() const {

@@ -29,8 +29,12 @@ struct MergePreview {
   std::vector<std::pair<std::string, std::string>> guards;  // warning's type, what it says
   int64_t source_events = 0, target_events = 0;
 
-  /// One row: events of the source's ids and of the target's.
+  /// One row: events of the source's ids and of the target's; of an $identify also the device that
+  /// the source's latest event named, which the $identify would name too.
   std::string count_sql() const;
+  /// The guard that asks whose a device is; empty: nobody knows of one. After `preview_merge`.
+  Status judge_device(const persons::PersonStore& store, const catalog::Project& project,
+                      std::string_view device);
   std::string json() const;
 };
 

@@ -86,6 +86,23 @@ TEST_F(Preview, SaysWhichGuardWouldSpeak) {
   EXPECT_FALSE(preview_merge(*store_, project_, "a", "b", "seen").has_value());
 }
 
+TEST_F(Preview, AsksWhoseTheDeviceIs) {
+  const auto outcome = [&](MergePreview p, std::string_view device) {
+    EXPECT_TRUE(p.judge_device(*store_, project_, device).has_value());
+    return p.outcome + (p.guards.empty() ? "" : " " + p.guards[0].first);
+  };
+  EXPECT_EQ(outcome(preview("a", "b"), "c"), "merged merge_shared_device");
+  for (const char* fine : {"", "a2", "b", "unknown"}) {
+    EXPECT_EQ(outcome(preview("a", "b"), fine), "merged") << fine;
+  }
+  EXPECT_EQ(outcome(preview("a", "b", "$create_alias"), "c"), "merged") << "only $identify has one";
+  settings(R"({"shared_device":"refuse"})");
+  EXPECT_EQ(outcome(preview("a", "b"), "c"), "refused merge_refused_shared_device");
+  EXPECT_EQ(outcome(preview("a", "new"), "c"), "refused merge_refused_shared_device");
+  EXPECT_EQ(outcome(preview("a", "a2"), "c"), "nothing");
+  EXPECT_NE(preview("a", "b").count_sql().find("$device_id"), std::string::npos);
+}
+
 TEST_F(Preview, CountsEventsWhateverTheIdsHold) {
   add("it's\\", "{}", false);
   const std::string sql = preview("it's\\", "b").count_sql();

@@ -233,9 +233,9 @@ void Service::person_command(Call& call, wire::Responder& r) {
 
 void Service::merge_preview(Call& call, wire::Responder& r) {
   const auto source = body_string(call.body, "source"), target = body_string(call.body, "target");
-  const auto event = body_string(call.body, "event");
-  if (!source || !target || !event) {
-    return reply_error(r, (!source ? source : !target ? target : event).error());
+  const auto event = body_string(call.body, "event"), device = body_string(call.body, "device_id");
+  for (const auto* given : {&source, &target, &event, &device}) {
+    if (!*given) return reply_error(r, given->error());
   }
   if (!*source || !*target) {
     return reply_error(r, {Code::kInvalid, "give source and target, two distinct ids"});
@@ -246,12 +246,19 @@ void Service::merge_preview(Call& call, wire::Responder& r) {
   if (!preview) return reply_error(r, preview.error());
   auto shared = std::make_shared<MergePreview>(std::move(*preview));
   ask(call.project, shared->count_sql(), std::move(r),
-      [shared](R& responder, const store::QueryResult& result) {
+      [shared, project, device = *device, &persons = parts_.persons](
+          R& responder, const store::QueryResult& result) {
         const auto rows = rows_of(result);
         if (!rows) return reply_error(responder, rows.error());
-        if (rows->size() == 1 && rows->front().size() == 2) {
-          shared->source_events = cell_number(rows->front()[0]);
-          shared->target_events = cell_number(rows->front()[1]);
+        std::string named = device.value_or("");
+        if (rows->size() == 1 && rows->front().size() >= 2) {
+          const Cells& row = rows->front();
+          shared->source_events = cell_number(row[0]);
+          shared->target_events = cell_number(row[1]);
+          if (!device && row.size() == 3) named = event::decode_string(row[2]);
+        }
+        if (const Status s = shared->judge_device(persons, *project, named); !s) {
+          return reply_error(responder, s.error());
         }
         reply_json(responder, shared->json());
       });

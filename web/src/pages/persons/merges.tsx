@@ -63,7 +63,8 @@ interface AskProps {
   button: string;
   danger?: boolean;
   children: React.ReactNode;
-  close: () => void;
+  /** `done`: what was asked has been carried out. */
+  close: (done: boolean) => void;
 }
 
 /** Asks, sends the command, and stays until it is through. */
@@ -72,15 +73,16 @@ function Ask({ project, person, action, title, button, danger, children, close }
   const command = usePersonCommand(project, send.data);
   const sent = send.data !== undefined;
   const over = command.data?.state === "done" || command.data?.state === "failed";
+  const leave = (): void => close(command.data?.state === "done");
   return (
-    <Modal opened onClose={close} title={title} centered withCloseButton={false}>
+    <Modal opened onClose={leave} title={title} centered withCloseButton={false}>
       <div className={styles.dialog}>
         {!sent && children}
         {send.error && <ErrorNote error={send.error} />}
         {command.error && <ErrorNote error={command.error} />}
         {command.data && <Outcome command={command.data} />}
         <div className={styles.buttons}>
-          <Button variant="default" onClick={close}>{over ? "Close" : sent ? "Go on in the background" : "Cancel"}</Button>
+          <Button variant="default" onClick={leave}>{over ? "Close" : sent ? "Go on in the background" : "Cancel"}</Button>
           {!sent && (
             <Button color={danger ? "red" : undefined} loading={send.isPending} onClick={() => send.mutate(action)}>
               {button}
@@ -169,15 +171,19 @@ export function TakeIds({ project, id, ids, only }: { project: number; id: strin
   );
 }
 
-export function DeletePerson({ project, id, name }: { project: number; id: string; name: string }) {
+export function DeletePerson({ project, id, name, gone }: { project: number; id: string; name: string; gone: () => void }) {
   const [asking, set_asking] = useState(false);
+  const close = (done: boolean): void => {
+    set_asking(false);
+    if (done) gone();
+  };
   return (
     <>
       <Button variant="default" size="compact-sm" leftSection={<IconTrash size={15} aria-hidden />} onClick={() => set_asking(true)}>
         Delete
       </Button>
       {asking && (
-        <Ask project={project} person={id} action="delete" danger title="Delete this person" button="Delete for ever" close={() => set_asking(false)}>
+        <Ask project={project} person={id} action="delete" danger title="Delete this person" button="Delete for ever" close={close}>
           <p>
             <b>{name}</b> with its distinct ids and recordings. This cannot be undone. What each place kept, the report
             says; the log keeps its bytes until its retention. A later event of the same id makes a new person.

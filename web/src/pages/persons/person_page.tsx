@@ -1,7 +1,7 @@
 // One person: who it is, what it did, and every id it was seen with.
 import { Button, Tabs } from "@mantine/core";
 import { IconArrowLeft, IconTable } from "@tabler/icons-react";
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 import { Link, useNavigate, useParams, useSearchParams } from "react-router";
 
 import { is_status } from "../../api/client";
@@ -95,11 +95,14 @@ export default function PersonPage() {
   const { project } = useProject();
   const { id = "" } = useParams();
   const [params, set_params] = useSearchParams();
+  // What is known of a person stays on the page until the deletion's report was read.
+  const [gone, set_gone] = useState("");
   const asked = usePerson(project.id, id);
   const person = asked.data;
   const properties = useMemo(() => in_order_of_interest(person?.properties ?? {}), [person]);
   const activity = usePersonActivity(project.id, person?.id ?? "");
   const recordings = usePersonRecordings(project.id, person?.id ?? "");
+  if (gone === id) return <Gone id={id} />;
   if (!person && asked.error) {
     if (is_status(asked.error, 404) || is_status(asked.error, 400)) return <Gone id={id} />;
     return (
@@ -133,7 +136,7 @@ export default function PersonPage() {
         <Button component={Link} to={`/events?person=${person.id}`} variant="default" size="compact-sm" leftSection={<IconTable size={15} />}>
           Events in SQL
         </Button>
-        <DeletePerson project={project.id} id={person.id} name={name} />
+        <DeletePerson project={project.id} id={person.id} name={name} gone={() => set_gone(person.id)} />
       </PageHeader>
       <Figures person={person} activity={activity.data} failed={activity.error !== null} />
       <Tabs

@@ -3,11 +3,13 @@ import { Anchor, Button, Loader } from "@mantine/core";
 import type { UseQueryResult } from "@tanstack/react-query";
 import { Link } from "react-router";
 
+import { useGroupTypes } from "../../api/groups";
 import { usePersonGroups, usePersonIds, type PersonActivity, type PersonProfile } from "../../api/persons";
 import type { RecordingSummary } from "../../api/types";
 import { CopyIcon } from "../../components/copy_button";
 import { ErrorNote } from "../../components/error_note";
 import { ago, day_and_time, plural, whole } from "../../lib/format";
+import { group_path } from "../../lib/group_sql";
 import { moment_path } from "../../lib/replay/links";
 import { place } from "../../lib/replay/session";
 import { Merges, TakeIds } from "./merges";
@@ -65,8 +67,20 @@ export function IdsTab({ project, person }: { project: number; person: PersonPro
   );
 }
 
+function GroupName({ type, name }: { type?: number; name: string }) {
+  if (type === undefined) return <span className="mono">{name}</span>;
+  return (
+    <Anchor component={Link} to={group_path(type, name)} inherit className="mono">
+      {name}
+    </Anchor>
+  );
+}
+
 export function GroupsTab({ project, id }: { project: number; id: string }) {
   const asked = usePersonGroups(project, id);
+  const types = useGroupTypes(project);
+  // A type that found no room among the five has no page.
+  const index_of = (type: string) => types.data?.find((t) => t.group_type === type)?.group_type_index;
   if (asked.error) return <ErrorNote error={asked.error} retry={() => void asked.refetch()} />;
   if (asked.isPending) return <Loader type="dots" />;
   if (asked.data.length === 0) {
@@ -86,7 +100,7 @@ export function GroupsTab({ project, id }: { project: number; id: string }) {
         {asked.data.map((g) => (
           <tr key={JSON.stringify([g.type, g.key])}>
             <td className="muted">{g.type}</td>
-            <td><span className="mono">{g.key}</span></td>
+            <td><GroupName type={index_of(g.type)} name={g.key} /></td>
             <td data-number>{whole(g.event_count)}</td>
             <td title={day_and_time(g.last_event_at)}>{ago(g.last_event_at, Date.now())}</td>
           </tr>
