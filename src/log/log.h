@@ -32,6 +32,8 @@ struct TopicSpec {
   int64_t retention_ms = 0;      // 0: no limit; age counts from the segment's last append
   std::vector<std::string> required_groups;  // nothing these have not committed past is deleted
   uint64_t segment_bytes = 0;  // of the embedded log's files, for small topics; 0: its option
+  /// Of the embedded log's free_reserve_bytes: what drains others goes on when they must stop.
+  uint64_t free_reserve_percent = 100;
 };
 
 /// Records for one partition, in order. `data` is what encode_record appended, `count` times.

@@ -24,14 +24,15 @@ Result<std::string> source_name(runtime::Runtime& runtime, const std::string& pa
 
 Result<std::unique_ptr<persons::PersonStore>> open_persons(const Settings& settings,
                                                            runtime::Runtime& runtime,
+                                                           DiskWatch& disk,
                                                            const std::string& data_dir) {
   if (settings.persons_engine == "postgres") {
     persons::PostgresOptions options = settings.persons;
     PENSTOCK_TRY(options.source, source_name(runtime, data_dir + "/state/persons.source"));
     return persons::make_postgres_person_store(std::move(options));
   }
-  PENSTOCK_TRY(auto kv, kv::open_rocks_kv({.path = data_dir + "/state/persons",
-                                           .cache_bytes = settings.state_cache_bytes}));
+  PENSTOCK_TRY(auto kv, disk.open({.path = data_dir + "/state/persons",
+                                   .cache_bytes = settings.state_cache_bytes}));
   return persons::make_person_store(std::move(kv));
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "main/disk_watch.h"
 #include "main/settings.h"
 #include "persons/person_store.h"
 #include "runtime/runtime.h"
@@ -14,6 +15,7 @@ namespace penstock::cli {
 
 Result<std::unique_ptr<persons::PersonStore>> open_persons(const Settings& settings,
                                                            runtime::Runtime& runtime,
+                                                           DiskWatch& disk,
                                                            const std::string& data_dir);
 
 }  // namespace penstock::cli

@@ -13,6 +13,7 @@
 #include "catalog/catalog.h"
 #include "definitions/definitions.h"
 #include "event/lane.h"
+#include "main/disk_watch.h"
 #include "main/edge.h"
 #include "main/erase_places.h"
 #include "main/on_loop.h"
@@ -50,7 +51,8 @@ struct Process::Parts {
   runtime::LockFile lock;
   std::unique_ptr<runtime::Runtime> runtime;
   runtime::LoopThread log_thread{"log"}, pipeline{"pipeline"}, admin_thread{"admin"};
-  Edge edge;  // on the admin loop
+  Edge edge;                        // on the admin loop
+  std::unique_ptr<DiskWatch> disk;  // on the pipeline loop
   std::unique_ptr<log::Log> log;
   std::unique_ptr<RedirectTopics> redirects;
   std::unique_ptr<catalog::Catalog> catalog;
@@ -120,6 +122,11 @@ Status Process::Parts::open_directory() {
     if (error) return fail(Code::kDenied, "cannot write in " + data_dir + ": " + error.message());
   }
   runtime = runtime::make_real_runtime();
+  runtime::ReservedSpaceOptions reserve = settings.reserve;
+  reserve.path = data_dir + "/reserve";
+  reserve.headroom = settings.log.free_reserve_bytes;
+  disk = std::make_unique<DiskWatch>(*runtime, reserve);
+  disk->start(pipeline.loop());
   return {};
 }
 
@@ -136,7 +143,7 @@ Status Process::Parts::open_log() {
 
 Status Process::Parts::open_state() {
   const auto open = [&](const char* name) {
-    return kv::open_rocks_kv({data_dir + "/state/" + name, settings.state_cache_bytes});
+    return disk->open({data_dir + "/state/" + name, settings.state_cache_bytes});
   };
   PENSTOCK_TRY(auto ledger_kv, open("ledger"));
   PENSTOCK_TRY(auto definitions_kv, open("definitions"));
@@ -145,7 +152,7 @@ Status Process::Parts::open_state() {
   PENSTOCK_TRY(auto cookieless_kv, open("cookieless"));
   cookieless = ingest::make_cookieless_store(std::move(cookieless_kv), *runtime);
   ledger = ledger::make_ledger(std::move(ledger_kv), settings.ledger);
-  PENSTOCK_TRY(persons, open_persons(settings, *runtime, data_dir));
+  PENSTOCK_TRY(persons, open_persons(settings, *runtime, *disk, data_dir));
   usage = std::make_shared<usage::Usage>(static_cast<size_t>(settings.shards));
   usage_keeper =
       usage::UsageKeeper::make(usage, pipeline.loop(), *runtime, data_dir + "/state/usage.json");
@@ -436,6 +443,7 @@ Process::~Process() {
     p.loader.reset();
     p.definitions.reset();
     p.store.reset();
+    p.disk.reset();
   });
   for (runtime::LoopThread* t : {&p.admin_thread, &p.pipeline, &p.log_thread}) {
     t->stop();

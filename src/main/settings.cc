@@ -133,6 +133,11 @@ void bind_log(config::OptionTable& t, Settings& s) {
         "Bytes of one lane waiting to be written; more is answered busy.");
   t.add("log.free_reserve_bytes", s.log.free_reserve_bytes, 0, kTiB, "bytes",
         "Free disk below which appends are refused (503), before the disk is really full.");
+  t.add("process.reserved_bytes", s.reserve.bytes, 0, kTiB, "bytes",
+        "Disk kept in the file reserve, given up when the disk is full so that a stop, a start and "
+        "what is under way have room; 0: none.");
+  t.add("process.free_floor_bytes", s.reserve.floor, kMiB, kTiB, "bytes",
+        "Free disk below which that is given up, and below which state databases wait.");
   t.add("log.tail_cache_bytes", s.log.tail_cache_bytes, 0, 16 * kGiB, "bytes",
         "Newest part of every lane kept in memory for consumers.");
 }

@@ -18,6 +18,7 @@
 #include "log/embedded_log.h"
 #include "persons/postgres_store.h"
 #include "replay/replay.h"
+#include "runtime/reserved_space.h"
 #include "store/engine_store.h"
 #include "wire/access_log.h"
 #include "wire/http.h"
@@ -54,6 +55,7 @@ struct Settings {
   ledger::LedgerOptions ledger;
   admin::AdminOptions admin;
   log::EmbeddedLogOptions log;
+  runtime::ReservedSpaceOptions reserve;
   store::EngineOptions store;
 
   bool runs(std::string_view stage) const;

@@ -5,6 +5,13 @@
 
 namespace penstock::cli {
 
+namespace {
+
+/// On a full disk capture stops first: what it took can still be decided and stored.
+constexpr uint64_t kProcessedReservePercent = 25;
+
+}  // namespace
+
 std::vector<log::TopicSpec> topics_of(const Settings& settings) {
   std::vector<log::TopicSpec> out;
   const auto add = [&](std::string_view name, int32_t partitions, std::vector<std::string> groups) {
@@ -23,6 +30,7 @@ std::vector<log::TopicSpec> topics_of(const Settings& settings) {
   // Who runs without definitions must not keep the log for them.
   if (settings.runs("definitions")) readers.emplace_back(definitions::kConsumerGroup);
   add(event::kTopicProcessed, settings.partitions, std::move(readers));
+  out.back().free_reserve_percent = kProcessedReservePercent;
   add(event::kTopicRefused, 1, {});
   add(event::kTopicRefusalCounts, 1, {std::string(event::kGroupIngest)});
   add(event::kTopicPersonCommands, 1, {std::string(event::kGroupIngest)});

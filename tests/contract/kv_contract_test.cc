@@ -11,6 +11,7 @@
 
 #include "kv/key_value.h"
 #include "kv/memory_kv.h"
+#include "kv/reopening_kv.h"
 #include "runtime/process.h"
 
 namespace penstock::kv {
@@ -31,7 +32,12 @@ class KeyValueContract : public testing::TestWithParam<const char*> {
   bool on_disk() const { return std::string_view(GetParam()) != "memory"; }
   std::unique_ptr<KeyValue> open() {
     if (!on_disk()) return make_memory_kv();
-    auto opened = open_rocks_kv({directory.string(), 8U << 20, 4U << 20});
+    const auto rocks = [path = directory.string()] {
+      return open_rocks_kv({path, 8U << 20, 4U << 20});
+    };
+    auto opened = std::string_view(GetParam()) == "reopening"
+                      ? open_reopening_kv({rocks, [](uint64_t) { return Status(); }})
+                      : rocks();
     EXPECT_TRUE(opened) << (opened ? "" : opened.error().message);
     return opened ? std::move(*opened) : nullptr;
   }

@@ -123,6 +123,9 @@ class Topic : public std::enable_shared_from_this<Topic> {
   void set_disk_full(bool full);
   std::string path_of(const std::string& name) const { return directory_ + "/" + name; }
   Spare new_spare(uint64_t bytes);
+  uint64_t free_reserve() const {
+    return options_.free_reserve_bytes / 100 * spec_.free_reserve_percent;
+  }
 
   // topic_retain.cc
   bool may_recycle(const Segment& oldest, const Segment& after) const;

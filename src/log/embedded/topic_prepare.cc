@@ -42,7 +42,7 @@ void Topic::prepare_step(const std::shared_ptr<Preparation>& preparation) {
         const auto run = [&]() -> Status {
           if (!p.file) {
             const auto free = runtime_.files().free_bytes(directory_);
-            if (free && *free < p.spare.bytes + options_.free_reserve_bytes) {
+            if (free && *free < p.spare.bytes + free_reserve()) {
               return fail(Code::kExhausted, "the disk has less free space than the reserve");
             }
             PENSTOCK_TRY(p.file,

@@ -30,7 +30,7 @@ Status Topic::recover() {
   if (!segments_.empty()) PENSTOCK_CHECK(scan_last());
   cache_base_ = end_;
   PENSTOCK_TRY(const uint64_t free, files.free_bytes(directory_));
-  disk_full_ = free < options_.free_reserve_bytes;
+  disk_full_ = free < free_reserve();
   publish();
   return {};
 }

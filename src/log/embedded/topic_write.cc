@@ -81,7 +81,7 @@ void Topic::set_disk_full(bool full) {
 }
 
 void Topic::free_space(uint64_t bytes) {
-  const uint64_t needed = options_.free_reserve_bytes + (wants_segment_ ? segment_bytes_ : 0);
+  const uint64_t needed = free_reserve() + (wants_segment_ ? segment_bytes_ : 0);
   if (bytes >= needed) wants_segment_ = false;
   set_disk_full(bytes < needed);
 }

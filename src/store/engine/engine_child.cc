@@ -28,6 +28,7 @@
 #include "base/codec.h"
 #include "base/result.h"
 #include "store/engine/dedup_logs.h"
+#include "store/engine/disk_care.h"
 #include "store/engine/error_code.h"
 #include "store/engine/library.h"
 #include "store/engine/protocol.h"
@@ -51,8 +52,11 @@ using Operands = std::shared_ptr<std::string>;  // a whole frame; ByteReader ski
 
 class Child {
  public:
-  Child(EngineLibrary library, int fd, std::vector<std::string> arguments)
-      : library_(library), fd_(fd), arguments_(std::move(arguments)) {}
+  Child(EngineLibrary library, int fd, std::vector<std::string> arguments, std::string directory)
+      : library_(library),
+        disk_(library_, std::move(directory)),
+        fd_(fd),
+        arguments_(std::move(arguments)) {}
 
   int run() {
     main_ = library_.open(arguments_);
@@ -65,6 +69,12 @@ class Child {
     threads_.emplace_back([this] { work(inserts_); });
     threads_.emplace_back([this] { work(controls_); });
     threads_.emplace_back([this] { work(upkeeps_); });
+    threads_.emplace_back([this] {
+      disk_.watch([this](std::string statement) {
+        push(controls_,
+             [this, sql = std::move(statement)] { library_.ask(control_, sql, "Null"); });
+      });
+    });
     for (size_t i = 0; i < kQueryThreads; i++) threads_.emplace_back([this] { work(queries_); });
     for (;;) {
       auto frame = std::make_shared<std::string>();
@@ -183,13 +193,16 @@ class Child {
   void insert(uint64_t id, std::string_view operands) {
     ByteReader in(operands);
     EngineAnswer last;
+    last.error = disk_.begin_insert(operands.size());
     for (uint64_t n = in.varint(); n > 0 && in.ok() && last.error.empty(); n--) {
       const std::string_view statement = in.bytes(), rows = in.bytes();
       if (!in.ok()) break;
       last = rows.empty() ? library_.ask(main_, statement, "Null")
                           : library_.insert(main_, statement, rows);
     }
-    if (!in.ok()) return reply_error(id, Code::kBug, "a malformed insert");
+    const bool whole = in.ok() || !last.error.empty();
+    if (!whole) return reply_error(id, Code::kBug, "a malformed insert");
+    if (last.error.empty()) last.error = disk_.end_insert(main_);
     reply_answer(id, last, insert_error_code);
   }
 
@@ -275,6 +288,7 @@ class Child {
   }
 
   EngineLibrary library_;
+  DiskCare disk_;
   int fd_;
   std::vector<std::string> arguments_;
   EngineLibrary::Connection main_ = nullptr, control_ = nullptr, upkeep_ = nullptr;
@@ -351,6 +365,10 @@ int engine_child_main(int argc, char** argv) {
   EngineLibrary library;
   if (!library.load(lib)) return 1;
   speak_into(path + "/engine.log");
+  if (!DiskCare(library, path).may_open()) {
+    std::fprintf(stderr, "penstock: the engine waits, the disk is full\n");
+    return 1;
+  }
   const auto struck = strike_lost_blocks(path);
   if (!struck) {
     // Going on would lose the rows of a repeated insert.
@@ -358,7 +376,7 @@ int engine_child_main(int argc, char** argv) {
     return 1;
   }
   if (*struck > 0) std::fprintf(stderr, "penstock: %zu blocks were noted, not stored\n", *struck);
-  Child child(library, std::atoi(fd.c_str()), engine_arguments(path, memory));
+  Child child(library, std::atoi(fd.c_str()), engine_arguments(path, memory), path);
   return child.run();
 }
 

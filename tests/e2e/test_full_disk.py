@@ -1,0 +1,154 @@
+"""A disk that strangers fill to the last byte, under load: 503, nothing lost, nothing damaged, and it
+goes on by itself when there is room. On a real file system of its own."""
+import os
+import pathlib
+import shutil
+import threading
+import time
+import uuid
+
+from harness import KEY, Penstock
+from small_disk import SmallDisk
+
+
+class Load:
+    """Clients that send until they are stopped, and note what was acknowledged."""
+
+    def __init__(self, penstock, clients=3):
+        self.penstock, self.acknowledged, self.statuses = penstock, set(), {}
+        self.stopping, self.lock = threading.Event(), threading.Lock()
+        self.threads = [threading.Thread(target=self.send) for _ in range(clients)]
+        for t in self.threads:
+            t.start()
+
+    def send(self):
+        while not self.stopping.is_set():
+            events = [{"event": "e", "distinct_id": f"d{os.urandom(1).hex()}", "uuid": str(uuid.uuid4()),
+                       "properties": {"$set": {"a": os.urandom(100).hex()}, "x": os.urandom(500).hex()}}
+                      for _ in range(50)]
+            try:
+                status, _, headers = self.penstock.post("/batch/", {"api_key": KEY, "batch": events})
+            except OSError:
+                status = "no answer"
+            with self.lock:
+                self.statuses[status] = self.statuses.get(status, 0) + 1
+                if status == 200:
+                    self.acknowledged.update(e["uuid"] for e in events)
+                elif status == 503:
+                    assert headers["Retry-After"], dict(headers)
+            time.sleep(0.02 if status == 200 else 0.1)
+
+    def seen(self, status):
+        with self.lock:
+            return self.statuses.get(status, 0)
+
+    def stop(self):
+        self.stopping.set()
+        for t in self.threads:
+            t.join()
+
+
+def on(disk):
+    p = Penstock("--set", "log.segment_bytes=33554432")
+    shutil.rmtree(p.data)
+    p.data = str(disk.path / "data")
+    os.mkdir(p.data)
+    return p
+
+
+def rests(p):
+    books = p.ledger()
+    return books["total"]["in_flight"] == 0 and books["balance"]["balanced"]
+
+
+def nothing_is_lost(p, acknowledged):
+    p.eventually(lambda: rests(p), 90)
+    stored = [row[0] for digit in "0123456789abcdef" for row in
+              p.sql(f"SELECT toString(uuid) FROM events WHERE endsWith(toString(uuid), '{digit}')")]
+    assert len(stored) == len(set(stored)), "an event is stored twice"
+    assert acknowledged <= set(stored), f"{len(acknowledged - set(stored))} acknowledged events are lost"
+    assert p.ledger()["total"]["stored"] == len(stored)
+    broken = [str(f) for f in pathlib.Path(p.data).glob("store/store/*/*/detached/broken*")]
+    assert not broken, broken
+
+
+def test_a_disk_that_is_filled_under_load_loses_nothing():
+    with SmallDisk(2000) as disk:
+        if disk.missing:
+            return disk.missing
+        p = on(disk)
+        try:
+            p.start()
+            load = Load(p)
+            p.eventually(lambda: load.seen(200) > 30)
+            for _ in range(3):
+                before = load.seen(503)
+                disk.fill()
+                p.eventually(lambda: load.seen(503) > before + 5)
+                time.sleep(2)  # every part of it meets the full disk
+                assert p.process.poll() is None, p.output()[-1000:]
+                assert p.get("/_liveness")[0] == 200
+                answered = load.seen(200)
+                disk.empty()
+                p.eventually(lambda: load.seen(200) > answered + 20)
+            load.stop()
+            assert set(load.statuses) == {200, 503}, load.statuses
+            nothing_is_lost(p, load.acknowledged)
+            p.stop()
+            p.start()  # the engine reads every part anew
+            nothing_is_lost(p, load.acknowledged)
+        finally:
+            p.close()
+
+
+def test_on_a_full_disk_it_stops_is_killed_and_starts():
+    with SmallDisk(1200) as disk:
+        if disk.missing:
+            return disk.missing
+        p = on(disk)
+        try:
+            p.start()
+            p.eventually(lambda: pathlib.Path(p.data, "reserve").exists())
+            load = Load(p, 2)
+            p.eventually(lambda: load.seen(200) > 20)
+            disk.fill()
+            p.eventually(lambda: load.seen(503) > 3)
+            load.stop()
+            began = time.monotonic()
+            p.stop()
+            assert "Stopped." in p.output() and time.monotonic() - began < 20, p.output()[-500:]
+            p.start()  # with what it had reserved
+            assert p.get("/_readiness")[0] == 200 and not pathlib.Path(p.data, "reserve").exists()
+            assert p.post("/batch/", {"api_key": KEY, "batch": [{"event": "e", "distinct_id": "d"}]})[0] == 503
+            p.kill()
+            p.start()
+            disk.empty()
+            late = str(uuid.uuid4())
+            p.eventually(lambda: p.post("/batch/", {"api_key": KEY, "batch": [
+                {"event": "e", "distinct_id": "d", "uuid": late}]})[0] == 200)
+            nothing_is_lost(p, load.acknowledged | {late})
+            p.eventually(lambda: pathlib.Path(p.data, "reserve").exists())
+        finally:
+            p.close()
+
+
+def test_a_start_without_any_room_says_what_to_do():
+    with SmallDisk(400) as disk:
+        if disk.missing:
+            return disk.missing
+        p = on(disk)
+        try:
+            disk.fill()
+            try:
+                p.start()
+            except AssertionError as error:
+                said = str(error)
+            else:
+                raise AssertionError("it started")
+            assert "penstock ended" in said and "Assertion" not in said, said
+            assert "disk is full: make room" in said or "No space left" in said, said
+            disk.empty()
+            p.start()
+            assert p.post("/batch/", {"api_key": KEY, "batch": [{"event": "e", "distinct_id": "d"}]})[0] in (200, 503)
+        finally:
+            p.close()
