@@ -194,5 +194,29 @@ TEST(BadInput, AStormOfOneKeyLeavesTheOthersTheirShare) {
   EXPECT_LT(decided(true), static_cast<int64_t>(kStorm) / 3);
 }
 
+TEST(BadInput, PersonsOfHalfAMegabyteFitIntoTheLogAllTogether) {
+  // 60 persons of 600 KB in one cycle: 36 MB of rows and as much of changes.
+  World world(1, {.bytes_per_cycle_max = 1U << 30});
+  world.start();
+  std::vector<testing::Sent> events;
+  for (uint8_t i = 0; i < 60; i++) {
+    testing::Sent e;
+    e.token = "phc_one";
+    e.uuid.bytes = {1, i};
+    e.distinct_id = "big" + std::to_string(i);
+    e.event = "seen";
+    events.push_back(std::move(e));
+  }
+  const std::string properties = R"({"$set":{"x":")" + std::string(600'000, 'x') + "\"}}";
+  for (size_t from = 0; from < events.size(); from += 10) {
+    const auto at = events.begin() + static_cast<std::ptrdiff_t>(from);
+    world.send({at, at + 10}, R"({"properties":)" + properties + "}");
+  }
+  world.settle();
+  EXPECT_EQ(world.persons().count({1}).value_or(0), 60U);
+  EXPECT_EQ(world.ledger().totals(std::nullopt)->accepted, 60U);
+  world.stop();
+}
+
 }  // namespace
 }  // namespace penstock::ingest

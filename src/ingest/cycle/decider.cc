@@ -24,6 +24,23 @@ namespace {
 constexpr size_t kArenasMax = 16;
 constexpr size_t kArenaBytesMax = 4U << 20;
 
+/// Beside an event's own bytes in the outcome of one that is quarantined.
+constexpr size_t kQuarantineRestBytes = 4096;
+/// Before each record in an append.
+constexpr size_t kRecordHeaderBytes = 5;
+
+/// The first so many records.
+std::vector<InputSlice> first_of(const std::vector<InputSlice>& slices, size_t events) {
+  std::vector<InputSlice> out;
+  for (const InputSlice& slice : slices) {
+    if (events == 0) break;
+    InputSlice& kept = out.emplace_back(slice);
+    if (kept.records.size() > events) kept.records.resize(events);
+    events -= kept.records.size();
+  }
+  return out;
+}
+
 ledger::EventIdentity identity_of(const Item& item) { return {item.project->id, item.raw.uuid}; }
 
 }  // namespace
@@ -55,7 +72,8 @@ struct Decider::Cycle {
   GroupStep group_step{groups, warnings};
   std::vector<int64_t> positions;
   uint32_t place = 0;        // of the event at hand
-  size_t changes_bytes = 0;  // that merges will cause at the end
+  size_t changes_bytes = 0;  // that merges and persons will cause at the end, about
+  bool too_large = false;    // as `attempt`
   /// Of this batch: what was accepted, with its content hash.
   std::unordered_map<ledger::EventIdentity, uint64_t, ledger::EventIdentityHash> accepted;
   std::map<std::string_view, size_t> quarantined_bytes;  // in this batch, by token
@@ -82,11 +100,32 @@ void Decider::emit(Output& output, const event::ProcessedRecord& record) {
   output.ends.push_back(output.arena.size());
 }
 
+size_t Decided::bytes() const {
+  size_t out = 0;
+  for (const Output& o : outputs) out += o.arena.size() + o.ends.size() * kRecordHeaderBytes;
+  return out;
+}
+
 Result<Decided> Decider::decide(event::Lane lane, const std::vector<InputSlice>& slices,
                                 const catalog::Snapshot& snapshot, int64_t now_ms,
                                 const std::vector<int64_t>& positions) {
+  auto decided = attempt(lane, slices, snapshot, now_ms, positions, false);
+  while (decided && decided->bytes() > limits_.append_bytes_max && decided->events > 0) {
+    const size_t events = decided->events;
+    recycle(std::move(*decided));
+    decided = attempt(lane, first_of(slices, std::max<size_t>(events / 2, 1)), snapshot, now_ms,
+                      positions, events == 1);
+    if (events == 1) break;
+  }
+  return decided;
+}
+
+Result<Decided> Decider::attempt(event::Lane lane, const std::vector<InputSlice>& slices,
+                                 const catalog::Snapshot& snapshot, int64_t now_ms,
+                                 const std::vector<int64_t>& positions, bool too_large) {
   Cycle cycle(persons_, cookieless_, zones_, now_ms);
   cycle.positions = positions;
+  cycle.too_large = too_large;
   for (const InputSlice& slice : slices) {
     for (size_t i = 0; i < slice.records.size(); i++) {
       Item item;
@@ -105,8 +144,9 @@ Result<Decided> Decider::decide(event::Lane lane, const std::vector<InputSlice>&
 
   Decided decided;
   size_t at = 0, bytes = 0;
+  const size_t bytes_max = std::min(limits_.output_bytes_max, limits_.append_bytes_max);
   for (const InputSlice& slice : slices) {
-    if (bytes + cycle.changes_bytes >= limits_.output_bytes_max) break;
+    if (bytes + cycle.changes_bytes >= bytes_max) break;
     auto found = std::ranges::find(decided.outputs, slice.partition, &Output::partition);
     if (found == decided.outputs.end()) {
       decided.outputs.push_back({slice.partition, slice.base, {}, {}});
@@ -119,7 +159,7 @@ Result<Decided> Decider::decide(event::Lane lane, const std::vector<InputSlice>&
     const size_t before = found->arena.size();
     for (size_t i = 0; i < slice.records.size(); i++) {
       const size_t made = bytes + found->arena.size() - before + cycle.changes_bytes;
-      if (made >= limits_.output_bytes_max) break;
+      if (made >= bytes_max) break;
       PENSTOCK_CHECK(decide_one(cycle, cycle.heads[at + i], *found));
       found->next = {slice.base.value + static_cast<int64_t>(i) + 1};
       decided.events++;
@@ -225,6 +265,7 @@ Status Decider::decide_one(Cycle& cycle, const Head& head, Output& output) {
     return {};
   }
   warn_of_edge(item, cycle.warnings);
+  if (!item.verdict.decided() && cycle.too_large) item.verdict = refuse_large(item);
   if (!item.verdict.decided()) {
     PENSTOCK_TRY(item.verdict, prepare(cycle, item));
   }
@@ -250,6 +291,14 @@ Status Decider::decide_one(Cycle& cycle, const Head& head, Output& output) {
   return {};
 }
 
+Verdict Decider::refuse_large(const Item& item) const {
+  constexpr std::string_view kReason = "too_large_to_store";
+  if (item.bytes.size() + kQuarantineRestBytes > limits_.append_bytes_max) {
+    return Verdict::drop(kReason);
+  }
+  return Verdict::quarantine("size", kReason);
+}
+
 Status Decider::finish_accepted(Cycle& cycle, Item& item, event::Outcome& outcome) {
   PENSTOCK_TRY(const RowPerson person, cycle.person_step.run(item));
   PENSTOCK_CHECK(cycle.group_step.run(item));
@@ -273,6 +322,8 @@ Status Decider::finish_accepted(Cycle& cycle, Item& item, event::Outcome& outcom
   row.captured_at_ms = item.raw.now_ms;
   row.person_id = person.id;
   row.person_properties = person.properties;
+  // As if each event changed its person; where bytes are few it makes no difference.
+  cycle.changes_bytes += person.properties.size();
   row.person_created_at_ms = person.created_at_ms;
   row.person_mode = person.mode;
   row.historical = item.raw.historical;

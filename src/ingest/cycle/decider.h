@@ -49,10 +49,17 @@ struct Decided {
   std::vector<Output> outputs;
   uint64_t events = 0, accepted = 0, dropped = 0, duplicates = 0, quarantined = 0;
   uint64_t warnings = 0, heatmap_points = 0;
+
+  /// As they are appended.
+  size_t bytes() const;
 };
 
 struct DeciderLimits {
   size_t output_bytes_max = 16U << 20;  // a cycle ends early when it has made this much
+  /// What one append holds. A cycle that made more is decided again with half its events: what
+  /// persons and groups become is known at its end only. An event that alone makes more is put
+  /// into quarantine.
+  size_t append_bytes_max = log::kBatchBytesMax;
 };
 
 class Decider {
@@ -76,6 +83,11 @@ class Decider {
   struct Head;
   struct Cycle;
 
+  /// `too_large`: the one event there is has been found to make more than an append holds.
+  Result<Decided> attempt(event::Lane lane, const std::vector<InputSlice>& slices,
+                          const catalog::Snapshot& snapshot, int64_t now_ms,
+                          const std::vector<int64_t>& positions, bool too_large);
+  Verdict refuse_large(const Item& item) const;
   Status read(Cycle& cycle);
   Status decide_one(Cycle& cycle, const Head& head, Output& output);
   static Verdict check_repeat(Cycle& cycle, const Head& head, Item& item);

@@ -178,6 +178,56 @@ TEST(Bounds, ACycleEndsEarlyWhenItsOutputIsLarge) {
   EXPECT_LE(seen.outcomes.size(), 15U);
 }
 
+TEST(Bounds, WhatACycleMakesFitsIntoOneAppend) {
+  constexpr size_t kAppendMax = 100'000;
+  Fixture f({}, {.output_bytes_max = kAppendMax, .append_bytes_max = kAppendMax});
+  const auto seen = [](const std::string& id, const std::string& properties, uint64_t uuid) {
+    return EventSpec{.data = R"({"properties":)" + properties + "}",
+                     .distinct_id = id,
+                     .event = "$groupidentify",
+                     .uuid = uuid};
+  };
+  // What groups become is seen at the end only.
+  const std::string pad(15'000, 'x');
+  for (uint64_t i = 1; i <= 40; i++) {
+    const std::string n = std::to_string(i);
+    f.add(seen(
+        "u" + n,
+        R"({"$group_type":"t","$group_key":")" + n + R"(","$group_set":{"pad":")" + pad + "\"}}",
+        i));
+  }
+  size_t outcomes = 0, groups = 0;
+  for (int cycles = 0; outcomes < 40; cycles++) {
+    ASSERT_LT(cycles, 40);
+    const Seens seens = f.decide();
+    EXPECT_LE(f.last_bytes(), kAppendMax);
+    EXPECT_GE(seens.outcomes.size(), 1U);
+    outcomes += seens.outcomes.size();
+    groups += seens.groups.size();
+  }
+  EXPECT_EQ(groups, 40U) << "all of them were accepted";
+  // One that alone makes too much: its bytes wait in quarantine, or are dropped where those do not
+  // fit either; its person is untouched; the next one goes on.
+  const auto large = [&](size_t size, uint64_t uuid) {
+    EventSpec out = seen("large", R"({"$set":{"pad":")" + std::string(size, 'x') + "\"}}", uuid);
+    out.event = "seen";
+    return out;
+  };
+  f.add(large(60'000, 100));
+  f.add(large(99'000, 101));
+  f.add(seen("large", "{}", 102));
+  std::string reasons;
+  for (int i = 0; i < 3; i++) {
+    for (const auto& o : f.decide().outcomes) {
+      reasons += std::to_string(static_cast<int>(o.kind)) + o.reason + ' ';
+    }
+  }
+  EXPECT_EQ(reasons,
+            std::to_string(static_cast<int>(OutcomeKind::kQuarantined)) + "too_large_to_store " +
+                std::to_string(static_cast<int>(OutcomeKind::kDropped)) + "too_large_to_store " +
+                std::to_string(static_cast<int>(OutcomeKind::kAccepted)) + ' ');
+}
+
 TEST(Decider, DecidingAgainGivesTheSame) {
   Fixture f;
   const auto add = [&] {

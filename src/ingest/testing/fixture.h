@@ -104,8 +104,11 @@ class Fixture {
   catalog::Project& project() { return projects_[0]; }
   void add(const EventSpec& spec);
   void add_bytes(std::string record, int32_t partition = 0);
-  /// Decides what was added; kept for the next batch when `apply`.
+  /// Decides what was added; with `apply` the next batch builds on it, and begins with what was
+  /// left.
   Seens decide(bool apply = true);
+  /// What the last batch appends.
+  size_t last_bytes() const { return last_bytes_; }
   /// One event alone.
   Seens run(const EventSpec& spec) {
     add(spec);
@@ -127,6 +130,7 @@ class Fixture {
   std::map<int32_t, std::vector<std::string>> waiting_;
   std::map<int32_t, int64_t> raw_next_, processed_next_;
   uint64_t next_uuid_ = 1'000'000;
+  size_t last_bytes_ = 0;
 };
 
 /// Members of an object as key → raw value; "not an object" otherwise.

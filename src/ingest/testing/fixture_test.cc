@@ -142,9 +142,13 @@ Seens Fixture::decide(bool apply) {
     EXPECT_TRUE(ledger_->apply_processed(output.partition, {base}, records).has_value());
     base += static_cast<int64_t>(records.size());
     EXPECT_TRUE(persons_->apply(updates, {{output.partition, {base}}}).has_value());
-    raw_next_[output.partition.value] = output.next.value;
+    int64_t& next = raw_next_[output.partition.value];
+    std::vector<std::string>& waiting = waiting_[output.partition.value];
+    waiting.erase(waiting.begin(), waiting.begin() + (output.next.value - next));
+    next = output.next.value;
   }
-  waiting_.clear();
+  last_bytes_ = decided->bytes();
+  if (!apply) waiting_.clear();
   return out;
 }
 

@@ -21,6 +21,10 @@ const kReasons: Record<string, ReasonWords> = {
     happened: "Its token belongs to no project here, so nobody could say whose event it is.",
     todo: "Create a project with exactly this token under Settings. Waiting events then flow in by themselves.",
   },
+  too_large_to_store: {
+    happened: "With its row and what it changes it would be larger than one append to the log can be.",
+    todo: "Send less in one event: what is larger than a few megabytes belongs elsewhere, with a link to it.",
+  },
   uuid_conflict: {
     happened:
       "Another event with the same uuid was accepted before, and this one says something else. A uuid stands for one event, so only the first one became a row.",
