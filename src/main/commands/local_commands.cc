@@ -1,4 +1,4 @@
-// Commands that need no running instance: config, check-config, metrics, log, doctor, version.
+// Commands that need no running instance: config, check-config, metrics, log, version.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -121,48 +121,6 @@ int run_repair(const LocalArgs& args) {
   return 0;
 }
 
-int run_doctor(const LocalArgs& args) {
-  int problems = 0;
-  const auto say = [&problems](bool good, const std::string& what, const std::string& advice) {
-    fmt::print("{} {}{}\n", good ? "ok  " : "BAD ", what, good ? "" : ": " + advice);
-    problems += good ? 0 : 1;
-  };
-  const auto instance = find_instance(args.data);
-  say(instance.has_value(), "an instance runs on " + args.data,
-      instance ? "" : instance.error().message);
-  if (!instance) return 1;
-  if (!instance->capture_url.empty()) {
-    const auto reply = http(capture_call(*instance, "/_readiness"));
-    say(reply && reply->status == 200, "capture accepts events at " + instance->capture_url,
-        reply ? reply->body : reply.error().message);
-  }
-  const auto body = admin_body(http(admin_call(*instance, "/api/status")));
-  say(body.has_value(), "the admin API answers at " + instance->admin_url,
-      body ? "" : body.error().message);
-  if (!body) return 1;
-  const auto status = event::JsonFields::parse(*body);
-  const auto part = [&](std::string_view name, std::string_view key) -> std::string {
-    if (!status) return "";
-    const auto raw = status->find(name);
-    if (!raw) return "";
-    const auto inner = event::JsonFields::parse(*raw);
-    if (!inner) return "";
-    const auto value = inner->find(key);
-    if (!value) return "";
-    return value->starts_with('"') ? event::decode_string(*value) : std::string(*value);
-  };
-  say(part("store", "ready") == "true", "the store is ready", part("store", "detail"));
-  say(part("log", "disk_full") == "false", "the disk has room",
-      "free space, or lower log.retention_bytes; events are refused with 503 meanwhile");
-  say(part("ingest", "last_error").empty(), "ingest works", part("ingest", "last_error"));
-  say(part("load", "last_error").empty(), "rows reach the store", part("load", "last_error"));
-  std::string balance = part("ledger", "balance");
-  const auto books = event::JsonFields::parse(balance);
-  const bool balanced = books && books->find("balanced") == "true";
-  say(balanced, "the ledger balances", balance);
-  return problems == 0 ? 0 : 1;
-}
-
 }  // namespace
 
 void add_config(CLI::App& app, Run& run) {
@@ -192,13 +150,6 @@ void add_log(CLI::App& app, Run& run) {
   }
   inspect->callback([args, &run] { run = [args] { return run_inspect(*args); }; });
   repair->callback([args, &run] { run = [args] { return run_repair(*args); }; });
-}
-
-void add_doctor(CLI::App& app, Run& run) {
-  auto args = std::make_shared<LocalArgs>();
-  CLI::App* c = app.add_subcommand("doctor", "Check a running instance and say what to do");
-  add_data_option(*c, args->data);
-  c->callback([args, &run] { run = [args] { return run_doctor(*args); }; });
 }
 
 void add_version(CLI::App& app, Run& run) {

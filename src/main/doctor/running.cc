@@ -1,0 +1,304 @@
+// A running instance, stage by stage in the order of an event's path.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "event/timestamp.h"
+#include "main/doctor/answers.h"
+#include "main/doctor/doctor.h"
+#include "main/http_client.h"
+
+namespace penstock::cli::doctor {
+namespace {
+
+constexpr uint64_t kLagWorthSaying = 20'000;
+constexpr size_t kProjectsMax = 50;
+constexpr uint64_t kEngineStartS = 20;
+constexpr uint64_t kMiB = 1 << 20;
+constexpr uint64_t kLittleRoom = 2048 * kMiB;
+
+std::string events(uint64_t n) { return n == 1 ? "1 event" : fmt::format("{} events", n); }
+
+std::string an_hour_ago() {
+  const auto then = std::chrono::system_clock::now() - std::chrono::hours(1);
+  return event::format_rfc3339_ms(
+      std::chrono::duration_cast<std::chrono::milliseconds>(then.time_since_epoch()).count());
+}
+
+class Examination {
+ public:
+  Examination(const Instance& instance, Findings& out) : instance_(instance), out_(out) {}
+
+  void run() {
+    const auto status = ask(instance_, "/api/status");
+    if (!status) {
+      return bad("admin_silent", "The admin API does not answer: " + status.error().message,
+                 "Look at what the process printed last, and start it again.", "");
+    }
+    status_ = *status;
+    capture();
+    disk();
+    stages();
+    ingest();
+    store();
+    books();
+    projects();
+  }
+
+ private:
+  void good(std::string id, std::string what) {
+    out_.push_back({Verdict::kGood, std::move(id), std::move(what), "", ""});
+  }
+  void note(std::string id, std::string what, std::string todo, std::string runbook = "") {
+    out_.push_back(
+        {Verdict::kNote, std::move(id), std::move(what), std::move(todo), std::move(runbook)});
+  }
+  void bad(std::string id, std::string what, std::string todo, std::string runbook) {
+    out_.push_back(
+        {Verdict::kBad, std::move(id), std::move(what), std::move(todo), std::move(runbook)});
+  }
+
+  bool runs(std::string_view stage) const {
+    return std::ranges::any_of(status_.list({"stages"}),
+                               [stage](const Answer& a) { return a.text({}) == stage; });
+  }
+
+  void capture() {
+    if (!runs("capture")) {
+      return note("capture_elsewhere", "Capture does not run in this process.",
+                  "Send to the one that runs it, or add it to process.stages.");
+    }
+    const auto reply = http(capture_call(instance_, "/_readiness"));
+    if (!reply) {
+      return bad(
+          "capture_silent",
+          "Capture does not answer at " + instance_.capture_url + ": " + reply.error().message,
+          "Check that nothing stands between (a firewall, another program).", "");
+    }
+    if (reply->status != 200) {
+      return bad("capture_not_ready", "Capture is not ready: " + reply->body,
+                 "Wait for the start to end, or see below.", "");
+    }
+    good("capture", "Capture takes events at " + instance_.capture_url);
+    const bool loopback = instance_.capture_url.find("127.0.0.1") != std::string::npos ||
+                          instance_.capture_url.find("[::1]") != std::string::npos;
+    if (loopback && status_.number({"capture", "requests_total"}) == 0) {
+      note("loopback_only",
+           "Not one request has come since the start, and capture listens on this machine's own "
+           "address only: browsers and other machines cannot reach it.",
+           "Put a proxy with TLS in front, or set capture.listen; in SDKs, check `host`.");
+    }
+  }
+
+  void disk() {
+    const uint64_t free = status_.number({"log", "disk_free_bytes"});
+    if (status_.is_true({"log", "disk_full"})) {
+      return bad("disk_full",
+                 fmt::format("The disk is full ({} MiB free): events are refused with 503, and "
+                             "SDKs send them again.",
+                             free / kMiB),
+                 "Make room; Penstock goes on by itself.", "disk_full.md");
+    }
+    if (free < kLittleRoom) {
+      return note("disk_low", fmt::format("Only {} MiB of disk are free.", free / kMiB),
+                  "Make room before it is full.", "disk_full.md");
+    }
+    good("disk", fmt::format("The disk has room ({} GiB free)", free / kMiB / 1024));
+  }
+
+  void stages() {
+    for (const char* stage : {"ingest", "load"}) {
+      if (runs(stage)) continue;
+      const bool first = std::string_view(stage) == "ingest";
+      bad(fmt::format("{}_not_run", stage),
+          fmt::format("The stage {} does not run here: {}.", stage,
+                      first ? "events are taken and wait in the log"
+                            : "events are decided and do not become rows"),
+          fmt::format("Add {} to process.stages, or start another process with it.", stage),
+          "not_visible.md");
+    }
+  }
+
+  void ingest() {
+    if (!runs("ingest")) return;
+    const uint64_t lag = status_.number({"ingest", "lag_records"});
+    const std::string error = status_.text({"ingest", "last_error"});
+    if (!error.empty()) {
+      const bool postgres = error.find("PostgreSQL") != std::string::npos ||
+                            error.find("postgres") != std::string::npos;
+      return bad(postgres ? "postgres_down" : "ingest_fails",
+                 fmt::format("Ingest cannot go on, {} wait: {}", events(lag), error),
+                 postgres ? "Bring PostgreSQL back; ingest repeats by itself."
+                          : "Mend what the message names; ingest repeats by itself.",
+                 postgres ? "postgres_down.md" : "not_visible.md");
+    }
+    if (lag > kLagWorthSaying) {
+      return bad("ingest_lag",
+                 fmt::format("Ingest is {} behind: new events become visible later.", events(lag)),
+                 "If the number grows, this machine is too small for the load.", "not_visible.md");
+    }
+    good("ingest", lag == 0 ? "Ingest has decided everything"
+                            : fmt::format("Ingest is at work, {} behind", events(lag)));
+  }
+
+  void store() {
+    if (!status_.is_true({"store", "ready"})) {
+      const std::string detail = status_.text({"store", "detail"});
+      const bool fresh = status_.number({"store", "restarts"}) == 0 &&
+                         status_.number({"uptime_s"}) < kEngineStartS;
+      if (fresh) {
+        return note("store_starting", "The store is starting: rows and queries wait.",
+                    "Ask again in a moment.");
+      }
+      return bad("store_down",
+                 fmt::format("The store is not there{}{}: rows wait, queries answer 503. It was "
+                             "started {} times.",
+                             detail.empty() ? "" : ": ", detail,
+                             status_.number({"store", "restarts"}) + 1),
+                 "Read store/engine.log in the data directory.", "engine_restarts.md");
+    }
+    if (!runs("load")) return;
+    const uint64_t lag = status_.number({"load", "lag_records"});
+    const std::string error = status_.text({"load", "last_error"});
+    if (!error.empty()) {
+      return bad("load_fails", fmt::format("Rows cannot be stored, {} wait: {}", lag, error),
+                 "Mend what the message names; the loader repeats by itself.",
+                 "engine_restarts.md");
+    }
+    if (lag > kLagWorthSaying) {
+      return bad("load_lag", fmt::format("The store is {} records behind.", lag),
+                 "If the number grows, the store's disk or CPU is too small for the load.",
+                 "not_visible.md");
+    }
+    good("store", "The store is ready and has every row");
+  }
+
+  void books() {
+    if (!status_.is_true({"ledger", "balance", "balanced"})) {
+      return bad("ledger_imbalance",
+                 "The ledger does not balance: " + status_.text({"ledger", "balance", "detail"}),
+                 "Keep the data directory as it is and report this.", "not_visible.md");
+    }
+    good("ledger", "The ledger balances");
+  }
+
+  void projects() {
+    const auto answer = ask(instance_, "/api/projects");
+    if (!answer) return;
+    std::vector<Answer> all = answer->list({"projects"});
+    if (all.size() > kProjectsMax) all.resize(kProjectsMax);
+    for (const Answer& project : all) {
+      const std::string id = project.text({"id"});
+      const std::string name = "Project \"" + project.text({"name"}) + "\"";
+      const auto ledger =
+          ask(instance_, "/api/projects/" + id + "/ledger?step=total&from=" + an_hour_ago());
+      if (ledger) outcomes(name, *ledger);
+      warnings(id, name);
+      clocks(id, name);
+    }
+    quarantine();
+  }
+
+  void outcomes(const std::string& name, const Answer& ledger) {
+    const uint64_t received = ledger.number({"total", "received"});
+    if (received == 0) {
+      return note("nothing_received", name + " has received nothing in the last hour.",
+                  "Check `host` and the key in the SDK; `penstock tail` shows what comes.");
+    }
+    uint64_t dropped = 0;
+    for (const auto& [reason, count] : ledger.counts({"total", "dropped"})) {
+      dropped += count;
+      bad("dropped_" + reason,
+          fmt::format("{}: {} of {} were dropped in the last hour ({}).", name, count,
+                      events(received), reason),
+          "docs/INGEST.md says what this reason means; rules and quotas are in Settings.",
+          "not_visible.md");
+    }
+    const uint64_t repeats = ledger.number({"total", "deduplicated"});
+    if (repeats * 2 > received) {
+      bad("mostly_repeats",
+          fmt::format("{}: {} of {} in the last hour were repeats of events that are there already "
+                      "(same uuid, same content).",
+                      name, repeats, events(received)),
+          "A sender that makes its own uuids must make a fresh one for each event.",
+          "not_visible.md");
+    }
+    if (dropped == 0 && repeats * 2 <= received) {
+      good("received",
+           fmt::format("{}: {} received in the last hour, none dropped", name, events(received)));
+    }
+  }
+
+  /// What capture refused whole has no outcome; it is told as warnings.
+  void warnings(const std::string& id, const std::string& name) {
+    const auto rows = ask_sql(
+        instance_, id,
+        "SELECT type, sum(JSONExtractUInt(details, 'requests')) AS n, any(JSONExtractString("
+        "details, 'message')) FROM ingestion_warnings WHERE timestamp > now() - INTERVAL 1 HOUR "
+        "AND JSONExtractUInt(details, 'requests') > 0 GROUP BY type ORDER BY n DESC LIMIT 10");
+    if (!rows) return;
+    for (const auto& row : *rows) {
+      bad("refused_" + row[0],
+          fmt::format("{}: {} requests were refused in the last hour ({}): {}", name, row[1],
+                      row[0], row[2]),
+          "Mend the sender; the text is what it was answered.", "not_visible.md");
+    }
+  }
+
+  void clocks(const std::string& id, const std::string& name) {
+    const auto rows = ask_sql(
+        instance_, id,
+        "SELECT countIf(timestamp < inserted_at - INTERVAL 1 DAY), countIf(timestamp > inserted_at "
+        "+ INTERVAL 1 HOUR), count() FROM events WHERE inserted_at > now() - INTERVAL 1 HOUR");
+    if (!rows || rows->size() != 1) return;
+    const auto& row = rows->front();
+    if (row[0] == "0" && row[1] == "0") return;
+    note("other_times",
+         fmt::format("{}: of {} rows stored in the last hour, {} carry a timestamp more than a day "
+                     "old and {} one more than an hour ahead: a query for \"today\" may not show "
+                     "them.",
+                     name, row[2], row[0], row[1]),
+         "If this is no import, check the sender's clock and its `timestamp`.", "not_visible.md");
+  }
+
+  void quarantine() {
+    const uint64_t entries = status_.number({"quarantine", "entries"});
+    if (entries == 0) return;
+    const auto answer = ask(instance_, "/api/projects/1/quarantine?limit=100");
+    std::vector<std::pair<std::string, std::string>> kinds;  // reason, token
+    if (answer) {
+      for (const Answer& e : answer->list({"entries"})) {
+        std::pair<std::string, std::string> kind{e.text({"reason"}), e.text({"token"})};
+        if (std::ranges::find(kinds, kind) == kinds.end()) kinds.push_back(std::move(kind));
+      }
+    }
+    for (const auto& [reason, token] : kinds) {
+      if (reason == "unknown_token") {
+        bad("unknown_token",
+            "Events come with the key \"" + token +
+                "\", which no project has; they wait in "
+                "quarantine.",
+            "Mend the key in the SDK, or: penstock projects create NAME --token " + token,
+            "not_visible.md");
+      } else {
+        bad("quarantined_" + reason, "Events wait in quarantine: " + reason + ".",
+            "Look at them: penstock trace UUID, or the page Quarantine.", "not_visible.md");
+      }
+    }
+    if (kinds.empty()) {
+      bad("quarantined", events(entries) + " wait in quarantine.", "Look at the page Quarantine.",
+          "not_visible.md");
+    }
+  }
+
+  const Instance& instance_;
+  Findings& out_;
+  Answer status_;
+};
+
+}  // namespace
+
+void examine_running(const Instance& instance, Findings& out) { Examination(instance, out).run(); }
+
+}  // namespace penstock::cli::doctor

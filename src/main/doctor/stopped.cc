@@ -1,0 +1,170 @@
+// A directory on which nothing runs: what became of the last life, and what would keep the next
+// from starting.
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+
+#include <filesystem>
+
+#include "log/embedded_log.h"
+#include "main/doctor/doctor.h"
+#include "main/settings.h"
+#include "runtime/lock_file.h"
+#include "runtime/net.h"
+#include "runtime/real_runtime.h"
+
+namespace penstock::cli::doctor {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kMiB = 1 << 20;
+constexpr uint64_t kStartBytes = 64 * kMiB;
+/// A doctor is asked in a hurry; beyond it `penstock fsck` reads the log.
+constexpr uint64_t kLogReadMax = 2048 * kMiB;
+
+uint64_t bytes_below(const std::string& folder) {
+  uint64_t bytes = 0;
+  std::error_code error;
+  for (const auto& f : fs::recursive_directory_iterator(folder, error)) {
+    if (f.is_regular_file(error)) bytes += f.file_size(error);
+  }
+  return bytes;
+}
+
+class Examination {
+ public:
+  Examination(std::string data, Findings& out) : data_(std::move(data)), out_(out) {}
+
+  void run() {
+    std::error_code error;
+    if (!fs::is_directory(data_, error)) {
+      return bad(
+          "no_directory", "There is no data directory " + data_ + ": nothing ran here yet.",
+          "Start with: penstock up --data " + data_ + ", or name the right one with --data.");
+    }
+    last_life();
+    Settings settings;
+    config::OptionTable table;
+    bind(table, settings);
+    Status good = load_settings(table, data_);
+    if (good) good = validate(settings);
+    if (!good) {
+      bad("bad_configuration", "The configuration cannot be used: " + good.error().message,
+          "Mend it; penstock check-config looks at it alone.");
+      return;
+    }
+    out_.push_back({Verdict::kGood, "configuration", "The configuration is good", "", ""});
+    room();
+    address("capture", settings.capture_listen);
+    address("admin", settings.admin_listen);
+    engine(settings);
+    log();
+  }
+
+ private:
+  void bad(std::string id, std::string what, std::string todo, std::string runbook = "") {
+    out_.push_back(
+        {Verdict::kBad, std::move(id), std::move(what), std::move(todo), std::move(runbook)});
+  }
+
+  void last_life() {
+    std::error_code error;
+    if (fs::exists(data_ + "/run/instance.json", error)) {
+      return bad(
+          "died",
+          "Penstock does not run: it died without being asked to (killed, out of memory, or a "
+          "crash). What was acknowledged is in the log.",
+          "Start it again with: penstock up --data " + data_ +
+              "; the system's log may say what killed it.");
+    }
+    auto lock = runtime::LockFile::take(data_ + "/lock");
+    if (!lock && lock.error().code == Code::kConflict) {
+      return bad("starting",
+                 "A process has the directory and is not ready: " + lock.error().message,
+                 "Wait for it, and read what it prints.");
+    }
+    bad("stopped",
+        "Penstock does not run on " + data_ + "; SDKs keep their events and repeat them.",
+        "Start it with: penstock up --data " + data_);
+  }
+
+  void room() {
+    struct statvfs disk{};
+    if (::statvfs(data_.c_str(), &disk) != 0) return;
+    const uint64_t free = uint64_t{disk.f_bavail} * disk.f_frsize;
+    if (free >= kStartBytes) {
+      out_.push_back(
+          {Verdict::kGood, "disk", fmt::format("The disk has room ({} MiB)", free / kMiB), "", ""});
+    } else if (!fs::exists(data_ + "/reserve")) {
+      bad("disk_full",
+          fmt::format("The disk is full: {} MiB are free, a start needs 64.", free / kMiB),
+          "Make room.", "disk_full.md");
+    }
+  }
+
+  void address(const char* option, const std::string& text) {
+    const auto wanted = runtime::Address::parse(text);
+    if (!wanted || wanted->port == 0) return;
+    const auto bound = runtime::Listener::bind(*wanted, 1, false);
+    if (!bound) {
+      bad("address_in_use",
+          fmt::format("{} cannot be listened on ({}.listen): {}", text, option,
+                      bound.error().message),
+          fmt::format("End the other program, or choose another address with {}.listen.", option));
+    }
+  }
+
+  void engine(const Settings& settings) {
+    std::error_code error;
+    std::string library = settings.store.library;
+    if (library.empty()) {
+      library = fs::read_symlink("/proc/self/exe", error).parent_path() / "libchdb.so";
+    }
+    if (!fs::exists(library, error)) {
+      bad("no_engine", "The store's library is not at " + library + ": nothing becomes a row.",
+          "Put libchdb.so beside the binary, or name it with store.library.", "engine_restarts.md");
+    }
+  }
+
+  void log() {
+    const std::string folder = data_ + "/log";
+    std::error_code error;
+    if (!fs::is_directory(folder, error)) return;
+    if (bytes_below(folder) > kLogReadMax) {
+      out_.push_back({Verdict::kNote, "log_not_read", "The log is large and was not read.",
+                      "penstock fsck reads all of it.", ""});
+      return;
+    }
+    const auto runtime = runtime::make_real_runtime({1, 16});
+    bool sound = true;
+    for (const auto& topic : fs::directory_iterator(folder, error)) {
+      if (!topic.is_directory(error)) continue;
+      const std::string name = topic.path().filename();
+      const auto segments = log::inspect_topic(*runtime, folder, name);
+      if (!segments) {
+        sound = false;
+        bad("log_damaged", segments.error().message, "penstock log repair", "log_corrupt.md");
+        continue;
+      }
+      for (const log::SegmentReport& s : *segments) {
+        if (s.problem.empty()) continue;
+        sound = false;
+        bad("log_damaged", fmt::format("The log is damaged: {}: {}", s.file, s.problem),
+            "penstock log repair skips what cannot be read and keeps the originals.",
+            "log_corrupt.md");
+      }
+    }
+    if (sound) out_.push_back({Verdict::kGood, "log", "The log is whole", "", ""});
+  }
+
+  std::string data_;
+  Findings& out_;
+};
+
+}  // namespace
+
+void examine_stopped(const std::string& data_dir, Findings& out) {
+  Examination(data_dir, out).run();
+}
+
+}  // namespace penstock::cli::doctor
