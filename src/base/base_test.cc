@@ -7,6 +7,7 @@
 #include "base/ids.h"
 #include "base/json_writer.h"
 #include "base/metrics.h"
+#include "base/probe.h"
 #include "base/result.h"
 
 namespace penstock {
@@ -124,6 +125,20 @@ TEST(Result, try_passes_errors_on) {
   EXPECT_EQ(*twice(2), 4);
   EXPECT_EQ(twice(fail(Code::kBusy, "later")).error().code, Code::kBusy);
   EXPECT_EQ(fail(Error{Code::kBusy, "later"}, "append").error().message, "append: later");
+}
+
+TEST(Probe, IsKnownBeforeItIsReachedAndCounts) {
+  const auto count = [] {
+    for (const ProbeCount& p : probe_counts()) {
+      if (p.name == "base.test") return p.count;
+    }
+    ADD_FAILURE() << "it is not registered";
+    return uint64_t{0};
+  };
+  for (uint64_t i = 0; i < 3; i++) {
+    EXPECT_EQ(count(), i);
+    probe<"base.test">();
+  }
 }
 
 }  // namespace

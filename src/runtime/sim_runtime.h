@@ -13,12 +13,20 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "runtime/runtime.h"
 
 namespace penstock::runtime {
+
+struct SimOp {
+  enum class Kind : unsigned char { kRead, kWrite, kSync };
+  Kind kind = Kind::kRead;
+  const std::string& path;
+  uint64_t at = 0, bytes = 0;  // of a read or write
+};
 
 /// What the disk will do wrong. I/Os are counted from 1 over the disk's whole life; only those
 /// that change something count (reads do not). 0 means never.
@@ -27,6 +35,16 @@ struct SimFaults {
   uint64_t sync_error_at = 0;   // this sync fails, and what it covered is not retried by the next
   uint64_t write_error_at = 0;  // this write fails with nothing written
   uint64_t capacity_bytes = 0;  // beyond it: kExhausted
+  /// Asked for every read, write and sync: true lets it fail, as the one-time errors above.
+  std::function<bool(const SimOp&)> fails{};
+};
+
+/// What a power failure does to that which was not synced.
+enum class SimCrash : unsigned char {
+  kAny,        // one of the others, by the dice
+  kLost,       // all of it is gone
+  kReordered,  // whole pages survive or not, whatever was written first
+  kTorn,       // single sectors do
 };
 
 /// An in-memory file system with a volatile and a durable side. Writes are volatile in sectors of
@@ -46,12 +64,14 @@ class SimDisk : public FileSystem {
 
   /// The power fails and returns: keeps a seeded subset of what was not synced. Open files of the
   /// former life answer kCancelled. Kill and error faults are cleared, the capacity stays.
-  void crash();
+  void crash(SimCrash how = SimCrash::kAny);
   /// The process dies and the machine lives on: every write survives. Otherwise as `crash`.
   void restart();
 
   /// Flips one bit of the byte at `offset`, durably.
   Status corrupt(const std::string& path, uint64_t offset);
+  /// Puts bytes where nobody wrote them, durably, within the file's size; no I/O of the process.
+  Status overwrite(const std::string& path, uint64_t offset, std::string_view bytes);
 
   uint64_t io_count() const;
   uint64_t sync_count() const;
@@ -82,6 +102,11 @@ struct SimOptions {
   size_t pool_queue_max = 1024;    // jobs waiting; more: kBusy
   Duration job_delay_max{2'000};   // before a pool job runs
   Duration sync_delay_max{5'000};  // added to a job per sync it did
+};
+
+/// The most that ever waited at once.
+struct SimHighWater {
+  size_t pool_jobs = 0, posted_tasks = 0, timers = 0;  // tasks and timers: of one loop
 };
 
 enum class SimEnd : unsigned char {
@@ -117,6 +142,13 @@ class SimRuntime : public Runtime {
 
   /// Moves the wall clock, not the monotonic one.
   void jump_wall(Duration by);
+  /// The whole process stands still for so long: time passes and nothing runs. From a task too.
+  void stall(Duration by);
+  /// Replaces `pool_queue_max` and the delays of SimOptions; its clock is not looked at.
+  void set_pace(const SimOptions& options);
+  SimHighWater high_water() const;
+  /// Turns and jobs run so far.
+  uint64_t steps() const;
   /// A hash over every choice of the scheduler and every I/O of the disk so far.
   uint64_t trace() const;
 

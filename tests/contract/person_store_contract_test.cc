@@ -119,6 +119,17 @@ TEST_P(PersonStoreContract, FetchesInOrderAndLeavesHoles) {
   EXPECT_EQ(store_->distinct_ids(kProject, a_, 1)->size(), 1U);
 }
 
+/// Whoever applied may not have heard that it worked, or failed at what belongs together with it.
+TEST_P(PersonStoreContract, WhatIsRepeatedChangesNothing) {
+  PersonUpdates updates{
+      {person(a_, 0, R"({"x":1})")}, {mapping("a", a_, 0)}, {}, {}, /*current=*/true};
+  ASSERT_TRUE(store_->apply(updates, {{{0}, {2}}}).has_value());
+  ASSERT_TRUE(store_->apply(updates, {{{0}, {2}}}).has_value());
+  EXPECT_EQ(*store_->count(kProject), 1U);
+  EXPECT_EQ(store_->distinct_ids(kProject, a_, 10)->size(), 1U);
+  EXPECT_EQ(find("a")->properties, R"({"x":1})");
+}
+
 TEST_P(PersonStoreContract, KeepsEveryField) {
   PersonChange p = person(a_, 7, R"({"k":"v"})");
   p.is_identified = true;

@@ -67,6 +67,10 @@ Status CommandExecutor::start() {
 void CommandExecutor::stop() {
   stopped_ = true;
   if (undo_) undo_->stop();
+  if (!apply_again_) return;
+  apply_again_ = nullptr;
+  paused_ = false;
+  host_.resume();
 }
 
 std::vector<CommandStatus> CommandExecutor::statuses() const {
@@ -235,20 +239,33 @@ void CommandExecutor::append(std::shared_ptr<std::deque<std::string>> records, s
                 const auto self = weak.lock();
                 if (!self) return;
                 if (done && !records->empty()) return self->append(records, state);
-                // Whatever is in the log is applied, and then its report says what to do.
-                const Error error = done ? Error{} : done.error();
-                self->host_.apply_log([weak, error, state, ok = done.has_value()](Status applied) {
-                  const auto me = weak.lock();
-                  if (!me) return;
-                  me->paused_ = false;
-                  me->host_.resume();
-                  if (!ok) return me->retry_later(error, &CommandExecutor::run);
-                  if (!applied) return me->retry_later(applied.error(), &CommandExecutor::run);
-                  if (state == "running") return me->run();
-                  me->finished();
-                });
+                self->appended(done ? Status{} : Status(std::unexpected(done.error())), state);
               });
 }
+
+/// Whatever is in the log is applied, and then its report says what to do. Until that is done
+/// nothing else is: a command whose report is not seen yet would be carried out again.
+void CommandExecutor::appended(Status done, std::string state) {
+  host_.apply_log([weak = weak_from_this(), done = std::move(done),
+                   state = std::move(state)](const Status& applied) mutable {
+    const auto self = weak.lock();
+    if (!self) return;
+    if (!applied && !self->stopped_) {
+      self->apply_again_ = [weak, done = std::move(done), state = std::move(state)]() mutable {
+        if (const auto me = weak.lock()) me->appended(std::move(done), std::move(state));
+      };
+      return self->retry_later(applied.error(), &CommandExecutor::apply_again);
+    }
+    self->paused_ = false;
+    self->host_.resume();
+    if (!applied) return;  // the next start applies it
+    if (!done) return self->retry_later(done.error(), &CommandExecutor::run);
+    if (state == "running") return self->run();
+    self->finished();
+  });
+}
+
+void CommandExecutor::apply_again() { std::exchange(apply_again_, nullptr)(); }
 
 void CommandExecutor::finished() {
   commands_metric.add();

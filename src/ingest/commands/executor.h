@@ -61,6 +61,8 @@ class CommandExecutor : public std::enable_shared_from_this<CommandExecutor> {
   /// While paused: appends the records and the report, applies them and resumes.
   void commit(CommandResult result);
   void append(std::shared_ptr<std::deque<std::string>> records, std::string state);
+  void appended(Status done, std::string state);
+  void apply_again();
   void finished();
   void retry_later(const Error& error, Step step);
   void show(std::string step, uint64_t done = 0, uint64_t total = 0);
@@ -88,6 +90,7 @@ class CommandExecutor : public std::enable_shared_from_this<CommandExecutor> {
   std::shared_ptr<Erasure> erasure_;
   int64_t sequence_ = -1;  // the last
   int64_t retry_ms_ = 0;
+  runtime::Task apply_again_;
   bool stopped_ = true, running_ = false, fetching_ = false, paused_ = false;
 
   mutable std::mutex mutex_;

@@ -229,6 +229,15 @@ Status KvPersonStore::apply_group_type(Change& change, const event::GroupTypeCha
   return {};
 }
 
+/// True when these positions were applied before, wholly: whoever applies did not hear of it, or
+/// failed at something else that belongs together with it, and repeats.
+bool KvPersonStore::is_repeat(const std::vector<log::Position>& applied) const {
+  return !applied.empty() && std::ranges::all_of(applied, [this](const log::Position& p) {
+    const auto it = applied_.find(p.partition.value);
+    return it != applied_.end() && it->second >= p.next.value;
+  });
+}
+
 /// Reads, at once, what the changes have to be compared with.
 Status KvPersonStore::read(Change& change, const PersonUpdates& updates) const {
   std::vector<std::string> keys;
@@ -265,6 +274,7 @@ Status KvPersonStore::read(Change& change, const PersonUpdates& updates) const {
 Status KvPersonStore::apply(const PersonUpdates& updates,
                             const std::vector<log::Position>& applied) {
   const std::lock_guard lock(mutex_);
+  if (is_repeat(applied)) return {};
   Change change;
   if (Status s = read(change, updates); !s) return s;
   for (const event::PersonChange& p : updates.persons) {

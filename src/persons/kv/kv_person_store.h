@@ -68,6 +68,7 @@ class KvPersonStore final : public PersonStore {
     const std::optional<std::string>& get(const std::string& key) { return known[key]; }
   };
 
+  bool is_repeat(const std::vector<log::Position>& applied) const;
   Status read(Change& change, const PersonUpdates& updates) const;
   Status apply_person(Change& change, const event::PersonChange& person) const;
   Status apply_mapping(Change& change, const event::DistinctIdChange& mapping) const;

@@ -28,6 +28,7 @@ struct SimDisk::State {
 
   /// Counts an I/O and says how it ends.
   Fate begin(std::string_view what, const std::string& path);
+  bool fails(const SimOp& op) const { return faults.fails && faults.fails(op); }
   uint64_t used_pages() const;
   bool has_room(uint64_t pages) const;
   static void apply(Names& to, const NameChange& change);

@@ -114,11 +114,13 @@ void Inode::sync_failed() {
   dirty_.clear();
 }
 
-void Inode::crash(Chance& dice, uint64_t keep_percent) {
+void Inode::crash(Chance& dice, uint64_t keep_percent, bool whole_pages) {
   for (auto& [index, page] : pages_) {
     const unsigned open = page.dirty | page.lost;
+    const bool kept = whole_pages && open != 0 && dice.percent(keep_percent);
     for (unsigned s = 0; s < kSectors && open != 0; s++) {
-      if ((open & bit_of(s)) == 0 || dice.percent(keep_percent)) continue;
+      if ((open & bit_of(s)) == 0) continue;
+      if (whole_pages ? kept : dice.percent(keep_percent)) continue;
       std::memcpy(page.now.data() + s * kSector, page.durable->data() + s * kSector, kSector);
     }
     page.dirty = page.lost = 0;
@@ -142,6 +144,14 @@ void Inode::flip_bit(uint64_t at, unsigned bit) {
   page.now[at % kPage] = static_cast<char>(page.now[at % kPage] ^ mask);
   if (page.durable != nullptr) {
     (*page.durable)[at % kPage] = static_cast<char>((*page.durable)[at % kPage] ^ mask);
+  }
+}
+
+void Inode::overwrite(std::string_view data, uint64_t at) {
+  for (size_t i = 0; i < data.size(); i++) {
+    Page& page = pages_[(at + i) / kPage];
+    page.now[(at + i) % kPage] = data[i];
+    if (page.durable != nullptr) (*page.durable)[(at + i) % kPage] = data[i];
   }
 }
 

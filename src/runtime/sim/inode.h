@@ -33,9 +33,12 @@ class Inode {
   void sync();
   /// A sync that failed: what it covered counts as clean, yet is not on the disk.
   void sync_failed();
-  /// Keeps each unsynced sector with `keep_percent`, and the unsynced size by the same chance.
-  void crash(Chance& dice, uint64_t keep_percent);
+  /// Keeps each unsynced sector with `keep_percent`, or with `whole_pages` each page that has some,
+  /// and the unsynced size by the same chance.
+  void crash(Chance& dice, uint64_t keep_percent, bool whole_pages);
   void flip_bit(uint64_t at, unsigned bit);
+  /// Durably, as if the disk had done it on its own.
+  void overwrite(std::string_view data, uint64_t at);
 
   uint64_t pages_used() const;
   /// Pages that a write would add.

@@ -72,7 +72,7 @@ void SimDisk::State::change_name(NameChange change) {
 void SimDisk::State::next_life() {
   life++;
   killed = false;
-  faults = {.capacity_bytes = faults.capacity_bytes};
+  faults = SimFaults{.capacity_bytes = faults.capacity_bytes};
 }
 
 // ----------------------------------------------------------------------------------- open files
@@ -92,6 +92,9 @@ class SimFile : public File {
   Result<size_t> pread(std::span<char> out, uint64_t at) const override {
     if (disk_->killed || life_ != disk_->life) return dead();
     PENSTOCK_CHECK(aligned(out.data(), out.size(), at));
+    if (disk_->fails({SimOp::Kind::kRead, path_, at, out.size()})) {
+      return fail(Code::kUnavailable, "read " + path_ + ": simulated I/O error");
+    }
     return inode_->read(out, at);
   }
 
@@ -106,7 +109,8 @@ class SimFile : public File {
       inode_->write(data.substr(0, part == 0 ? data.size() : part), at, disk_->dice);
       return dead();
     }
-    if (++disk_->write_count == disk_->faults.write_error_at) {
+    if (++disk_->write_count == disk_->faults.write_error_at ||
+        disk_->fails({SimOp::Kind::kWrite, path_, at, data.size()})) {
       return fail(Code::kUnavailable, "write " + path_ + ": simulated I/O error");
     }
     if (!disk_->has_room(inode_->pages_added(data.size(), at))) return full("write ");
@@ -119,7 +123,8 @@ class SimFile : public File {
     const Fate fate = disk_->begin("sync", path_);
     if (fate == Fate::kDead) return dead();
     disk_->sync_count++;
-    if (fate == Fate::kGoOn && disk_->sync_count == disk_->faults.sync_error_at) {
+    if (fate == Fate::kGoOn && (disk_->sync_count == disk_->faults.sync_error_at ||
+                                disk_->fails({SimOp::Kind::kSync, path_, 0, 0}))) {
       inode_->sync_failed();
       return fail(Code::kUnavailable, "sync " + path_ + ": simulated I/O error");
     }
@@ -197,11 +202,13 @@ Status SimDisk::foreign_io() {
   return {};
 }
 
-void SimDisk::crash() {
+void SimDisk::crash(SimCrash how) {
   State& s = *state_;
+  if (how == SimCrash::kAny) how = static_cast<SimCrash>(1 + s.dice.below(3));
   // Some crashes lose all of it, some nothing, most some of it.
   constexpr std::array<uint64_t, 6> kKeepPercent = {0, 15, 50, 50, 85, 100};
-  const uint64_t keep = kKeepPercent[s.dice.below(kKeepPercent.size())];
+  const uint64_t drawn = kKeepPercent[s.dice.below(kKeepPercent.size())];
+  const uint64_t keep = how == SimCrash::kLost ? 0 : drawn;
   std::set<Inode*> files;  // for each once; the order of the dice comes from the names below
   std::vector<Inode*> ordered;
   const auto gather = [&](const std::shared_ptr<Inode>& inode) {
@@ -210,7 +217,7 @@ void SimDisk::crash() {
   for (const auto& [name, inode] : s.names) gather(inode);
   for (const auto& [name, inode] : s.durable_names) gather(inode);
   for (const State::NameChange& change : s.unsynced) gather(change.inode);
-  for (Inode* inode : ordered) inode->crash(s.dice, keep);
+  for (Inode* inode : ordered) inode->crash(s.dice, keep, how == SimCrash::kReordered);
   for (const State::NameChange& change : s.unsynced) {
     if (s.dice.percent(keep)) State::apply(s.durable_names, change);
   }
@@ -226,6 +233,16 @@ Status SimDisk::corrupt(const std::string& path, uint64_t offset) {
   if (found == state_->names.end()) return fail(Code::kNotFound, path + " does not exist");
   if (offset >= found->second->size()) return fail(Code::kInvalid, path + " is not that long");
   found->second->flip_bit(offset, static_cast<unsigned>(state_->dice.below(8)));
+  return {};
+}
+
+Status SimDisk::overwrite(const std::string& path, uint64_t offset, std::string_view bytes) {
+  const auto found = state_->names.find(normal(path));
+  if (found == state_->names.end()) return fail(Code::kNotFound, path + " does not exist");
+  if (offset + bytes.size() > found->second->size()) {
+    return fail(Code::kInvalid, path + " is not that long");
+  }
+  found->second->overwrite(bytes, offset);
   return {};
 }
 

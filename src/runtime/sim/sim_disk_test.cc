@@ -84,7 +84,7 @@ TEST(SimDisk, unsynced_sectors_are_kept_or_lost_each_on_its_own) {
     put_durable(disk, "f", std::string(2048, 'o'));
     const auto file = create(disk, "f");
     ASSERT_TRUE(file->pwrite(std::string(2048, 'n'), 0));
-    disk.crash();
+    disk.crash(SimCrash::kTorn);
     const std::string text = content(disk, "f");
     ASSERT_EQ(text.size(), 2048U);
     std::string sectors;

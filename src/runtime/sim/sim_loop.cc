@@ -15,6 +15,7 @@ TimerId SimLoop::after(Duration delay, Task task) {
   const int64_t due = world_.now_ns + std::max<int64_t>(0, delay.count()) * 1000;
   timers_.emplace(std::pair{due, id}, std::move(task));
   due_.emplace(id, due);
+  most_timers_ = std::max(most_timers_, timers_.size());
   return id;
 }
 

@@ -5,6 +5,7 @@
 // the turn's end. Owned by SimRuntime; never fails.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -31,7 +32,10 @@ class SimLoop : public Loop {
  public:
   explicit SimLoop(SimWorld& world) : world_(world) {}
 
-  void post(Task task) override { posted_.push_back(std::move(task)); }
+  void post(Task task) override {
+    posted_.push_back(std::move(task));
+    most_posted_ = std::max(most_posted_, posted_.size());
+  }
   TimerId after(Duration delay, Task task) override;
   void cancel(TimerId id) override;
   void at_turn_end(Task task) override { turn_end_.push_back(std::move(task)); }
@@ -45,6 +49,9 @@ class SimLoop : public Loop {
   /// Forgets everything; called before the loops go.
   void clear();
 
+  size_t most_posted() const { return most_posted_; }
+  size_t most_timers() const { return most_timers_; }
+
  private:
   void run(Task task);
 
@@ -54,6 +61,7 @@ class SimLoop : public Loop {
   std::map<std::pair<int64_t, TimerId>, Task> timers_;  // by due time
   std::unordered_map<TimerId, int64_t> due_;
   TimerId next_timer_ = 1;
+  size_t most_posted_ = 0, most_timers_ = 0;
 };
 
 }  // namespace penstock::runtime

@@ -50,8 +50,10 @@ class SimPool : public BlockingPool {
       return fail(Code::kBusy, "too much blocking work is waiting");
     }
     schedule(options_.job_delay_max, {std::move(job), &home, std::move(done)});
+    most_ = std::max(most_, jobs_.size());
     return {};
   }
+  size_t most() const { return most_; }
 
   int64_t next_due_ns() const { return jobs_.empty() ? kNever : jobs_.begin()->first.first; }
 
@@ -93,6 +95,7 @@ class SimPool : public BlockingPool {
   Chance dice_;
   std::map<std::pair<int64_t, uint64_t>, Job> jobs_;  // by the time of their next step
   uint64_t next_ = 0;
+  size_t most_ = 0;
 };
 
 }  // namespace
@@ -121,6 +124,7 @@ struct SimRuntime::State {
   SimWorld world;
   Chance dice;
   Trace trace;
+  uint64_t steps = 0;
   std::shared_ptr<SimDisk> disk;
   SimClock clock;
   SimRandom random;
@@ -137,6 +141,7 @@ bool SimRuntime::State::step() {
   const bool job = pool.next_due_ns() <= world.now_ns;
   if (ready.empty() && !job) return false;
   const size_t choice = dice.below(ready.size() + (job ? 1 : 0));
+  steps++;
   trace.add(static_cast<uint64_t>(world.now_ns));
   trace.add(choice);
   if (choice < ready.size()) {
@@ -195,6 +200,25 @@ SimEnd SimRuntime::run_for(Duration duration) {
 SimEnd SimRuntime::run(Duration limit) { return run_until({}, limit); }
 
 void SimRuntime::jump_wall(Duration by) { state_->clock.jump(by.count()); }
+
+void SimRuntime::stall(Duration by) { state_->world.now_ns += by.count() * 1000; }
+
+void SimRuntime::set_pace(const SimOptions& options) {
+  const int64_t wall_start_us = state_->options.wall_start_us;
+  state_->options = options;
+  state_->options.wall_start_us = wall_start_us;
+}
+
+SimHighWater SimRuntime::high_water() const {
+  SimHighWater out{state_->pool.most(), 0, 0};
+  for (const auto& loop : state_->loops) {
+    out.posted_tasks = std::max(out.posted_tasks, loop->most_posted());
+    out.timers = std::max(out.timers, loop->most_timers());
+  }
+  return out;
+}
+
+uint64_t SimRuntime::steps() const { return state_->steps; }
 
 uint64_t SimRuntime::trace() const {
   Trace both = state_->trace;

@@ -1,0 +1,151 @@
+#include "simulation/clients/clients.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace penstock::simulation {
+namespace {
+
+constexpr int64_t kTimeoutMs = 10'000;
+constexpr int64_t kBackoffMsMin = 50, kBackoffMsMax = 3000;
+constexpr uint64_t kRequestsMax = 900;  // of a run, so that no tempo makes it last
+
+}  // namespace
+
+Clients::Clients(Machine& machine)
+    : m_(machine),
+      workload_(machine.dice.next(), machine.promises, machine.tempo.clients,
+                machine.faults.enabled(Fault::kStoreRefuses)),
+      clients_(machine.tempo.clients) {}
+
+void Clients::attach(runtime::Loop& loop, runtime::Clock& clock, Deliver deliver) {
+  loop_ = &loop;
+  clock_ = &clock;
+  deliver_ = std::move(deliver);
+  alive_ = std::make_shared<bool>(true);
+  inside_ = 0;
+  for (size_t i = 0; i < clients_.size(); i++) {
+    // What was in flight when the process died: the connection is gone, the SDK repeats.
+    if (clients_[i].request) {
+      again(i, m_.dice.between(1, 300));
+    } else {
+      think(i);
+    }
+  }
+  for (const auto& [due, packet] : wire_) {
+    later(std::max<int64_t>((due - now_us()) / 1000, 0) + 1, [this] { deliver_due(); });
+  }
+}
+
+void Clients::detach() {
+  if (alive_) *alive_ = false;
+  loop_ = nullptr;
+}
+
+void Clients::later(int64_t ms, std::function<void()> task) {
+  loop_->after(std::chrono::milliseconds(ms), [alive = alive_, task = std::move(task)] {
+    if (*alive) task();
+  });
+}
+
+bool Clients::quiet() const {
+  return wire_.empty() && inside_ == 0 && extra_.empty() &&
+         std::ranges::none_of(clients_, [](const Client& c) { return c.request != nullptr; });
+}
+
+void Clients::also(std::vector<ClientRequest> requests) {
+  for (ClientRequest& r : requests) {
+    extra_.push_back(std::make_shared<const ClientRequest>(std::move(r)));
+  }
+}
+
+void Clients::think(size_t client) {
+  later(m_.dice.between(1, 2 * m_.tempo.think_ms), [this, client] {
+    if (!extra_.empty()) {
+      clients_[client].request = std::move(extra_.front());
+      extra_.erase(extra_.begin());
+      return attempt(client);
+    }
+    if (!sending_ || m_.promises.requests >= kRequestsMax) return think(client);
+    m_.promises.requests++;
+    clients_[client].request =
+        std::make_shared<const ClientRequest>(workload_.next(client, clock_->wall_us() / 1000));
+    attempt(client);
+  });
+}
+
+void Clients::attempt(size_t client) {
+  Client& c = clients_[client];
+  const uint64_t serial = c.serial = ++serials_;
+  const auto& request = c.request;
+  Dice& dice = m_.faults.dice();
+  if (!m_.faults.strike(Fault::kRequestLost)) {
+    const bool late = m_.faults.strike(Fault::kRequestLate);
+    put_on_wire({client, serial, request}, late ? dice.between(100, 60'000) : dice.between(1, 20));
+    if (m_.faults.strike(Fault::kRequestTwice)) {
+      put_on_wire({client, serial, request}, dice.between(1, 30'000));
+    }
+  }
+  again(client, kTimeoutMs);
+}
+
+/// One more attempt, unless this one is answered or another made until then.
+void Clients::again(size_t client, int64_t ms) {
+  later(ms, [this, client, serial = clients_[client].serial] {
+    if (clients_[client].request && clients_[client].serial == serial) attempt(client);
+  });
+}
+
+void Clients::put_on_wire(Packet packet, int64_t ms) {
+  wire_.emplace(now_us() + ms * 1000, std::move(packet));
+  later(ms + 1, [this] { deliver_due(); });
+}
+
+void Clients::deliver_due() {
+  while (!wire_.empty() && wire_.begin()->first <= now_us()) {
+    const Packet packet = std::move(wire_.begin()->second);
+    wire_.erase(wire_.begin());
+    deliver(packet);
+  }
+}
+
+void Clients::deliver(const Packet& packet) {
+  for (const Uuid& uuid : packet.request->events) m_.promises.events[uuid].deliveries++;
+  inside_++;
+  deliver_(packet.client, *packet.request, [this, alive = alive_, packet](int status) {
+    if (!*alive) return;
+    inside_--;
+    if (m_.faults.strike(Fault::kAnswerLost)) return;
+    later(m_.faults.dice().between(1, 5), [this, client = packet.client, serial = packet.serial,
+                                           status] { answered(client, serial, status); });
+  });
+}
+
+void Clients::answered(size_t client, uint64_t serial, int status) {
+  Client& c = clients_[client];
+  if (!c.request || c.serial != serial) return;  // of an attempt that was given up
+  const ClientRequest& request = *c.request;
+  const bool refused = status == 400 || status == 401;
+  const bool allowed = status == 0 || status == 503 || (request.refused ? refused : status == 200);
+  if (!allowed) {
+    m_.broken("answers",
+              fmt::format("client {} got {} for {}", client, status, request.body.substr(0, 300)));
+  }
+  if (status == 0 || status == 503) {
+    c.backoff_ms = std::clamp(c.backoff_ms * 2, kBackoffMsMin, kBackoffMsMax);
+    return again(client, c.backoff_ms);
+  }
+  if (status == 200) {
+    for (const Uuid& uuid : request.events) {
+      m_.promises.events[uuid].acknowledged = true;
+      m_.promises.acknowledged++;
+    }
+  }
+  c.backoff_ms = 0;
+  c.request = nullptr;
+  think(client);
+}
+
+}  // namespace penstock::simulation

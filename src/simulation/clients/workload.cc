@@ -1,0 +1,265 @@
+#include "simulation/clients/workload.h"
+
+#include <fmt/format.h>
+
+#include <numeric>
+#include <utility>
+
+#include "event/timestamp.h"
+
+namespace penstock::simulation {
+namespace {
+
+constexpr size_t kUsers = 5;
+constexpr size_t kRemembered = 40;
+
+std::string url_of(size_t client, int64_t number) {
+  return fmt::format("https://a/c{}/{}", client, number);
+}
+
+}  // namespace
+
+Workload::Workload(uint64_t seed, Promises& promises, size_t clients, bool poison)
+    : dice_(seed),
+      promises_(promises),
+      clients_(clients),
+      weights_(kKinds),
+      historical_percent_(dice_.pick<uint64_t>({0, 10, 40})),
+      rubbish_percent_(dice_.pick<uint64_t>({0, 3, 20})) {
+  for (uint64_t& w : weights_) w = dice_.pick<uint64_t>({0, 1, 2, 4});
+  weights_[kSeen] += 2;
+  if (!poison) weights_[kPoison] = 0;
+  for (size_t i = 0; i < clients; i++) {
+    Client& c = clients_[i];
+    c.token = dice_.pick({kTokenA, kTokenA, kTokenA, kTokenB, kTokenLate});
+    c.anonymous = c.distinct_id = fmt::format("anon{}-0", i);
+    c.session = fmt::format("session{}", i);
+    c.skew_ms = dice_.pick<int64_t>({0, 0, -3'600'000, 90'000});
+    c.recorder = i > 0 && dice_.percent(25);
+    promises_.distinct_ids.insert(c.distinct_id);
+  }
+  clients_[0].token = kTokenA;
+}
+
+Workload::Kind Workload::draw() {
+  const uint64_t all = std::accumulate(weights_.begin(), weights_.end(), uint64_t{0});
+  uint64_t at = dice_.below(all);
+  for (size_t kind = 0; kind < weights_.size(); kind++) {
+    if (at < weights_[kind]) return static_cast<Kind>(kind);
+    at -= weights_[kind];
+  }
+  return kSeen;
+}
+
+/// An event object; `properties` are members, each with a comma in front.
+Workload::Made Workload::event(size_t index, int64_t now_ms, std::string name,
+                               const std::string& properties, std::string other) {
+  Client& c = clients_[index];
+  const int64_t number = c.next++;
+  const Uuid uuid = uuid_of(index, number);
+  Sent sent;
+  sent.client = index;
+  sent.number = number;
+  sent.token = c.token;
+  sent.event = name;
+  sent.distinct_id = c.distinct_id;
+  sent.other_id = std::move(other);
+  sent.timestamp_ms = now_ms + c.skew_ms;
+  if (properties.find("$heatmap_data") != std::string::npos) {
+    sent.heatmap_url = url_of(index, number);
+  }
+  promises_.events[uuid].contents.push_back(sent);
+  promises_.distinct_ids.insert(c.distinct_id);
+  if (!sent.other_id.empty()) promises_.distinct_ids.insert(sent.other_id);
+  Made made;
+  made.uuid = uuid;
+  made.text = fmt::format(
+      R"({{"event":"{}","uuid":"{}","distinct_id":"{}","timestamp":"{}","properties":{{"n":{},"c":{}{}}}}})",
+      name, uuid.text(), c.distinct_id, event::format_rfc3339_ms(sent.timestamp_ms), number, index,
+      properties);
+  return made;
+}
+
+Workload::Made Workload::make(size_t index, int64_t now_ms) {
+  Client& c = clients_[index];
+  const auto n = c.next;
+  const std::string user = fmt::format("user{}", dice_.below(kUsers));
+  switch (draw()) {
+    case kSet:
+      return event(index, now_ms, dice_.percent(50) ? "$set" : "seen",
+                   fmt::format(R"(,"$set":{{"a{}":{},"name":"x{}"}})", dice_.below(4), n, n));
+    case kSetOnce:
+      return event(index, now_ms, "seen",
+                   fmt::format(R"(,"$set_once":{{"b{}":{}}})", dice_.below(4), n));
+    case kUnset:
+      return event(index, now_ms, "seen", fmt::format(R"(,"$unset":["a{}"])", dice_.below(4)));
+    case kIdentify: {
+      // Logging in: from now on the device speaks for the user; sometimes it logs out again.
+      if (c.distinct_id != c.anonymous && dice_.percent(40)) {
+        c.anonymous = c.distinct_id = fmt::format("anon{}-{}", index, ++c.visits);
+        return event(index, now_ms, "seen", "");
+      }
+      c.distinct_id = user;
+      return event(index, now_ms, "$identify",
+                   fmt::format(R"(,"$anon_distinct_id":"{}","$set":{{"plan":{}}})", c.anonymous, n),
+                   c.anonymous);
+    }
+    case kAlias: {
+      const std::string alias = fmt::format("alias{}", dice_.below(6));
+      return event(index, now_ms, "$create_alias", fmt::format(R"(,"alias":"{}")", alias), alias);
+    }
+    case kMerge:
+      return event(index, now_ms, "$merge_dangerously", fmt::format(R"(,"alias":"{}")", user),
+                   user);
+    case kGroup: {
+      const std::string key = fmt::format("org{}", dice_.below(4));
+      promises_.group_keys.insert(key);
+      return event(index, now_ms, "$groupidentify",
+                   fmt::format(R"(,"$group_type":"t{}","$group_key":"{}","$group_set":{{"s":{}}})",
+                               dice_.below(7), key, n));
+    }
+    case kInGroup:
+      return event(index, now_ms, "seen",
+                   fmt::format(R"(,"$groups":{{"t{}":"org{}"}})", dice_.below(3), dice_.below(4)));
+    case kException:
+      return event(index, now_ms, "$exception", R"(,"$exception_list":[{"type":"E","value":"v"}])");
+    case kHeatmap:
+      return event(index, now_ms, "seen",
+                   fmt::format(R"(,"$viewport_width":800,"$viewport_height":600,"$heatmap_data":{{)"
+                               R"("{}":[{{"x":16,"y":32,"target_fixed":false,"type":"click"}}]}})",
+                               url_of(index, n)));
+    case kPersonless: return event(index, now_ms, "seen", R"(,"$process_person_profile":false)");
+    case kBroken: return event(index, now_ms, "$identify", R"(,"$process_person_profile":false)");
+    case kPoison: return event(index, now_ms, "poison", "");
+    case kConflict: {
+      if (c.sent_uuids.empty()) break;
+      // Another event under a uuid that was used before.
+      const Uuid old = c.sent_uuids[dice_.below(c.sent_uuids.size())];
+      Made made = event(index, now_ms, "other", "");
+      const Sent content = promises_.events[made.uuid].contents.back();
+      promises_.events.erase(made.uuid);
+      promises_.events[old].contents.push_back(content);
+      made.text.replace(made.text.find(made.uuid.text()), 36, old.text());
+      made.uuid = old;
+      return made;
+    }
+    case kRepeat: {
+      if (c.sent.empty()) break;
+      const size_t which = dice_.below(c.sent.size());
+      promises_.events[c.sent_uuids[which]].repeated = true;
+      return {c.sent[which], c.sent_uuids[which]};
+    }
+    default: break;
+  }
+  return event(index, now_ms, "seen", "");
+}
+
+std::string Workload::batch(const std::string& token, bool historical, const std::string& events) {
+  return fmt::format(R"({{"api_key":"{}","historical_migration":{},"batch":[{}]}})", token,
+                     historical, events);
+}
+
+/// A part of a recording; some hold nothing.
+ClientRequest Workload::recording(size_t index, int64_t now_ms) {
+  Client& c = clients_[index];
+  const int64_t number = c.next++;
+  const Uuid uuid = uuid_of(index, number);
+  Sent sent;
+  sent.client = index;
+  sent.number = number;
+  sent.token = c.token;
+  sent.event = "$snapshot";
+  sent.distinct_id = c.distinct_id;
+  sent.replay = true;
+  sent.timestamp_ms = now_ms;
+  promises_.events[uuid].contents.push_back(sent);
+  const std::string data =
+      number % 17 == 16 ? "" : fmt::format(R"({{"timestamp":{},"n":{}}})", now_ms, number);
+  ClientRequest out;
+  out.path = "/s/";
+  out.events.push_back(uuid);
+  out.body = fmt::format(
+      R"([{{"event":"$snapshot","uuid":"{}","timestamp":"{}","properties":{{"token":"{}",)"
+      R"("distinct_id":"{}","$session_id":"{}","$snapshot_data":[{}]}}}}])",
+      uuid.text(), event::format_rfc3339_ms(now_ms), c.token, c.distinct_id, c.session, data);
+  return out;
+}
+
+ClientRequest Workload::rubbish(size_t index) {
+  ClientRequest out;
+  out.path = "/batch/";
+  out.refused = true;
+  const std::string& token = clients_[index].token;
+  switch (dice_.below(3)) {
+    case 0: out.body = batch(token, false, R"({"event":"x","properties":{}})"); break;
+    case 1: out.body = "{" + batch(token, false, ""); break;
+    default: out.body = batch("", false, R"({"event":"x","distinct_id":"d"})");
+  }
+  return out;
+}
+
+ClientRequest Workload::next(size_t index, int64_t now_ms) {
+  Client& c = clients_[index];
+  if (dice_.percent(rubbish_percent_)) return rubbish(index);
+  if (c.recorder && dice_.percent(60)) return recording(index, now_ms);
+  ClientRequest out;
+  out.path = "/batch/";
+  std::string events;
+  for (uint64_t n = dice_.pick<uint64_t>({1, 1, 1, 2, 5}); n > 0; n--) {
+    const Made made = make(index, now_ms);
+    if (!events.empty()) events += ',';
+    events += made.text;
+    out.events.push_back(made.uuid);
+    if (c.sent.size() == kRemembered) {
+      c.sent.erase(c.sent.begin());
+      c.sent_uuids.erase(c.sent_uuids.begin());
+    }
+    c.sent.push_back(made.text);
+    c.sent_uuids.push_back(made.uuid);
+  }
+  out.body = batch(c.token, dice_.percent(historical_percent_), events);
+  return out;
+}
+
+std::vector<ClientRequest> Workload::merges_again(bool same_uuids, int64_t now_ms,
+                                                  const std::function<bool(const Sent&)>& wanted) {
+  constexpr size_t kAgainMax = 60;
+  std::vector<std::pair<Uuid, Sent>> merges;
+  for (const auto& [uuid, promise] : promises_.events) {
+    const Sent& sent = promise.contents.front();
+    if (promise.contents.size() == 1 && !sent.other_id.empty() && promise.acknowledged &&
+        wanted(sent)) {
+      merges.emplace_back(uuid, sent);
+    }
+  }
+  std::vector<ClientRequest> out;
+  for (size_t i = 0; i < merges.size() && out.size() < kAgainMax; i++) {
+    const auto& [uuid, sent] = merges[i];
+    ClientRequest again;
+    again.path = "/batch/";
+    const bool identifies = sent.event == "$identify";
+    if (same_uuids) {
+      promises_.events[uuid].repeated = true;
+      for (const std::string& text : clients_[sent.client].sent) {
+        if (text.find(uuid.text()) != std::string::npos)
+          again.body = batch(sent.token, false, text);
+      }
+      if (again.body.empty()) continue;
+    } else {
+      Client& c = clients_[sent.client];
+      const std::string before = std::exchange(c.distinct_id, sent.distinct_id);
+      const Made made = event(
+          sent.client, now_ms, sent.event,
+          fmt::format(R"(,"{}":"{}")", identifies ? "$anon_distinct_id" : "alias", sent.other_id),
+          sent.other_id);
+      c.distinct_id = before;
+      promises_.events[made.uuid].repeated = true;  // any client may send it
+      again.events.push_back(made.uuid);
+      again.body = batch(sent.token, false, made.text);
+    }
+    out.push_back(std::move(again));
+  }
+  return out;
+}
+
+}  // namespace penstock::simulation

@@ -1,0 +1,86 @@
+// Workload: what clients of all kinds send: persons, merges, groups, exceptions, recordings,
+// rubbish.
+//
+// Draws one request at a time and notes in Promises what it holds. The mix differs from seed to
+// seed. Plain data; one owner, one thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "simulation/clients/promises.h"
+#include "simulation/world/dice.h"
+
+namespace penstock::simulation {
+
+inline constexpr char kTokenA[] = "phc_known", kTokenB[] = "phc_second", kTokenLate[] = "phc_late";
+
+struct ClientRequest {
+  std::string path, body;
+  std::vector<Uuid> events;  // acknowledged together
+  bool refused = false;      // it is wrong and a 400 is right
+};
+
+class Workload {
+ public:
+  Workload(uint64_t seed, Promises& promises, size_t clients, bool poison);
+
+  /// What the client sends next; its clock says `now_ms`.
+  ClientRequest next(size_t client, int64_t now_ms);
+  /// Merges that were sent, again: as they were, or as new events.
+  std::vector<ClientRequest> merges_again(bool same_uuids, int64_t now_ms,
+                                          const std::function<bool(const Sent&)>& wanted);
+
+ private:
+  enum Kind : uint8_t {
+    kSeen,
+    kSet,
+    kSetOnce,
+    kUnset,
+    kIdentify,
+    kAlias,
+    kMerge,
+    kGroup,
+    kInGroup,
+    kException,
+    kHeatmap,
+    kPersonless,
+    kBroken,
+    kConflict,
+    kRepeat,
+    kPoison,
+    kKinds
+  };
+  struct Client {
+    std::string token, anonymous, distinct_id, session;
+    int64_t next = 1, skew_ms = 0;
+    size_t visits = 0;
+    bool recorder = false;
+    std::vector<std::string> sent;  // event objects, for repeats
+    std::vector<Uuid> sent_uuids;
+  };
+  struct Made {
+    std::string text;  // the event object
+    Uuid uuid;
+  };
+
+  Kind draw();
+  Made make(size_t index, int64_t now_ms);
+  Made event(size_t index, int64_t now_ms, std::string name, const std::string& properties,
+             std::string other = "");
+  ClientRequest recording(size_t index, int64_t now_ms);
+  ClientRequest rubbish(size_t index);
+  static std::string batch(const std::string& token, bool historical, const std::string& events);
+
+  Dice dice_;
+  Promises& promises_;
+  std::vector<Client> clients_;
+  std::vector<uint64_t> weights_;
+  uint64_t historical_percent_, rubbish_percent_;
+};
+
+}  // namespace penstock::simulation

@@ -1,0 +1,106 @@
+// Life: one life of the process on the simulated machine, from its start to its end.
+//
+// The real stages over SimRuntime: the log on one loop with the first capture shard, a second shard
+// on its own, the pipeline on a third, the clients outside on a fourth. HTTP's bytes alone are left
+// out: requests enter at capture's Handler. Started, run and ended by the run; single thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/padded.h"
+#include "capture/capture.h"
+#include "catalog/catalog.h"
+#include "ingest/ingest.h"
+#include "ledger/ledger.h"
+#include "load/loader.h"
+#include "log/embedded_log.h"
+#include "objects/object_store.h"
+#include "persons/person_store.h"
+#include "replay/replay.h"
+#include "runtime/sim_runtime.h"
+#include "simulation/clients/clients.h"
+#include "simulation/world/machine.h"
+#include "simulation/world/remote_store.h"
+
+namespace penstock::simulation {
+
+inline constexpr char kLogDirectory[] = "/data/log";
+inline constexpr size_t kShards = 2;
+
+std::vector<log::TopicSpec> topics_of(const Tempo& tempo);
+log::EmbeddedLogOptions log_options_of(const Tempo& tempo);
+
+class Life {
+ public:
+  Life(Machine& machine, Clients& clients);
+  ~Life();
+
+  /// Everything up to capture's readiness. An error: not this time; `dead()` says whether it died.
+  Status start();
+  bool dead() const { return m_.disk->killed(); }
+
+  /// Lets time pass; false: it died.
+  bool run(int64_t us);
+  /// Until `done` holds, asked every few milliseconds; false: it died or the time was over.
+  bool run_until(const std::function<bool()>& done, int64_t us);
+  /// Everything acknowledged is decided and stored, commands are done, clients have their answers.
+  bool at_rest();
+  /// Why not, for a person.
+  std::string unrest();
+  /// Ends as `penstock` does when it is told to; false: it did not come to an end.
+  bool stop(int64_t us_max);
+
+  /// All records that a topic has, by partition.
+  Result<std::vector<std::vector<std::string>>> read(std::string_view topic);
+
+  Machine& machine() { return m_; }
+  runtime::SimRuntime& runtime() { return runtime_; }
+  runtime::Loop& outside() { return outside_; }
+  runtime::Loop& pipeline() { return pipeline_; }
+  log::Log& log() { return *log_; }
+  catalog::Catalog& catalog() { return *catalog_; }
+  ledger::Ledger& ledger() { return *ledger_; }
+  persons::PersonStore& persons() { return *persons_; }
+  objects::ObjectStore& objects() { return *objects_; }
+  ingest::Ingest& ingest() { return *ingest_; }
+  load::Loader& loader() { return *loader_; }
+
+  Status change_setting(const SettingChange& change);
+  Status make_late_project();
+
+ private:
+  Status open_catalog();
+  Status recover();
+  Status start_stages();
+  void start_capture();
+  ingest::IngestOptions ingest_options();
+  void deliver(size_t client, const ClientRequest& request, std::function<void(int)> answer);
+
+  Machine& m_;
+  Clients& clients_;
+  runtime::SimRuntime runtime_;
+  runtime::Loop& log_loop_;
+  runtime::Loop& shard_loop_;
+  runtime::Loop& pipeline_;
+  runtime::Loop& outside_;
+  std::unique_ptr<log::Log> log_;
+  std::unique_ptr<catalog::Catalog> catalog_;
+  std::unique_ptr<ledger::Ledger> ledger_;
+  std::unique_ptr<persons::PersonStore> persons_;
+  std::unique_ptr<ingest::CookielessStore> cookieless_;
+  std::unique_ptr<objects::ObjectStore> objects_;
+  RemoteStore store_;
+  std::unique_ptr<load::Loader> loader_;
+  std::unique_ptr<ingest::Ingest> ingest_;
+  std::unique_ptr<replay::Replay> replay_;
+  std::vector<std::unique_ptr<capture::CaptureService>> shards_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace penstock::simulation

@@ -1,0 +1,195 @@
+#include "simulation/world/trouble.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/json_writer.h"
+#include "event/lane.h"
+#include "event/person_command.h"
+#include "event/processed_record.h"
+
+namespace penstock::simulation {
+namespace {
+
+constexpr int64_t kTickMs = 500;
+constexpr uint64_t kRoomLeft = 24U << 10;  // of a disk that is called full
+constexpr uint64_t kPeoplePercent = 6;     // of ticks
+constexpr size_t kCommandsMax = 12;
+
+}  // namespace
+
+Trouble::Trouble(Life& life) : life_(life), m_(life.machine()) {}
+
+void Trouble::begin() { tick(); }
+
+void Trouble::heal(Life& life) {
+  Machine& m = life.machine();
+  m.faults.calm();
+  m.disk->set_faults({});
+  life.runtime().set_pace({});
+}
+
+void Trouble::tick() {
+  disk();
+  pace();
+  time();
+  if (m_.dice.percent(kPeoplePercent)) people();
+  look();
+  life_.outside().after(std::chrono::milliseconds(m_.dice.between(1, 2 * kTickMs)),
+                        [this, alive = alive_] {
+                          if (*alive) tick();
+                        });
+}
+
+void Trouble::disk() {
+  const int64_t now = life_.runtime().clock().mono_ns();
+  runtime::SimFaults faults = m_.disk->faults();
+  if (m_.faults.strike(Fault::kDiskFull)) {
+    faults.capacity_bytes = m_.disk->used_bytes() + m_.dice.below(kRoomLeft);
+    full_until_ns_ = now + m_.dice.between(100, 15'000) * 1'000'000;
+  } else if (faults.capacity_bytes > 0 && now >= full_until_ns_) {
+    faults.capacity_bytes = 0;
+  } else {
+    return;
+  }
+  m_.disk->set_faults(faults);
+}
+
+void Trouble::pace() {
+  const int64_t now = life_.runtime().clock().mono_ns();
+  if (m_.faults.strike(Fault::kSlowDisk)) {
+    slow_until_ns_ = now + m_.dice.between(500, 20'000) * 1'000'000;
+  }
+  if (m_.faults.strike(Fault::kPoolFull)) {
+    pool_until_ns_ = now + m_.dice.between(100, 5000) * 1'000'000;
+  }
+  runtime::SimOptions options;
+  if (now < slow_until_ns_) {
+    options.job_delay_max = std::chrono::milliseconds(300);
+    options.sync_delay_max = std::chrono::milliseconds(2500);
+  }
+  if (now < pool_until_ns_) options.pool_queue_max = m_.dice.below(4);
+  life_.runtime().set_pace(options);
+}
+
+void Trouble::time() {
+  if (m_.faults.strike(Fault::kPause)) {
+    life_.runtime().stall(std::chrono::milliseconds(m_.dice.between(20, 40'000)));
+  }
+  if (m_.faults.strike(Fault::kClockJump)) {
+    const int64_t ms = m_.dice.pick<int64_t>({1, 1000, 90'000, 7'200'000});
+    life_.runtime().jump_wall(std::chrono::milliseconds(m_.dice.percent(50) ? ms : -ms));
+  }
+}
+
+void Trouble::people() {
+  switch (m_.dice.below(4)) {
+    case 0:
+      if (!m_.late_project) (void)life_.make_late_project();
+      return;
+    case 1: {
+      const std::string json = m_.dice.pick(
+          {R"({})", R"({"anonymize_ips":true})", R"({"person_processing_opt_out":true})",
+           R"({"event_filters":{"mode":"live","filter":{"event":{"exact":"other"}}}})",
+           R"({"schemas":[{"event":"seen","required":{"n":"number"}}]})"});
+      return (void)life_.change_setting({ProjectId{1}, "ingestion", json});
+    }
+    case 2: {
+      const std::string json = m_.dice.pick({R"({})", R"({"too_many_ids":"refuse","ids_max":2})",
+                                             R"({"identified_into_identified":"refuse"})"});
+      return (void)life_.change_setting({ProjectId{1}, "merges", json});
+    }
+    default: return command();
+  }
+}
+
+/// As the admin API does it: durable before it is answered.
+void Trouble::command() {
+  if (m_.promises.distinct_ids.empty() || m_.promises.commands.size() >= kCommandsMax) return;
+  auto id = m_.promises.distinct_ids.begin();
+  std::advance(id, static_cast<std::ptrdiff_t>(m_.dice.below(m_.promises.distinct_ids.size())));
+  const ProjectId project{1};
+  const auto found = life_.persons().fetch({{project, *id}});
+  if (!found || !found->front()) return;
+  const Uuid person = found->front()->id;
+  JsonWriter w;
+  w.begin_object().field("person", person.text());
+  std::string_view kind = event::kDeletePerson;
+  switch (m_.dice.below(3)) {
+    case 0: break;
+    case 1:
+      kind = event::kTakeIds;
+      w.key("distinct_ids").begin_array().string(*id).end_array();
+      break;
+    default: {
+      kind = event::kUndoMerge;
+      const auto history = life_.persons().merges(project, person);
+      if (!history || history->records.empty()) return;
+      const auto record =
+          event::decode_processed(history->records[m_.dice.below(history->records.size())]);
+      const auto* merge = record ? std::get_if<event::PersonMerge>(&*record) : nullptr;
+      if (merge == nullptr) return;
+      w.field("event", merge->event_uuid.text());
+    }
+  }
+  const std::string body = w.end_object().take();
+  event::PersonCommand command;
+  command.time_ms = life_.runtime().clock().wall_ms();
+  std::array<uint8_t, 10> random{};
+  for (uint8_t& byte : random) byte = static_cast<uint8_t>(m_.dice.below(256));
+  command.id = Uuid::v7(command.time_ms, random);
+  command.project = project;
+  command.kind = kind;
+  command.who = "simulation";
+  command.body = body;
+  std::string bytes;
+  event::encode(command, bytes);
+  log::Batch batch;
+  batch.count = 1;
+  log::encode_record(batch.data, bytes);
+  std::vector<log::Batch> batches;
+  batches.push_back(std::move(batch));
+  life_.log().append(life_.outside(), std::string(event::kTopicPersonCommands), std::move(batches),
+                     [this, alive = alive_, uuid = command.id,
+                      name = std::string(kind)](const Result<std::vector<log::Appended>>& done) {
+                       if (*alive && done) m_.promises.commands.emplace(uuid, name);
+                     });
+}
+
+/// Progress never passes output.
+void Trouble::look() {
+  const std::string processed(event::kTopicProcessed);
+  for (const event::Lane lane : event::kLanes) {
+    const std::string topic(event::lane_topic(lane));
+    const bool recorded = lane == event::Lane::kReplay;
+    const auto group = recorded ? event::kGroupReplay : event::kGroupIngest;
+    for (const log::Position& p : life_.log().committed(std::string(group), topic)) {
+      const int64_t decided =
+          life_.log().last_sequence(processed, p.partition, event::ingest_producer(lane));
+      if (p.next.value > std::max<int64_t>(decided, 0)) {
+        m_.broken("progress", fmt::format("{} {} is committed up to {}, decided up to {}", topic,
+                                          p.partition.value, p.next.value, decided));
+      }
+    }
+  }
+  const auto bounds = life_.log().bounds(processed);
+  if (!bounds) return;
+  for (const auto group : {event::kGroupLoad, event::kGroupLedger, event::kGroupPersons}) {
+    for (const log::Position& p : life_.log().committed(std::string(group), processed)) {
+      const Offset end = (*bounds)[static_cast<size_t>(p.partition.value)].end;
+      if (p.next <= end) continue;
+      m_.broken("progress",
+                fmt::format("{} is committed up to {} of processed {}, which ends at {}", group,
+                            p.next.value, p.partition.value, end.value));
+    }
+  }
+  const ledger::QuarantineUsage usage = life_.ledger().quarantine_usage();
+  const uint64_t limit = m_.tempo.quarantine_bytes_per_token_max;
+  if (usage.bytes > limit * 4) {
+    m_.broken("queues", fmt::format("{} bytes in quarantine", usage.bytes));
+  }
+}
+
+}  // namespace penstock::simulation
