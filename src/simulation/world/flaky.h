@@ -53,7 +53,6 @@ class FlakyPersons : public persons::PersonStore {
     PENSTOCK_CHECK(there());
     return inner_->group_types(project);
   }
-  bool keeps_history() const override { return inner_->keeps_history(); }
   Result<persons::MergeHistory> merges(ProjectId project, const Uuid& person) const override {
     PENSTOCK_CHECK(there());
     return inner_->merges(project, person);
@@ -91,6 +90,7 @@ class FlakyPersons : public persons::PersonStore {
     PENSTOCK_CHECK(there());
     return inner_->checkpoint(log);
   }
+  Status caught_up() const override { return inner_->caught_up(); }
   Result<uint64_t> count(ProjectId project) const override { return inner_->count(project); }
 
  private:
