@@ -73,10 +73,10 @@ Workload::Made Workload::event(size_t index, int64_t now_ms, std::string name,
   if (!sent.other_id.empty()) promises_.distinct_ids.insert(sent.other_id);
   Made made;
   made.uuid = uuid;
-  made.text = fmt::format(
-      R"({{"event":"{}","uuid":"{}","distinct_id":"{}","timestamp":"{}","properties":{{"n":{},"c":{}{}}}}})",
-      name, uuid.text(), c.distinct_id, event::format_rfc3339_ms(sent.timestamp_ms), number, index,
-      properties);
+  made.text = fmt::format(R"({{"event":"{}","uuid":"{}","distinct_id":"{}","timestamp":"{}",)"
+                          R"("properties":{{"n":{},"c":{}{}}}}})",
+                          name, uuid.text(), c.distinct_id,
+                          event::format_rfc3339_ms(sent.timestamp_ms), number, index, properties);
   return made;
 }
 
