@@ -69,6 +69,7 @@ class FixedWriter {
 
   const char* at() const { return at_; }
   void u8(uint8_t v) { *at_++ = static_cast<char>(v); }
+  void u32(uint32_t v) { raw(&v, sizeof v); }
   void i64(int64_t v) { raw(&v, sizeof v); }
   void varint(uint64_t v) {
     for (; v >= 0x80; v >>= 7) *at_++ = static_cast<char>(v | 0x80);

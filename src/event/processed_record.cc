@@ -1,14 +1,12 @@
 #include "event/processed_record.h"
 
 #include "base/codec.h"
+#include "event/outcome_codec.h"
 
 namespace penstock::event {
 namespace {
 
 constexpr uint8_t kVersion = 1;
-/// Of outcomes: where version 1 had a hash of (project, day, event, distinct id), they have one of
-/// the content.
-constexpr uint8_t kOutcomeVersion = 2;
 enum class Type : uint8_t {
   kOutcome = 1,
   kPerson = 2,
@@ -22,68 +20,12 @@ enum class Type : uint8_t {
   kPersonMerge = 10,
   kPersonCommandReport = 12,
   kCookieless = 11,
+  kQuarantineChange = 13,
 };
-
-void write_row(ByteWriter& w, const EventRow& row, int64_t received_ms) {
-  w.u8(static_cast<uint8_t>((row.captured_at_ms ? 1 : 0) | (row.historical ? 2 : 0) |
-                            (row.heatmap_only ? 4 : 0)));
-  w.bytes(row.event);
-  w.bytes(row.properties);
-  w.zigzag(row.timestamp_ms);
-  w.bytes(row.distinct_id);
-  w.bytes(row.elements_chain);
-  w.zigzag(row.created_at_ms - received_ms);
-  if (row.captured_at_ms) w.zigzag(*row.captured_at_ms - received_ms);
-  w.uuid(row.person_id);
-  w.bytes(row.person_properties);
-  w.zigzag(row.person_created_at_ms);
-  w.u8(static_cast<uint8_t>(row.person_mode));
-}
-
-EventRow read_row(ByteReader& in, int64_t received_ms) {
-  const auto plus = [received_ms](int64_t delta) {
-    return static_cast<int64_t>(static_cast<uint64_t>(delta) + static_cast<uint64_t>(received_ms));
-  };
-  EventRow row;
-  const uint8_t flags = in.u8();
-  row.event = in.bytes();
-  row.properties = in.bytes();
-  row.timestamp_ms = in.zigzag();
-  row.distinct_id = in.bytes();
-  row.elements_chain = in.bytes();
-  row.created_at_ms = plus(in.zigzag());
-  if ((flags & 1) != 0) row.captured_at_ms = plus(in.zigzag());
-  row.historical = (flags & 2) != 0;
-  row.heatmap_only = (flags & 4) != 0;
-  row.person_id = in.uuid();
-  row.person_properties = in.bytes();
-  row.person_created_at_ms = in.zigzag();
-  row.person_mode = static_cast<PersonMode>(in.u8());
-  return row;
-}
 
 void write(ByteWriter& w, const Outcome& o) {
   w.u8(static_cast<uint8_t>(Type::kOutcome));
-  w.u8(static_cast<uint8_t>(o.kind));
-  w.u8(o.redriven ? 1 : 0);
-  w.zigzag(o.project.value);
-  w.zigzag(o.received_for.value);
-  w.uuid(o.uuid);
-  w.u64(o.content_hash.value_or(0));
-  w.i64(o.received_ms);
-  w.u8(static_cast<uint8_t>(o.source.lane));
-  w.varint(static_cast<uint64_t>(o.source.partition.value));
-  w.varint(static_cast<uint64_t>(o.source.offset.value));
-  switch (o.kind) {
-    case OutcomeKind::kAccepted: return write_row(w, o.row, o.received_ms);
-    case OutcomeKind::kDropped: return w.bytes(o.reason);
-    case OutcomeKind::kDuplicate: return;
-    case OutcomeKind::kQuarantined:
-      w.bytes(o.reason);
-      w.bytes(o.stage);
-      w.bytes(o.token);
-      w.bytes(o.raw);
-  }
+  write_outcome(w, o);
 }
 
 void write(ByteWriter& w, const PersonChange& p) {
@@ -233,6 +175,29 @@ void write(ByteWriter& w, const CookielessChange& c) {
   w.varint(c.version);
 }
 
+void write(ByteWriter& w, const QuarantineChange& c) {
+  w.u8(static_cast<uint8_t>(Type::kQuarantineChange));
+  w.u8(static_cast<uint8_t>(c.action));
+  w.zigzag(c.project.value);
+  w.bytes(c.entry);
+  w.uuid(c.command);
+  w.bytes(c.who);
+  w.zigzag(c.time_ms);
+  w.bytes(c.data);
+}
+
+QuarantineChange read_quarantine_change(ByteReader& in) {
+  QuarantineChange c;
+  c.action = static_cast<QuarantineChange::Action>(in.u8());
+  c.project.value = in.zigzag();
+  c.entry = in.bytes();
+  c.command = in.uuid();
+  c.who = in.bytes();
+  c.time_ms = in.zigzag();
+  c.data = in.bytes();
+  return c;
+}
+
 CookielessChange read_cookieless(ByteReader& in) {
   CookielessChange c;
   c.is_identify = in.u8() != 0;
@@ -243,34 +208,6 @@ CookielessChange read_cookieless(ByteReader& in) {
   c.last_activity_ms = in.zigzag();
   c.version = in.varint();
   return c;
-}
-
-Outcome read_outcome(ByteReader& in, uint8_t version, bool& known) {
-  Outcome o;
-  o.kind = static_cast<OutcomeKind>(in.u8());
-  o.redriven = in.u8() != 0;
-  o.project.value = in.zigzag();
-  o.received_for.value = in.zigzag();
-  o.uuid = in.uuid();
-  const uint64_t hash = in.u64();
-  if (version == kOutcomeVersion && hash != 0) o.content_hash = hash;
-  o.received_ms = in.i64();
-  o.source.lane = static_cast<Lane>(in.u8());
-  o.source.partition.value = static_cast<int32_t>(in.varint());
-  o.source.offset.value = static_cast<int64_t>(in.varint());
-  switch (o.kind) {
-    case OutcomeKind::kAccepted: o.row = read_row(in, o.received_ms); break;
-    case OutcomeKind::kDropped: o.reason = in.bytes(); break;
-    case OutcomeKind::kDuplicate: break;
-    case OutcomeKind::kQuarantined:
-      o.reason = in.bytes();
-      o.stage = in.bytes();
-      o.token = in.bytes();
-      o.raw = in.bytes();
-      break;
-    default: known = false;
-  }
-  return o;
 }
 
 PersonChange read_person(ByteReader& in) {
@@ -429,25 +366,6 @@ PersonCommandReport read_command_report(ByteReader& in) {
 
 }  // namespace
 
-std::string_view outcome_name(OutcomeKind kind) {
-  switch (kind) {
-    case OutcomeKind::kAccepted: return "accepted";
-    case OutcomeKind::kDropped: return "dropped";
-    case OutcomeKind::kDuplicate: return "duplicate";
-    case OutcomeKind::kQuarantined: return "quarantined";
-  }
-  return "unknown";
-}
-
-std::string_view person_mode_name(PersonMode mode) {
-  switch (mode) {
-    case PersonMode::kFull: return "full";
-    case PersonMode::kPropertyless: return "propertyless";
-    case PersonMode::kForceUpgrade: return "force_upgrade";
-  }
-  return "full";
-}
-
 std::optional<PersonChange> PersonMerge::person(std::string_view bytes) {
   if (bytes.empty()) return std::nullopt;
   const auto record = decode_processed(bytes);
@@ -457,7 +375,8 @@ std::optional<PersonChange> PersonMerge::person(std::string_view bytes) {
 
 void encode(const ProcessedRecord& record, std::string& out) {
   ByteWriter w(out);
-  w.u8(std::holds_alternative<Outcome>(record) ? kOutcomeVersion : kVersion);
+  const auto* outcome = std::get_if<Outcome>(&record);
+  w.u8(outcome != nullptr ? version_of(*outcome) : kVersion);
   std::visit([&w](const auto& r) { write(w, r); }, record);
 }
 
@@ -467,7 +386,8 @@ Result<ProcessedRecord> decode_processed(std::string_view bytes) {
   ProcessedRecord out;
   bool known = true;
   const auto type = static_cast<Type>(in.u8());
-  if (version != kVersion && !(version == kOutcomeVersion && type == Type::kOutcome)) {
+  const uint8_t newest = type == Type::kOutcome ? kOutcomeVersionMax : kVersion;
+  if (version < kVersion || version > newest) {
     return fail(Code::kCorrupt, "a processed record of an unknown version");
   }
   switch (type) {
@@ -483,6 +403,7 @@ Result<ProcessedRecord> decode_processed(std::string_view bytes) {
     case Type::kPersonMerge: out = read_person_merge(in); break;
     case Type::kPersonCommandReport: out = read_command_report(in); break;
     case Type::kCookieless: out = read_cookieless(in); break;
+    case Type::kQuarantineChange: out = read_quarantine_change(in); break;
     default: known = false;
   }
   if (!known) return fail(Code::kCorrupt, "a processed record of an unknown type");

@@ -17,6 +17,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "event/lane.h"
+#include "event/quarantine_change.h"
 
 namespace penstock::event {
 
@@ -30,6 +31,17 @@ std::string_view outcome_name(OutcomeKind kind);
 
 enum class PersonMode : uint8_t { kFull = 0, kPropertyless = 1, kForceUpgrade = 2 };
 std::string_view person_mode_name(PersonMode mode);
+
+/// Why a row has the person it has.
+enum class PersonWhy : uint8_t {
+  kUnknown = 0,             // an older version decided
+  kExisting = 1,            // its distinct id belonged to this person
+  kCreated = 2,             // nobody had the distinct id: the event made the person
+  kMerged = 3,              // an identify or alias brought its two ids together in this person
+  kPersonless = 4,          // no profile was asked for: the person that the distinct id would have
+  kPersonlessExisting = 5,  // the same, and the distinct id belongs to a person already
+};
+std::string_view person_why_name(PersonWhy why);
 
 /// Where the raw record lies.
 struct Source {
@@ -55,6 +67,7 @@ struct EventRow {
   /// Its rows are the Heatmap that follows; `events` gets none, and the rest here only says what
   /// it was (docs/decisions/0007-heatmaps.md).
   bool heatmap_only = false;
+  PersonWhy person_why = PersonWhy::kUnknown;
 };
 
 struct Outcome {
@@ -68,12 +81,17 @@ struct Outcome {
   std::optional<uint64_t> content_hash;
   int64_t received_ms = 0;  // capture's clock; its minute is the ledger's minute
   Source source;
-  bool redriven = false;    // the record came back from quarantine
-  std::string_view reason;  // for kDropped and kQuarantined: a tag such as "unknown_token"
-  std::string_view stage;   // for kQuarantined: the step that failed
-  std::string_view token;   // for kQuarantined
-  std::string_view raw;     // for kQuarantined: the raw record's bytes, unchanged
-  EventRow row;             // for kAccepted; in the replay lane only what identifies it
+  bool redriven = false;       // the record came back from quarantine
+  std::string_view reason;     // for kDropped and kQuarantined: a tag such as "unknown_token"
+  std::string_view stage;      // for kQuarantined: the step that failed
+  std::string_view token;      // for kQuarantined
+  std::string_view raw;        // for kQuarantined: the raw record's bytes, unchanged
+  std::string_view version{};  // for kQuarantined: of the code that decided
+  int64_t decided_ms = 0;      // 0: not known
+  uint32_t request = 0;        // RawRecord's
+  Uuid client_request{};       // RawRecord's
+  std::string_view quarantine_entry{};  // RawRecord's: this outcome takes the entry out
+  EventRow row;                         // for kAccepted; in the replay lane only what identifies it
 };
 
 /// Full new state of a person; the higher version wins. Message `clickhouse_person`.
@@ -224,9 +242,10 @@ struct CookielessChange {
   uint64_t version = 0;
 };
 
-using ProcessedRecord = std::variant<Outcome, PersonChange, DistinctIdChange, IngestionWarning,
-                                     ReplayBlock, LogEntry, Heatmap, GroupChange, GroupTypeChange,
-                                     PersonMerge, PersonCommandReport, CookielessChange>;
+using ProcessedRecord =
+    std::variant<Outcome, PersonChange, DistinctIdChange, IngestionWarning, ReplayBlock, LogEntry,
+                 Heatmap, GroupChange, GroupTypeChange, PersonMerge, PersonCommandReport,
+                 CookielessChange, QuarantineChange>;
 
 void encode(const ProcessedRecord& record, std::string& out);
 /// kCorrupt when the bytes are not a record of a known version.

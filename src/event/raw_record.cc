@@ -12,7 +12,9 @@ namespace {
 // older Penstock can read it.
 constexpr uint8_t kRawVersion = 1;
 constexpr uint8_t kRawVersion2 = 2;
+constexpr uint8_t kRawVersion3 = 3;
 constexpr uint8_t kRefusedVersion = 1;
+constexpr uint8_t kRefusedVersion2 = 2;
 constexpr uint8_t kRefusalCountVersion = 1;
 
 enum Flag : uint8_t {
@@ -24,23 +26,44 @@ enum Flag : uint8_t {
   kSentAt = 32,
 };
 
-enum Flag2 : uint8_t { kSkipHeatmap = 1 };
+enum Flag2 : uint8_t {
+  kSkipHeatmap = 1,
+  // Version 3: what follows the flags, in this order.
+  kDisposition = 2,
+  kRequest = 4,
+  kClientRequest = 8,
+  kEntry = 16,
+};
 
-bool needs_version_2(const RawRecord& r) {
-  return r.skip_heatmap || r.disposition != Disposition::kProcess;
+uint8_t version_of(const RawRecord& r) {
+  if (r.request != 0 || !r.client_request.is_nil() || !r.quarantine_entry.empty()) {
+    return kRawVersion3;
+  }
+  return r.skip_heatmap || r.disposition != Disposition::kProcess ? kRawVersion2 : kRawVersion;
 }
 
+bool is_disposed(const RawRecord& r) { return r.disposition != Disposition::kProcess; }
+
 const char* write(const RawRecord& r, FixedWriter w) {
-  const bool second = needs_version_2(r);
-  w.u8(second ? kRawVersion2 : kRawVersion);
+  const uint8_t version = version_of(r);
+  w.u8(version);
   w.u8(static_cast<uint8_t>((r.historical ? kHistorical : 0) | (r.cookieless ? kCookieless : 0) |
                             (r.skip_persons ? kSkipPersons : 0) | (r.redriven ? kRedriven : 0) |
                             (r.engage ? kEngage : 0) | (r.sent_at_ms ? kSentAt : 0)));
-  if (second) {
-    w.u8(r.skip_heatmap ? kSkipHeatmap : 0);
+  if (version == kRawVersion2) w.u8(r.skip_heatmap ? kSkipHeatmap : 0);
+  if (version == kRawVersion3) {
+    w.u8(static_cast<uint8_t>(
+        (r.skip_heatmap ? kSkipHeatmap : 0) | (is_disposed(r) ? kDisposition : 0) |
+        (r.request != 0 ? kRequest : 0) | (r.client_request.is_nil() ? 0 : kClientRequest) |
+        (r.quarantine_entry.empty() ? 0 : kEntry)));
+  }
+  if (version == kRawVersion2 || (version == kRawVersion3 && is_disposed(r))) {
     w.u8(static_cast<uint8_t>(r.disposition));
     w.bytes(r.reason);
   }
+  if (r.request != 0) w.u32(r.request);
+  if (!r.client_request.is_nil()) w.uuid(r.client_request);
+  if (!r.quarantine_entry.empty()) w.bytes(r.quarantine_entry);
   w.uuid(r.uuid);
   w.zigzag(r.project.value);
   w.i64(r.now_ms);
@@ -71,7 +94,14 @@ void encode(const RawRecord& r, std::string& out) {
 size_t encoded_size(const RawRecord& r) {
   constexpr size_t kFixed = 2 + 16 + 8;  // version, flags, uuid, now
   size_t size = kFixed + zigzag_size(r.project.value) + zigzag_size(r.timestamp_ms - r.now_ms);
-  if (needs_version_2(r)) size += 2 + bytes_size(r.reason);
+  const uint8_t version = version_of(r);
+  if (version != kRawVersion) size++;
+  if (version == kRawVersion2 || (version == kRawVersion3 && is_disposed(r))) {
+    size += 1 + bytes_size(r.reason);
+  }
+  if (r.request != 0) size += 4;
+  if (!r.client_request.is_nil()) size += 16;
+  if (!r.quarantine_entry.empty()) size += bytes_size(r.quarantine_entry);
   if (r.sent_at_ms) size += zigzag_size(*r.sent_at_ms - r.now_ms);
   return size + bytes_size(r.token) + bytes_size(r.distinct_id) + bytes_size(r.event) +
          bytes_size(r.ip) + bytes_size(r.session_id) + bytes_size(r.data);
@@ -80,19 +110,25 @@ size_t encoded_size(const RawRecord& r) {
 Result<RawRecord> decode_raw(std::string_view bytes) {
   ByteReader in(bytes);
   const uint8_t version = in.u8();
-  if (version != kRawVersion && version != kRawVersion2) {
+  if (version < kRawVersion || version > kRawVersion3) {
     return fail(Code::kCorrupt, "a raw record of an unknown version");
   }
   const uint8_t flags = in.u8();
   RawRecord r;
-  if (version == kRawVersion2) {
-    r.skip_heatmap = (in.u8() & kSkipHeatmap) != 0;
+  const uint8_t more = version == kRawVersion ? uint8_t{0} : in.u8();
+  r.skip_heatmap = (more & kSkipHeatmap) != 0;
+  if (version == kRawVersion2 || (more & kDisposition) != 0) {
     const uint8_t disposition = in.u8();
     if (disposition > static_cast<uint8_t>(Disposition::kQuarantine)) {
       return fail(Code::kCorrupt, "a raw record of an unknown disposition");
     }
     r.disposition = static_cast<Disposition>(disposition);
     r.reason = in.bytes();
+  }
+  if (version == kRawVersion3) {
+    if ((more & kRequest) != 0) r.request = in.u32();
+    if ((more & kClientRequest) != 0) r.client_request = in.uuid();
+    if ((more & kEntry) != 0) r.quarantine_entry = in.bytes();
   }
   r.uuid = in.uuid();
   r.project.value = in.zigzag();
@@ -134,18 +170,23 @@ void partition_key(const RawRecord& r, Lane lane, std::string& out) {
 
 void encode(const RefusedRecord& r, std::string& out) {
   ByteWriter w(out);
-  w.u8(kRefusedVersion);
+  const bool second = r.request != 0 || !r.client_request.is_nil();
+  w.u8(second ? kRefusedVersion2 : kRefusedVersion);
   w.uuid(r.uuid);
   w.i64(r.now_ms);
   w.varint(static_cast<uint64_t>(r.status));
   w.bytes(r.token);
   w.bytes(r.reason);
   w.bytes(r.path);
+  if (!second) return;
+  w.u32(r.request);
+  w.uuid(r.client_request);
 }
 
 Result<RefusedRecord> decode_refused(std::string_view bytes) {
   ByteReader in(bytes);
-  if (in.u8() != kRefusedVersion) {
+  const uint8_t version = in.u8();
+  if (version != kRefusedVersion && version != kRefusedVersion2) {
     return fail(Code::kCorrupt, "a refused record of an unknown version");
   }
   RefusedRecord r;
@@ -155,6 +196,10 @@ Result<RefusedRecord> decode_refused(std::string_view bytes) {
   r.token = in.bytes();
   r.reason = in.bytes();
   r.path = in.bytes();
+  if (version == kRefusedVersion2) {
+    r.request = in.u32();
+    r.client_request = in.uuid();
+  }
   if (!in.ok() || !in.at_end()) return fail(Code::kCorrupt, "a refused record with a wrong length");
   return r;
 }

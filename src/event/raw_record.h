@@ -45,6 +45,11 @@ struct RawRecord {
   bool skip_heatmap = false;  // heatmap data was split off at the edge already
   Disposition disposition = Disposition::kProcess;
   std::string_view reason;  // a tag such as "billing_limit_exceeded"; empty while kProcess
+  /// RequestId::number of the request that brought it; 0: not known.
+  uint32_t request = 0;
+  Uuid client_request;  // what the client called its request (Capture V1); nil: nothing
+  /// The quarantine entry (its 20 bytes) that a re-driven record came from.
+  std::string_view quarantine_entry;
 };
 
 /// Appends the encoded record to `out`.
@@ -67,6 +72,8 @@ struct RefusedRecord {
   std::string_view token;   // as far as known; may be empty
   std::string_view reason;  // a short tag: "missing_distinct_id", "invalid_json", …
   std::string_view path;
+  uint32_t request = 0;  // RequestId::number; 0: not known
+  Uuid client_request;   // as in RawRecord
 };
 void encode(const RefusedRecord& record, std::string& out);
 Result<RefusedRecord> decode_refused(std::string_view bytes);
