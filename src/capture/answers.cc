@@ -3,9 +3,10 @@
 namespace penstock::capture {
 namespace {
 
-constexpr std::string_view kOk =
-    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n"
-    "{\"status\":\"Ok\"}";
+constexpr std::string_view kOkHead = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
+constexpr std::string_view kOkTail = "Content-Length: 15\r\n\r\n{\"status\":\"Ok\"}";
+constexpr std::string_view kExposed = "Retry-After, X-Request-Id";
+constexpr size_t kOkBytes = 192;  // with a request id, without CORS headers
 constexpr std::string_view kRetryAfterSeconds = "1";
 
 }  // namespace
@@ -15,11 +16,17 @@ void add_cors(wire::Response& response, std::string_view origin) {
   auto& h = response.headers;
   h.emplace_back("access-control-allow-origin", origin);
   h.emplace_back("access-control-allow-credentials", "true");
-  h.emplace_back("access-control-expose-headers", "Retry-After");
+  h.emplace_back("access-control-expose-headers", kExposed);
   h.emplace_back("vary", "origin");
 }
 
+void add_request_id(wire::Response& response, const event::RequestId& request) {
+  if (request.number == 0) return;
+  response.headers.emplace_back("X-Request-Id", request.uuid().text());
+}
+
 void answer(wire::Responder& responder, const AnswerContext& context, wire::Response response) {
+  add_request_id(response, context.request);
   add_cors(response, context.origin);
   responder.send(std::move(response));
 }
@@ -28,16 +35,26 @@ void answer_ok(wire::Responder& responder, const AnswerContext& context) {
   if (context.beacon) {
     wire::Response response;
     response.status = 204;
+    add_request_id(response, context.request);
     add_cors(response, context.origin);
     return responder.send(std::move(response));
   }
-  if (context.origin.empty()) return responder.send_raw(kOk);
-  std::string text =
-      "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\naccess-control-allow-origin: ";
-  text += context.origin;
-  text +=
-      "\r\naccess-control-allow-credentials: true\r\naccess-control-expose-headers: Retry-After"
-      "\r\nvary: origin\r\nContent-Length: 15\r\n\r\n{\"status\":\"Ok\"}";
+  std::string text;
+  text.reserve(kOkBytes + (context.origin.empty() ? 0 : kOkBytes + context.origin.size()));
+  text += kOkHead;
+  if (context.request.number != 0) {
+    text += "X-Request-Id: ";
+    context.request.uuid().append_to(text);
+    text += "\r\n";
+  }
+  if (!context.origin.empty()) {
+    text += "access-control-allow-origin: ";
+    text += context.origin;
+    text += "\r\naccess-control-allow-credentials: true\r\naccess-control-expose-headers: ";
+    text += kExposed;
+    text += "\r\nvary: origin\r\n";
+  }
+  text += kOkTail;
   responder.send_raw(text);
 }
 
@@ -62,6 +79,7 @@ void answer_unavailable(wire::Responder& responder, const AnswerContext& context
   response.content_type = "text/plain; charset=utf-8";
   response.body = std::move(text) + "\n";
   response.headers.emplace_back("Retry-After", kRetryAfterSeconds);
+  add_request_id(response, context.request);
   add_cors(response, context.origin);
   responder.send(std::move(response));
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "event/request_id.h"
 #include "wire/http.h"
 
 namespace penstock::capture {
@@ -14,6 +15,7 @@ namespace penstock::capture {
 struct AnswerContext {
   std::string origin;  // empty: no CORS headers
   bool beacon = false;
+  event::RequestId request{};  // number 0: the answer names none
 };
 
 /// Any response, with the CORS headers of its request.
@@ -28,6 +30,8 @@ void answer_unavailable(wire::Responder& responder, const AnswerContext& context
 /// Without CORS headers when the context has lost the request's origin.
 void answer_preflight(wire::Responder& responder, const AnswerContext& context,
                       const wire::Request& request, std::string_view methods = "GET,POST,OPTIONS");
+/// The header X-Request-Id; nothing without a number.
+void add_request_id(wire::Response& response, const event::RequestId& request);
 /// What lets a page of `origin` read the answer; nothing when it is empty.
 void add_cors(wire::Response& response, std::string_view origin);
 

@@ -120,7 +120,7 @@ class Service : public CaptureService {
   }
 
   void handle(wire::Request& request, wire::Responder responder) override {
-    AnswerContext context{std::string(request.find("origin")), false};
+    AnswerContext context{std::string(request.find("origin")), false, {}};
     const auto inner = inner_path(request.path);
     if (!inner) return answer_text(responder, context, 404, "there is nothing here");
     request.path = *inner;
@@ -136,10 +136,14 @@ class Service : public CaptureService {
       return answer_preflight(responder, context, request,
                               is_v1(route) ? v1::kMethods : "GET,POST,OPTIONS");
     }
+    const bool asks = route == Route::kReadiness || route == Route::kLiveness ||
+                      route == Route::kMetrics || route == Route::kUnknown;
+    if (!asks) context.request = turn_.next_request(request.received_us / 1000);
     if (is_v1(route)) {
-      return v1_.handle(request, std::move(responder),
-                        {ready_, context.origin, client_address_.of(request), *projects_,
-                         route == Route::kV1Ai ? Endpoint::kAi : Endpoint::kEvents});
+      return v1_.handle(
+          request, std::move(responder),
+          {ready_, context.origin, client_address_.of(request), *projects_,
+           route == Route::kV1Ai ? Endpoint::kAi : Endpoint::kEvents, context.request.number});
     }
     const bool get = request.method == "GET" || request.method == "HEAD";
     if (!get && request.method != "POST") {
@@ -253,6 +257,7 @@ class Service : public CaptureService {
     const int64_t now_ms = request.received_us / 1000;
     const catalog::Project* project = projects_->find_token(batch.token);
     restrict_origin(context, project);
+    const uint32_t number = context.request.number;
     if (const Status room = turn_.room(project, request.body->size()); !room) {
       metrics().unavailable.add();
       return answer_unavailable(responder, context, room.error().message);
@@ -279,6 +284,7 @@ class Service : public CaptureService {
       const ParsedEvent& e = batch.events[i];
       event::RawRecord record = make_record(e, batch, sent_at_ms, now_ms);
       record.project = project == nullptr ? ProjectId{} : project->id;
+      record.request = number;
       record.ip = e.internal ? "127.0.0.1" : ip;
       if (too_large(e)) {
         // One giant among others is dropped, so that its neighbours get through; its name may be
@@ -344,6 +350,7 @@ class Service : public CaptureService {
     record.sent_at_ms = time.sent_at_ms;
     record.timestamp_ms = event::corrected_timestamp_ms(time);
     record.ip = client_address_.of(request);
+    record.request = context.request.number;
     record.data = data;
     if (event::encoded_size(record) > options_.replay_message_bytes_max) {
       return refuse(request, responder, context,
@@ -413,7 +420,7 @@ class Service : public CaptureService {
               const AnswerContext& context, const Refusal& refusal, std::string_view text,
               const catalog::Project* project = nullptr) {
     metrics().refused.add();
-    turn_.note_refused(request, refusal.status, refusal.tag, text);
+    turn_.note_refused(request, refusal.status, refusal.tag, text, context.request.number);
     refusals_.note(project != nullptr ? project : project_of(request, text),
                    {refusal.tag, refusal.status, request.path, refusal.message});
     answer_text(responder, context, refusal.status, refusal.message);

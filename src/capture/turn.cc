@@ -1,6 +1,7 @@
 #include "capture/turn.h"
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
 
 #include "base/codec.h"
@@ -39,6 +40,9 @@ Turn::Turn(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log, ledger
     partitions_ = static_cast<int32_t>(bounds->size());
   }
   for (Lane& lane : lanes_) lane.parts.resize(static_cast<size_t>(partitions_));
+  std::array<uint8_t, sizeof request_number_> random{};
+  runtime.random().fill(random);
+  std::memcpy(&request_number_, random.data(), random.size());
 }
 
 bool Turn::fits(size_t record_bytes) { return record_bytes + kRestBytesMax <= log::kBatchBytesMax; }
@@ -254,7 +258,7 @@ void Turn::add_refused(const event::RefusedRecord& record) {
 }
 
 void Turn::note_refused(const wire::Request& request, int status, std::string_view tag,
-                        std::string_view text) {
+                        std::string_view text, uint32_t number, const Uuid& client) {
   const int64_t now_ms = request.received_us / 1000;
   size_t found = 0;
   for (size_t at = text.find("\"uuid\"");
@@ -267,7 +271,11 @@ void Turn::note_refused(const wire::Request& request, int status, std::string_vi
     const auto uuid = Uuid::parse(text.substr(open + 1, close - open - 1));
     if (!uuid) continue;
     found++;
-    add_refused({*uuid, now_ms, status, {}, tag, request.path});
+    add_refused({*uuid, now_ms, status, {}, tag, request.path, number, client});
+  }
+  // Whoever has the request's id alone is answered too.
+  if (found == 0 && number != 0) {
+    add_refused({{}, now_ms, status, {}, tag, request.path, number, client});
   }
 }
 

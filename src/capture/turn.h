@@ -19,6 +19,7 @@
 #include "catalog/catalog.h"
 #include "event/lane.h"
 #include "event/raw_record.h"
+#include "event/request_id.h"
 #include "ledger/ledger.h"
 #include "log/log.h"
 #include "wire/http.h"
@@ -74,7 +75,12 @@ class Turn {
   void add_refused(const event::RefusedRecord& record);
   /// The same for every uuid that `text`, whatever it is, seems to hold.
   void note_refused(const wire::Request& request, int status, std::string_view tag,
-                    std::string_view text);
+                    std::string_view text, uint32_t number = 0, const Uuid& client = {});
+  /// The id of a request that comes now.
+  event::RequestId next_request(int64_t now_ms) {
+    if (++request_number_ == 0) ++request_number_;
+    return {now_ms, request_number_};
+  }
 
   bool idle() const { return requests_waiting_ == 0; }
   void when_idle(runtime::Task done);
@@ -123,6 +129,7 @@ class Turn {
   int64_t refused_second_ = 0;
   size_t refused_this_second_ = 0;
   size_t requests_waiting_ = 0, bytes_waiting_ = 0;
+  uint32_t request_number_ = 0;  // begins anywhere, so that shards differ
   bool scheduled_ = false;
   std::vector<runtime::Task> idle_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

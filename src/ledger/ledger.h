@@ -38,6 +38,9 @@ struct LedgerKey {
   auto operator<=>(const LedgerKey&) const = default;
 };
 
+/// The minute of a time of receipt.
+constexpr int64_t minute_of(int64_t ms) { return ms >= 0 ? ms / 60'000 : (ms - 59'999) / 60'000; }
+
 struct LedgerCounts {
   uint64_t received = 0;
   uint64_t accepted = 0;  // decided to become a row; stored or on its way
@@ -94,6 +97,7 @@ struct AcceptedBefore {
 
 /// One line of an event's story. Several: duplicates, refusals, re-drives of the same uuid.
 struct TraceEntry {
+  Uuid uuid;  // of the event; nil: a refused request that named none
   /// refused, in_flight (`stage` says where it waits), stored, dropped, quarantined or redriven.
   std::string state;
   ProjectId project;
@@ -104,17 +108,76 @@ struct TraceEntry {
   int status = 0;                  // HTTP status of a refusal
   uint64_t duplicates = 0;         // later copies that were dropped
   int64_t last_duplicate_ms = 0;
+  /// Where its outcome lies in the processed partition of its source's number.
+  std::optional<Offset> processed;
+  std::string quarantine_id;  // of one in quarantine
+  std::string by;             // who discarded it
+  int64_t changed_ms = 0;     // when it left quarantine; 0: it did not
+  Uuid request;               // of a refusal, when known
 };
 
 struct QuarantineEntry {
-  std::string id;  // opaque; names the entry for `take_quarantined` and the API
+  std::string id;  // opaque; names the entry for the API
   ProjectId project;
   std::string token, reason, stage;
   Uuid uuid;
   int64_t received_ms = 0;
   event::Source source;
-  std::string raw;  // the raw record's bytes
+  std::string raw;         // the raw record's bytes
+  std::string version;     // of the code that put it there; empty: an older one
+  int64_t decided_ms = 0;  // when; 0: an older version
+  Offset processed;        // of its outcome
+  std::string edited;      // the event's text that an operator put in its place; or empty
+  std::string edited_by;
+  int64_t edited_ms = 0;
 };
+
+/// A re-drive that an operator asked for.
+struct RedriveJob {
+  Uuid id;  // of the command that began it
+  ProjectId project;
+  std::string who;
+  std::string body;   // JSON: select, per_second, total, positions
+  std::string state;  // "running", "done" or "stopped"
+  int64_t began_ms = 0, ended_ms = 0;
+};
+
+/// How many events of a range had one outcome.
+struct DecidedCount {
+  ProjectId project;  // as LedgerKey
+  event::OutcomeKind kind = event::OutcomeKind::kAccepted;
+  std::string reason;
+  uint64_t count = 0;
+};
+/// Where outcomes of one minute and lane lie together; other records may lie between them.
+struct DecidedRange {
+  int64_t minute = 0;
+  event::Lane lane = event::Lane::kMain;
+  Partition partition;  // of `processed`
+  Offset from, to;
+  int64_t first_ms = 0, last_ms = 0;  // times of receipt
+  std::vector<DecidedCount> counts;
+};
+/// A place in their order: minutes newest first, then lane, partition, offset.
+struct DecidedPlace {
+  int64_t minute = 0;
+  event::Lane lane = event::Lane::kMain;
+  Partition partition;
+  Offset offset;
+};
+
+/// What is known of a request by the id that the client gave it or that it was answered with.
+struct RequestHits {
+  std::vector<TraceEntry> refused;
+  std::vector<int64_t> received_ms;  // when events came under the client's own id
+};
+
+/// The books looked through for what cannot be.
+struct LedgerAudit {
+  uint64_t rows = 0;
+  std::vector<std::string> wrong;  // at most kAuditFindingsMax
+};
+inline constexpr size_t kAuditFindingsMax = 20;
 
 struct QuarantineUsage {
   uint64_t entries = 0, bytes = 0;
@@ -125,6 +188,8 @@ struct LedgerOptions {
   uint64_t quarantine_bytes_max = 1U << 30;
   /// Refusals kept for `trace`; the oldest make room.
   uint64_t refused_kept_max = 1'000'000;
+  /// False: only what dedup needs is kept. For measuring what the rest costs; a server has it on.
+  bool books = true;
 };
 
 /// Records of one processed partition, in order, the first at `base`.
@@ -181,14 +246,31 @@ class Ledger {
                                               int64_t to_minute, size_t rows_max) const = 0;
   virtual Result<LedgerCounts> totals(std::optional<ProjectId> project) const = 0;
   virtual LedgerBalance balance(const log::Log& log) const = 0;
+  /// Looks through the rows from `from_minute` on; without it, through all of them, and whether
+  /// they sum up to the totals. Takes no lock: a large scan disturbs nobody.
+  virtual Result<LedgerAudit> audit(std::optional<int64_t> from_minute) const = 0;
+  /// Where the outcomes of minutes in [from, to) lie, beginning behind `after`; until `visit`
+  /// answers false. What the log has deleted is left out sooner or later.
+  virtual Status visit_decided(int64_t from_minute, int64_t to_minute,
+                               const std::optional<DecidedPlace>& after,
+                               const std::function<bool(const DecidedRange&)>& visit) const = 0;
+  /// Whether the accepted event whose outcome lies there is a row.
+  virtual bool stored(Partition partition, Offset processed) const = 0;
 
   virtual Result<std::vector<TraceEntry>> trace(const Uuid& uuid) const = 0;
+  virtual Result<RequestHits> request(const Uuid& request) const = 0;
   /// Entries of a token (empty: all), oldest first, after `after_id`; an answer may be shorter
   /// than asked, and is empty only at the end.
   virtual Result<std::vector<QuarantineEntry>> quarantined(std::string_view token,
                                                            std::string_view after_id,
                                                            size_t entries_max) const = 0;
-  /// The entries were appended again and are durable: they leave quarantine.
+  virtual Result<std::optional<QuarantineEntry>> quarantine_entry(std::string_view id) const = 0;
+  /// Ingest: which of these (event::RawRecord::quarantine_entry) are in quarantine.
+  virtual Result<std::vector<bool>> in_quarantine(
+      const std::vector<std::string_view>& entries) const = 0;
+  /// Those that run, then the ended ones, newest first, at most `jobs_max`.
+  virtual Result<std::vector<RedriveJob>> redrive_jobs(size_t jobs_max) const = 0;
+  /// These leave quarantine at once, whatever the log says of them: for erasing a person.
   virtual Status take_quarantined(const std::vector<std::string>& ids) = 0;
   virtual QuarantineUsage quarantine_usage() const = 0;
 

@@ -211,7 +211,9 @@ TEST_F(RecoverTest, FindsWhatWaitsUndecided) {
   append_raw(2);
   for (const auto& [n, expected] : {std::pair<int64_t, size_t>{1, 0}, {2, 1}, {9, 0}}) {
     bool done = false;
-    scan_undecided(*log_, loop_, uuid_of(n), [&](const Result<std::vector<TraceEntry>>& found) {
+    const UndecidedQuery query{
+        .matches = [n](const event::RawRecord& raw, Lane) { return raw.uuid == uuid_of(n); }};
+    scan_undecided(*log_, loop_, query, [&](const Result<std::vector<TraceEntry>>& found) {
       done = true;
       ASSERT_TRUE(found.has_value());
       ASSERT_EQ(found->size(), expected) << n;

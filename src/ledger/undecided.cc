@@ -12,9 +12,8 @@ namespace {
 struct Search {
   log::Log& log;
   runtime::Loop& loop;
-  Uuid uuid;
+  UndecidedQuery query;
   UndecidedDone done;
-  int64_t records_max;
   std::vector<TraceEntry> found;
   size_t lane = 0;
 };
@@ -25,8 +24,10 @@ Status visit(Search& search, event::Lane lane, const log::ScanSlice& slice) {
   for (size_t i = 0; i < slice.records.size(); i++) {
     const auto raw = event::decode_raw(slice.records[i]);
     if (!raw) return std::unexpected(raw.error());
-    if (raw->uuid != search.uuid) continue;
+    if (search.found.size() >= search.query.found_max) break;
+    if (!search.query.matches(*raw, lane)) continue;
     TraceEntry entry;
+    entry.uuid = raw->uuid;
     entry.state = "in_flight";
     entry.stage = lane == event::Lane::kReplay ? "replay" : "ingest";
     entry.project = raw->project;
@@ -48,7 +49,8 @@ void search_lane(const std::shared_ptr<Search>& search) {
     for (const log::PartitionBounds& b : *bounds) {
       const int64_t decided = search->log.last_sequence(std::string(event::kTopicProcessed),
                                                         b.partition, event::ingest_producer(lane));
-      const int64_t from = std::max({decided, b.start.value, b.end.value - search->records_max});
+      const int64_t from =
+          std::max({decided, b.start.value, b.end.value - search->query.records_max});
       ranges.push_back({b.partition, {from}, b.end});
     }
   }
@@ -63,10 +65,9 @@ void search_lane(const std::shared_ptr<Search>& search) {
 
 }  // namespace
 
-void scan_undecided(log::Log& log, runtime::Loop& loop, const Uuid& uuid, UndecidedDone done,
-                    int64_t records_max) {
+void scan_undecided(log::Log& log, runtime::Loop& loop, UndecidedQuery query, UndecidedDone done) {
   auto search =
-      std::make_shared<Search>(Search{log, loop, uuid, std::move(done), records_max, {}, 0});
+      std::make_shared<Search>(Search{log, loop, std::move(query), std::move(done), {}, 0});
   search_lane(search);
 }
 

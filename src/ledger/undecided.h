@@ -1,7 +1,8 @@
-// scan_undecided: is an event among those that were captured and not decided yet?
+// scan_undecided: which events were captured and are not decided yet?
 //
-// Reads the raw topics from where ingest stands to their end, on `loop`; used when a trace finds
-// nothing. The Log must outlive it. Failure: the log's.
+// Reads the raw topics from where ingest stands to their end, on `loop`: for a trace that finds
+// nothing, for a request, for what is in flight in a minute. The Log must outlive it. Failure: the
+// log's.
 #pragma once
 
 #include <functional>
@@ -17,9 +18,14 @@ namespace penstock::ledger {
 
 using UndecidedDone = std::move_only_function<void(Result<std::vector<TraceEntry>>)>;
 
+struct UndecidedQuery {
+  std::function<bool(const event::RawRecord&, event::Lane)> matches;
+  size_t found_max = 1000;
+  int64_t records_max = 200'000;
+};
+
 /// Entries have state "in_flight" and the consumer of their lane as stage. More than `records_max`
-/// waiting records in a lane are looked at from the newest `records_max` on.
-void scan_undecided(log::Log& log, runtime::Loop& loop, const Uuid& uuid, UndecidedDone done,
-                    int64_t records_max = 200'000);
+/// waiting records in a partition are looked at from the newest `records_max` on.
+void scan_undecided(log::Log& log, runtime::Loop& loop, UndecidedQuery query, UndecidedDone done);
 
 }  // namespace penstock::ledger

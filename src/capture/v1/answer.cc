@@ -17,6 +17,7 @@ void add_echo(wire::Response& response, const RequestEcho& echo) {
   if (!echo.request_id.empty()) {
     response.headers.emplace_back("PostHog-Request-Id", echo.request_id);
   }
+  add_request_id(response, echo.request);
   add_cors(response, echo.origin);
 }
 
@@ -24,10 +25,12 @@ bool may_come_again(int status) { return status == 408 || status == 429 || statu
 
 }  // namespace
 
-RequestEcho echo_of(const wire::Request& request, std::string_view origin) {
+RequestEcho echo_of(const wire::Request& request, std::string_view origin, uint32_t number) {
   const std::string_view id = request.find("posthog-request-id");
-  return {std::string(origin), Uuid::parse(id) ? std::string(id) : std::string(),
-          request.received_us / 1000};
+  return {std::string(origin),
+          Uuid::parse(id) ? std::string(id) : std::string(),
+          request.received_us / 1000,
+          {request.received_us / 1000, number}};
 }
 
 void Results::send(wire::Responder& responder, uint8_t failed_lanes) {

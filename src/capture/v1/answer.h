@@ -32,8 +32,9 @@ struct RequestEcho {
   std::string origin;      // empty: no CORS headers
   std::string request_id;  // empty: it had none that is a UUID
   int64_t now_ms = 0;
+  event::RequestId request{};  // what we call it
 };
-RequestEcho echo_of(const wire::Request& request, std::string_view origin);
+RequestEcho echo_of(const wire::Request& request, std::string_view origin, uint32_t number);
 
 class Results : public Reply {
  public:

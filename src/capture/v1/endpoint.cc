@@ -59,7 +59,7 @@ bool is_illegal_id(std::string_view id) {
 
 void EventsEndpoint::handle(wire::Request& request, wire::Responder responder,
                             const Arrival& arrival) {
-  RequestEcho echo = echo_of(request, arrival.origin);
+  RequestEcho echo = echo_of(request, arrival.origin, arrival.request);
   if (request.method != "POST") {
     return answer_error(responder, echo, {405, "method_not_allowed", "use POST"});
   }
@@ -136,6 +136,8 @@ void EventsEndpoint::accept(const wire::Request& request, wire::Responder respon
   facts.now_ms = request.received_us / 1000;
   facts.client_ms = head.client_ms;
   facts.historical = batch.historical;
+  facts.request = echo.request.number;
+  facts.client_request = Uuid::parse(echo.request_id).value_or(Uuid{});
   auto waiting = make_recycled<Waiting>();
   waiting->received_us = request.received_us;
   waiting->responder = std::move(responder);
@@ -191,7 +193,8 @@ void EventsEndpoint::refuse(const wire::Request& request, wire::Responder& respo
                             const RequestEcho& echo, const catalog::Project* project,
                             const Refusal& refusal, std::string_view text) {
   metrics().refused.add();
-  turn_.note_refused(request, refusal.status, refusal.tag, text);
+  turn_.note_refused(request, refusal.status, refusal.tag, text, echo.request.number,
+                     Uuid::parse(echo.request_id).value_or(Uuid{}));
   refusals_.note(project, {refusal.tag, refusal.status, request.path, refusal.message});
   answer_error(responder, echo, refusal);
 }

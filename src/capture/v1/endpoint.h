@@ -30,6 +30,7 @@ struct Arrival {
   std::string_view ip;      // the client's
   const catalog::Snapshot& projects;
   Endpoint endpoint = Endpoint::kEvents;
+  uint32_t request = 0;  // event::RequestId::number
 };
 
 class EventsEndpoint {

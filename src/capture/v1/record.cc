@@ -101,6 +101,8 @@ event::RawRecord RecordMaker::make(const BatchEvent& e, const RequestFacts& fact
   record.distinct_id = cut_bytes(e.distinct_id.value, kDistinctIdBytesMax);
   record.ip = facts.ip;
   record.historical = facts.historical;
+  record.request = facts.request;
+  record.client_request = facts.client_request;
   record.session_id = e.session_id.raw.empty() ? e.property_session_id : e.session_id.value;
   record.cookieless = e.options.cookieless.value_or(e.property_cookieless);
   if (!e.drop.empty()) {

@@ -23,6 +23,8 @@ struct RequestFacts {
   std::string_view token, ip;
   int64_t now_ms = 0, client_ms = 0;
   bool historical = false;
+  uint32_t request = 0;   // event::RequestId::number
+  Uuid client_request{};  // PostHog-Request-Id
 };
 
 class RecordMaker {

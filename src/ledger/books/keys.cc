@@ -199,6 +199,92 @@ std::string quarantine_usage_key(std::string_view token) {
   return out;
 }
 
+std::string range_scan_from(int64_t minute) {
+  std::string out(1, kRangePrefix);
+  put_be64(out, inverted(minute));
+  return out;
+}
+std::string range_scan_after(const DecidedPlace& place) {
+  std::string out = range_scan_from(place.minute);
+  put_place(out, {place.lane, place.partition, place.offset});
+  return out;
+}
+std::string range_key(const DecidedRange& range) {
+  return range_scan_after({range.minute, range.lane, range.partition, range.from});
+}
+
+std::string encode_range(const DecidedRange& range) {
+  std::string out;
+  ByteWriter w(out);
+  w.zigzag(range.to.value - range.from.value);
+  w.zigzag(range.first_ms);
+  w.zigzag(range.last_ms - range.first_ms);
+  w.varint(range.counts.size());
+  for (const DecidedCount& c : range.counts) {
+    w.zigzag(c.project.value);
+    w.u8(static_cast<uint8_t>(c.kind));
+    w.bytes(c.reason);
+    w.varint(c.count);
+  }
+  return out;
+}
+
+bool decode_range(std::string_view key, std::string_view value, DecidedRange& out) {
+  constexpr size_t kKeyBytes = 1 + 8 + 1 + 4 + 8;
+  if (key.size() != kKeyBytes) return false;
+  out.minute = unbiased(~get_be64(key.substr(1)));
+  out.lane = static_cast<event::Lane>(key[9]);
+  out.partition = {static_cast<int32_t>(get_be32(key.substr(10)))};
+  out.from = {unbiased(get_be64(key.substr(14)))};
+  ByteReader r(value);
+  out.to = {out.from.value + r.zigzag()};
+  out.first_ms = r.zigzag();
+  out.last_ms = out.first_ms + r.zigzag();
+  out.counts.clear();
+  const uint64_t n = r.varint();
+  for (uint64_t i = 0; i < n && r.ok(); i++) {
+    DecidedCount& c = out.counts.emplace_back();
+    c.project = {r.zigzag()};
+    c.kind = static_cast<event::OutcomeKind>(r.u8());
+    c.reason = r.bytes();
+    c.count = r.varint();
+  }
+  return r.ok() && r.at_end();
+}
+
+std::string request_prefix(const Uuid& request) { return with_uuid(kRequestPrefix, request); }
+std::string request_key(const Uuid& request, char kind, int64_t place) {
+  std::string out = request_prefix(request);
+  out.push_back(kind);
+  put_be64(out, biased(place));
+  return out;
+}
+int64_t request_place(std::string_view key) {
+  constexpr size_t kPlaceAt = 1 + 16 + 1;
+  return key.size() == kPlaceAt + 8 ? unbiased(get_be64(key.substr(kPlaceAt))) : 0;
+}
+
+std::string redrive_job_key(const Uuid& command) { return with_uuid(kRedriveJob, command); }
+std::string encode_job(const RedriveJob& job) {
+  std::string out;
+  ByteWriter w(out);
+  w.uuid(job.id);
+  w.zigzag(job.project.value);
+  for (const std::string* s : {&job.who, &job.body, &job.state}) w.bytes(*s);
+  w.zigzag(job.began_ms);
+  w.zigzag(job.ended_ms);
+  return out;
+}
+bool decode_job(std::string_view bytes, RedriveJob& out) {
+  ByteReader r(bytes);
+  out.id = r.uuid();
+  out.project = {r.zigzag()};
+  for (std::string* s : {&out.who, &out.body, &out.state}) *s = r.bytes();
+  out.began_ms = r.zigzag();
+  out.ended_ms = r.zigzag();
+  return r.ok() && r.at_end();
+}
+
 std::string encode_counts(const LedgerCounts& c) {
   std::string out;
   ByteWriter w(out);
@@ -271,6 +357,11 @@ std::string encode_other(const OtherEntry& e) {
   put_source(w, e.source);
   w.zigzag(e.status);
   for (const std::string* s : {&e.reason, &e.stage, &e.event, &e.distinct_id}) w.bytes(*s);
+  w.zigzag(e.processed ? e.processed->value : -1);
+  w.bytes(e.quarantine_id);
+  w.bytes(e.by);
+  w.zigzag(e.changed_ms);
+  w.uuid(e.request);
   return out;
 }
 
@@ -282,6 +373,13 @@ bool decode_other(std::string_view bytes, OtherEntry& out) {
   out.source = get_source(r);
   out.status = static_cast<int>(r.zigzag());
   for (std::string* s : {&out.reason, &out.stage, &out.event, &out.distinct_id}) *s = r.bytes();
+  if (r.at_end()) return r.ok();
+  const int64_t processed = r.zigzag();
+  if (processed >= 0) out.processed = {processed};
+  out.quarantine_id = r.bytes();
+  out.by = r.bytes();
+  out.changed_ms = r.zigzag();
+  out.request = r.uuid();
   return r.ok() && r.at_end();
 }
 
@@ -295,6 +393,11 @@ std::string encode_quarantine(const QuarantineData& d) {
   w.uuid(d.uuid);
   w.zigzag(d.received_ms);
   for (const std::string* s : {&d.token, &d.reason, &d.stage, &d.raw}) w.bytes(*s);
+  w.bytes(d.version);
+  w.zigzag(d.decided_ms);
+  w.bytes(d.edited);
+  w.bytes(d.edited_by);
+  w.zigzag(d.edited_ms);
   return out;
 }
 
@@ -307,6 +410,12 @@ bool decode_quarantine(std::string_view bytes, QuarantineData& out) {
   out.uuid = r.uuid();
   out.received_ms = r.zigzag();
   for (std::string* s : {&out.token, &out.reason, &out.stage, &out.raw}) *s = r.bytes();
+  if (r.at_end()) return r.ok();
+  out.version = r.bytes();
+  out.decided_ms = r.zigzag();
+  out.edited = r.bytes();
+  out.edited_by = r.bytes();
+  out.edited_ms = r.zigzag();
   return r.ok() && r.at_end();
 }
 

@@ -22,6 +22,10 @@ inline constexpr char kRefusedRing = 'r';      // refused offset → key under k
 inline constexpr char kQuarantineData = 'q';   // quarantine id → token, reason, stage, raw
 inline constexpr char kQuarantineToken = 'k';  // token, NUL, quarantine id → size
 inline constexpr char kQuarantineUsage = 'u';  // token → entries, bytes
+inline constexpr char kRangePrefix = 'b';      // inverted minute, lane, partition, from → range
+inline constexpr char kRequestPrefix = 'i';    // request, kind, place → see request_key
+inline constexpr char kRedriveJob = 'j';       // command → RedriveJob
+inline constexpr char kLeftEarly = 'g';        // quarantine id → how it left before it came
 
 enum class PositionKind : char {
   kReceived = 'r',  // raw topics: counted as received
@@ -62,6 +66,24 @@ std::string quarantine_token_prefix(std::string_view token);
 std::string quarantine_token_key(std::string_view token, std::string_view id_bytes);
 std::string quarantine_usage_key(std::string_view token);
 
+std::string range_key(const DecidedRange& range);
+/// The first key of the ranges behind a place, and of a minute's.
+std::string range_scan_after(const DecidedPlace& place);
+std::string range_scan_from(int64_t minute);
+std::string encode_range(const DecidedRange& range);
+bool decode_range(std::string_view key, std::string_view value, DecidedRange& out);
+
+/// `kind` 'c': events came under the client's own id at the time `place`, nothing more is kept.
+/// 'r': a refusal at the offset `place` of the refused topic; the value is an OtherEntry.
+std::string request_key(const Uuid& request, char kind, int64_t place);
+std::string request_prefix(const Uuid& request);
+/// The place in such a key.
+int64_t request_place(std::string_view key);
+
+std::string redrive_job_key(const Uuid& command);
+std::string encode_job(const RedriveJob& job);
+bool decode_job(std::string_view bytes, RedriveJob& out);
+
 std::string encode_counts(const LedgerCounts& counts);
 bool decode_counts(std::string_view bytes, LedgerCounts& out);
 
@@ -91,6 +113,12 @@ struct OtherEntry {
   event::Source source{};
   int status = 0;
   std::string reason{}, stage{}, event{}, distinct_id{};
+  // Not in entries of older versions:
+  std::optional<Offset> processed{};
+  std::string quarantine_id{};  // 20 bytes
+  std::string by{};
+  int64_t changed_ms = 0;
+  Uuid request{};
 };
 std::string encode_other(const OtherEntry& entry);
 bool decode_other(std::string_view bytes, OtherEntry& out);
@@ -101,6 +129,11 @@ struct QuarantineData {
   Uuid uuid;
   int64_t received_ms = 0;
   std::string token, reason, stage, raw;
+  // Not in entries of older versions:
+  std::string version{};
+  int64_t decided_ms = 0;
+  std::string edited{}, edited_by{};
+  int64_t edited_ms = 0;
 };
 std::string encode_quarantine(const QuarantineData& data);
 bool decode_quarantine(std::string_view bytes, QuarantineData& out);

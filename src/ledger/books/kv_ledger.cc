@@ -13,12 +13,14 @@ namespace {
 constexpr size_t kCountsInMemoryMax = 4096;
 /// Outcomes that arrived before capture's report; far more than a loop turn can hold back.
 constexpr size_t kCountedEarlyMax = 65'536;
+/// Checkpoints come every second; what the log has deleted is looked for every ten minutes.
+constexpr int64_t kCheckpointsPerPrune = 600;
+/// Copies of an event that `trace` can place; the rest are counted.
+constexpr uint64_t kDuplicatesKept = 20;
 
 Counter processed_metric{"penstock_ledger_outcomes_total", "Outcomes counted by the ledger."};
 Counter failures_metric{"penstock_ledger_write_failures_total", "Ledger writes that failed."};
 Gauge quarantine_metric{"penstock_ledger_quarantine_bytes", "Bytes of events in quarantine."};
-
-int64_t minute_of(int64_t ms) { return ms >= 0 ? ms / 60'000 : (ms - 59'999) / 60'000; }
 
 }  // namespace
 
@@ -37,6 +39,7 @@ void KvLedger::received(event::Lane lane, const std::vector<log::Appended>& appe
                         const std::vector<uint32_t>& record_counts,
                         const std::vector<Received>& counts) {
   PENSTOCK_ASSERT(appended.size() == record_counts.size());
+  if (!options_.books) return;
   const std::lock_guard lock(mutex_);
   std::map<LedgerKey, LedgerCounts> delta;
   for (const Received& r : counts) delta[r.key].received += r.count;
@@ -95,8 +98,15 @@ Status KvLedger::stage_slice(Staged& staged, const ProcessedSlice& slice) {
   for (int64_t at = applied.next(); at < end; at++) {
     const std::string_view bytes = (*slice.records)[static_cast<size_t>(at - slice.base.value)];
     PENSTOCK_TRY(const event::ProcessedRecord record, event::decode_processed(bytes));
+    if (const auto* change = std::get_if<event::QuarantineChange>(&record)) {
+      PENSTOCK_CHECK(add_change(staged, *change));
+    }
     const auto* outcome = std::get_if<event::Outcome>(&record);
     if (outcome == nullptr) continue;
+    if (!options_.books) {
+      PENSTOCK_CHECK(add_for_dedup(staged, {at}, *outcome));
+      continue;
+    }
     if (Status s = add_outcome(staged, slice.partition, {at}, *outcome); !s) return s;
   }
   applied.add(applied.next(), end);
@@ -117,18 +127,27 @@ Status KvLedger::add_outcome(Staged& staged, Partition partition, Offset at,
   }
   auto [decided, fresh] = staged.positions.decided.try_emplace(raw, OffsetSet(received.base()));
   decided->second.add(raw_offset, raw_offset + 1);
+  add_to_range(staged, key, partition, at, outcome);
+  if (!outcome.client_request.is_nil()) {
+    staged.requests.insert(request_key(outcome.client_request, 'c', outcome.received_ms));
+  }
+  if (!outcome.quarantine_entry.empty()) {
+    PENSTOCK_CHECK(leave(staged, outcome.quarantine_entry,
+                         {.state = "redriven", .at_ms = outcome.decided_ms}));
+  }
   switch (outcome.kind) {
     case event::OutcomeKind::kAccepted: counts.accepted++; return add_accepted(staged, at, outcome);
     case event::OutcomeKind::kDuplicate:
       counts.deduplicated++;
-      return add_duplicate(staged, outcome);
+      return add_duplicate(staged, at, outcome);
     case event::OutcomeKind::kDropped: {
       counts.dropped[std::string(outcome.reason)]++;
       const OtherEntry entry{.state = "dropped",
                              .project = outcome.project,
                              .received_ms = outcome.received_ms,
                              .source = outcome.source,
-                             .reason = std::string(outcome.reason)};
+                             .reason = std::string(outcome.reason),
+                             .processed = at};
       staged.batch.put(other_key(outcome.uuid, 'o', outcome.source), encode_other(entry));
       return {};
     }
@@ -138,6 +157,14 @@ Status KvLedger::add_outcome(Staged& staged, Partition partition, Offset at,
       return {};
   }
   return fail(Code::kCorrupt, "a processed record has an unknown outcome");
+}
+
+Status KvLedger::add_for_dedup(Staged& staged, Offset at, const event::Outcome& outcome) {
+  if (outcome.kind != event::OutcomeKind::kAccepted) return {};
+  staged.accepted.insert_or_assign(
+      accepted_key(outcome.uuid, outcome.project),
+      AcceptedEntry{.content_hash = outcome.content_hash, .processed = at});
+  return {};
 }
 
 Status KvLedger::add_accepted(Staged& staged, Offset at, const event::Outcome& outcome) {
@@ -162,7 +189,7 @@ Status KvLedger::add_accepted(Staged& staged, Offset at, const event::Outcome& o
   return {};
 }
 
-Status KvLedger::add_duplicate(Staged& staged, const event::Outcome& outcome) {
+Status KvLedger::add_duplicate(Staged& staged, Offset at, const event::Outcome& outcome) {
   std::string key = accepted_key(outcome.uuid, outcome.project);
   auto it = staged.accepted.find(key);
   if (it == staged.accepted.end()) {
@@ -179,81 +206,15 @@ Status KvLedger::add_duplicate(Staged& staged, const event::Outcome& outcome) {
     }
     it = staged.accepted.emplace(std::move(key), std::move(entry)).first;
   }
-  it->second.duplicates++;
+  if (it->second.duplicates++ < kDuplicatesKept) {
+    const OtherEntry copy{.state = "duplicate",
+                          .project = outcome.project,
+                          .received_ms = outcome.received_ms,
+                          .source = outcome.source,
+                          .processed = at};
+    staged.batch.put(other_key(outcome.uuid, 'o', outcome.source), encode_other(copy));
+  }
   it->second.last_duplicate_ms = outcome.received_ms;
-  return {};
-}
-
-QuarantineUsage KvLedger::usage_of(const Staged& staged, std::string_view token) const {
-  if (auto it = staged.usage.find(token); it != staged.usage.end()) return it->second;
-  if (auto it = usage_.find(token); it != usage_.end()) return it->second;
-  return {};
-}
-
-void KvLedger::add_quarantined(Staged& staged, Partition partition, Offset at,
-                               const event::Outcome& outcome) {
-  const QuarantineId id{outcome.received_ms, partition, at};
-  QuarantineData data{
-      .key = {outcome.received_for, minute_of(outcome.received_ms), outcome.source.lane},
-      .source = outcome.source,
-      .uuid = outcome.uuid,
-      .received_ms = outcome.received_ms,
-      .token = std::string(outcome.token),
-      .reason = std::string(outcome.reason),
-      .stage = std::string(outcome.stage),
-      .raw = std::string(outcome.raw)};
-  OtherEntry entry{.state = "quarantined",
-                   .project = outcome.project,
-                   .received_ms = outcome.received_ms,
-                   .source = outcome.source,
-                   .reason = data.reason,
-                   .stage = data.stage};
-  if (const auto raw = event::decode_raw(outcome.raw)) {
-    entry.event = raw->event;
-    entry.distinct_id = raw->distinct_id;
-  }
-  QuarantineUsage usage = usage_of(staged, outcome.token);
-  usage.entries++;
-  usage.bytes += outcome.raw.size();
-  staged.usage.insert_or_assign(data.token, usage);
-  staged.batch.put(quarantine_key(id.bytes()), encode_quarantine(data));
-  staged.batch.put(quarantine_token_key(data.token, id.bytes()), "");
-  staged.batch.put(other_key(outcome.uuid, 'o', outcome.source), encode_other(entry));
-}
-
-Status KvLedger::apply_refused(const log::ReadBatch& batch) {
-  const std::lock_guard lock(mutex_);
-  Staged staged = stage();
-  if (Status s = stage_refused(staged, batch.partition, batch.base, batch.records); !s) return s;
-  return write(std::move(staged));
-}
-
-Status KvLedger::stage_refused(Staged& staged, Partition partition, Offset base,
-                               const std::vector<std::string_view>& records) {
-  OffsetSet& done = staged.positions.refused[partition.value];
-  for (size_t i = 0; i < records.size(); i++) {
-    const int64_t at = base.value + static_cast<int64_t>(i);
-    if (done.contains(at)) continue;
-    done.add(at, at + 1);
-    PENSTOCK_TRY(const event::RefusedRecord refused, event::decode_refused(records[i]));
-    if (refused.uuid.is_nil()) continue;
-    const event::Source source{event::Lane::kMain, partition, {at}};
-    const OtherEntry entry{.state = "refused",
-                           .received_ms = refused.now_ms,
-                           .source = source,
-                           .status = refused.status,
-                           .reason = std::string(refused.reason),
-                           .stage = "capture"};
-    const std::string key = other_key(refused.uuid, 'r', source);
-    staged.batch.put(key, encode_other(entry));
-    staged.batch.put(refused_ring_key(at), key);
-    const int64_t old = at - static_cast<int64_t>(options_.refused_kept_max);
-    if (old < 0) continue;
-    PENSTOCK_TRY(const std::optional<std::string> old_key, kv_->get(refused_ring_key(old)));
-    if (!old_key) continue;
-    staged.batch.erase(*old_key);
-    staged.batch.erase(refused_ring_key(old));
-  }
   return {};
 }
 
@@ -277,33 +238,6 @@ Status KvLedger::apply_stored(Partition partition, Offset from, Offset to,
   // The loader knows, from its own intent, that what lies below was stored in an earlier life.
   if (from.value > gap_from) catch_up_stored(partition, {gap_from}, from);
   return {};
-}
-
-Status KvLedger::take_quarantined(const std::vector<std::string>& ids) {
-  const std::lock_guard lock(mutex_);
-  Staged staged = stage();
-  for (const std::string& text : ids) {
-    const auto id = QuarantineId::parse(text);
-    if (!id) continue;
-    PENSTOCK_TRY(const std::optional<std::string> bytes, kv_->get(quarantine_key(id->bytes())));
-    QuarantineData data;
-    if (!bytes || !decode_quarantine(*bytes, data)) continue;  // taken before
-    staged.taken[data.key]++;
-    QuarantineUsage usage = usage_of(staged, data.token);
-    usage.entries -= std::min<uint64_t>(usage.entries, 1);
-    usage.bytes -= std::min<uint64_t>(usage.bytes, data.raw.size());
-    staged.usage.insert_or_assign(data.token, usage);
-    staged.batch.erase(quarantine_key(id->bytes()));
-    staged.batch.erase(quarantine_token_key(data.token, id->bytes()));
-    const std::string other = other_key(data.uuid, 'o', data.source);
-    PENSTOCK_TRY(const std::optional<std::string> found, kv_->get(other));
-    OtherEntry entry;
-    if (found && decode_other(*found, entry)) {
-      entry.state = "redriven";
-      staged.batch.put(other, encode_other(entry));
-    }
-  }
-  return write(std::move(staged));
 }
 
 /// Puts every changed count into the batch; `fresh` receives the values as they will be.
@@ -350,6 +284,14 @@ void KvLedger::put_positions(Staged& staged, std::map<std::string, std::string>&
 
 void KvLedger::put_entries(Staged& staged) {
   for (const auto& [key, entry] : staged.accepted) staged.batch.put(key, encode_accepted(entry));
+  for (const std::string& key : staged.requests) staged.batch.put(key, "");
+  for (const auto& [id, entry] : staged.entries) {
+    staged.batch.put(quarantine_key(id), encode_quarantine(entry.first));
+    staged.batch.put(quarantine_token_key(entry.first.token, id), "");
+  }
+  for (const DecidedRange& range : staged.ranges) {
+    staged.batch.put(range_key(range), encode_range(range));
+  }
   for (const auto& [token, usage] : staged.usage) {
     std::string bytes;
     ByteWriter w(bytes);
@@ -360,16 +302,18 @@ void KvLedger::put_entries(Staged& staged) {
 }
 
 Status KvLedger::write(Staged staged) {
-  for (const auto& [key, n] : staged.taken) staged.counts[key];
+  for (const auto& [key, states] : staged.taken) staged.counts[key];
   std::map<LedgerKey, LedgerCounts> fresh;
   if (Status s = put_books(staged, fresh); !s) return s;
   std::map<ProjectId, LedgerCounts> totals;
   for (const auto& [key, value] : fresh) totals.try_emplace(key.project, totals_[key.project]);
   for (const auto& [key, delta] : staged.counts) totals[key.project].add(delta);
-  for (const auto& [key, n] : staged.taken) {
-    for (LedgerCounts* c : {&fresh[key], &totals[key.project]}) {
-      c->quarantined -= std::min(c->quarantined, n);
-      c->redriven += n;
+  for (const auto& [key, states] : staged.taken) {
+    for (const auto& [dropped_for, n] : states) {
+      for (LedgerCounts* c : {&fresh[key], &totals[key.project]}) {
+        c->quarantined -= std::min(c->quarantined, n);
+        (dropped_for.empty() ? c->redriven : c->dropped[dropped_for]) += n;
+      }
     }
   }
   for (const auto& [key, value] : fresh) staged.batch.put(counts_key(key), encode_counts(value));
@@ -412,6 +356,9 @@ void KvLedger::follow(Staged staged) {
     if (usage.entries == 0) usage_.erase(token);
   }
   quarantine_metric.set(static_cast<int64_t>(usage_total_.bytes));
+  keep_open(std::move(staged.ranges));
+  for (auto& [id, how] : staged.left_early) left_early_.insert_or_assign(id, std::move(how));
+  for (const std::string& id : staged.came_late) left_early_.erase(id);
   forget_cold();
 }
 
@@ -438,6 +385,7 @@ Status KvLedger::checkpoint(log::Log& log) {
     unflushed_ = true;
     return s;
   }
+  if (checkpoints_++ % kCheckpointsPerPrune == 0) PENSTOCK_CHECK(prune(log));
   return commit(log, durable);
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -46,10 +47,20 @@ class KvLedger final : public Ledger {
                                       size_t rows_max) const override;
   Result<LedgerCounts> totals(std::optional<ProjectId> project) const override;
   LedgerBalance balance(const log::Log& log) const override;
+  Result<LedgerAudit> audit(std::optional<int64_t> from_minute) const override;
+  Status visit_decided(int64_t from_minute, int64_t to_minute,
+                       const std::optional<DecidedPlace>& after,
+                       const std::function<bool(const DecidedRange&)>& visit) const override;
+  bool stored(Partition partition, Offset processed) const override;
   Result<std::vector<TraceEntry>> trace(const Uuid& uuid) const override;
+  Result<RequestHits> request(const Uuid& request) const override;
   Result<std::vector<QuarantineEntry>> quarantined(std::string_view token,
                                                    std::string_view after_id,
                                                    size_t entries_max) const override;
+  Result<std::optional<QuarantineEntry>> quarantine_entry(std::string_view id) const override;
+  Result<std::vector<bool>> in_quarantine(
+      const std::vector<std::string_view>& entries) const override;
+  Result<std::vector<RedriveJob>> redrive_jobs(size_t jobs_max) const override;
   Status take_quarantined(const std::vector<std::string>& ids) override;
   QuarantineUsage quarantine_usage() const override;
   Result<uint64_t> forget_ids(ProjectId project, const std::vector<std::string>& distinct_ids,
@@ -65,12 +76,28 @@ class KvLedger final : public Ledger {
     std::map<LanePartition, OffsetSet> received, decided;
     std::map<int32_t, OffsetSet> applied, stored, refused;
   };
+  /// How an entry leaves quarantine.
+  struct Leaving {
+    std::string state;  // TraceEntry's
+    std::string dropped_for{};
+    std::string by{};
+    int64_t at_ms = 0;
+    std::string edit{};  // it does not leave: its text is another one
+  };
   /// A change being put together; see the class comment.
   struct Staged {
     kv::WriteBatch batch;
     std::map<LedgerKey, LedgerCounts> counts;  // to add
-    std::map<LedgerKey, uint64_t> taken;       // quarantined → redriven
-    Positions positions;                       // as they will be
+    /// Of quarantined ones: re-driven (""), or dropped for that reason.
+    std::map<LedgerKey, std::map<std::string, uint64_t>> taken;
+    std::set<std::string> left;  // keys of quarantine entries that leave
+    /// Entries that come in this change, by id in 20 bytes; they may leave in it too.
+    std::map<std::string, std::pair<QuarantineData, OtherEntry>> entries;
+    std::map<std::string, Leaving> left_early;  // by id in 20 bytes
+    std::set<std::string> came_late;            // of those
+    std::set<std::string> requests;             // keys
+    std::vector<DecidedRange> ranges;  // as they will be; the last of a place is the newest
+    Positions positions;               // as they will be
     std::vector<std::pair<LanePartition, std::pair<int64_t, LedgerKey>>> counted_early;
     std::unordered_map<std::string, AcceptedEntry> accepted;    // by key, written in this change
     std::map<std::string, QuarantineUsage, std::less<>> usage;  // new values
@@ -93,7 +120,16 @@ class KvLedger final : public Ledger {
   Staged stage() const;
   Status add_outcome(Staged& staged, Partition partition, Offset at, const event::Outcome& outcome);
   Status add_accepted(Staged& staged, Offset at, const event::Outcome& outcome);
-  Status add_duplicate(Staged& staged, const event::Outcome& outcome);
+  static Status add_for_dedup(Staged& staged, Offset at, const event::Outcome& outcome);
+  Status add_duplicate(Staged& staged, Offset at, const event::Outcome& outcome);
+  Status add_change(Staged& staged, const event::QuarantineChange& change);
+  Status load_left_early();
+  static std::string encode_leaving(const Leaving& how);
+  Status leave(Staged& staged, std::string_view id_bytes, const Leaving& how);
+  void add_to_range(Staged& staged, const LedgerKey& key, Partition partition, Offset at,
+                    const event::Outcome& outcome);
+  void keep_open(std::vector<DecidedRange> ranges);
+  Status prune(const log::Log& log);
   void add_quarantined(Staged& staged, Partition partition, Offset at,
                        const event::Outcome& outcome);
   Status stage_slice(Staged& staged, const ProcessedSlice& slice);
@@ -111,6 +147,8 @@ class KvLedger final : public Ledger {
   Status count_stored(const log::ScanSlice& slice, bool add_range);
   QuarantineUsage usage_of(const Staged& staged, std::string_view token) const;
   TraceEntry trace_accepted(const AcceptedEntry& entry) const;
+  static TraceEntry trace_other(const OtherEntry& entry);
+  static QuarantineEntry listed(std::string_view id_bytes, QuarantineData data);
 
   mutable std::mutex mutex_;
   std::unique_ptr<kv::KeyValue> kv_;
@@ -130,6 +168,10 @@ class KvLedger final : public Ledger {
   std::map<LanePartition, std::map<int64_t, LedgerKey>> counted_early_;
   std::map<std::string, QuarantineUsage, std::less<>> usage_;
   QuarantineUsage usage_total_;
+  /// Entries whose partition is replayed after the one that says how they left.
+  std::map<std::string, Leaving> left_early_;
+  std::deque<DecidedRange> open_ranges_;  // written, and may still grow
+  int64_t checkpoints_ = 0;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };
 

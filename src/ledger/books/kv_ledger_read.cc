@@ -146,7 +146,35 @@ TraceEntry KvLedger::trace_accepted(const AcceptedEntry& e) const {
   t.distinct_id = e.distinct_id;
   t.duplicates = e.duplicates;
   t.last_duplicate_ms = e.last_duplicate_ms;
+  t.processed = e.processed;
   return t;
+}
+
+TraceEntry KvLedger::trace_other(const OtherEntry& e) {
+  TraceEntry t;
+  t.state = e.state;
+  t.project = e.project;
+  t.received_ms = e.received_ms;
+  t.source = e.source;
+  t.event = e.event;
+  t.distinct_id = e.distinct_id;
+  t.reason = e.reason;
+  t.stage = e.stage;
+  t.status = e.status;
+  t.processed = e.processed;
+  t.by = e.by;
+  t.changed_ms = e.changed_ms;
+  t.request = e.request;
+  if (e.state == "quarantined" && !e.quarantine_id.empty()) {
+    t.quarantine_id = QuarantineId::from_bytes(e.quarantine_id).text();
+  }
+  return t;
+}
+
+bool KvLedger::stored(Partition partition, Offset processed) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = positions_.stored.find(partition.value);
+  return it != positions_.stored.end() && it->second.contains(processed.value);
 }
 
 Result<std::vector<TraceEntry>> KvLedger::trace(const Uuid& uuid) const {
@@ -165,22 +193,14 @@ Result<std::vector<TraceEntry>> KvLedger::trace(const Uuid& uuid) const {
   s = kv_->scan(other, kv::prefix_end(other), [&](std::string_view, std::string_view value) {
     OtherEntry e;
     if (!decode_other(value, e)) return true;
-    TraceEntry t;
-    t.state = e.state;
-    t.project = e.project;
-    t.received_ms = e.received_ms;
-    t.source = e.source;
-    t.event = e.event;
-    t.distinct_id = e.distinct_id;
-    t.reason = e.reason;
-    t.stage = e.stage;
-    t.status = e.status;
-    out.push_back(std::move(t));
+    out.push_back(trace_other(e));
     return out.size() < kEntriesMax;
   });
   if (!s) return std::unexpected(std::move(s).error());
+  for (TraceEntry& e : out) e.uuid = uuid;
   std::stable_sort(out.begin(), out.end(), [](const TraceEntry& a, const TraceEntry& b) {
-    return a.received_ms < b.received_ms;
+    if (a.received_ms != b.received_ms) return a.received_ms < b.received_ms;
+    return a.state == "redriven" && b.state != "redriven";  // that was before it came again
   });
   return out;
 }
@@ -215,15 +235,7 @@ Result<std::vector<QuarantineEntry>> KvLedger::quarantined(std::string_view toke
       return fail(Code::kCorrupt, "a quarantined event cannot be read");
     }
     bytes_listed += value->size();
-    out.push_back({.id = QuarantineId::from_bytes(std::string_view(key).substr(1)).text(),
-                   .project = data.key.project,
-                   .token = std::move(data.token),
-                   .reason = std::move(data.reason),
-                   .stage = std::move(data.stage),
-                   .uuid = data.uuid,
-                   .received_ms = data.received_ms,
-                   .source = data.source,
-                   .raw = std::move(data.raw)});
+    out.push_back(listed(std::string_view(key).substr(1), std::move(data)));
     if (bytes_listed >= kListedBytesMax) break;
   }
   return out;

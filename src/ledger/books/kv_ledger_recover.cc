@@ -8,8 +8,6 @@
 namespace penstock::ledger {
 namespace {
 
-int64_t minute_of(int64_t ms) { return ms >= 0 ? ms / 60'000 : (ms - 59'999) / 60'000; }
-
 /// Partitions of a topic; a topic that this process does not have has none.
 std::vector<log::PartitionBounds> bounds_of(const log::Log& log, std::string_view topic) {
   auto bounds = log.bounds(std::string(topic));
@@ -96,6 +94,7 @@ Status KvLedger::convert_old_index() {
 Status KvLedger::load() {
   if (Status s = convert_old_index(); !s) return s;
   if (Status s = load_positions(); !s) return s;
+  if (Status s = load_left_early(); !s) return s;
   Status bad;
   const std::string totals(1, kTotalsPrefix);
   Status s =

@@ -59,6 +59,7 @@ class Planner {
       }
     }
     PENSTOCK_CHECK(find_duplicates());
+    PENSTOCK_CHECK(find_copies());
     for (Message& m : messages_) decide(m);
     for (auto& [key, session] : sessions_) emit_block(session, output(session.partition));
     for (auto& [partition, out] : outputs_) {
@@ -116,6 +117,24 @@ class Planner {
     PENSTOCK_TRY(const auto before, ledger_.accepted(identities));
     for (size_t i = 0; i < asked.size(); i++) {
       if (before[i]) asked[i]->verdict = repeated(before[i]->same(asked[i]->content_hash));
+    }
+    return {};
+  }
+
+  /// A re-driven message takes its entry out of quarantine; another one finds it gone.
+  Status find_copies() {
+    std::vector<std::string_view> entries;
+    std::vector<Message*> asked;
+    for (Message& m : messages_) {
+      if (m.raw.quarantine_entry.empty()) continue;
+      entries.push_back(m.raw.quarantine_entry);
+      asked.push_back(&m);
+    }
+    if (entries.empty()) return {};
+    PENSTOCK_TRY(const std::vector<bool> there, ledger_.in_quarantine(entries));
+    std::set<std::string_view> taken;
+    for (size_t i = 0; i < asked.size(); i++) {
+      if (!there[i] || !taken.insert(entries[i]).second) asked[i]->verdict = repeated(true);
     }
     return {};
   }
@@ -217,6 +236,9 @@ class Planner {
     o.received_ms = m.raw.now_ms;
     o.source = m.source;
     o.redriven = m.raw.redriven;
+    o.request = m.raw.request;
+    o.quarantine_entry = m.raw.quarantine_entry;
+    o.decided_ms = options_.now_ms;
     o.reason = m.verdict.reason;
     if (o.kind == event::OutcomeKind::kQuarantined) {
       size_t& waiting = quarantined_bytes_[m.raw.token];
@@ -225,6 +247,7 @@ class Planner {
         o.stage = m.verdict.stage;
         o.token = m.raw.token;
         o.raw = m.bytes;
+        o.version = PENSTOCK_VERSION;
       } else {
         o.kind = event::OutcomeKind::kDropped;
         o.reason = "quarantine_full";
