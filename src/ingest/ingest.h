@@ -17,6 +17,7 @@
 #include "catalog/catalog.h"
 #include "ingest/cookieless_store.h"
 #include "ingest/person_commands.h"
+#include "ingest/redrive.h"
 #include "ledger/ledger.h"
 #include "log/log.h"
 #include "persons/person_store.h"
@@ -31,6 +32,7 @@ struct IngestOptions {
   size_t historical_share_percent = 20;  // of a cycle, while live lanes have work
   int64_t retry_ms_min = 50, retry_ms_max = 5000;
   int64_t checkpoint_ms = 1000;
+  int64_t redrive_per_second = 2000;
   /// The person store waits for another machine: deciding and applying are then jobs of the pool.
   bool persons_block = false;
   PersonCommandOptions commands{};
@@ -59,6 +61,12 @@ class Ingest {
   virtual IngestStats stats() const = 0;
   /// Commands about persons that wait or run, in their order. Any thread.
   virtual std::vector<CommandStatus> commands() const = 0;
+  /// Re-drives that operators asked for and that run or wait. Any thread.
+  virtual std::vector<RedriveStatus> redrives() const = 0;
+  /// What would become of a raw record if it came now: the records that would be written to the
+  /// processed topic, its outcome first. Nothing is written. Loop thread; `done` runs on it.
+  using TriedOut = std::move_only_function<void(Result<std::vector<std::string>>)>;
+  virtual void try_out(event::Source source, std::string record, TriedOut done) = 0;
 };
 
 }  // namespace penstock::ingest

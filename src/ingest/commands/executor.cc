@@ -6,6 +6,7 @@
 #include "base/json_writer.h"
 #include "base/metrics.h"
 #include "event/lane.h"
+#include "ingest/commands/quarantine_work.h"
 
 namespace penstock::ingest {
 namespace {
@@ -150,6 +151,10 @@ void CommandExecutor::carry_out(const Result<Found>& found) {
   if (found->done) return finished();
   if (!found->running.empty()) return go_on_erasing(found->running);
   const event::PersonCommand& c = waiting_.front().command;
+  if (is_quarantine_command(c.kind)) {
+    return run_paused(
+        [this, &c] { return quarantine_command(c, host_.books(), runtime_.clock().wall_ms()); });
+  }
   if (c.kind == event::kTakeIds) return run_paused([this, &c] { return take_ids(c); });
   if (c.kind == event::kDeletePerson) return run_paused([this, &c] { return begin_erasure(c); });
   const auto body = event::JsonFields::parse(c.body);
@@ -274,6 +279,7 @@ void CommandExecutor::finished() {
   if (!committed) diag::warn("progress not committed", {{"error", committed.error().message}});
   undo_.reset();
   erasure_.reset();
+  if (is_quarantine_command(waiting_.front().command.kind)) host_.quarantine_changed();
   waiting_.pop_front();
   {
     const std::lock_guard lock(mutex_);

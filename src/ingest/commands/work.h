@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "ledger/ledger.h"
 #include "log/log.h"
 #include "persons/person_store.h"
 #include "runtime/runtime.h"
@@ -27,6 +28,9 @@ class CommandHost {
   /// Runs `work` and then, on the loop, `then`: at once, or in the pool where persons live on
   /// another machine. Whoever reads persons does it so; ingest stops after it.
   virtual void off_loop(std::move_only_function<void()> work, runtime::Task then) = 0;
+  virtual const ledger::Ledger& books() const = 0;
+  /// A command about quarantine is done.
+  virtual void quarantine_changed() = 0;
 };
 
 /// Runs `work`, which reads persons, off the loop, and then `then` with its result on the loop.

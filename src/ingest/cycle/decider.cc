@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 
 #include "event/timestamp.h"
 #include "ingest/steps/content.h"
@@ -56,6 +57,7 @@ struct Decider::Head {
   int64_t timestamp_ms = 0;
   std::optional<ledger::AcceptedBefore> before;
   Verdict verdict;
+  bool came_back = false;  // its quarantine entry has left already
 };
 
 struct Decider::Cycle {
@@ -77,6 +79,7 @@ struct Decider::Cycle {
   /// Of this batch: what was accepted, with its content hash.
   std::unordered_map<ledger::EventIdentity, uint64_t, ledger::EventIdentityHash> accepted;
   std::map<std::string_view, size_t> quarantined_bytes;  // in this batch, by token
+  std::set<std::string_view> entries;                    // of quarantine, taken by this batch
   std::array<uint64_t, 5> counts{};                      // by OutcomeKind
   uint64_t warned = 0, heatmap_points = 0;
   int64_t now_ms;
@@ -137,7 +140,7 @@ Result<Decided> Decider::attempt(event::Lane lane, const std::vector<InputSlice>
         item.verdict = Verdict::quarantine("decode", "unreadable_record");
       }
       cycle.heads.push_back({item.raw, slice.records[i], item.source, item.event, item.project,
-                             item.timestamp_ms, std::nullopt, item.verdict});
+                             item.timestamp_ms, std::nullopt, item.verdict, false});
     }
   }
   PENSTOCK_CHECK(read(cycle));
@@ -180,7 +183,26 @@ void Decider::recycle(Decided decided) {
   }
 }
 
+/// A re-driven record takes its entry out of quarantine; another one of the same entry, which a
+/// crash in the middle of a re-drive leaves behind, finds it gone and is a copy.
+Status Decider::read_entries(Cycle& cycle) {
+  std::vector<std::string_view> entries;
+  std::vector<Head*> asked;
+  for (Head& head : cycle.heads) {
+    if (head.raw.quarantine_entry.empty()) continue;
+    entries.push_back(head.raw.quarantine_entry);
+    asked.push_back(&head);
+  }
+  if (entries.empty()) return {};
+  PENSTOCK_TRY(const std::vector<bool> there, ledger_.in_quarantine(entries));
+  for (size_t i = 0; i < asked.size(); i++) {
+    asked[i]->came_back = !there[i] || !cycle.entries.insert(entries[i]).second;
+  }
+  return {};
+}
+
 Status Decider::read(Cycle& cycle) {
+  PENSTOCK_CHECK(read_entries(cycle));
   std::vector<ledger::EventIdentity> identities;
   std::vector<Head*> asked;
   for (Head& head : cycle.heads) {
@@ -254,7 +276,12 @@ Status Decider::decide_one(Cycle& cycle, const Head& head, Output& output) {
   outcome.received_ms = item.raw.now_ms;
   outcome.source = item.source;
   outcome.redriven = item.raw.redriven;
+  outcome.request = item.raw.request;
+  outcome.client_request = item.raw.client_request;
+  outcome.quarantine_entry = item.raw.quarantine_entry;
+  outcome.decided_ms = cycle.now_ms;
 
+  if (head.came_back) item.verdict = Verdict::duplicate();
   if (!item.verdict.decided()) item.verdict = parse(item);
   if (!item.verdict.decided()) item.verdict = check_repeat(cycle, head, item);
   outcome.content_hash = item.content_hash;
@@ -326,6 +353,7 @@ Status Decider::finish_accepted(Cycle& cycle, Item& item, event::Outcome& outcom
   cycle.changes_bytes += person.properties.size();
   row.person_created_at_ms = person.created_at_ms;
   row.person_mode = person.mode;
+  row.person_why = person.why;
   row.historical = item.raw.historical;
   cycle.accepted.emplace(identity_of(item), *item.content_hash);
   return {};
@@ -361,6 +389,7 @@ void Decider::finish_quarantined(Cycle& cycle, const Item& item, event::Outcome&
   outcome.stage = item.verdict.stage;
   outcome.token = item.raw.token;
   outcome.raw = item.bytes;
+  outcome.version = PENSTOCK_VERSION;
 }
 
 void Decider::emit_warnings(Cycle& cycle, const Item& item, Output& output) {

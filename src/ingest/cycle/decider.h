@@ -89,6 +89,7 @@ class Decider {
                           const std::vector<int64_t>& positions, bool too_large);
   Verdict refuse_large(const Item& item) const;
   Status read(Cycle& cycle);
+  Status read_entries(Cycle& cycle);
   Status decide_one(Cycle& cycle, const Head& head, Output& output);
   static Verdict check_repeat(Cycle& cycle, const Head& head, Item& item);
   Result<Verdict> prepare(Cycle& cycle, Item& item);

@@ -68,6 +68,38 @@ void IngestService::read_back(std::move_only_function<void(Status)> done) {
       });
 }
 
+void IngestService::try_out(event::Source source, std::string record, TriedOut done) {
+  if (source.lane == event::Lane::kReplay) {
+    return done(fail(Code::kInvalid, "recordings are decided by another stage: drive it again"));
+  }
+  struct Trial {
+    std::string record;
+    TriedOut done;
+    Result<std::vector<std::string>> out = std::vector<std::string>();
+  };
+  auto trial = std::make_shared<Trial>(Trial{std::move(record), std::move(done)});
+  auto work = [this, trial, source, snapshot = catalog_.snapshot()] {
+    // One of its own: what it remembers of warnings is no business of the others.
+    Decider decider(persons_, ledger_, {}, options_.cookieless);
+    const int64_t now_ms = std::max(runtime_.clock().wall_ms(), cycle_ms_ + 1);
+    auto decided = decider.decide(source.lane, {{source.partition, source.offset, {trial->record}}},
+                                  *snapshot, now_ms);
+    if (!decided) {
+      trial->out = std::unexpected(decided.error());
+      return;
+    }
+    for (const Output& output : decided->outputs) {
+      for (const std::string_view r : output.records()) trial->out->emplace_back(r);
+    }
+  };
+  pause([this, trial, work = std::move(work)]() mutable {
+    off_loop(std::move(work), [this, trial] {
+      resume();
+      trial->done(std::move(trial->out));
+    });
+  });
+}
+
 void IngestService::pause(runtime::Task work) {
   pauses_.push_back(std::move(work));
   pump();

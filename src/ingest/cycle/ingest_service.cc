@@ -60,8 +60,9 @@ IngestService::IngestService(runtime::Loop& loop, runtime::Runtime& runtime, log
     readers_[static_cast<size_t>(lane)] =
         std::make_unique<LaneReader>(loop, log, lane, reading, [this] { pump(); });
   }
-  redrive_ = Redrive::make(loop, log, catalog, ledger,
+  redrive_ = Redrive::make(loop, runtime, log, catalog, ledger,
                            {.partitions = options.partitions,
+                            .per_second = options.redrive_per_second,
                             .retry_ms_min = options.retry_ms_min,
                             .retry_ms_max = options.retry_ms_max});
   refusals_ = RefusalWarnings::make(

@@ -31,6 +31,8 @@ class IngestService final : public Ingest, private CommandHost {
   void stop(runtime::Task done) override;
   IngestStats stats() const override;
   std::vector<CommandStatus> commands() const override { return executor_->statuses(); }
+  std::vector<RedriveStatus> redrives() const override { return redrive_->statuses(); }
+  void try_out(event::Source source, std::string record, TriedOut done) override;
 
  private:
   struct Cycle;
@@ -64,6 +66,8 @@ class IngestService final : public Ingest, private CommandHost {
     read_back(std::move(done));
   }
   int64_t last_cycle_ms() const override { return finished_ms_; }
+  const ledger::Ledger& books() const override { return ledger_; }
+  void quarantine_changed() override { redrive_->look_for_jobs(); }
   void finish(Cycle& cycle);
   void note_positions();
   void retry(const Error& error, runtime::Task again);

@@ -53,9 +53,11 @@ Result<RowPerson> PersonStep::run(const Item& item) {
 Result<RowPerson> PersonStep::run_personless(const Item& item) {
   RowPerson row;
   row.mode = event::PersonMode::kPropertyless;
+  row.why = event::PersonWhy::kPersonless;
   if (item.processing == PersonProcessing::kPersonless) {
     PENSTOCK_TRY(MappingState * mapping, overlay_.mapping(item.project->id, item.raw.distinct_id));
     if (mapping->person != nullptr) {
+      row.why = event::PersonWhy::kPersonlessExisting;
       row.id = mapping->person->id;
       row.created_at_ms = mapping->person->created_at_ms();
       if (!item.opted_out && item.timestamp_ms > row.created_at_ms + kForceUpgradeAfterMs) {
@@ -72,10 +74,14 @@ Result<RowPerson> PersonStep::run_personless(const Item& item) {
 Result<RowPerson> PersonStep::run_full(const Item& item) {
   PENSTOCK_TRY(MappingState * target, overlay_.mapping(item.project->id, item.raw.distinct_id));
   PersonState* person = target->person;
+  RowPerson row;
   if (item.merge_with) {
+    const size_t merges = notes_.size();
     PENSTOCK_TRY(person, merge(item, *target));
+    if (notes_.size() > merges) row.why = event::PersonWhy::kMerged;
   }
   if (person == nullptr) {
+    row.why = event::PersonWhy::kCreated;
     person = &overlay_.create(*target, item.timestamp_ms, item.source.partition);
     person->last_seen_at_ms = floor_hour(item.timestamp_ms);
   }
@@ -93,9 +99,9 @@ Result<RowPerson> PersonStep::run_full(const Item& item) {
                                      std::max(item.timestamp_ms, target->attached_at_ms),
                                      persons::writer_of(item.raw.distinct_id)};
   const bool updated = update(item, *person, stamp, fresh);
-  RowPerson row;
   row.id = person->id;
   row.created_at_ms = person->created_at_ms();
+  if (fresh && row.why == event::PersonWhy::kExisting) row.why = event::PersonWhy::kCreated;
   row.properties = row_properties(item, *person, updated);
   return row;
 }

@@ -20,6 +20,7 @@ struct RowPerson {
   int64_t created_at_ms = 0;
   std::string_view properties = "{}";
   event::PersonMode mode = event::PersonMode::kFull;
+  event::PersonWhy why = event::PersonWhy::kExisting;
 };
 
 class PersonStep {
