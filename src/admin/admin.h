@@ -16,6 +16,7 @@
 #include "config/option_table.h"
 #include "definitions/definition_store.h"
 #include "ledger/ledger.h"
+#include "ledger/watch.h"
 #include "log/log.h"
 #include "objects/object_store.h"
 #include "persons/person_store.h"
@@ -75,6 +76,14 @@ struct PersonCommandStatus {
   std::string last_error;
 };
 
+/// A re-drive that runs or waits, as far as this process knows.
+struct RedriveProgress {
+  Uuid job;
+  uint64_t appended = 0, waiting = 0, left_out = 0;
+  bool running = false;
+  std::string last_error;
+};
+
 struct AdminSources {
   std::function<CaptureStatus()> capture;  // any may be empty: the stage does not run here
   std::function<IngestStatus()> ingest;
@@ -84,6 +93,12 @@ struct AdminSources {
   std::function<SquashStatus()> squash;
   std::function<void()> squash_now;
   std::function<std::vector<PersonCommandStatus>()> person_commands;
+  std::function<ledger::LedgerCheck()> ledger_check;
+  std::function<std::vector<RedriveProgress>()> redrives;
+  /// What would become of a raw record now: records of the processed topic. Asked and answered on
+  /// the admin loop.
+  using TriedOut = std::move_only_function<void(Result<std::vector<std::string>>)>;
+  std::function<void(event::Source, std::string record, TriedOut)> try_out;
   std::function<std::vector<config::OptionInfo>()> options;
   std::vector<std::string> stages;
   std::string data_dir;

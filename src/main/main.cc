@@ -39,6 +39,8 @@ int run_command_line(int argc, char** argv) {
   add_messages(app, run);
   add_query(app, run);
   add_trace(app, run);
+  add_ledger(app, run);
+  add_quarantine(app, run);
   add_squash(app, run);
   add_doctor(app, run);
   add_config(app, run);

@@ -18,6 +18,7 @@
 #include "main/erase_places.h"
 #include "main/on_loop.h"
 #include "main/person_engine.h"
+#include "main/quarantine_source.h"
 #include "main/redirect_topics.h"
 #include "main/squash_source.h"
 #include "main/topics.h"
@@ -57,6 +58,7 @@ struct Process::Parts {
   std::unique_ptr<RedirectTopics> redirects;
   std::unique_ptr<catalog::Catalog> catalog;
   std::unique_ptr<ledger::Ledger> ledger;
+  std::shared_ptr<ledger::LedgerWatch> ledger_watch;
   std::unique_ptr<persons::PersonStore> persons;
   std::unique_ptr<definitions::DefinitionStore> definition_store;
   std::unique_ptr<ingest::CookielessStore> cookieless;
@@ -201,6 +203,8 @@ Status Process::Parts::recover() {
 }
 
 Status Process::Parts::start_store() {
+  ledger_watch = ledger::LedgerWatch::make(pipeline.loop(), *runtime, *log, *ledger);
+  on_loop(pipeline, [&] { ledger_watch->start(); });
   store::EngineOptions options = settings.store;
   options.directory = data_dir + "/store";
   PENSTOCK_TRY(store,
@@ -320,6 +324,7 @@ admin::AdminSources Process::Parts::admin_sources() {
       return admin::IngestStatus{i.events, i.lag_records, per_event, i.last_error};
     };
     out.person_commands = [this] { return open_person_commands(*ingest); };
+    add_quarantine(out, {*ingest, pipeline.loop(), admin_thread.loop()});
   }
   if (replay) {
     out.replay = [this] {
@@ -345,6 +350,7 @@ admin::AdminSources Process::Parts::admin_sources() {
     };
   }
   if (squash) add_squash(out, *squash);
+  if (ledger_watch) out.ledger_check = [this] { return ledger_watch->last(); };
   return out;
 }
 
@@ -384,6 +390,7 @@ void Process::Parts::stop() {
     thread.loop().post([&] { shard.service->when_idle([&] { idle.set_value(); }); });
     idle.get_future().wait_for(std::chrono::milliseconds(settings.drain_ms));
   }
+  if (ledger_watch) on_loop(pipeline, [&] { ledger_watch->stop(); });
   stop_stage(pipeline, ingest);
   stop_stage(pipeline, replay);
   if (loader) {

@@ -175,6 +175,8 @@ void bind_pipeline(config::OptionTable& t, Settings& s) {
         "All of these of all projects; each takes 16 to 32 bytes of memory.");
   t.add("definitions.updates_per_event_max", d.updates_per_event_max, 1, 1'000'000, "count",
         "Definitions one event may touch; an event with more defines nothing.");
+  t.add("ingest.redrive_per_second", s.ingest.redrive_per_second, 1, 1'000'000, "count",
+        "Events a second that leave quarantine again, unless a re-drive asks for another rate.");
   t.add("ledger.quarantine_bytes_per_token_max", s.ledger.quarantine_bytes_per_token_max, 0, kTiB,
         "bytes", "Quarantine of one unknown token; more is dropped as quarantine_full.");
   t.add("ledger.quarantine_bytes_max", s.ledger.quarantine_bytes_max, 0, kTiB, "bytes",

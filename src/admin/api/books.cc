@@ -1,18 +1,16 @@
-// Ledger, trace, quarantine and the status page.
+// The ledger's rows and the status page.
 #include <fmt/format.h>
 
 #include <chrono>
 
 #include "admin/api/service.h"
 #include "event/timestamp.h"
-#include "ledger/undecided.h"
 #include "runtime/process.h"
 
 namespace penstock::admin {
 namespace {
 
 constexpr size_t kLedgerRowsMax = 10'000;
-constexpr size_t kQuarantinePageMax = 500;
 constexpr int64_t kSamplePeriodMs = 1000;
 
 void write_counts(JsonWriter& w, const ledger::LedgerCounts& c) {
@@ -30,31 +28,6 @@ int64_t parse_time(std::string_view query, std::string_view name, int64_t otherw
   return event::parse_timestamp_ms(text).value_or(otherwise_ms);
 }
 
-void write_steps(JsonWriter& w, const ledger::TraceEntry& e) {
-  w.key("steps").begin_array();
-  w.begin_object().field("name", e.state == "refused" ? "refused" : "received");
-  w.field("at", iso_time(e.received_ms)).end_object();
-  if (e.state != "refused" && e.state != "in_flight") {
-    const bool accepted = e.state == "stored" || e.state == "accepted";
-    w.begin_object().field("name", "decided").field("detail", accepted ? "accepted" : e.state);
-    w.end_object();
-    if (e.state == "stored") w.begin_object().field("name", "stored").end_object();
-  }
-  w.end_array();
-}
-
-void write_entry(JsonWriter& w, const ledger::TraceEntry& e) {
-  w.begin_object().field("state", e.state).field("project_id", e.project.value);
-  w.field("received_at", iso_time(e.received_ms)).field("lane", event::lane_name(e.source.lane));
-  w.field("partition", e.source.partition.value).field("offset", e.source.offset.value);
-  w.field("event", e.event).field("distinct_id", e.distinct_id).field("reason", e.reason);
-  w.field("stage", e.stage).field("status", e.status).field("duplicates", e.duplicates);
-  w.key("last_duplicate_at");
-  e.duplicates > 0 ? w.string(iso_time(e.last_duplicate_ms)) : w.null();
-  write_steps(w, e);
-  w.end_object();
-}
-
 }  // namespace
 
 void Service::write_balance(JsonWriter& w) const {
@@ -63,6 +36,17 @@ void Service::write_balance(JsonWriter& w) const {
   w.field("received_by_offsets", b.received_by_offsets).field("decided", b.decided);
   w.field("decided_by_offsets", b.decided_by_offsets).field("stored", b.stored);
   w.field("accepted", b.accepted).field("detail", b.detail).end_object();
+}
+
+/// What the check of every minute found last.
+void Service::write_check(JsonWriter& w) const {
+  const ledger::LedgerCheck c =
+      sources_.ledger_check ? sources_.ledger_check() : ledger::LedgerCheck{};
+  w.begin_object().key("at");
+  c.at_ms == 0 ? w.null() : w.string(iso_time(c.at_ms));
+  w.field("balanced", c.balanced).field("detail", c.detail).key("since");
+  c.since_ms == 0 ? w.null() : w.string(iso_time(c.since_ms));
+  w.field("checks", c.checks).field("rows", c.rows).end_object();
 }
 
 void Service::ledger_rows(Call& call, wire::Responder& r) {
@@ -74,7 +58,7 @@ void Service::ledger_rows(Call& call, wire::Responder& r) {
   const auto rows = parts_.ledger.rows(call.project, from / 60'000, to / 60'000 + 1,
                                        step == "minute" ? kLedgerRowsMax : SIZE_MAX);
   if (!rows) return reply_error(r, rows.error());
-  const int64_t group = step == "hour" ? 60 : 1;
+  const int64_t group = step == "hour" ? 60 : step == "day" ? 24 * 60 : 1;
   std::map<std::pair<int64_t, event::Lane>, ledger::LedgerCounts> groups;
   ledger::LedgerCounts total;
   for (const ledger::LedgerRow& row : *rows) {
@@ -95,60 +79,6 @@ void Service::ledger_rows(Call& call, wire::Responder& r) {
   w.end_object().key("balance");
   write_balance(w);
   reply_json(r, w.end_object().take());
-}
-
-void Service::trace(Call& call, wire::Responder& r) {
-  const auto uuid = Uuid::parse(call.path[4]);
-  if (!uuid) return reply_error(r, {Code::kInvalid, "this is not a uuid"});
-  auto entries = parts_.ledger.trace(*uuid);
-  if (!entries) return reply_error(r, entries.error());
-  const ProjectId project = call.project;
-  const bool sees_all = call.principal.project.value == 0;
-  auto answer = [uuid = *uuid, project, sees_all](wire::Responder& to,
-                                                  std::vector<ledger::TraceEntry> found) {
-    std::erase_if(found, [&](const ledger::TraceEntry& e) {
-      return e.project != project && !(sees_all && e.project.value == 0);
-    });
-    JsonWriter w;
-    w.begin_object().field("uuid", uuid.text()).field("found", !found.empty());
-    w.key("entries").begin_array();
-    for (const ledger::TraceEntry& e : found) write_entry(w, e);
-    reply_json(to, w.end_array().end_object().take());
-  };
-  if (!entries->empty()) return answer(r, std::move(*entries));
-  // Not decided yet, perhaps: look at what waits for ingest.
-  auto responder = std::make_shared<wire::Responder>(std::move(r));
-  ledger::scan_undecided(parts_.log, parts_.loop, *uuid,
-                         [answer, responder](Result<std::vector<ledger::TraceEntry>> waiting) {
-                           if (!waiting) return reply_error(*responder, waiting.error());
-                           answer(*responder, std::move(*waiting));
-                         });
-}
-
-void Service::quarantine(Call& call, wire::Responder& r) {
-  const catalog::Project* project = parts_.catalog.snapshot()->find(call.project);
-  std::string after, limit = "100";
-  wire::query_param(call.request.query, "after", after);
-  wire::query_param(call.request.query, "limit", limit);
-  const auto wanted = config::parse_quantity(limit, "count");
-  const size_t page =
-      wanted && *wanted > 0 ? std::min(static_cast<size_t>(*wanted), kQuarantinePageMax) : 100;
-  const std::string token = call.principal.project.value == 0 ? "" : project->token;
-  const auto entries = parts_.ledger.quarantined(token, after, page);
-  if (!entries) return reply_error(r, entries.error());
-  JsonWriter w;
-  w.begin_object().key("entries").begin_array();
-  for (const ledger::QuarantineEntry& e : *entries) {
-    const auto raw = event::decode_raw(e.raw);
-    w.begin_object().field("id", e.id).field("project_id", e.project.value);
-    w.field("reason", e.reason).field("stage", e.stage).field("uuid", e.uuid.text());
-    w.field("received_at", iso_time(e.received_ms)).field("token", e.token);
-    w.field("event", raw ? raw->event : "").field("size_bytes", uint64_t{e.raw.size()});
-    w.end_object();
-  }
-  const ledger::QuarantineUsage usage = parts_.ledger.quarantine_usage();
-  w.end_array().key("usage").begin_object().field("entries", usage.entries);
-  reply_json(r, w.field("bytes", usage.bytes).end_object().end_object().take());
 }
 
 void Service::sample() {
@@ -219,7 +149,9 @@ void Service::status(Call& call, wire::Responder& r) {
   w.key("totals").begin_object();
   if (const auto totals = parts_.ledger.totals(std::nullopt)) write_counts(w, *totals);
   const ledger::QuarantineUsage q = parts_.ledger.quarantine_usage();
-  w.end_object().end_object().key("quarantine").begin_object().field("entries", q.entries);
+  w.end_object().key("check");
+  write_check(w);
+  w.end_object().key("quarantine").begin_object().field("entries", q.entries);
   w.field("bytes", q.bytes).end_object();
   w.key("memory").begin_object().field("rss_bytes", runtime::resident_bytes()).end_object();
   w.key("history").begin_object().field("step_s", 1).key("points").begin_array();

@@ -102,35 +102,44 @@ void Service::person_merges(Call& call, wire::Responder& r, const Uuid& id) {
 
 /// Appends it; whoever asked is answered when it is durable.
 void Service::command(Call& call, wire::Responder& r, std::string_view kind, std::string body) {
+  append_commands(call, r, kind, {std::move(body)});
+}
+
+void Service::append_commands(Call& call, wire::Responder& r, std::string_view kind,
+                              const std::vector<std::string>& bodies, const std::string& extra) {
   event::PersonCommand c;
-  std::array<uint8_t, 10> random{};
-  parts_.runtime.random().fill(random);
-  c.time_ms = parts_.runtime.clock().wall_ms();
-  c.id = Uuid::v7(c.time_ms, random);
-  c.project = call.project;
-  c.kind = kind;
-  c.who = call.principal.name;
-  c.body = body;
-  std::string record;
-  event::encode(c, record);
   log::Batch batch;
-  batch.count = 1;
-  log::encode_record(batch.data, record);
+  for (const std::string& body : bodies) {
+    std::array<uint8_t, 10> random{};
+    parts_.runtime.random().fill(random);
+    c.time_ms = parts_.runtime.clock().wall_ms();
+    c.id = Uuid::v7(c.time_ms, random);
+    c.project = call.project;
+    c.kind = kind;
+    c.who = call.principal.name;
+    c.body = body;
+    std::string record;
+    event::encode(c, record);
+    batch.count++;
+    log::encode_record(batch.data, record);
+    recent_commands_.push_back({c.id, call.project, std::string(kind), std::string(c.who),
+                                c.time_ms, false, "", 0, 0, ""});
+    if (recent_commands_.size() > kRecentCommandsMax) recent_commands_.pop_front();
+  }
   std::vector<log::Batch> batches;
   batches.push_back(std::move(batch));
-  recent_commands_.push_back(
-      {c.id, call.project, std::string(kind), std::string(c.who), c.time_ms, false, "", 0, 0, ""});
-  if (recent_commands_.size() > kRecentCommandsMax) recent_commands_.pop_front();
   auto responder = std::make_shared<wire::Responder>(std::move(r));
-  parts_.log.append(
-      parts_.loop, std::string(event::kTopicPersonCommands), std::move(batches),
-      [responder, id = c.id, alive = alive_](const Result<std::vector<log::Appended>>& done) {
-        if (!*alive) return;
-        if (!done) return reply_error(*responder, done.error());
-        JsonWriter w;
-        w.begin_object().field("command", id.text()).end_object();
-        reply_json(*responder, w.take(), 202);
-      });
+  parts_.log.append(parts_.loop, std::string(event::kTopicPersonCommands), std::move(batches),
+                    [responder, id = c.id, extra,
+                     alive = alive_](const Result<std::vector<log::Appended>>& done) {
+                      if (!*alive) return;
+                      if (!done) return reply_error(*responder, done.error());
+                      JsonWriter w;
+                      w.begin_object().field("command", id.text()).end_object();
+                      std::string answer = w.take();
+                      answer.insert(answer.size() - 1, extra);
+                      reply_json(*responder, std::move(answer), 202);
+                    });
 }
 
 void Service::delete_person(Call& call, wire::Responder& r, const Uuid& id) {

@@ -149,15 +149,16 @@ void Service::route_project(Call& call, wire::Responder& r) {
   if (what == "feature_flags" && call.path.size() <= 5) return feature_flags(call, r);
   if (what == "query" && call.path.size() == 4 && method == "POST") return query(call, r);
   if (what == "query" && call.path.size() == 5 && method == "DELETE") return cancel_query(call, r);
+  if (what == "quarantine" && quarantine(call, r)) return;
   if ((what == "persons" || what == "person_commands") && person_commands(call, r)) return;
   if (method == "GET") {
-    if (what == "ledger") return ledger_rows(call, r);
+    if (what == "ledger" && call.path.size() == 4) return ledger_rows(call, r);
+    if (what == "ledger" && call.path[4] == "events") return ledger_events(call, r);
     if (what == "tail") return tail(call, r);
     if (what == "messages") return messages(call, r);
-    if (what == "trace" && call.path.size() == 5) return trace(call, r);
+    if (what == "trace" && call.path.size() >= 5) return trace(call, r);
     if (what == "quotas") return quotas(call, r);
     if (what == "schema") return schema(call, r);
-    if (what == "quarantine") return quarantine(call, r);
     if (what == "session_recordings" && recordings(call, r)) return;
     if (what == "persons" && persons(call, r)) return;
     if (groups(call, r)) return;

@@ -2,8 +2,8 @@
 //
 // Private to the room; see admin.h for who owns it and which thread runs it. The functions are
 // grouped by file: account.cc (login, projects, keys), feature_flags.cc, query.cc, books.cc
-// (ledger, trace, quarantine, status), live.cc (tail), persons.cc and person_events.cc, files.cc
-// (the UI).
+// (ledger, status), ledger_events.cc, trace.cc, quarantine.cc, live.cc (tail), persons.cc and
+// person_events.cc, files.cc (the UI).
 #pragma once
 
 #include <deque>
@@ -20,6 +20,7 @@
 #include "admin/api/recording_stream.h"
 #include "admin/api/reply.h"
 #include "admin/api/tail.h"
+#include "ledger/quarantine_filter.h"
 
 namespace penstock::admin {
 
@@ -128,15 +129,38 @@ class Service : public AdminService {
   void list_person_commands(Call& call, R& r);
   void person_command(Call& call, R& r);
   void command(Call& call, R& r, std::string_view kind, std::string body);
+  /// Appends one command for each body; `extra` are members of the answer.
+  void append_commands(Call& call, R& r, std::string_view kind,
+                       const std::vector<std::string>& bodies, const std::string& extra = "");
   std::vector<PersonCommandStatus> open_commands(ProjectId project) const;
 
   // books.cc
   void ledger_rows(Call& call, R& r);
-  void trace(Call& call, R& r);
-  void quarantine(Call& call, R& r);
   void status(Call& call, R& r);
   void write_balance(JsonWriter& w) const;
+  void write_check(JsonWriter& w) const;
   void sample();
+
+  // ledger_events.cc
+  void ledger_events(Call& call, R& r);
+
+  // trace.cc
+  void trace(Call& call, R& r);
+  void trace_rows(Call& call, R& r, const Uuid& uuid);
+
+  // quarantine.cc
+  bool quarantine(Call& call, R& r);
+  void list_quarantine(Call& call, R& r);
+  void quarantine_entry(Call& call, R& r);
+  void edit_quarantined(Call& call, R& r);
+  void try_out(Call& call, R& r);
+  void discard_quarantined(Call& call, R& r);
+  void redrive(Call& call, R& r);
+  void list_redrives(Call& call, R& r);
+  void stop_redrive(Call& call, R& r);
+  Result<ledger::QuarantineFilter> quarantine_select(const Call& call) const;
+  /// An entry that the caller may see.
+  Result<ledger::QuarantineEntry> quarantined_of(const Call& call, std::string_view id) const;
 
   // squash.cc
   void squash(Call& call, R& r);

@@ -1,4 +1,4 @@
-// Commands that talk to a running instance: send, query, trace, login, projects.
+// Commands that talk to a running instance: send, query, login, projects.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -13,6 +13,7 @@
 #include "base/ids.h"
 #include "base/json_writer.h"
 #include "event/json_fields.h"
+#include "main/commands/api.h"
 #include "main/commands/commands.h"
 #include "main/http_client.h"
 #include "main/instance.h"
@@ -23,20 +24,6 @@ namespace {
 
 constexpr int kEngineTries = 100;
 constexpr auto kEnginePause = std::chrono::milliseconds(100);
-
-Result<std::string> call_admin(const Instance& instance, std::string method, std::string path,
-                               std::string body = "") {
-  HttpCall call = admin_call(instance, path);
-  call.method = std::move(method);
-  call.body = std::move(body);
-  return admin_body(http(call));
-}
-
-std::string text_of(const event::JsonFields& fields, std::string_view key) {
-  const auto raw = fields.find(key);
-  if (!raw) return {};
-  return raw->starts_with('"') ? event::decode_string(*raw) : std::string(*raw);
-}
 
 struct SendArgs {
   std::string data = default_data_dir(), event, distinct_id = "penstock-cli", properties, file;
@@ -142,59 +129,6 @@ int run_query(const QueryArgs& args) {
   return 0;
 }
 
-struct TraceArgs {
-  std::string data = default_data_dir(), uuid;
-  bool json = false;
-  int64_t project = 1;
-};
-
-void print_entry(const event::JsonFields& e) {
-  const std::string state = text_of(e, "state"), reason = text_of(e, "reason");
-  fmt::print("{}{}\n", state, reason.empty() ? "" : fmt::format(" ({})", reason));
-  if (state == "refused") {
-    fmt::print(
-        "  refused at   {} with HTTP {}: it was never accepted; fix the request and send it "
-        "again\n",
-        text_of(e, "received_at"), text_of(e, "status"));
-    return;
-  }
-  fmt::print("  received at  {}, lane {}, partition {}, offset {}\n", text_of(e, "received_at"),
-             text_of(e, "lane"), text_of(e, "partition"), text_of(e, "offset"));
-  if (!text_of(e, "event").empty()) {
-    fmt::print("  event        {} of {}\n", text_of(e, "event"), text_of(e, "distinct_id"));
-  }
-  if (text_of(e, "duplicates") != "0") {
-    fmt::print("  duplicates   {} later copies were dropped, the last at {}\n",
-               text_of(e, "duplicates"), text_of(e, "last_duplicate_at"));
-  }
-  if (state == "quarantined") fmt::print("  stage        {}\n", text_of(e, "stage"));
-}
-
-int run_trace(const TraceArgs& args) {
-  if (!Uuid::parse(args.uuid)) return complain("'" + args.uuid + "' is not a uuid");
-  const auto instance = find_instance(args.data);
-  if (!instance) return complain(instance.error().message);
-  const auto body = call_admin(*instance, "GET",
-                               fmt::format("/api/projects/{}/trace/{}", args.project, args.uuid));
-  if (!body) return complain(body.error().message);
-  if (args.json) {
-    fmt::print("{}\n", *body);
-    return 0;
-  }
-  const auto fields = event::JsonFields::parse(*body);
-  const auto entries = event::split_array(fields ? fields->find("entries").value_or("[]") : "[]");
-  if (!fields || !entries) return complain("the answer could not be read");
-  if (entries->empty()) {
-    return complain(args.uuid +
-                    " was never seen here: no request with it was accepted or refused. "
-                    "Check the SDK's host and key.");
-  }
-  for (const auto entry : *entries) {
-    if (const auto e = event::JsonFields::parse(entry)) print_entry(*e);
-  }
-  return 0;
-}
-
 int run_login(const std::string& data) {
   const auto instance = find_instance(data);
   if (!instance) return complain(instance.error().message);
@@ -271,17 +205,6 @@ void add_query(CLI::App& app, Run& run) {
   c->add_option("--project", args->project, "Project id")->capture_default_str();
   c->add_option("--timeout-ms", args->timeout_ms, "Time limit")->capture_default_str();
   c->callback([args, &run] { run = [args] { return run_query(*args); }; });
-}
-
-void add_trace(CLI::App& app, Run& run) {
-  auto args = std::make_shared<TraceArgs>();
-  CLI::App* c = app.add_subcommand("trace", "Where is my event? Answers for every uuid received");
-  c->footer("Example:\n  penstock trace 0190a3b1-7c2d-7e3f-8a4b-5c6d7e8f9012");
-  add_data_option(*c, args->data);
-  c->add_option("uuid", args->uuid, "The event's uuid")->required();
-  c->add_flag("--json", args->json, "JSON for machines");
-  c->add_option("--project", args->project, "Project id")->capture_default_str();
-  c->callback([args, &run] { run = [args] { return run_trace(*args); }; });
 }
 
 void add_account(CLI::App& app, Run& run) {

@@ -20,6 +20,8 @@ void add_tail(CLI::App& app, Run& run);
 void add_messages(CLI::App& app, Run& run);
 void add_query(CLI::App& app, Run& run);
 void add_trace(CLI::App& app, Run& run);
+void add_ledger(CLI::App& app, Run& run);
+void add_quarantine(CLI::App& app, Run& run);  // list, show, try, edit, redrive, discard
 void add_squash(CLI::App& app, Run& run);
 void add_doctor(CLI::App& app, Run& run);
 void add_config(CLI::App& app, Run& run);   // config, check-config, metrics

@@ -8,8 +8,8 @@
 #include "base/ids.h"
 #include "base/json_writer.h"
 #include "event/json_fields.h"
+#include "main/commands/api.h"
 #include "main/commands/commands.h"
-#include "main/http_client.h"
 #include "main/instance.h"
 #include "main/table.h"
 
@@ -25,42 +25,16 @@ struct PersonArgs {
   bool json = false, no_wait = false, yes = false;
 };
 
-Result<std::string> call(const Instance& instance, std::string method, const std::string& path,
-                         std::string body = "") {
-  HttpCall request = admin_call(instance, path);
-  request.method = std::move(method);
-  request.body = std::move(body);
-  return admin_body(http(request));
-}
-
-std::string text_of(const event::JsonFields& fields, std::string_view key) {
-  const auto raw = fields.find(key);
-  if (!raw || *raw == "null") return {};
-  return raw->starts_with('"') ? event::decode_string(*raw) : std::string(*raw);
-}
-
-std::string url_text(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    if (plain) {
-      out += c;
-    } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return out;
-}
-
 std::string project_path(const PersonArgs& args) {
   return fmt::format("/api/projects/{}", args.project);
 }
 
 /// A person's uuid from one of its distinct ids, or from itself.
 Result<std::string> person_of(const Instance& instance, const PersonArgs& args) {
-  PENSTOCK_TRY(const std::string body,
-               call(instance, "GET",
-                    project_path(args) + "/persons?limit=1&distinct_id=" + url_text(args.who)));
+  PENSTOCK_TRY(
+      const std::string body,
+      call_admin(instance, "GET",
+                 project_path(args) + "/persons?limit=1&distinct_id=" + url_text(args.who)));
   PENSTOCK_TRY(const auto fields, event::JsonFields::parse(body));
   PENSTOCK_TRY(const auto found, event::split_array(fields.find("results").value_or("[]")));
   if (!found.empty()) {
@@ -95,7 +69,7 @@ int print_report(const PersonArgs& args, const std::string& body) {
 /// Sends a command and, unless told otherwise, waits for its report.
 int carry_out(const Instance& instance, const PersonArgs& args, std::string method,
               const std::string& path, std::string body) {
-  const auto accepted = call(instance, std::move(method), path, std::move(body));
+  const auto accepted = call_admin(instance, std::move(method), path, std::move(body));
   if (!accepted) return complain(accepted.error().message);
   const auto fields = event::JsonFields::parse(*accepted);
   const std::string id = fields ? text_of(*fields, "command") : "";
@@ -107,7 +81,7 @@ int carry_out(const Instance& instance, const PersonArgs& args, std::string meth
   }
   std::string shown;
   while (true) {
-    const auto now = call(instance, "GET", where);
+    const auto now = call_admin(instance, "GET", where);
     if (!now) return complain(now.error().message);
     const auto status = event::JsonFields::parse(*now);
     const std::string state = status ? text_of(*status, "state") : "";
@@ -125,7 +99,8 @@ int run_merges(const PersonArgs& args) {
   if (!instance) return complain(instance.error().message);
   const auto id = person_of(*instance, args);
   if (!id) return complain(id.error().message);
-  const auto body = call(*instance, "GET", project_path(args) + "/persons/" + *id + "/merges");
+  const auto body =
+      call_admin(*instance, "GET", project_path(args) + "/persons/" + *id + "/merges");
   if (!body) return complain(body.error().message);
   if (args.json) {
     fmt::print("{}\n", *body);
@@ -156,7 +131,7 @@ int run_preview(const PersonArgs& args) {
   w.begin_object().field("source", args.who).field("target", args.into);
   w.field("event", args.event).end_object();
   const auto body =
-      call(*instance, "POST", project_path(args) + "/persons/merge_preview", w.take());
+      call_admin(*instance, "POST", project_path(args) + "/persons/merge_preview", w.take());
   if (!body) return complain(body.error().message);
   if (args.json) {
     fmt::print("{}\n", *body);
@@ -221,7 +196,8 @@ int run_delete(const PersonArgs& args) {
 int run_command(const PersonArgs& args) {
   const auto instance = find_instance(args.data);
   if (!instance) return complain(instance.error().message);
-  const auto body = call(*instance, "GET", project_path(args) + "/person_commands/" + args.who);
+  const auto body =
+      call_admin(*instance, "GET", project_path(args) + "/person_commands/" + args.who);
   if (!body) return complain(body.error().message);
   fmt::print("{}\n", *body);
   return 0;

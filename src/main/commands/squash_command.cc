@@ -7,8 +7,8 @@
 #include <thread>
 
 #include "event/json_fields.h"
+#include "main/commands/api.h"
 #include "main/commands/commands.h"
-#include "main/http_client.h"
 #include "main/instance.h"
 
 namespace penstock::cli {
@@ -22,42 +22,34 @@ struct SquashArgs {
 };
 
 Result<std::string> call_squash(const Instance& instance, std::string method) {
-  HttpCall call = admin_call(instance, "/api/squash");
-  call.method = std::move(method);
-  return admin_body(http(call));
-}
-
-std::string member(const event::JsonFields& fields, std::string_view key) {
-  const auto raw = fields.find(key);
-  if (!raw || *raw == "null") return {};
-  return raw->starts_with('"') ? event::decode_string(*raw) : std::string(*raw);
+  return call_admin(instance, std::move(method), "/api/squash");
 }
 
 void print_status(const event::JsonFields& s) {
-  if (member(s, "running") == "true") {
+  if (text_of(s, "running") == "true") {
     fmt::print("running: {}, {} overrides, partition {} of {}, {} rows rewritten\n",
-               member(s, "phase"), member(s, "overrides"), member(s, "partitions_done"),
-               member(s, "partitions"), member(s, "rows_rewritten"));
-  } else if (member(s, "last_run_at").empty()) {
+               text_of(s, "phase"), text_of(s, "overrides"), text_of(s, "partitions_done"),
+               text_of(s, "partitions"), text_of(s, "rows_rewritten"));
+  } else if (text_of(s, "last_run_at").empty()) {
     fmt::print("there was no squash yet\n");
   } else {
     fmt::print("last squash {}: {} overrides, {} rows rewritten in {} ms\n",
-               member(s, "last_run_at"), member(s, "overrides"), member(s, "rows_rewritten"),
-               member(s, "last_run_ms"));
+               text_of(s, "last_run_at"), text_of(s, "overrides"), text_of(s, "rows_rewritten"),
+               text_of(s, "last_run_ms"));
   }
-  fmt::print("waiting: {} overrides\n", member(s, "overrides_waiting"));
+  fmt::print("waiting: {} overrides\n", text_of(s, "overrides_waiting"));
 }
 
 /// The state after the run that was under way in `before`, or else after the next one.
 Result<std::string> wait_for_end(const Instance& instance, const event::JsonFields& before,
                                  bool silent) {
-  const bool joined = member(before, "running") == "true";
+  const bool joined = text_of(before, "running") == "true";
   std::string told;
   for (;;) {
     PENSTOCK_TRY(const std::string body, call_squash(instance, "GET"));
     PENSTOCK_TRY(const auto s, event::JsonFields::parse(body));
-    const bool running = member(s, "running") == "true";
-    if (!running && (joined || member(s, "attempts") != member(before, "attempts"))) return body;
+    const bool running = text_of(s, "running") == "true";
+    if (!running && (joined || text_of(s, "attempts") != text_of(before, "attempts"))) return body;
     if (running && !silent && told != body) print_status(s);
     told = body;
     std::this_thread::sleep_for(kLookPause);
@@ -82,7 +74,7 @@ int run_squash(const SquashArgs& args) {
   } else {
     print_status(*s);
   }
-  const std::string error = member(*s, "last_error");
+  const std::string error = text_of(*s, "last_error");
   return error.empty() ? 0 : complain(error);
 }
 
