@@ -21,6 +21,8 @@ const EventsPage = lazy(() => import("./pages/events/events_page"));
 const FlagsPage = lazy(() => import("./pages/flags/flags_page"));
 const GroupPage = lazy(() => import("./pages/groups/group_page"));
 const GroupsPage = lazy(() => import("./pages/groups/groups_page"));
+const LedgerPage = lazy(() => import("./pages/ledger/ledger_page"));
+const QuarantinePage = lazy(() => import("./pages/quarantine/quarantine_page"));
 const HealthPage = lazy(() => import("./pages/health/health_page"));
 const PersonOfPage = lazy(() => import("./pages/persons/person_of_page"));
 const PersonPage = lazy(() => import("./pages/persons/person_page"));
@@ -57,6 +59,8 @@ createRoot(root).render(
             <Route path="/replay/:session" element={<RecordingPage />} />
             <Route path="/trace/:uuid?" element={<TracePage />} />
             <Route path="/flags" element={<FlagsPage />} />
+            <Route path="/ledger" element={<LedgerPage />} />
+            <Route path="/quarantine" element={<QuarantinePage />} />
             <Route path="/health" element={<HealthPage />} />
             <Route path="/warnings" element={<WarningsPage />} />
             <Route path="/settings" element={<SettingsPage />} />

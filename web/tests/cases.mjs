@@ -7,13 +7,14 @@ import { promisify } from "node:util";
 
 import { definition_cases } from "./definition_cases.mjs";
 import { group_cases } from "./group_cases.mjs";
+import { integrity_cases } from "./integrity_cases.mjs";
 import { look_cases } from "./look_cases.mjs";
 import { person_cases } from "./person_cases.mjs";
 import { recording_cases } from "./recording_cases.mjs";
 import { contradicting_event, sample_events } from "./sample_events.mjs";
 
 const run_file = promisify(execFile);
-const kPages = ["Live", "Events", "Persons", "Groups", "Replay", "Trace", "Definitions", "Flags", "Health", "Warnings", "Settings"];
+const kPages = ["Live", "Events", "Persons", "Groups", "Replay", "Trace", "Definitions", "Flags", "Ledger", "Quarantine", "Health", "Warnings", "Settings"];
 const kStrayToken = "phc_strayTokenOfAProjectThatComesLater0000001";
 const kEmail = "admin@example.com";
 const kPassword = "correct horse battery";
@@ -245,7 +246,9 @@ test("health: balanced, and the picture adds up", async ({ page, instance }) => 
   }
   assert.ok(received > 1_500);
   assert.equal(sum, received);
+  await open(page, "Ledger");
   await page.getByRole("region", { name: "Ledger rows" }).getByText("main").first().waitFor();
+  await open(page, "Health");
 });
 
 test("health: a stray token is a problem in words, until its project exists", async (t) => {
@@ -441,7 +444,7 @@ test("settings: a restriction is written; what the API refuses is said in words"
   await intake.getByRole("listitem", { name: "Restriction 1" }).getByText("unwanted").waitFor();
 });
 
-cases.push(...person_cases, ...group_cases, ...definition_cases, ...recording_cases, ...look_cases);
+cases.push(...person_cases, ...group_cases, ...definition_cases, ...recording_cases, ...integrity_cases, ...look_cases);
 
 test("settings: dark and light can be chosen and are remembered", async ({ page }) => {
   const scheme = () => page.locator("html").getAttribute("data-mantine-color-scheme");

@@ -76,7 +76,7 @@ export async function take_screenshots(browser, instance, folder) {
     ["groups", "/groups"], ["group", `/groups/0/of?key=${encodeURIComponent("Analytical Engines")}`],
     ["group-persons", `/groups/0/of?key=${encodeURIComponent("Analytical Engines")}&tab=persons`],
     ["replay", "/replay"], ["recording", `/replay/${session}`], ["flags", "/flags"],
-    ["health", "/health"], ["trace", `/trace/${uuid}`], ["warnings", "/warnings"],
+    ["health", "/health"], ["ledger", "/ledger"], ["quarantine", "/quarantine"], ["trace", `/trace/${uuid}`], ["warnings", "/warnings"],
     ["settings", "/settings"]];
   for (const colorScheme of ["light", "dark"]) {
     for (const width of kWidths) {
@@ -87,7 +87,8 @@ export async function take_screenshots(browser, instance, folder) {
         await page.goto(instance.admin_url + path);
         await page.waitForTimeout(kSettleMs);
         await shoot(page, `${name}-${colorScheme}-${width}`);
-        const opens = { definitions: "[data-testid='event-checkout completed'] button", properties: "[data-testid='property-amount'] button", live: "button[data-index='3']", flags: "[data-testid='flag-new-checkout'] button" };
+        const opens = { definitions: "[data-testid='event-checkout completed'] button", properties: "[data-testid='property-amount'] button", live: "button[data-index='3']", flags: "[data-testid='flag-new-checkout'] button",
+          ledger: "[aria-label='Ledger table'] tbody button", quarantine: "[aria-label='Events in quarantine'] li button" };
         if (name === "settings") {
           await page.getByRole("region", { name: "Browser SDK" }).scrollIntoViewIfNeeded();
           await shoot(page, `browser-sdk-${colorScheme}-${width}`);

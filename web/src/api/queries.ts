@@ -9,7 +9,6 @@ import type {
   Ledger,
   Me,
   Project,
-  Quarantine,
   RecordingSummary,
   SchemaTable,
   Status,
@@ -69,22 +68,6 @@ export function useSchema(project: number) {
   });
 }
 
-export type LedgerStep = "minute" | "hour";
-
-export function useLedger(project: number, step: LedgerStep, hours: number) {
-  return useQuery({
-    queryKey: ["ledger", project, step, hours],
-    queryFn: () => {
-      const from = new Date(Date.now() - hours * 3_600_000).toISOString();
-      return api<Ledger>(
-        `/projects/${project}/ledger?step=${step}&from=${encodeURIComponent(from)}`,
-      );
-    },
-    refetchInterval: 5_000,
-    placeholderData: keepPreviousData,
-  });
-}
-
 /** How many events the project received lately; asked again and again only while it is none. */
 export function useReceived(project: number, enabled: boolean) {
   return useQuery({
@@ -99,18 +82,12 @@ export function useReceived(project: number, enabled: boolean) {
   });
 }
 
-export function useQuarantine(project: number, enabled: boolean) {
-  return useQuery({
-    queryKey: ["quarantine", project],
-    queryFn: () => api<Quarantine>(`/projects/${project}/quarantine?limit=50`),
-    refetchInterval: 10_000,
-    enabled,
-  });
-}
-
 /** States that change by themselves soon; the page keeps asking while it sees one. */
-function is_moving(entry: TraceEntry): boolean {
+function is_moving(entry: Pick<TraceEntry, "state">): boolean {
   return entry.state === "in_flight" || entry.state === "accepted";
+}
+function moves(trace: Trace | undefined): boolean {
+  return [...(trace?.entries ?? []), ...(trace?.events ?? [])].some(is_moving);
 }
 
 export function useTrace(project: number, uuid: string, enabled = true) {
@@ -118,7 +95,7 @@ export function useTrace(project: number, uuid: string, enabled = true) {
     queryKey: ["trace", project, uuid],
     queryFn: () => api<Trace>(`/projects/${project}/trace/${uuid}`),
     enabled,
-    refetchInterval: (query) => (query.state.data?.entries.some(is_moving) ? 1_500 : false),
+    refetchInterval: (query) => (moves(query.state.data) ? 1_500 : false),
   });
 }
 

@@ -58,6 +58,44 @@ export interface TraceStep {
   detail?: string;
 }
 
+/** One station of an event's way; which members there are depends on the name. */
+export interface Hop {
+  name: "refused" | "received" | "decided" | "person" | "duplicate" | "redriven" | "discarded" | "waiting" | "quarantine" | "stored";
+  at?: string | null;
+  topic?: string;
+  partition?: number;
+  offset?: number;
+  in_log?: boolean;
+  request_id?: string;
+  client_request_id?: string;
+  sent_at?: string;
+  size_bytes?: number;
+  redriven?: boolean;
+  status?: number;
+  verdict?: string;
+  reason?: string;
+  stage?: string;
+  version?: string;
+  person_id?: string;
+  person_now?: string;
+  why?: string;
+  mode?: string;
+  distinct_id?: string;
+  by?: string;
+  ahead?: number;
+  quarantine_id?: string;
+}
+
+export interface RequestEvent {
+  uuid: string;
+  state: TraceState;
+  event: string;
+  distinct_id: string;
+  received_at: string;
+  reason: string;
+  lane: string;
+}
+
 export interface TraceEntry {
   state: TraceState;
   project_id: number;
@@ -73,12 +111,18 @@ export interface TraceEntry {
   duplicates: number;
   last_duplicate_at: string | null;
   steps: TraceStep[];
+  hops?: Hop[];
 }
 
 export interface Trace {
   uuid: string;
   found: boolean;
+  kind?: "event" | "request";
   entries: TraceEntry[];
+  /** Of a request: what it brought. */
+  events?: RequestEvent[];
+  /** Outcomes of that time that the log has deleted. */
+  gone?: number;
 }
 
 export interface LedgerCounts {
@@ -186,26 +230,15 @@ export interface Status {
     disk_bytes: number;
     detail: string;
   };
-  ledger: { balance: Balance; totals: Partial<LedgerCounts> };
+  ledger: {
+    balance: Balance;
+    totals: Partial<LedgerCounts>;
+    /** What the check of every minute found; absent before this version. */
+    check?: { at: string | null; balanced: boolean; detail: string; since: string | null; checks: number };
+  };
   quarantine: { entries: number; bytes: number };
   memory: { rss_bytes: number };
   history: { step_s: number; points: HistoryPoint[] };
-}
-
-export interface QuarantineEntry {
-  id: string;
-  reason: string;
-  stage: string;
-  uuid: string;
-  received_at: string;
-  token: string;
-  event: string;
-  size_bytes: number;
-}
-
-export interface Quarantine {
-  entries: QuarantineEntry[];
-  usage: { entries: number; bytes: number };
 }
 
 export interface SchemaTable {

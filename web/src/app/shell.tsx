@@ -2,6 +2,7 @@
 import { Menu, UnstyledButton } from "@mantine/core";
 import {
   IconActivityHeartbeat,
+  IconArchive,
   IconAlertTriangle,
   IconBroadcast,
   IconBuilding,
@@ -11,6 +12,7 @@ import {
   IconListDetails,
   IconMovie,
   IconRouteAltLeft,
+  IconScale,
   IconSettings,
   IconTable,
   IconUsers,
@@ -37,6 +39,8 @@ const kPages = [
   { to: "/trace", label: "Trace", icon: IconRouteAltLeft },
   { to: "/definitions", label: "Definitions", icon: IconListDetails },
   { to: "/flags", label: "Flags", icon: IconFlag },
+  { to: "/ledger", label: "Ledger", icon: IconScale },
+  { to: "/quarantine", label: "Quarantine", icon: IconArchive },
   { to: "/health", label: "Health", icon: IconActivityHeartbeat },
   { to: "/warnings", label: "Warnings", icon: IconAlertTriangle },
   { to: "/settings", label: "Settings", icon: IconSettings },

@@ -1,4 +1,6 @@
 // One event's story: what became of it in words, and the way it went as a timeline.
+import { Link } from "react-router";
+
 import type { TraceEntry } from "../api/types";
 import { clock, day_and_time } from "../lib/format";
 import { explain, kNotFound, timeline, type Explanation } from "../lib/trace_words";
@@ -31,6 +33,12 @@ function Steps({ entry }: { entry: TraceEntry }) {
           <div>
             <b>{step.title}</b>
             {step.detail && <span>{step.detail}</span>}
+            {step.link && (
+              <span>
+                <Link to={step.link.to}>{step.link.text}</Link>
+              </span>
+            )}
+            {step.place && <code>{step.place}</code>}
           </div>
           {step.at && (
             <time dateTime={step.at} title={day_and_time(step.at)} className="num">

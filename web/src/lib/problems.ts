@@ -29,7 +29,9 @@ const kChecks: Check[] = [
         }
       : null,
   (s) => {
-    const { balanced, detail } = s.ledger.balance;
+    const check = s.ledger.check;
+    const balanced = s.ledger.balance.balanced && (check?.balanced ?? true);
+    const detail = s.ledger.balance.detail || (check?.detail ?? "");
     const { difference } = equation(s.ledger.totals);
     if (balanced && difference === 0) return null;
     return {
@@ -37,7 +39,7 @@ const kChecks: Check[] = [
       level: "bad",
       title: "The books do not balance",
       detail: detail || `${plural(Math.abs(difference), "event")} unaccounted for.`,
-      todo: "This must not happen. Run `penstock doctor` and report what it prints.",
+      todo: "This must not happen. Follow the runbook ledger-imbalance: it says how to find the place and what to keep.",
     };
   },
   (s) =>
@@ -108,7 +110,7 @@ const kChecks: Check[] = [
           level: "warning",
           title: `${plural(s.quarantine.entries, "event")} in quarantine`,
           detail: "They could not be processed and are kept with their original bytes.",
-          todo: "See the reasons below. Events with an unknown token flow in when a project with that token is created.",
+          todo: "See Quarantine for the reasons. Events with an unknown token flow in when a project with that token is created.",
         }
       : null,
 ];

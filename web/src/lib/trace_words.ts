@@ -1,6 +1,6 @@
 // "Where is my event?" in plain words: for every state what happened, and what to do about it.
-import type { TraceEntry, TraceState } from "../api/types";
-import { plural, words } from "./format";
+import type { Hop, TraceEntry, TraceState } from "../api/types";
+import { plural, whole, words } from "./format";
 
 export type Tone = "good" | "waiting" | "neutral" | "warning" | "bad";
 
@@ -246,6 +246,9 @@ export interface TimelineStep {
   state: StepState;
   at: string | null;
   detail: string;
+  /** Where in the log, as topic, partition and offset. */
+  place?: string;
+  link?: { to: string; text: string };
 }
 
 const kDecisions: Partial<Record<TraceState, string>> = {
@@ -265,8 +268,91 @@ function place(entry: TraceEntry): string {
   return `${entry.lane} lane, partition ${entry.partition}, position ${entry.offset}`;
 }
 
+const kWhy: Record<string, string> = {
+  existing: "its distinct id was this person's",
+  created: "nobody had its distinct id, so it made this person",
+  merged: "it brought two ids together in this person",
+  personless: "no profile was asked for, so this is nobody's yet",
+  personless_existing: "no profile was asked for; its distinct id belongs to this person",
+};
+
+const kVerdicts: Record<string, { title: string; state: StepState }> = {
+  accepted: { title: "Accepted", state: "done" },
+  dropped: { title: "Dropped", state: "failed" },
+  quarantined: { title: "Put into quarantine", state: "failed" },
+};
+
+function log_place(hop: Hop): string {
+  const gone = hop.in_log === false ? ", deleted from the log since" : "";
+  return hop.topic ? `${hop.topic}, partition ${hop.partition}, offset ${whole(hop.offset)}${gone}` : "";
+}
+
+/** One station of its way in words. */
+function step_of(hop: Hop, entry: TraceEntry): TimelineStep {
+  const base = { at: hop.at ?? null, place: log_place(hop), state: "done" as StepState };
+  switch (hop.name) {
+    case "refused":
+      return {
+        ...base,
+        title: "Refused at the door",
+        state: "failed",
+        detail: [`Answered ${hop.status}`, words(hop.reason ?? "")].filter(Boolean).join(": "),
+      };
+    case "received": {
+      const said = [hop.redriven ? "from quarantine" : "", hop.client_request_id ? `the client's request ${hop.client_request_id}` : ""];
+      const link = hop.request_id ? { to: `/trace/${hop.request_id}`, text: "All of its request" } : undefined;
+      return { ...base, title: "Received and made durable", detail: said.filter(Boolean).join(", "), link };
+    }
+    case "decided": {
+      const verdict = kVerdicts[hop.verdict ?? ""] ?? { title: words(hop.verdict ?? "Decided"), state: "done" as StepState };
+      const why = [words(hop.reason ?? ""), hop.stage && hop.verdict === "quarantined" ? `at step “${words(hop.stage)}”` : ""];
+      return { ...base, ...verdict, detail: why.filter(Boolean).join(" ") };
+    }
+    case "person":
+      return {
+        ...base,
+        title: "Given to a person",
+        detail: `${kWhy[hop.why ?? ""] ?? words(hop.why ?? "")}${hop.person_now ? `. Since then the id has moved to ${hop.person_now}, where queries find it` : ""}`,
+        link: { to: `/persons/${hop.person_now ?? hop.person_id}`, text: hop.person_now ?? hop.person_id ?? "" },
+      };
+    case "duplicate":
+      return { ...base, title: "A copy arrived", detail: "Recognised, no further row" };
+    case "redriven":
+      return { ...base, title: "Left quarantine and was received again", detail: hop.by ? `by ${hop.by}` : "" };
+    case "discarded":
+      return { ...base, title: "Discarded", state: "failed", detail: hop.by ? `by ${hop.by}` : "" };
+    case "waiting":
+      return {
+        ...base,
+        title: hop.stage === "store" ? "Being written to the store" : "Waiting to be processed",
+        state: "now",
+        detail: hop.ahead ? `${plural(hop.ahead, "record")} before it` : "It is next",
+      };
+    case "quarantine":
+      return {
+        ...base,
+        title: "Waits in quarantine",
+        state: "now",
+        detail: "",
+        link: hop.quarantine_id ? { to: `/quarantine?event=${hop.quarantine_id}`, text: "Open it there" } : undefined,
+      };
+    case "stored":
+      return { ...base, title: "Stored", detail: entry.event === "$$heatmap" ? "Points of heatmaps" : "One row in events" };
+  }
+}
+
 /** received → decided → stored, with where the event is now. */
 export function timeline(entry: TraceEntry): TimelineStep[] {
+  if (entry.hops && entry.hops.length > 0) {
+    const steps = entry.hops.map((hop) => step_of(hop, entry));
+    const told = entry.hops.filter((hop) => hop.name === "duplicate").length;
+    if (entry.duplicates > told) {
+      const detail = "Recognised, no further rows";
+      const title = plural(entry.duplicates - told, "further copy", "further copies");
+      steps.push({ title, state: "done", at: entry.last_duplicate_at, detail });
+    }
+    return steps;
+  }
   if (entry.state === "refused") {
     const status = entry.status ? `Answered ${entry.status}` : "Answered with an error";
     const at = at_of(entry, "refused") ?? entry.received_at;

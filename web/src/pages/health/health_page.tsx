@@ -1,6 +1,5 @@
 // Health: do the books balance, what is wrong, how fast and how far behind.
 import { useStatus } from "../../api/queries";
-import { useProject } from "../../app/project";
 import { ErrorNote } from "../../components/error_note";
 import { FullLoader } from "../../components/full_loader";
 import { PageHeader } from "../../components/page_header";
@@ -9,15 +8,12 @@ import { plural } from "../../lib/format";
 import { problems } from "../../lib/problems";
 import { EquationPicture } from "./equation_picture";
 import { HistoryCharts } from "./history_charts";
-import { LedgerTable } from "./ledger_table";
 import { ProblemList } from "./problem_list";
-import { QuarantineList } from "./quarantine";
 import { Vitals } from "./vitals";
 
 const kRefreshMs = 2_000;
 
 export default function HealthPage() {
-  const { project } = useProject();
   const { data, error } = useStatus(kRefreshMs);
   const found = data ? problems(data) : [];
   const hint = found.length === 0 ? "Nothing needs your attention." : plural(found.length, "thing needs", "things need") + " your attention.";
@@ -36,8 +32,6 @@ export default function HealthPage() {
           />
           <Vitals status={data} />
           <HistoryCharts points={data.history.points} />
-          <QuarantineList project={project.id} entries={data.quarantine.entries} />
-          <LedgerTable project={project.id} />
         </>
       )}
     </div>
