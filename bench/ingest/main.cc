@@ -1,11 +1,12 @@
 // The ingest stage alone: raw log → processed log, with a person store that holds a population.
 //
 //   bench_ingest_mix populate DIR PERSONS [POSTGRES_URL]
-//   bench_ingest_mix run DIR PERSONS EVENTS SEED [POSTGRES_URL]
+//   bench_ingest_mix run DIR PERSONS EVENTS SEED [POSTGRES_URL] [--dedup-only]
 //
 // `populate` makes DIR/persons (or fills the database); `run` writes EVENTS raw records, then lets
 // Ingest decide them all on a real log, and prints one line of JSON: CPU of the whole process by
-// event, by thread, after a first fifth that warms caches.
+// event, by thread, after a first fifth that warms caches. With --dedup-only the ledger keeps what
+// dedup needs and nothing else: the difference is what counts, ranges, traces and quarantine cost.
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -110,9 +111,11 @@ double process_cpu_s() {
 
 class Bench {
  public:
-  Bench(std::string dir, uint64_t persons, uint64_t events, uint64_t seed, std::string url)
+  Bench(std::string dir, uint64_t persons, uint64_t events, uint64_t seed, std::string url,
+        bool books)
       : dir_(std::move(dir)),
         url_(std::move(url)),
+        books_(books),
         persons_(persons),
         events_(events),
         seed_(seed) {}
@@ -127,7 +130,7 @@ class Bench {
       die("project", p.error());
     }
     store_ = open_persons(dir_, url_);
-    ledger_ = ledger::make_ledger(open_kv(dir_ + "/ledger"), {});
+    ledger_ = ledger::make_ledger(open_kv(dir_ + "/ledger"), {.books = books_});
     wait("ledger", [&](auto done) { ledger_->recover(*log_, pipeline_.loop(), std::move(done)); });
     wait("persons", [&](auto done) { store_->recover(*log_, pipeline_.loop(), std::move(done)); });
     measure();
@@ -242,6 +245,7 @@ class Bench {
   }
 
   std::string dir_, url_;
+  bool books_;
   uint64_t persons_, events_, seed_, raw_bytes_ = 0;
   std::unique_ptr<runtime::Runtime> runtime_ = runtime::make_real_runtime();
   runtime::LoopThread log_thread_{"log"}, pipeline_{"pipeline"};
@@ -253,13 +257,15 @@ class Bench {
 };
 
 int run(int argc, char** argv) {
-  const std::vector<std::string> args(argv + 1, argv + argc);
+  std::vector<std::string> args(argv + 1, argv + argc);
+  const bool books = std::erase(args, "--dedup-only") == 0;
   const auto text = [&](size_t i) { return i < args.size() ? args[i] : std::string(); };
   if (args.size() >= 3 && args[0] == "populate") {
     return populate(args[1], std::stoull(args[2]), text(3));
   }
   if (args.size() >= 5 && args[0] == "run") {
-    return Bench(args[1], std::stoull(args[2]), std::stoull(args[3]), std::stoull(args[4]), text(5))
+    return Bench(args[1], std::stoull(args[2]), std::stoull(args[3]), std::stoull(args[4]), text(5),
+                 books)
         .run();
   }
   fmt::print(stderr, "usage: see the head of bench/ingest/main.cc\n");

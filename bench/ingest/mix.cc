@@ -191,6 +191,7 @@ void Mix::next(std::string& record, std::string& key) {
   raw.uuid = Uuid::v7(now, tail);
   raw.project = kProject;
   raw.now_ms = now;
+  raw.request = 7;  // as capture numbers them
   raw.sent_at_ms = now - 100;
   raw.timestamp_ms = now - 1000;
   raw.token = kToken;
