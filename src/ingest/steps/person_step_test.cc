@@ -103,6 +103,14 @@ TEST(Person, ExceptionsNeverUpdate) {
   EXPECT_EQ(fields_of(person_of(f, "u1").properties)["a"], "1");
 }
 
+TEST(Person, AnExceptionThatMakesThePersonGivesItWhatItSets) {
+  // Section 5: who is not found is created with what the event sets; only updates are never made.
+  Fixture f;
+  f.run({.data = set(R"({"a":1})"), .event = "$exception"});
+  EXPECT_EQ(fields_of(person_of(f, "u1").properties)["a"], "1");
+  EXPECT_TRUE(f.run({.data = set(R"({"b":2})"), .event = "$exception"}).persons.empty());
+}
+
 TEST(Person, ManyChangesOfABatchAreOne) {
   Fixture f;
   for (int i = 0; i < 5; i++) {

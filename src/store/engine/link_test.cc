@@ -13,6 +13,7 @@
 
 #include "base/codec.h"
 #include "runtime/real_runtime.h"
+#include "store/engine/row_binary.h"
 #include "store/engine/schema.h"
 
 namespace penstock::store {
@@ -62,6 +63,17 @@ class EngineLinkTest : public ::testing::Test {
       done.set_value();
     });
     done.get_future().wait();
+  }
+
+  /// As the loader's batches come: statements with their rows.
+  std::string insert(const std::string& operands) {
+    std::promise<std::string> promise;
+    on_loop([&] {
+      link_->request(EngineOp::kInsert, operands, [&](Result<EngineReply> reply) {
+        promise.set_value(reply ? "" : reply.error().message);
+      });
+    });
+    return promise.get_future().get();
   }
 
   /// Runs SQL as set-up does: nothing is refused but by the engine and the cage.
@@ -134,6 +146,69 @@ TEST_F(EngineLinkTest, AStoreWhoseMigrationChangedIsRefused) {
 TEST_F(EngineLinkTest, SetUpInterruptedByACrashGoesOn) {
   run(std::string(migrations()[0].statements[0]));  // the first table is there, its record is not
   EXPECT_EQ(detail_of_store(), "ready");
+}
+
+TEST_F(EngineLinkTest, ABatchThatIsRepeatedAcrossTheRenamingOfItsTableIsStoredOnce) {
+  const auto migrate = [&](int from, int to) {
+    for (const Migration& m : migrations()) {
+      if (m.version < from || m.version > to) continue;
+      for (const std::string_view sql : m.statements) ASSERT_EQ(run(std::string(sql)), "");
+    }
+  };
+  const auto batch_of = [](const std::string& id) {
+    InsertBatch batch;
+    batch.id = id;
+    for (uint8_t i = 0; i < 3; i++) {
+      InsertBatch::EventEntry& e = batch.events.emplace_back();
+      e.project = {1};
+      e.uuid.bytes[0] = i;
+      e.row.event = "seen";
+      e.row.distinct_id = "u";
+      e.row.properties = e.row.person_properties = "{}";
+      // Two months: two parts, each with a note of its own.
+      e.row.timestamp_ms = 1'785'585'600'000 - (i % 2) * 40LL * 86'400'000;
+    }
+    return encode_inserts(batch, 1'785'585'600'000).operands;
+  };
+  const std::string now = batch_of("first");
+  // As a version before the renaming wrote it: another table, the same token.
+  std::string then = now;
+  const std::string renamed = "INSERT INTO sharded_events (";
+  ByteReader r(now);
+  ASSERT_EQ(r.varint(), 1U);
+  const std::string sql(r.bytes()), rows(r.bytes());
+  ASSERT_TRUE(sql.starts_with(renamed)) << sql;
+  ASSERT_NE(sql.find("insert_deduplication_token='first:events'"), std::string::npos) << sql;
+  then.clear();
+  ByteWriter w(then);
+  w.varint(1);
+  w.bytes("INSERT INTO events (" + sql.substr(renamed.size()));
+  w.bytes(rows);
+  migrate(1, 3);
+  for (int i = 0; i < 2; i++) ASSERT_EQ(insert(then), "");
+  EXPECT_EQ(run("SELECT count() FROM events"), "3\n");
+  migrate(4, 4);
+  for (int i = 0; i < 2; i++) ASSERT_EQ(insert(now), "");
+  EXPECT_EQ(run("SELECT count() FROM sharded_events"), "3\n");
+  ASSERT_EQ(insert(batch_of("second")), "");
+  EXPECT_EQ(run("SELECT count() FROM sharded_events"), "6\n");
+}
+
+TEST_F(EngineLinkTest, ATableThatIsDroppedGivesItsDiskBack) {
+  ASSERT_EQ(run("CREATE TABLE t (x UInt64) ENGINE = MergeTree ORDER BY x"), "");
+  ASSERT_EQ(run("INSERT INTO t SELECT number FROM numbers(100000)"), "");
+  // The table's own directory, where the engine says it is.
+  std::string path = run("SELECT data_paths[1] FROM system.tables WHERE name = 't'");
+  path.pop_back();
+  const auto on_disk = [&] {
+    return std::filesystem::exists(path) && !std::filesystem::is_empty(path);
+  };
+  ASSERT_TRUE(on_disk()) << path << " " << run("SELECT name, engine FROM system.databases");
+  ASSERT_EQ(run("DROP TABLE t"), "");
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (on_disk() && std::chrono::steady_clock::now() < deadline)
+    ASSERT_EQ(run("SELECT 1"), "1\n");
+  EXPECT_FALSE(on_disk()) << path;
 }
 
 }  // namespace
