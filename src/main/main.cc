@@ -47,6 +47,7 @@ int run_command_line(int argc, char** argv) {
   add_account(app, run);
   add_persons(app, run);
   add_log(app, run);
+  add_fsck(app, run);
   add_prove(app, run);
   add_version(app, run);
   try {

@@ -108,7 +108,8 @@ struct StoreHealth {
   std::string detail;  // why it is not ready
   uint64_t restarts = 0;
   uint64_t memory_bytes = 0, disk_bytes = 0;
-  uint64_t overrides = 0;  // distinct ids whose rows may still carry an older person
+  uint64_t damaged_parts = 0;  // set aside by the engine because they could not be read
+  uint64_t overrides = 0;      // distinct ids whose rows may still carry an older person
 };
 
 using InsertDone = std::move_only_function<void(Status)>;

@@ -143,7 +143,8 @@ void Service::status(Call& call, wire::Responder& r) {
   const store::StoreHealth h = parts_.store.health();
   w.key("store").begin_object().field("ready", h.ready).field("engine", h.engine);
   w.field("version", h.version).field("detail", h.detail).field("restarts", h.restarts);
-  w.field("memory_bytes", h.memory_bytes).field("disk_bytes", h.disk_bytes).end_object();
+  w.field("memory_bytes", h.memory_bytes).field("disk_bytes", h.disk_bytes);
+  w.field("damaged_parts", h.damaged_parts).end_object();
   w.key("ledger").begin_object().key("balance");
   write_balance(w);
   w.key("totals").begin_object();

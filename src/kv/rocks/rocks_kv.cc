@@ -215,4 +215,13 @@ Result<std::unique_ptr<KeyValue>> open_rocks_kv(const RocksOptions& options) {
   return std::make_unique<RocksKv>(std::move(owned));
 }
 
+Status verify_rocks_kv(const std::string& path) {
+  rocksdb::DB* db = nullptr;
+  rocksdb::Status s = rocksdb::DB::OpenForReadOnly(database_options({path}), path, &db);
+  const std::unique_ptr<rocksdb::DB> owned(db);
+  if (s.ok()) s = owned->VerifyChecksum();
+  if (!s.ok()) return rocks_fail("verify " + path, s);
+  return {};
+}
+
 }  // namespace penstock::kv

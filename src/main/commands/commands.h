@@ -28,6 +28,7 @@ void add_config(CLI::App& app, Run& run);   // config, check-config, metrics
 void add_account(CLI::App& app, Run& run);  // login, projects
 void add_persons(CLI::App& app, Run& run);  // persons merges, preview, split, delete
 void add_log(CLI::App& app, Run& run);      // log inspect, log repair
+void add_fsck(CLI::App& app, Run& run);
 void add_prove(CLI::App& app, Run& run);
 void add_version(CLI::App& app, Run& run);
 

@@ -7,7 +7,7 @@
 
 #include <string>
 
-#include "main/doctor/finding.h"
+#include "main/finding.h"
 #include "main/instance.h"
 
 namespace penstock::cli::doctor {

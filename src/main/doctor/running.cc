@@ -33,8 +33,8 @@ class Examination {
   void run() {
     const auto status = ask(instance_, "/api/status");
     if (!status) {
-      return bad("admin_silent", "The admin API does not answer: " + status.error().message,
-                 "Look at what the process printed last, and start it again.", "");
+      return out_.bad("admin_silent", "The admin API does not answer: " + status.error().message,
+                      "Look at what the process printed last, and start it again.", "");
     }
     status_ = *status;
     capture();
@@ -47,18 +47,6 @@ class Examination {
   }
 
  private:
-  void good(std::string id, std::string what) {
-    out_.push_back({Verdict::kGood, std::move(id), std::move(what), "", ""});
-  }
-  void note(std::string id, std::string what, std::string todo, std::string runbook = "") {
-    out_.push_back(
-        {Verdict::kNote, std::move(id), std::move(what), std::move(todo), std::move(runbook)});
-  }
-  void bad(std::string id, std::string what, std::string todo, std::string runbook) {
-    out_.push_back(
-        {Verdict::kBad, std::move(id), std::move(what), std::move(todo), std::move(runbook)});
-  }
-
   bool runs(std::string_view stage) const {
     return std::ranges::any_of(status_.list({"stages"}),
                                [stage](const Answer& a) { return a.text({}) == stage; });
@@ -66,57 +54,59 @@ class Examination {
 
   void capture() {
     if (!runs("capture")) {
-      return note("capture_elsewhere", "Capture does not run in this process.",
-                  "Send to the one that runs it, or add it to process.stages.");
+      return out_.note("capture_elsewhere", "Capture does not run in this process.",
+                       "Send to the one that runs it, or add it to process.stages.");
     }
     const auto reply = http(capture_call(instance_, "/_readiness"));
     if (!reply) {
-      return bad(
+      return out_.bad(
           "capture_silent",
           "Capture does not answer at " + instance_.capture_url + ": " + reply.error().message,
           "Check that nothing stands between (a firewall, another program).", "");
     }
     if (reply->status != 200) {
-      return bad("capture_not_ready", "Capture is not ready: " + reply->body,
-                 "Wait for the start to end, or see below.", "");
+      return out_.bad("capture_not_ready", "Capture is not ready: " + reply->body,
+                      "Wait for the start to end, or see below.", "");
     }
-    good("capture", "Capture takes events at " + instance_.capture_url);
+    out_.good("capture", "Capture takes events at " + instance_.capture_url);
     const bool loopback = instance_.capture_url.find("127.0.0.1") != std::string::npos ||
                           instance_.capture_url.find("[::1]") != std::string::npos;
     if (loopback && status_.number({"capture", "requests_total"}) == 0) {
-      note("loopback_only",
-           "Not one request has come since the start, and capture listens on this machine's own "
-           "address only: browsers and other machines cannot reach it.",
-           "Put a proxy with TLS in front, or set capture.listen; in SDKs, check `host`.");
+      out_.note(
+          "loopback_only",
+          "Not one request has come since the start, and capture listens on this machine's own "
+          "address only: browsers and other machines cannot reach it.",
+          "Put a proxy with TLS in front, or set capture.listen; in SDKs, check `host`.");
     }
   }
 
   void disk() {
     const uint64_t free = status_.number({"log", "disk_free_bytes"});
     if (status_.is_true({"log", "disk_full"})) {
-      return bad("disk_full",
-                 fmt::format("The disk is full ({} MiB free): events are refused with 503, and "
-                             "SDKs send them again.",
-                             free / kMiB),
-                 "Make room; Penstock goes on by itself.", "disk_full.md");
+      return out_.bad(
+          "disk_full",
+          fmt::format("The disk is full ({} MiB free): events are refused with 503, and "
+                      "SDKs send them again.",
+                      free / kMiB),
+          "Make room; Penstock goes on by itself.", "disk_full.md");
     }
     if (free < kLittleRoom) {
-      return note("disk_low", fmt::format("Only {} MiB of disk are free.", free / kMiB),
-                  "Make room before it is full.", "disk_full.md");
+      return out_.note("disk_low", fmt::format("Only {} MiB of disk are free.", free / kMiB),
+                       "Make room before it is full.", "disk_full.md");
     }
-    good("disk", fmt::format("The disk has room ({} GiB free)", free / kMiB / 1024));
+    out_.good("disk", fmt::format("The disk has room ({} GiB free)", free / kMiB / 1024));
   }
 
   void stages() {
     for (const char* stage : {"ingest", "load"}) {
       if (runs(stage)) continue;
       const bool first = std::string_view(stage) == "ingest";
-      bad(fmt::format("{}_not_run", stage),
-          fmt::format("The stage {} does not run here: {}.", stage,
-                      first ? "events are taken and wait in the log"
-                            : "events are decided and do not become rows"),
-          fmt::format("Add {} to process.stages, or start another process with it.", stage),
-          "not_visible.md");
+      out_.bad(fmt::format("{}_not_run", stage),
+               fmt::format("The stage {} does not run here: {}.", stage,
+                           first ? "events are taken and wait in the log"
+                                 : "events are decided and do not become rows"),
+               fmt::format("Add {} to process.stages, or start another process with it.", stage),
+               "not_visible.md");
     }
   }
 
@@ -127,19 +117,20 @@ class Examination {
     if (!error.empty()) {
       const bool postgres = error.find("PostgreSQL") != std::string::npos ||
                             error.find("postgres") != std::string::npos;
-      return bad(postgres ? "postgres_down" : "ingest_fails",
-                 fmt::format("Ingest cannot go on, {} wait: {}", events(lag), error),
-                 postgres ? "Bring PostgreSQL back; ingest repeats by itself."
-                          : "Mend what the message names; ingest repeats by itself.",
-                 postgres ? "postgres_down.md" : "not_visible.md");
+      return out_.bad(postgres ? "postgres_down" : "ingest_fails",
+                      fmt::format("Ingest cannot go on, {} wait: {}", events(lag), error),
+                      postgres ? "Bring PostgreSQL back; ingest repeats by itself."
+                               : "Mend what the message names; ingest repeats by itself.",
+                      postgres ? "postgres_down.md" : "not_visible.md");
     }
     if (lag > kLagWorthSaying) {
-      return bad("ingest_lag",
-                 fmt::format("Ingest is {} behind: new events become visible later.", events(lag)),
-                 "If the number grows, this machine is too small for the load.", "not_visible.md");
+      return out_.bad(
+          "ingest_lag",
+          fmt::format("Ingest is {} behind: new events become visible later.", events(lag)),
+          "If the number grows, this machine is too small for the load.", "not_visible.md");
     }
-    good("ingest", lag == 0 ? "Ingest has decided everything"
-                            : fmt::format("Ingest is at work, {} behind", events(lag)));
+    out_.good("ingest", lag == 0 ? "Ingest has decided everything"
+                                 : fmt::format("Ingest is at work, {} behind", events(lag)));
   }
 
   void store() {
@@ -148,39 +139,49 @@ class Examination {
       const bool fresh = status_.number({"store", "restarts"}) == 0 &&
                          status_.number({"uptime_s"}) < kEngineStartS;
       if (fresh) {
-        return note("store_starting", "The store is starting: rows and queries wait.",
-                    "Ask again in a moment.");
+        return out_.note("store_starting", "The store is starting: rows and queries wait.",
+                         "Ask again in a moment.");
       }
-      return bad("store_down",
-                 fmt::format("The store is not there{}{}: rows wait, queries answer 503. It was "
-                             "started {} times.",
-                             detail.empty() ? "" : ": ", detail,
-                             status_.number({"store", "restarts"}) + 1),
-                 "Read store/engine.log in the data directory.", "engine_restarts.md");
+      return out_.bad(
+          "store_down",
+          fmt::format("The store is not there{}{}: rows wait, queries answer 503. It was "
+                      "started {} times.",
+                      detail.empty() ? "" : ": ", detail,
+                      status_.number({"store", "restarts"}) + 1),
+          "Read store/engine.log in the data directory.", "engine_restarts.md");
     }
     if (!runs("load")) return;
     const uint64_t lag = status_.number({"load", "lag_records"});
     const std::string error = status_.text({"load", "last_error"});
     if (!error.empty()) {
-      return bad("load_fails", fmt::format("Rows cannot be stored, {} wait: {}", lag, error),
-                 "Mend what the message names; the loader repeats by itself.",
-                 "engine_restarts.md");
+      return out_.bad("load_fails", fmt::format("Rows cannot be stored, {} wait: {}", lag, error),
+                      "Mend what the message names; the loader repeats by itself.",
+                      "engine_restarts.md");
     }
     if (lag > kLagWorthSaying) {
-      return bad("load_lag", fmt::format("The store is {} records behind.", lag),
-                 "If the number grows, the store's disk or CPU is too small for the load.",
-                 "not_visible.md");
+      return out_.bad("load_lag", fmt::format("The store is {} records behind.", lag),
+                      "If the number grows, the store's disk or CPU is too small for the load.",
+                      "not_visible.md");
     }
-    good("store", "The store is ready and has every row");
+    if (const uint64_t parts = status_.number({"store", "damaged_parts"}); parts > 0) {
+      return out_.bad("store_damaged",
+                      fmt::format("The engine could not read {} of its parts and set them aside: "
+                                  "rows are missing from queries.",
+                                  parts),
+                      "They lie in store/store/*/*/detached; restore them from a backup.",
+                      "store_damaged.md");
+    }
+    out_.good("store", "The store is ready and has every row");
   }
 
   void books() {
     if (!status_.is_true({"ledger", "balance", "balanced"})) {
-      return bad("ledger_imbalance",
-                 "The ledger does not balance: " + status_.text({"ledger", "balance", "detail"}),
-                 "Keep the data directory as it is and report this.", "not_visible.md");
+      return out_.bad(
+          "ledger_imbalance",
+          "The ledger does not balance: " + status_.text({"ledger", "balance", "detail"}),
+          "Keep the data directory as it is and report this.", "not_visible.md");
     }
-    good("ledger", "The ledger balances");
+    out_.good("ledger", "The ledger balances");
   }
 
   void projects() {
@@ -203,21 +204,22 @@ class Examination {
   void outcomes(const std::string& name, const Answer& ledger) {
     const uint64_t received = ledger.number({"total", "received"});
     if (received == 0) {
-      return note("nothing_received", name + " has received nothing in the last hour.",
-                  "Check `host` and the key in the SDK; `penstock tail` shows what comes.");
+      return out_.note("nothing_received", name + " has received nothing in the last hour.",
+                       "Check `host` and the key in the SDK; `penstock tail` shows what comes.");
     }
     uint64_t dropped = 0;
     for (const auto& [reason, count] : ledger.counts({"total", "dropped"})) {
       dropped += count;
-      bad("dropped_" + reason,
-          fmt::format("{}: {} of {} were dropped in the last hour ({}).", name, count,
-                      events(received), reason),
-          "docs/INGEST.md says what this reason means; rules and quotas are in Settings.",
-          "not_visible.md");
+      out_.bad("dropped_" + reason,
+               fmt::format("{}: {} of {} were dropped in the last hour ({}).", name, count,
+                           events(received), reason),
+               "docs/INGEST.md says what this reason means; rules and quotas are in Settings.",
+               "not_visible.md");
     }
     const uint64_t repeats = ledger.number({"total", "deduplicated"});
     if (repeats * 2 > received) {
-      bad("mostly_repeats",
+      out_.bad(
+          "mostly_repeats",
           fmt::format("{}: {} of {} in the last hour were repeats of events that are there already "
                       "(same uuid, same content).",
                       name, repeats, events(received)),
@@ -225,8 +227,8 @@ class Examination {
           "not_visible.md");
     }
     if (dropped == 0 && repeats * 2 <= received) {
-      good("received",
-           fmt::format("{}: {} received in the last hour, none dropped", name, events(received)));
+      out_.good("received", fmt::format("{}: {} received in the last hour, none dropped", name,
+                                        events(received)));
     }
   }
 
@@ -239,10 +241,10 @@ class Examination {
         "AND JSONExtractUInt(details, 'requests') > 0 GROUP BY type ORDER BY n DESC LIMIT 10");
     if (!rows) return;
     for (const auto& row : *rows) {
-      bad("refused_" + row[0],
-          fmt::format("{}: {} requests were refused in the last hour ({}): {}", name, row[1],
-                      row[0], row[2]),
-          "Mend the sender; the text is what it was answered.", "not_visible.md");
+      out_.bad("refused_" + row[0],
+               fmt::format("{}: {} requests were refused in the last hour ({}): {}", name, row[1],
+                           row[0], row[2]),
+               "Mend the sender; the text is what it was answered.", "not_visible.md");
     }
   }
 
@@ -254,12 +256,13 @@ class Examination {
     if (!rows || rows->size() != 1) return;
     const auto& row = rows->front();
     if (row[0] == "0" && row[1] == "0") return;
-    note("other_times",
-         fmt::format("{}: of {} rows stored in the last hour, {} carry a timestamp more than a day "
-                     "old and {} one more than an hour ahead: a query for \"today\" may not show "
-                     "them.",
-                     name, row[2], row[0], row[1]),
-         "If this is no import, check the sender's clock and its `timestamp`.", "not_visible.md");
+    out_.note(
+        "other_times",
+        fmt::format("{}: of {} rows stored in the last hour, {} carry a timestamp more than a day "
+                    "old and {} one more than an hour ahead: a query for \"today\" may not show "
+                    "them.",
+                    name, row[2], row[0], row[1]),
+        "If this is no import, check the sender's clock and its `timestamp`.", "not_visible.md");
   }
 
   void quarantine() {
@@ -275,20 +278,20 @@ class Examination {
     }
     for (const auto& [reason, token] : kinds) {
       if (reason == "unknown_token") {
-        bad("unknown_token",
-            "Events come with the key \"" + token +
-                "\", which no project has; they wait in "
-                "quarantine.",
-            "Mend the key in the SDK, or: penstock projects create NAME --token " + token,
-            "not_visible.md");
+        out_.bad("unknown_token",
+                 "Events come with the key \"" + token +
+                     "\", which no project has; they wait in "
+                     "quarantine.",
+                 "Mend the key in the SDK, or: penstock projects create NAME --token " + token,
+                 "not_visible.md");
       } else {
-        bad("quarantined_" + reason, "Events wait in quarantine: " + reason + ".",
-            "Look at them: penstock trace UUID, or the page Quarantine.", "not_visible.md");
+        out_.bad("quarantined_" + reason, "Events wait in quarantine: " + reason + ".",
+                 "Look at them: penstock trace UUID, or the page Quarantine.", "not_visible.md");
       }
     }
     if (kinds.empty()) {
-      bad("quarantined", events(entries) + " wait in quarantine.", "Look at the page Quarantine.",
-          "not_visible.md");
+      out_.bad("quarantined", events(entries) + " wait in quarantine.",
+               "Look at the page Quarantine.", "not_visible.md");
     }
   }
 

@@ -38,7 +38,7 @@ class Examination {
   void run() {
     std::error_code error;
     if (!fs::is_directory(data_, error)) {
-      return bad(
+      return out_.bad(
           "no_directory", "There is no data directory " + data_ + ": nothing ran here yet.",
           "Start with: penstock up --data " + data_ + ", or name the right one with --data.");
     }
@@ -49,11 +49,11 @@ class Examination {
     Status good = load_settings(table, data_);
     if (good) good = validate(settings);
     if (!good) {
-      bad("bad_configuration", "The configuration cannot be used: " + good.error().message,
-          "Mend it; penstock check-config looks at it alone.");
+      out_.bad("bad_configuration", "The configuration cannot be used: " + good.error().message,
+               "Mend it; penstock check-config looks at it alone.");
       return;
     }
-    out_.push_back({Verdict::kGood, "configuration", "The configuration is good", "", ""});
+    out_.good("configuration", "The configuration is good");
     room();
     address("capture", settings.capture_listen);
     address("admin", settings.admin_listen);
@@ -62,15 +62,10 @@ class Examination {
   }
 
  private:
-  void bad(std::string id, std::string what, std::string todo, std::string runbook = "") {
-    out_.push_back(
-        {Verdict::kBad, std::move(id), std::move(what), std::move(todo), std::move(runbook)});
-  }
-
   void last_life() {
     std::error_code error;
     if (fs::exists(data_ + "/run/instance.json", error)) {
-      return bad(
+      return out_.bad(
           "died",
           "Penstock does not run: it died without being asked to (killed, out of memory, or a "
           "crash). What was acknowledged is in the log.",
@@ -79,13 +74,13 @@ class Examination {
     }
     auto lock = runtime::LockFile::take(data_ + "/lock");
     if (!lock && lock.error().code == Code::kConflict) {
-      return bad("starting",
-                 "A process has the directory and is not ready: " + lock.error().message,
-                 "Wait for it, and read what it prints.");
+      return out_.bad("starting",
+                      "A process has the directory and is not ready: " + lock.error().message,
+                      "Wait for it, and read what it prints.");
     }
-    bad("stopped",
-        "Penstock does not run on " + data_ + "; SDKs keep their events and repeat them.",
-        "Start it with: penstock up --data " + data_);
+    out_.bad("stopped",
+             "Penstock does not run on " + data_ + "; SDKs keep their events and repeat them.",
+             "Start it with: penstock up --data " + data_);
   }
 
   void room() {
@@ -93,12 +88,11 @@ class Examination {
     if (::statvfs(data_.c_str(), &disk) != 0) return;
     const uint64_t free = uint64_t{disk.f_bavail} * disk.f_frsize;
     if (free >= kStartBytes) {
-      out_.push_back(
-          {Verdict::kGood, "disk", fmt::format("The disk has room ({} MiB)", free / kMiB), "", ""});
+      out_.good("disk", fmt::format("The disk has room ({} MiB)", free / kMiB));
     } else if (!fs::exists(data_ + "/reserve")) {
-      bad("disk_full",
-          fmt::format("The disk is full: {} MiB are free, a start needs 64.", free / kMiB),
-          "Make room.", "disk_full.md");
+      out_.bad("disk_full",
+               fmt::format("The disk is full: {} MiB are free, a start needs 64.", free / kMiB),
+               "Make room.", "disk_full.md");
     }
   }
 
@@ -107,7 +101,8 @@ class Examination {
     if (!wanted || wanted->port == 0) return;
     const auto bound = runtime::Listener::bind(*wanted, 1, false);
     if (!bound) {
-      bad("address_in_use",
+      out_.bad(
+          "address_in_use",
           fmt::format("{} cannot be listened on ({}.listen): {}", text, option,
                       bound.error().message),
           fmt::format("End the other program, or choose another address with {}.listen.", option));
@@ -121,8 +116,9 @@ class Examination {
       library = fs::read_symlink("/proc/self/exe", error).parent_path() / "libchdb.so";
     }
     if (!fs::exists(library, error)) {
-      bad("no_engine", "The store's library is not at " + library + ": nothing becomes a row.",
-          "Put libchdb.so beside the binary, or name it with store.library.", "engine_restarts.md");
+      out_.bad("no_engine", "The store's library is not at " + library + ": nothing becomes a row.",
+               "Put libchdb.so beside the binary, or name it with store.library.",
+               "engine_restarts.md");
     }
   }
 
@@ -131,8 +127,8 @@ class Examination {
     std::error_code error;
     if (!fs::is_directory(folder, error)) return;
     if (bytes_below(folder) > kLogReadMax) {
-      out_.push_back({Verdict::kNote, "log_not_read", "The log is large and was not read.",
-                      "penstock fsck reads all of it.", ""});
+      out_.note("log_not_read", "The log is large and was not read.",
+                "penstock fsck reads all of it.");
       return;
     }
     const auto runtime = runtime::make_real_runtime({1, 16});
@@ -143,18 +139,18 @@ class Examination {
       const auto segments = log::inspect_topic(*runtime, folder, name);
       if (!segments) {
         sound = false;
-        bad("log_damaged", segments.error().message, "penstock log repair", "log_corrupt.md");
+        out_.bad("log_damaged", segments.error().message, "penstock log repair", "log_corrupt.md");
         continue;
       }
       for (const log::SegmentReport& s : *segments) {
         if (s.problem.empty()) continue;
         sound = false;
-        bad("log_damaged", fmt::format("The log is damaged: {}: {}", s.file, s.problem),
-            "penstock log repair skips what cannot be read and keeps the originals.",
-            "log_corrupt.md");
+        out_.bad("log_damaged", fmt::format("The log is damaged: {}: {}", s.file, s.problem),
+                 "penstock log repair skips what cannot be read and keeps the originals.",
+                 "log_corrupt.md");
       }
     }
-    if (sound) out_.push_back({Verdict::kGood, "log", "The log is whole", "", ""});
+    if (sound) out_.good("log", "The log is whole");
   }
 
   std::string data_;

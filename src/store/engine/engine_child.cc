@@ -281,7 +281,8 @@ class Child {
     EngineAnswer answer = library_.ask(
         control_,
         "SELECT version(), (SELECT sum(bytes_on_disk) FROM system.parts WHERE active), "
-        "(SELECT count() FROM penstock_overrides)",
+        "(SELECT count() FROM penstock_overrides), "
+        "(SELECT count() FROM system.detached_parts WHERE reason LIKE 'broken%')",
         "TSV");
     answer.rows = resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
     reply_answer(id, answer, query_error_code);

@@ -322,7 +322,8 @@ class EngineStore : public EventStore {
       if (tab == std::string::npos) return;
       char* end = nullptr;
       health_.disk_bytes = std::strtoull(reply->body.c_str() + tab + 1, &end, 10);
-      health_.overrides = std::strtoull(end, nullptr, 10);
+      health_.overrides = std::strtoull(end, &end, 10);
+      health_.damaged_parts = std::strtoull(end, nullptr, 10);
     });
     look_again(1);
   }
