@@ -7,6 +7,7 @@
 #include "base/codec.h"
 #include "base/diag.h"
 #include "base/hash.h"
+#include "base/probe.h"
 #include "capture/metrics.h"
 
 namespace penstock::capture {
@@ -55,6 +56,7 @@ bool Turn::overfills(const Lane& lane, const event::RawRecord& r) {
 Status Turn::room() const {
   if (requests_waiting_ >= options_.requests_waiting_max ||
       bytes_waiting_ >= options_.bytes_waiting_max) {
+    probe<"capture.too_much_waits">();
     return fail(Code::kBusy, "too many events are waiting for the disk; try again soon");
   }
   return {};
@@ -227,6 +229,7 @@ void Turn::answer(const std::shared_ptr<Waiting>& request) {
     answer_ok(request->responder, request->context);
   } else {
     const bool full = request->status.error().code == Code::kExhausted;
+    full ? probe<"capture.answers_full_disk">() : probe<"capture.answers_not_now">();
     answer_unavailable(request->responder, request->context,
                        full ? "the disk is full; nothing was accepted, try again later"
                             : "the events could not be stored now; try again soon");

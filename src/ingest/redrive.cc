@@ -9,6 +9,7 @@
 #include "base/diag.h"
 #include "base/hash.h"
 #include "base/metrics.h"
+#include "base/probe.h"
 #include "event/person_command.h"
 #include "event/quarantine_change.h"
 #include "event/raw_record.h"
@@ -256,6 +257,7 @@ void Redrive::appended(const std::shared_ptr<Work>& work, const std::vector<log:
   std::vector<ledger::Ledger::Received> received;
   for (const auto& [key, n] : work->counts) received.push_back({key, n});
   ledger_.received(work->lane, where, counts, received);
+  probe<"ingest.redriven">();
   redriven_metric.add(work->ids.size());
   retry_ms_ = 0;
   Source& source = sources_.front();
@@ -321,6 +323,7 @@ void Redrive::again_in(int64_t ms) {
 }
 
 void Redrive::retry_later(const Error& error) {
+  probe<"ingest.redrive_repeated">();
   if (retry_ms_ == 0) diag::warn("redrive has to wait", {{"error", error.message}});
   retry_ms_ = std::clamp(retry_ms_ * 2, options_.retry_ms_min, options_.retry_ms_max);
   if (!sources_.empty()) sources_.front().status.last_error = error.message;

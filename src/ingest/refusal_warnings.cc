@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/diag.h"
+#include "base/probe.h"
 #include "event/lane.h"
 #include "event/processed_record.h"
 #include "event/raw_record.h"
@@ -96,6 +97,7 @@ void RefusalWarnings::append() {
                 if (!self || self->stopped_) return;
                 if (!done) return self->retry_later(done.error(), &RefusalWarnings::append);
                 const log::Appended& where = done->front();
+                if (where.duplicate) probe<"ingest.refusals_were_told_before">();
                 if (!where.duplicate) self->appended_(kPartition, where.base, self->records_);
                 self->next_ = self->end_;
                 self->retry_ms_ = 0;
@@ -110,6 +112,7 @@ void RefusalWarnings::append() {
 }
 
 void RefusalWarnings::retry_later(const Error& error, void (RefusalWarnings::*step)()) {
+  probe<"ingest.refusals_repeated">();
   if (retry_ms_ == 0) diag::warn("refusals cannot be told", {{"error", error.message}});
   retry_ms_ = std::clamp(retry_ms_ * 2, options_.retry_ms_min, options_.retry_ms_max);
   const std::weak_ptr<RefusalWarnings> weak = weak_from_this();

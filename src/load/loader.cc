@@ -11,6 +11,7 @@
 #include "base/assert.h"
 #include "base/diag.h"
 #include "base/metrics.h"
+#include "base/probe.h"
 #include "event/lane.h"
 #include "load/batch/gather.h"
 #include "load/batch/intent.h"
@@ -137,6 +138,7 @@ class LogLoader : public Loader {
     resuming_ = std::any_of(intent_.ranges.begin(), intent_.ranges.end(), [&](const Range& r) {
       return r.from < r.to && at[index(r.partition)] < r.to;
     });
+    resuming_ ? probe<"load.batch_is_repeated">() : probe<"load.last_batch_was_stored">();
     for (const Range& r : intent_.ranges) {
       Offset& own = at[index(r.partition)];
       own = resuming_ ? r.from : std::max(own, r.to);
@@ -196,6 +198,7 @@ class LogLoader : public Loader {
 
   void fetch_failed(const Error& error) {
     fetch_failing_ = true;
+    probe<"load.fetch_failed">();
     report("reading the log: " + error.message);
     if (error.code == Code::kNotFound) skip_lost();
     pause(options_.retry_ms_max / 10);

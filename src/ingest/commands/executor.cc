@@ -5,6 +5,7 @@
 #include "base/diag.h"
 #include "base/json_writer.h"
 #include "base/metrics.h"
+#include "base/probe.h"
 #include "event/lane.h"
 #include "ingest/commands/quarantine_work.h"
 
@@ -69,6 +70,7 @@ void CommandExecutor::stop() {
   stopped_ = true;
   if (undo_) undo_->stop();
   if (!apply_again_) return;
+  probe<"ingest.stopped_before_a_command_was_applied">();
   apply_again_ = nullptr;
   paused_ = false;
   host_.resume();
@@ -148,8 +150,14 @@ void CommandExecutor::run() {
 void CommandExecutor::carry_out(const Result<Found>& found) {
   if (stopped_) return;
   if (!found) return retry_later(found.error(), &CommandExecutor::run);
-  if (found->done) return finished();
-  if (!found->running.empty()) return go_on_erasing(found->running);
+  if (found->done) {
+    probe<"ingest.command_was_done_before">();
+    return finished();
+  }
+  if (!found->running.empty()) {
+    probe<"ingest.deletion_goes_on">();
+    return go_on_erasing(found->running);
+  }
   const event::PersonCommand& c = waiting_.front().command;
   if (is_quarantine_command(c.kind)) {
     return run_paused(
@@ -200,6 +208,7 @@ void CommandExecutor::on_result(Result<CommandResult> result) {
   }
   if (!result) {
     JsonWriter w;
+    probe<"ingest.command_is_refused">();
     w.begin_object().field("error", result.error().message).end_object();
     result = CommandResult{{}, "failed", w.take()};
   }
@@ -270,7 +279,10 @@ void CommandExecutor::appended(Status done, std::string state) {
   });
 }
 
-void CommandExecutor::apply_again() { std::exchange(apply_again_, nullptr)(); }
+void CommandExecutor::apply_again() {
+  probe<"ingest.command_is_applied_later">();
+  std::exchange(apply_again_, nullptr)();
+}
 
 void CommandExecutor::finished() {
   commands_metric.add();

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "base/probe.h"
 #include "event/timestamp.h"
 #include "ingest/steps/content.h"
 #include "ingest/steps/edge.h"
@@ -254,6 +255,7 @@ Verdict Decider::check_repeat(Cycle& cycle, const Head& head, Item& item) {
   if (!before) {
     const auto found = cycle.accepted.find(identity_of(item));
     if (found == cycle.accepted.end()) return {};
+    probe<"ingest.repeat_in_one_batch">();
     before = {found->second};
   }
   return before->same(*item.content_hash) ? Verdict::duplicate() : conflict(item, cycle.warnings);
@@ -380,6 +382,7 @@ void Decider::finish_quarantined(Cycle& cycle, const Item& item, event::Outcome&
   size_t& waiting = cycle.quarantined_bytes[item.raw.token];
   if (!ledger_.quarantine_has_room(item.raw.token, waiting + item.bytes.size())) {
     outcome.kind = event::OutcomeKind::kDropped;
+    probe<"ingest.quarantine_is_full">();
     outcome.reason = "quarantine_full";
     return;
   }

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/diag.h"
 #include "base/metrics.h"
+#include "base/probe.h"
 #include "log/scan.h"
 
 namespace penstock::ingest {
@@ -128,6 +129,7 @@ LaneReader* IngestService::choose(size_t& events_max) {
     if (!live) return &historical;
     if (historical_credit_ >= static_cast<double>(kHistoricalEventsMin)) {
       events_max = std::min(events_max, static_cast<size_t>(historical_credit_));
+      probe<"ingest.historical_has_its_share">();
       historical_credit_ -= static_cast<double>(events_max);
       return &historical;
     }
@@ -219,6 +221,7 @@ void IngestService::off_loop(std::move_only_function<void()> work, runtime::Task
                                               });
   if (taken) return;
   jobs_--;
+  probe<"ingest.pool_is_full">();
   // The pool's queue is full: a little later it has room.
   loop_.after(std::chrono::milliseconds(options_.retry_ms_min), [this, guard, job] {
     if (!guard.expired()) off_loop(std::move(job->work), std::move(job->then));
@@ -238,6 +241,8 @@ void IngestService::append(std::shared_ptr<Cycle> cycle) {
 void IngestService::on_appended(std::shared_ptr<Cycle> cycle,
                                 Result<std::vector<log::Appended>> appended) {
   if (!appended) {
+    appended.error().code == Code::kMaybe ? probe<"ingest.append_maybe">()
+                                          : probe<"ingest.append_refused">();
     // The same records are decided anew: what was decided now may be in the log or not, and the
     // sequence tells the log, which keeps the first.
     LaneReader* from = cycle->reader;
@@ -255,6 +260,7 @@ void IngestService::on_appended(std::shared_ptr<Cycle> cycle,
     cycle->bases.push_back(it->base);
   }
   if (as_expected) return apply(std::move(cycle));
+  probe<"ingest.cycle_reads_back">();
   catch_up(std::move(cycle));
 }
 
@@ -262,7 +268,10 @@ void IngestService::apply(std::shared_ptr<Cycle> cycle) {
   auto outcome = std::make_shared<Status>();
   off_loop([this, cycle, outcome] { *outcome = apply_outputs(*cycle); },
            [this, cycle, outcome] {
-             if (!*outcome) return retry(outcome->error(), [this, cycle] { apply(cycle); });
+             if (!*outcome) {
+               probe<"ingest.apply_repeated">();
+               return retry(outcome->error(), [this, cycle] { apply(cycle); });
+             }
              for (size_t i = 0; i < cycle->bases.size(); i++) {
                const Output& output = cycle->decided.outputs[i];
                const auto count = static_cast<int64_t>(output.ends.size());
@@ -315,7 +324,10 @@ void IngestService::advance_to_log(LaneReader& from) {
   for (const log::Position& p : from.positions()) {
     const int64_t last = log_.last_sequence(std::string(event::kTopicProcessed), p.partition,
                                             event::ingest_producer(from.lane()));
-    if (last > p.next.value) from.advance(p.partition, {last});
+    if (last > p.next.value) {
+      probe<"ingest.log_is_ahead_of_the_cycle">();
+      from.advance(p.partition, {last});
+    }
   }
 }
 
@@ -380,6 +392,7 @@ void IngestService::retry(const Error& error, runtime::Task again) {
     stats_.last_error = error.message;
   }
   if (stopping_) {
+    probe<"ingest.stopped_while_repeating">();
     // Whatever was not applied is applied from the log at the next start.
     busy_ = false;
     return stop_when_quiet();
@@ -421,7 +434,9 @@ void IngestService::checkpoint(runtime::Task done) {
       status =
           log.commit(std::string(event::kGroupIngest), std::string(event::lane_topic(lane)), at);
     }
-    if (!status) diag::warn("a checkpoint failed", {{"error", status.error().message}});
+    if (status) return;
+    probe<"ingest.checkpoint_failed">();
+    diag::warn("a checkpoint failed", {{"error", status.error().message}});
   };
   const std::weak_ptr<int> guard = alive();
   auto shared_done = std::make_shared<runtime::Task>(std::move(done));

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/diag.h"
+#include "base/probe.h"
 
 namespace penstock::ingest {
 
@@ -73,6 +74,7 @@ void LaneReader::retry_later(std::string error) {
   if (last_error_.empty()) {
     diag::warn("ingest cannot read the log", {{"lane", event::lane_name(lane_)}, {"error", error}});
   }
+  probe<"ingest.fetch_repeated">();
   last_error_ = std::move(error);
   retry_ms_ = std::clamp(retry_ms_ * 2, options_.retry_ms_min, options_.retry_ms_max);
   fetching_ = true;  // no other fetch until the delay is over

@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "base/json_writer.h"
+#include "base/probe.h"
 #include "event/json_hash.h"
 #include "ingest/steps/heatmap.h"
 #include "ingest/steps/text.h"
@@ -51,6 +52,7 @@ uint64_t content_hash(const Item& item) {
 
 Verdict conflict(const Item& item, Warnings& warnings) {
   constexpr std::string_view kConflict = "uuid_conflict";
+  probe<"ingest.uuid_conflict">();
   JsonWriter w;
   w.begin_object().field("eventUuid", item.raw.uuid.text()).field("event", item.event);
   w.field("distinctId", cut_characters(item.raw.distinct_id, kDistinctIdCharsMax));

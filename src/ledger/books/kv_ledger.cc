@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/diag.h"
 #include "base/metrics.h"
+#include "base/probe.h"
 
 namespace penstock::ledger {
 namespace {
@@ -51,6 +52,7 @@ void KvLedger::received(event::Lane lane, const std::vector<log::Appended>& appe
     if (auto early = counted_early_.find(where); early != counted_early_.end()) {
       auto it = early->second.lower_bound(from);
       while (it != early->second.end() && it->first < to) {
+        probe<"ledger.outcome_came_before_receipt">();
         uint64_t& n = delta[it->second].received;
         if (n > 0) n--;
         it = early->second.erase(it);
@@ -222,7 +224,10 @@ Status KvLedger::apply_stored(Partition partition, Offset from, Offset to,
                               const std::vector<Received>& counts) {
   const std::lock_guard lock(mutex_);
   OffsetSet& stored = positions_.stored[partition.value];
-  if (to.value <= stored.next()) return {};  // a repeat
+  if (to.value <= stored.next()) {
+    probe<"ledger.stored_is_told_again">();
+    return {};
+  }
   if (from.value < stored.next()) {
     return fail(Code::kBug, "a stored batch has other bounds than when it was sent first");
   }
@@ -236,6 +241,7 @@ Status KvLedger::apply_stored(Partition partition, Offset from, Offset to,
     totals_[r.key.project].add(delta);
   }
   // The loader knows, from its own intent, that what lies below was stored in an earlier life.
+  if (from.value > gap_from) probe<"ledger.stored_leaves_a_gap">();
   if (from.value > gap_from) catch_up_stored(partition, {gap_from}, from);
   return {};
 }
@@ -326,6 +332,7 @@ Status KvLedger::write(Staged staged) {
   if (staged.batch.empty()) return {};
   if (Status s = kv_->write(staged.batch); !s) {
     failures_metric.add();
+    probe<"ledger.write_failed">();
     if (healthy_) diag::error("ledger write failed", {{"error", s.error().message}});
     healthy_ = false;
     return s;
@@ -381,6 +388,7 @@ Status KvLedger::checkpoint(log::Log& log) {
     durable = positions_;
   }
   if (Status s = kv_->flush(); !s) {
+    probe<"ledger.flush_failed">();
     const std::lock_guard lock(mutex_);
     unflushed_ = true;
     return s;

@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "base/diag.h"
+#include "base/probe.h"
 #include "ledger/books/kv_ledger.h"
 
 namespace penstock::ledger {
@@ -142,6 +143,7 @@ Status KvLedger::count_received(event::Lane lane, const log::ScanSlice& slice) {
     const int64_t at = slice.base.value + static_cast<int64_t>(i);
     if (set.contains(at)) continue;
     set.add(at, at + 1);
+    probe<"ledger.receipt_is_counted_from_the_log">();
     // Ingest quarantines what cannot be read under project 0 and time 0; so it is counted here.
     const auto raw = event::decode_raw(slice.records[i]);
     const ProjectId project = raw ? raw->project : ProjectId{};

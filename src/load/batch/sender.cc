@@ -6,6 +6,7 @@
 
 #include "base/diag.h"
 #include "base/metrics.h"
+#include "base/probe.h"
 #include "load/batch/pieces.h"
 
 namespace penstock::load {
@@ -50,10 +51,15 @@ void Sender::write_intent() {
       loop_,
       [this, alive = alive_, generation = generation_, status] {
         if (!*alive || generation != generation_) return;
-        if (!*status) return again(status->error(), &Sender::write_intent);
+        if (!*status) {
+          probe<"load.intent_not_written">();
+          return again(status->error(), &Sender::write_intent);
+        }
         attempt();
       });
-  if (!submitted) again(submitted.error(), &Sender::write_intent);
+  if (submitted) return;
+  probe<"load.pool_is_full">();
+  again(submitted.error(), &Sender::write_intent);
 }
 
 void Sender::attempt() {
@@ -78,6 +84,7 @@ void Sender::answered(const Status& status) {
   if (status) return advance();
   // kInvalid is the store's word that these rows will never do; all else may pass.
   if (status.error().code == Code::kInvalid) return refused(status.error());
+  probe<"load.insert_is_repeated">();
   again(status.error(), &Sender::attempt);
 }
 
@@ -92,6 +99,7 @@ void Sender::advance() {
 
 void Sender::refused(const Error& error) {
   if (!intent_.split.active) {
+    probe<"load.batch_is_taken_apart">();
     diag::error("store refused a batch, which is taken apart", {{"error", error.message}});
     intent_.split = {true, 0, 0, 0};
     while (intent_.split.table < kTables && rows_of_table(*batch_, intent_.split.table) == 0) {
@@ -115,6 +123,7 @@ void Sender::set_row_aside(const Error& error) {
     diag::error("store refused a row, which became an ingestion warning",
                 {{"error", error.message}, {"table", intent_.split.table}});
     refused_rows_total.add();
+    probe<"load.row_is_set_aside">();
     advance();
   });
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/diag.h"
+#include "base/probe.h"
 #include "log/embedded/metrics.h"
 #include "log/record_codec.h"
 
@@ -35,7 +36,10 @@ Status Topic::ReadJob::read(runtime::FileSystem& files, Piece& piece, bool direc
   bool malformed = false, over = false;
   const WalkResult walked = walk_blocks(*file, piece.walk, [&](WalkedBlock&& block) {
     over = block.header.number >= piece.number_limit;
-    if (over) return false;
+    if (over) {
+      probe<"log.read_stops_at_void_block">();
+      return false;
+    }
     malformed = !take(piece, std::move(block));
     return !malformed && bytes < bytes_max;
   });
@@ -57,6 +61,7 @@ void Topic::ReadJob::run(runtime::FileSystem& files) {
   for (Piece& piece : pieces) {
     status = read(files, piece, false);
     if (!status && status.error().code == Code::kCorrupt) {
+      probe<"log.read_again_from_the_disk">();
       // The page cache may hold what stood there before a direct write; the disk decides.
       status = read(files, piece, true);
     }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "base/probe.h"
 #include "log/embedded/stored_segment.h"
 #include "log/embedded_log.h"
 
@@ -75,6 +76,7 @@ class Repair {
     std::string is(should.size(), '\0');
     PENSTOCK_TRY(const size_t got, s.file->pread(is, 0));
     if (got == is.size() && is == should) return {};
+    probe<"log.repair_mends_a_header">();
     // One copy after the other: a sound one is there at any moment.
     PENSTOCK_CHECK(
         s.file->pwrite(std::string_view(should).substr(kHeaderCopyBytes), kHeaderCopyBytes));
@@ -138,6 +140,7 @@ class Repair {
   /// Keeps a copy of [walked.at, later) and puts a skip block over it.
   Status skip(StoredSegment& s, const WalkResult& walked, uint64_t later, uint64_t later_number) {
     const std::string kept = kept_name(s, fmt::format("-{}-{}", walked.at, later));
+    probe<"log.repair_skips_a_range">();
     PENSTOCK_CHECK(copy(*s.file, walked.at, later, kept));
     BlockHeader header;
     header.flags = kSkipBlock;

@@ -1,5 +1,7 @@
 #include "log/embedded/segment.h"
 
+#include "base/probe.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -99,7 +101,10 @@ WalkResult walk_blocks(const runtime::File& file, const Walk& walk,
     bytes = window.view(result.at, header->bytes, walk.to);
     if (!bytes) return io_error(bytes.error());
     auto subs = parse_block(*bytes, *header, walk.partitions);
-    if (!subs) return stop(WalkEnd::kInvalid);
+    if (!subs) {
+      probe<"log.block_is_torn">();
+      return stop(WalkEnd::kInvalid);
+    }
     WalkedBlock block{result.at, *header, std::move(*subs), window.owner()};
     if ((header->flags & kSkipBlock) != 0) {
       if (!follow_skip(block, walk.to, result)) return stop(WalkEnd::kInvalid);

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "base/assert.h"
+#include "base/probe.h"
 #include "log/embedded/answers.h"
 #include "log/embedded/commit.h"
 #include "log/embedded/metrics.h"
@@ -62,8 +63,12 @@ Status Topic::parse(PendingAppend& append) const {
 Status Topic::admit(PendingAppend& append) const {
   if (stopped_) return fail(Code::kCancelled, "the log has stopped");
   if (!append.parsed) PENSTOCK_CHECK(parse(append));
-  if (disk_full_) return fail(Code::kExhausted, "the disk is full");
+  if (disk_full_) {
+    probe<"log.append_meets_full_disk">();
+    return fail(Code::kExhausted, "the disk is full");
+  }
   if (pending_bytes_ + append.bytes > options_.pending_bytes_max) {
+    probe<"log.append_busy">();
     metrics().busy.add();
     return fail(Code::kBusy, "too much is waiting to be written");
   }
@@ -164,6 +169,7 @@ void Topic::write_due() {
     if (!commit->subs.empty()) {
       write(commit);
     } else {
+      probe<"log.nothing_new_to_write">();
       acknowledge(*commit);  // everything was stored before
     }
   }
@@ -195,6 +201,7 @@ void Topic::take(Commit& commit, PendingAppend& append) {
       const auto found = commit.sequences.find(key);
       const int64_t last = found == commit.sequences.end() ? producers_.last(key) : found->second;
       if (b.sequence <= last) {
+        probe<"log.append_was_stored_before">();
         appended.push_back({b.partition, Offset{}, true});
         continue;
       }

@@ -10,6 +10,7 @@
 #include <chrono>
 
 #include "base/diag.h"
+#include "base/probe.h"
 #include "log/embedded/topic.h"
 
 namespace penstock::log {
@@ -43,6 +44,7 @@ void Topic::prepare_step(const std::shared_ptr<Preparation>& preparation) {
           if (!p.file) {
             const auto free = runtime_.files().free_bytes(directory_);
             if (free && *free < p.spare.bytes + free_reserve()) {
+              probe<"log.reserve_is_kept">();
               return fail(Code::kExhausted, "the disk has less free space than the reserve");
             }
             PENSTOCK_TRY(p.file,
@@ -64,6 +66,7 @@ void Topic::prepare_step(const std::shared_ptr<Preparation>& preparation) {
       },
       loop_, [this, self = shared_from_this(), preparation] { prepare_next(preparation); });
   if (submitted) return;
+  probe<"log.preparation_not_started">();
   preparation->status = submitted;
   // Posted: a caller that asks again at once would otherwise never return.
   loop_.post([this, self = shared_from_this(), preparation] { prepare_next(preparation); });

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/probe.h"
 #include "log/embedded/metrics.h"
 #include "log/embedded/read_job.h"
 #include "log/embedded/topic.h"
@@ -59,6 +60,7 @@ Status Topic::check(const FetchRequest& request) const {
                               p.next.value, start[i]));
     }
     if (p.next.value > end_[i]) {
+      probe<"log.fetch_beyond_the_end">();
       return fail(Code::kInvalid, fmt::format("{} partition {}: offset {} lies beyond the end, {}",
                                               spec_.name, i, p.next.value, end_[i]));
     }
@@ -205,12 +207,14 @@ void Topic::has_read(ReadJob& job, PendingFetch& fetch) {
 
 void Topic::read_disk(PendingFetch fetch) {
   metrics().disk_reads.add();
+  probe<"log.fetch_from_disk">();
   auto job = plan_read(fetch.request);
   auto shared = std::make_shared<PendingFetch>(std::move(fetch));
   const Status submitted = runtime_.pool().submit(
       [this, self = shared_from_this(), job] { job->run(runtime_.files()); }, loop_,
       [this, self = shared_from_this(), job, shared] { has_read(*job, *shared); });
   if (submitted) return;
+  probe<"log.read_not_started">();
   job->status = submitted;
   has_read(*job, *shared);
 }

@@ -8,11 +8,13 @@
 #include <charconv>
 
 #include "base/diag.h"
+#include "base/probe.h"
 #include "log/embedded/topic.h"
 
 namespace penstock::log {
 
 std::unexpected<Error> Topic::damaged(const std::string& what) const {
+  probe<"log.start_finds_damage">();
   return fail(Code::kCorrupt,
               fmt::format("{}; run: penstock log repair --data DIR --topic {}", what, spec_.name));
 }
@@ -48,6 +50,7 @@ Status Topic::keep_spares(const std::vector<std::string>& names) {
     if (bytes == segment_bytes_ && spares_.size() < options_.spare_segments_max) {
       spares_.push_back({path_of(name), bytes});
     } else {
+      probe<"log.spare_of_other_size_removed">();
       PENSTOCK_CHECK(runtime_.files().remove(path_of(name)));
     }
   }
@@ -93,6 +96,7 @@ Status Topic::check_chain() {
       return damaged(fmt::format("{} is missing", path_of(segment_name(expected))));
     }
     if (segment->header.first_block > expected) {
+      probe<"log.unfinished_segment_removed">();
       diag::info("unfinished segment removed", {{"file", segment->path}});
       PENSTOCK_CHECK(runtime_.files().remove(segment->path));
       continue;
@@ -147,6 +151,7 @@ Status Topic::scan_last() {
 /// as it is, and synced.
 Status Topic::settle_tail(uint64_t at, uint64_t bytes) {
   if (bytes == 0) return {};
+  probe<"log.newest_block_settled">();
   const std::string& path = segments_.back()->path;
   AlignedBuffer block;
   block.reserve(bytes);

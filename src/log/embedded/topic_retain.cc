@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/diag.h"
+#include "base/probe.h"
 #include "log/embedded/topic.h"
 
 namespace penstock::log {
@@ -66,10 +67,12 @@ void Topic::recycle_oldest() {
 void Topic::recycled(Recycling& job) {
   recycling_ = false;
   if (job.status) {
+    probe<"log.segment_recycled">();
     if (!job.spare.path.empty()) spares_.push_back(std::move(job.spare));
     publish();
     return recycle_oldest();
   }
+  probe<"log.retention_failed">();
   diag::warn("retention failed",
              {{"file", job.segment->path}, {"error", job.status.error().message}});
   if (!job.gone) segments_.push_front(job.segment);

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/diag.h"
+#include "base/probe.h"
 #include "log/embedded/answers.h"
 #include "log/embedded/commit.h"
 #include "log/embedded/metrics.h"
@@ -47,6 +48,7 @@ bool Topic::make_room(uint64_t block) {
   const auto large = [needed](const Spare& s) { return s.bytes >= needed; };
   const auto found = std::find_if(spares_.begin(), spares_.end(), large);
   if (found != spares_.end()) {
+    probe<"log.spare_is_ready">();
     std::swap(*found, spares_.back());  // where `write` takes it from
     return true;
   }
@@ -66,6 +68,7 @@ void Topic::prepared(const Spare& spare, const Status& status) {
   const bool needed = !writing_ && !pending_.empty() && !fits(padded(next_block_bytes()));
   if (!needed) return;
   if (status.error().code == Code::kExhausted) {
+    probe<"log.no_room_for_a_segment">();
     wants_segment_ = true;
     set_disk_full(true);
   }
@@ -74,6 +77,7 @@ void Topic::prepared(const Spare& spare, const Status& status) {
 
 void Topic::set_disk_full(bool full) {
   if (disk_full_ == full) return;
+  if (!full) probe<"log.disk_has_room_again">();
   disk_full_ = full;
   publish();
   diag::warn(full ? "disk is full, appends are refused" : "disk has room again",
@@ -156,6 +160,7 @@ void Topic::write(const std::shared_ptr<Commit>& commit) {
 /// The job never ran: nothing was written, and nothing of the topic's state has changed but the
 /// spare that was taken.
 void Topic::not_started(const std::shared_ptr<Commit>& commit, const Status& status) {
+  probe<"log.write_not_started">();
   writing_ = false;
   if (commit->begins) spares_.push_back(std::move(commit->spare));
   Answers answers;
@@ -170,7 +175,9 @@ void Topic::not_started(const std::shared_ptr<Commit>& commit, const Status& sta
 void Topic::written(const std::shared_ptr<Commit>& commit) {
   Segment& segment = *commit->segment;
   if (commit->begins) {
+    if (leave_segment_) probe<"log.failed_segment_left">();
     if (!segments_.empty()) segments_.back()->writer = nullptr;
+    if (!segments_.empty()) probe<"log.segment_rolls">();
     segment.writer = std::move(commit->writer);
     segments_.push_back(commit->segment);
     leave_segment_ = false;
@@ -214,6 +221,7 @@ void Topic::failed(Commit& commit) {
   const Error error = commit.status.error();
   diag::error("log write failed", {{"topic", spec_.name}, {"error", error.message}});
   metrics().failures.add();
+  commit.begins ? probe<"log.begin_of_segment_failed">() : probe<"log.write_failed">();
   // A segment that failed to begin leaves what it was to declare void still to be declared.
   valid_before_ = commit.begins ? commit.segment->header.valid_before : commit.header.number;
   leave_segment_ = true;

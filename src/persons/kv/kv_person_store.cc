@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/metrics.h"
+#include "base/probe.h"
 #include "log/replay.h"
 
 namespace penstock::persons {
@@ -154,7 +155,10 @@ Status KvPersonStore::apply_mapping(Change& change, const event::DistinctIdChang
   if (bytes) {
     MappingValue old;
     if (!decode_mapping(*bytes, old)) return std::unexpected(unreadable());
-    if (mapping.version <= old.version) return {};
+    if (mapping.version <= old.version) {
+      probe<"persons.older_mapping_is_skipped">();
+      return {};
+    }
     if (!old.deleted) {
       change.batch.erase(reverse_key(mapping.project, old.person_id, mapping.distinct_id));
     }
@@ -222,7 +226,10 @@ Status KvPersonStore::apply_group_type(Change& change, const event::GroupTypeCha
     if (!bytes) continue;
     GroupTypeValue old;
     if (!decode_group_type(*bytes, old)) return std::unexpected(unreadable());
-    if (i == type.index || old.name == type.name) return {};
+    if (i == type.index || old.name == type.name) {
+      probe<"persons.group_type_is_taken">();
+      return {};
+    }
   }
   change.put(group_type_key(type.project, type.index),
              encode_group_type({type.created_at_ms, type.name}));
@@ -274,7 +281,10 @@ Status KvPersonStore::read(Change& change, const PersonUpdates& updates) const {
 Status KvPersonStore::apply(const PersonUpdates& updates,
                             const std::vector<log::Position>& applied) {
   const std::lock_guard lock(mutex_);
-  if (is_repeat(applied)) return {};
+  if (is_repeat(applied)) {
+    probe<"persons.apply_is_repeated">();
+    return {};
+  }
   Change change;
   if (Status s = read(change, updates); !s) return s;
   for (const event::PersonChange& p : updates.persons) {

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/diag.h"
 #include "base/metrics.h"
+#include "base/probe.h"
 #include "event/lane.h"
 #include "log/scan.h"
 #include "recording/block.h"
@@ -80,6 +81,7 @@ void ReplayService::remove_unfinished() {
     return;
   }
   for (const objects::ObjectInfo& object : *found) {
+    probe<"replay.unfinished_object_is_removed">();
     const Status s = objects_.remove(object.key, kListPatience);
     if (!s) diag::warn("an unfinished object stays", {{"error", s.error().message}});
   }
@@ -168,6 +170,7 @@ void ReplayService::gather() {
       gathering_.records++;
     }
     if (n == 0) {
+      probe<"replay.flush_is_full">();
       due_ = true;
       return;
     }
@@ -238,6 +241,7 @@ void ReplayService::write_object(std::shared_ptr<Flush> flush) {
       runtime_.pool().submit(std::move(job), loop_, [this, guard = alive(), flush] {
         if (guard.expired()) return;
         if (flush->outcome) return append(flush);
+        probe<"replay.object_is_put_again">();
         retry(flush->outcome.error(), [this, flush] { write_object(flush); });
       });
   if (!submitted) retry(submitted.error(), [this, flush] { write_object(flush); });
@@ -249,6 +253,7 @@ void ReplayService::append(std::shared_ptr<Flush> flush) {
               [this, guard = alive(), flush](Result<std::vector<log::Appended>> appended) {
                 if (guard.expired()) return;
                 if (appended) return catch_up_ledger(flush);
+                probe<"replay.append_is_repeated">();
                 // The same records again: if they are there already, the sequence tells the log.
                 retry(appended.error(), [this, flush] { append(flush); });
               });
@@ -275,6 +280,7 @@ void ReplayService::catch_up_ledger(std::shared_ptr<Flush> flush) {
       [this, guard = alive(), flush](const Status& status) {
         if (guard.expired()) return;
         if (status) return finish(*flush);
+        probe<"replay.ledger_follows_later">();
         retry(status.error(), [this, flush] { catch_up_ledger(flush); });
       });
 }

@@ -49,11 +49,19 @@ void check_books(Life& life, const Decided& decided) {
   const ledger::LedgerBalance balance = life.ledger().balance(life.log());
   if (!balance.balanced) m.broken("ledger", balance.detail);
   std::map<ledger::LedgerKey, ledger::LedgerCounts> counted;
+  uint64_t left_quarantine = 0;
   for (int64_t project = 0; project <= 3; project++) {
     const auto rows = life.ledger().rows(ProjectId{project}, -10'000'000,
                                          std::numeric_limits<int32_t>::max(), kRowsMax);
     if (!rows) return m.broken("ledger", rows.error().message);
-    for (const ledger::LedgerRow& row : *rows) counted[row.key] = row.counts;
+    for (const ledger::LedgerRow& row : *rows) {
+      counted[row.key] = row.counts;
+      left_quarantine += row.counts.redriven;
+    }
+  }
+  if (left_quarantine > decided.redriven) {
+    m.broken("ledger", fmt::format("{} left quarantine, {} were received again", left_quarantine,
+                                   decided.redriven));
   }
   for (const auto& [key, expected] : decided.counts) {
     ledger::LedgerCounts wanted = expected;

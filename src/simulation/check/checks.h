@@ -28,6 +28,7 @@ struct Decided {
   std::set<std::string> heatmaps;                            // urls
   std::map<std::string, std::set<int64_t>> recorded;         // numbers, by session
   uint64_t accepted = 0;
+  uint64_t redriven = 0;  // records that came back from quarantine
 };
 
 /// Reads `processed`; also: one outcome for each raw record, in order; order per distinct id.

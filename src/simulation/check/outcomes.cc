@@ -26,6 +26,7 @@ class Reader {
   void take(const Outcome& o) {
     follow(o);
     count(o);
+    if (o.redriven) decided_.redriven++;
     Decided::Event& e = decided_.events[o.uuid];
     switch (o.kind) {
       case OutcomeKind::kAccepted: return accepted(o, e);

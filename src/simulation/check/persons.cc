@@ -29,6 +29,10 @@ std::string picture_of_person(Machine& m, persons::PersonStore& store, ProjectId
   for (const persons::Mapping& mapping : *mappings) {
     out += fmt::format(" [{} v{}]", mapping.distinct_id, mapping.version);
     own = own || mapping.distinct_id == id;
+    const auto back = store.fetch({{project, mapping.distinct_id}});
+    if (!back || !back->front() || back->front()->id != p.id) {
+      m.broken("persons", mapping.distinct_id + " is listed under a person it does not belong to");
+    }
   }
   if (!own) m.broken("persons", id + " belongs to a person that does not have it");
   return out + "\n";
