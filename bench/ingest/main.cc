@@ -43,15 +43,16 @@ void must(std::string_view what, const Status& status) {
   if (!status) die(what, status.error());
 }
 
-std::unique_ptr<kv::KeyValue> open_kv(const std::string& path) {
-  auto opened = kv::open_rocks_kv({.path = path, .cache_bytes = kStateCacheBytes});
+std::unique_ptr<kv::KeyValue> open_kv(const std::string& path, bool large_values) {
+  auto opened = kv::open_rocks_kv(
+      {.path = path, .cache_bytes = kStateCacheBytes, .large_values = large_values});
   if (!opened) die(path, opened.error());
   return std::move(*opened);
 }
 
 std::unique_ptr<persons::PersonStore> open_persons(const std::string& dir, const std::string& url) {
   if (!url.empty()) return persons::make_postgres_person_store({.url = url, .source = dir});
-  return persons::make_person_store(open_kv(dir + "/persons"));
+  return persons::make_person_store(open_kv(dir + "/persons", true));
 }
 
 double state_threads_cpu_s();
@@ -130,7 +131,7 @@ class Bench {
       die("project", p.error());
     }
     store_ = open_persons(dir_, url_);
-    ledger_ = ledger::make_ledger(open_kv(dir_ + "/ledger"), {.books = books_});
+    ledger_ = ledger::make_ledger(open_kv(dir_ + "/ledger", false), {.books = books_});
     wait("ledger", [&](auto done) { ledger_->recover(*log_, pipeline_.loop(), std::move(done)); });
     wait("persons", [&](auto done) { store_->recover(*log_, pipeline_.loop(), std::move(done)); });
     measure();
@@ -202,7 +203,7 @@ class Bench {
       if (const std::string e = ingest_->stats().last_error; !e.empty()) {
         fmt::print(stderr, "{}\n", e);
       }
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
   }
 

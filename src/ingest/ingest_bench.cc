@@ -82,7 +82,8 @@ double seconds() {
 
 std::unique_ptr<kv::KeyValue> open(const char* dir, const char* name) {
   if (dir == nullptr) return kv::make_memory_kv();
-  auto opened = kv::open_rocks_kv({.path = std::string(dir) + "/" + name});
+  auto opened = kv::open_rocks_kv(
+      {.path = std::string(dir) + "/" + name, .large_values = std::string_view(name) == "persons"});
   return opened ? std::move(*opened) : nullptr;
 }
 

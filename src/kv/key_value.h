@@ -73,6 +73,10 @@ struct RocksOptions {
   std::string path;
   uint64_t cache_bytes = 32U << 20;
   uint64_t write_buffer_bytes = 16U << 20;
+  /// For values of about a kilobyte under keys that are mostly there when they are asked for:
+  /// values lie apart, so that keeping the keys in order moves no values, and the keys are few.
+  /// May be changed from one opening to the next.
+  bool large_values = false;
 };
 Result<std::unique_ptr<KeyValue>> open_rocks_kv(const RocksOptions& options);
 /// Reads every file of a database that nobody has open and compares checksums; changes nothing.

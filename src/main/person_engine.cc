@@ -32,7 +32,8 @@ Result<std::unique_ptr<persons::PersonStore>> open_persons(const Settings& setti
     return persons::make_postgres_person_store(std::move(options));
   }
   PENSTOCK_TRY(auto kv, disk.open({.path = data_dir + "/state/persons",
-                                   .cache_bytes = settings.state_cache_bytes}));
+                                   .cache_bytes = settings.state_cache_bytes,
+                                   .large_values = true}));
   return persons::make_person_store(std::move(kv));
 }
 

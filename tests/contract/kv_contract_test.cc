@@ -6,6 +6,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <set>
 #include <string>
 
@@ -16,6 +17,8 @@
 
 namespace penstock::kv {
 namespace {
+
+constexpr const char* kRocksLarge = "rocks_large_values";
 
 class KeyValueContract : public testing::TestWithParam<const char*> {
  protected:
@@ -32,8 +35,8 @@ class KeyValueContract : public testing::TestWithParam<const char*> {
   bool on_disk() const { return std::string_view(GetParam()) != "memory"; }
   std::unique_ptr<KeyValue> open() {
     if (!on_disk()) return make_memory_kv();
-    const auto rocks = [path = directory.string()] {
-      return open_rocks_kv({path, 8U << 20, 4U << 20});
+    const auto rocks = [path = directory.string(), large = large_values()] {
+      return open_rocks_kv({path, 8U << 20, 4U << 20, large});
     };
     auto opened = std::string_view(GetParam()) == "reopening"
                       ? open_reopening_kv({rocks, [](uint64_t) { return Status(); }})
@@ -41,6 +44,7 @@ class KeyValueContract : public testing::TestWithParam<const char*> {
     EXPECT_TRUE(opened) << (opened ? "" : opened.error().message);
     return opened ? std::move(*opened) : nullptr;
   }
+  bool large_values() const { return std::string_view(GetParam()) == kRocksLarge; }
   std::filesystem::path directory;
   std::unique_ptr<KeyValue> kv;
 };
@@ -89,7 +93,7 @@ constexpr int kBatches = 300;
 Status write_numbered(KeyValue& kv, int number) {
   WriteBatch batch;
   batch.put("n", std::to_string(number));
-  batch.put("m" + std::to_string(number), "x");
+  batch.put("m" + std::to_string(number), std::string(400, 'x'));
   return kv.write(batch);
 }
 
@@ -124,8 +128,8 @@ constexpr std::string_view kWriterWord = "write-until-killed";
 
 /// What the child of the next test does instead of testing. A program of its own, because an
 /// engine's threads do not survive a fork.
-int write_until_killed(const std::string& directory) {
-  const auto kv = open_rocks_kv({directory, 8U << 20, 4U << 20});
+int write_until_killed(const std::string& directory, bool large_values) {
+  const auto kv = open_rocks_kv({directory, 8U << 20, 4U << 20, large_values});
   if (!kv) return 1;
   for (int i = 0; i < kBatches; i++) {
     if (!write_numbered(**kv, i)) return 2;
@@ -137,7 +141,8 @@ int write_until_killed(const std::string& directory) {
 TEST_P(DurableKeyValueContract, after_a_kill_a_prefix_of_the_batches_is_there) {
   kv.reset();
   auto child = runtime::ChildProcess::spawn(
-      {.argv = {"/proc/self/exe", std::string(kWriterWord), directory.string()}, .fds = {}});
+      {.argv = {"/proc/self/exe", std::string(kWriterWord), directory.string(), GetParam()},
+       .fds = {}});
   ASSERT_TRUE(child) << child.error().message;
   ASSERT_EQ(child->wait().signal, SIGKILL);
   kv = open();
@@ -235,6 +240,59 @@ TEST(RocksKv, one_directory_has_one_owner) {
   std::filesystem::remove_all(path);
 }
 
+std::string noise(uint64_t seed, size_t bytes) {
+  std::mt19937_64 random(seed);
+  std::string out(bytes, '\0');
+  for (char& c : out) c = static_cast<char>(random());
+  return out;
+}
+
+TEST(RocksKv, large_values_may_come_to_lie_apart_and_together_again) {
+  const auto path =
+      std::filesystem::temp_directory_path() / ("penstock-kv-apart-" + std::to_string(::getpid()));
+  constexpr uint64_t kKeys = 500;
+  for (const bool apart : {false, true, false}) {
+    auto kv = open_rocks_kv({path.string(), 1U << 20, 64U << 10, apart});
+    ASSERT_TRUE(kv) << kv.error().message;
+    for (uint64_t i = apart ? kKeys / 2 : 0; i < kKeys; i++) {
+      WriteBatch batch;
+      batch.put("k" + std::to_string(i), noise(i, 1000));
+      ASSERT_TRUE((*kv)->write(batch));
+    }
+    for (uint64_t i = 0; i < kKeys; i++) {
+      EXPECT_EQ(*(*kv)->get("k" + std::to_string(i)), noise(i, 1000)) << i;
+    }
+  }
+  std::filesystem::remove_all(path);
+}
+
+// Each file of values holds one that stays: it only goes away when that is carried over.
+TEST(RocksKv, room_of_replaced_large_values_comes_back) {
+  const auto path =
+      std::filesystem::temp_directory_path() / ("penstock-kv-room-" + std::to_string(::getpid()));
+  auto kv = open_rocks_kv({path.string(), 1U << 20, 64U << 10, true});
+  ASSERT_TRUE(kv) << kv.error().message;
+  constexpr uint64_t kRoundsMin = 60, kRoundsMax = 1000, kKeys = 60;
+  uint64_t written = 0, rounds = 0;
+  while (rounds < kRoundsMin || ((*kv)->disk_bytes() > written / 3 && rounds < kRoundsMax)) {
+    WriteBatch batch;
+    for (uint64_t i = 0; i < kKeys; i++) {
+      batch.put("k" + std::to_string(i), noise(rounds * kKeys + i, 1000));
+      written += 1000;
+    }
+    batch.put("stays" + std::to_string(rounds), noise(rounds, 1000));
+    written += 1000;
+    rounds++;
+    ASSERT_TRUE((*kv)->write(batch));
+  }
+  EXPECT_LE((*kv)->disk_bytes(), written / 3);
+  for (uint64_t i = 0; i < rounds; i++) {
+    EXPECT_EQ(*(*kv)->get("stays" + std::to_string(i)), noise(i, 1000)) << i;
+  }
+  kv->reset();
+  std::filesystem::remove_all(path);
+}
+
 TEST(RocksKv, an_unusable_directory_is_an_error_not_a_crash) {
   const auto path =
       std::filesystem::temp_directory_path() / ("penstock-file-" + std::to_string(::getpid()));
@@ -243,16 +301,18 @@ TEST(RocksKv, an_unusable_directory_is_an_error_not_a_crash) {
   std::filesystem::remove(path);
 }
 
-INSTANTIATE_TEST_SUITE_P(, DurableKeyValueContract, testing::Values("rocks"),
+INSTANTIATE_TEST_SUITE_P(, DurableKeyValueContract, testing::Values("rocks", kRocksLarge),
                          [](const auto& engine) { return std::string(engine.param); });
 
-INSTANTIATE_TEST_SUITE_P(, KeyValueContract, testing::Values("memory", "rocks"),
+INSTANTIATE_TEST_SUITE_P(, KeyValueContract, testing::Values("memory", "rocks", kRocksLarge),
                          [](const auto& engine) { return std::string(engine.param); });
 
 }  // namespace
 
 int run(int argc, char** argv) {
-  if (argc == 3 && argv[1] == kWriterWord) return write_until_killed(argv[2]);
+  if (argc == 4 && argv[1] == kWriterWord) {
+    return write_until_killed(argv[2], std::string_view(argv[3]) == kRocksLarge);
+  }
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }

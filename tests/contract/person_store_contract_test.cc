@@ -43,7 +43,7 @@ class Engine {
           {.url = testing::postgres_server()->url(schema_), .source = "log"});
     }
     if (path_.empty()) return make_person_store(kv::make_memory_kv());
-    auto kv = kv::open_rocks_kv({.path = path_});
+    auto kv = kv::open_rocks_kv({.path = path_, .large_values = true});
     EXPECT_TRUE(kv.has_value());
     return make_person_store(std::move(*kv));
   }

@@ -81,7 +81,7 @@ Engine::Engine(EngineOptions options, const std::vector<naive::Project>& project
   persons_memory_ = std::make_shared<kv::MemoryKv>(kv::MemoryKvOptions{true, gate});
   persons_kv_ = persons_memory_;
   if (!options_.rocks_directory.empty()) {
-    auto opened = kv::open_rocks_kv({options_.rocks_directory, 8U << 20, 4U << 20});
+    auto opened = kv::open_rocks_kv({options_.rocks_directory, 8U << 20, 4U << 20, true});
     EXPECT_TRUE(opened.has_value());
     persons_kv_ = std::move(*opened);
   }

@@ -17,7 +17,7 @@
 namespace penstock::kv {
 namespace {
 
-constexpr int kOpenFilesMax = 512;
+constexpr int kOpenFilesMax = 1024;
 constexpr int kBackgroundJobs = 2;
 constexpr int kWriteBuffersMax = 3;
 constexpr uint64_t kWalBytesMax = 64ULL << 20;
@@ -25,7 +25,13 @@ constexpr size_t kInfoLogBytesMax = 1ULL << 20;
 constexpr size_t kInfoLogFilesMax = 2;
 constexpr double kBloomBitsPerKey = 10;
 constexpr size_t kReadGroup = 1024;
+constexpr int kShardsByItsSize = -1;
+constexpr double kCacheOfIndexesShare = 0.8;  // at most; every look-up needs them
 constexpr double kMemtableBloomShare = 0.02;  // of a write buffer
+// With large values apart.
+constexpr uint64_t kApartFrom = 256;           // bytes of a value
+constexpr double kGarbageLookedFor = 0.25;     // oldest share of the values' files
+constexpr uint64_t kKeysBaseBytes = 16 << 20;  // first level of keys
 
 rocksdb::Slice slice(std::string_view v) { return {v.data(), v.size()}; }
 std::string_view view(const rocksdb::Slice& s) { return {s.data(), s.size()}; }
@@ -44,9 +50,24 @@ std::unexpected<Error> rocks_fail(std::string_view what, const rocksdb::Status& 
   return fail(code, std::string(what) + ": " + status.ToString());
 }
 
+/// Values in files of their own (RocksDB's integrated BlobDB). What is left in the tree are keys:
+/// small enough that the levels are, and that a look-up reads few bytes.
+void keep_values_apart(rocksdb::Options& out) {
+  out.enable_blob_files = true;
+  out.min_blob_size = kApartFrom;
+  out.blob_compression_type = rocksdb::kLZ4Compression;
+  out.enable_blob_garbage_collection = true;
+  out.blob_garbage_collection_age_cutoff = kGarbageLookedFor;
+  out.compression = rocksdb::kNoCompression;
+  out.max_bytes_for_level_base = kKeysBaseBytes;
+  // The last level, nine tenths of all, needs no filter for keys that are there.
+  out.optimize_filters_for_hits = true;
+}
+
 rocksdb::Options database_options(const RocksOptions& options) {
   rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(options.cache_bytes);
+  table.block_cache =
+      rocksdb::NewLRUCache(options.cache_bytes, kShardsByItsSize, false, kCacheOfIndexesShare);
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
   // So that the cache bounds them too; in pieces, so that a look-up needs a piece and not a
   // file's whole index, however many keys there are.
@@ -79,6 +100,7 @@ rocksdb::Options database_options(const RocksOptions& options) {
   out.stats_persist_period_sec = 0;
   // Stops at the first broken record of the write-ahead log: what remains is a prefix.
   out.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  if (options.large_values) keep_values_apart(out);
   return out;
 }
 
@@ -187,8 +209,10 @@ class RocksKv : public KeyValue {
   }
 
   uint64_t disk_bytes() const override {
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, apart = 0;
     db_->GetIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &bytes);
+    db_->GetIntProperty(rocksdb::DB::Properties::kTotalBlobFileSize, &apart);
+    bytes += apart;
     rocksdb::VectorLogPtr logs;
     if (db_->GetSortedWalFiles(logs).ok()) {
       for (const auto& log : logs) bytes += log->SizeFileBytes();
