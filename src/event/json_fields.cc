@@ -1,5 +1,6 @@
 #include "event/json_fields.h"
 
+#include <emmintrin.h>
 #include <simdjson.h>
 
 #include <algorithm>
@@ -12,14 +13,20 @@ namespace {
 
 constexpr size_t kIndexFrom = 128;
 constexpr size_t kKeptBlock = 1024;
+/// Room is made for so many members at first: one for so many bytes of text, within bounds.
+constexpr size_t kBytesAMember = 32, kFieldsAtFirstMax = 64;
 
 /// Which bit of the filter stands for a key: its length and its first and last eight bytes.
 uint32_t filter_bit(std::string_view key) {
   uint64_t first = 0, last = 0;
-  const size_t n = std::min<size_t>(key.size(), 8);
-  if (n > 0) {
-    std::memcpy(&first, key.data(), n);
-    std::memcpy(&last, key.data() + key.size() - n, n);
+  if (key.size() >= 8) {
+    std::memcpy(&first, key.data(), 8);
+    std::memcpy(&last, key.data() + key.size() - 8, 8);
+  } else if (key.size() >= 4) {
+    std::memcpy(&first, key.data(), 4);
+    std::memcpy(&last, key.data() + key.size() - 4, 4);
+  } else {
+    for (const char c : key) first = first << 8 | static_cast<uint8_t>(c);
   }
   const uint64_t mixed = (first ^ (last << 1 | last >> 63) ^ key.size()) * 0x9e3779b97f4a7c15ULL;
   return static_cast<uint32_t>(mixed >> 54);  // 10 bits
@@ -27,9 +34,21 @@ uint32_t filter_bit(std::string_view key) {
 
 /// Text that needs no escaping in JSON: nearly every key.
 bool is_plain(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) {
+  const auto plain = [](char c) {
     return c != '"' && c != '\\' && static_cast<unsigned char>(c) - 0x20U < 0x5fU;
-  });
+  };
+  const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
+  // Signed: what is beyond ASCII is below a space too.
+  const __m128i space = _mm_set1_epi8(0x20), high = _mm_set1_epi8(0x7f);
+  while (text.size() >= 16) {
+    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data()));
+    const __m128i odd =
+        _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, slash)),
+                     _mm_or_si128(_mm_cmpgt_epi8(space, block), _mm_cmpeq_epi8(block, high)));
+    if (_mm_movemask_epi8(odd) != 0) return false;
+    text.remove_prefix(16);
+  }
+  return std::ranges::all_of(text, plain);
 }
 
 bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
@@ -61,6 +80,14 @@ void append_utf8(std::string& out, uint32_t c) {
     out += static_cast<char>(0x80 | ((c >> 6) & 0x3f));
     out += static_cast<char>(0x80 | (c & 0x3f));
   }
+}
+
+/// Surrogate escapes are rare; a cheap look decides whether a value needs a careful copy.
+bool may_be_lone(std::string_view value) {
+  const size_t escape = value.find('\\');
+  return escape != std::string_view::npos &&
+         (value.find("\\ud", escape) != std::string_view::npos ||
+          value.find("\\uD", escape) != std::string_view::npos);
 }
 
 /// Decodes the \u escape at `at` (the backslash), pairing surrogates; moves past it.
@@ -171,6 +198,7 @@ Result<std::vector<std::string_view>> split_array(std::string_view array_text) {
 Result<JsonFields> JsonFields::parse(std::string_view object_text) {
   JsonFields out;
   if (!is_utf8(object_text)) return fail(Code::kInvalid, "the text is not UTF-8");
+  out.fields_.reserve(std::min(object_text.size() / kBytesAMember + 4, kFieldsAtFirstMax));
   JsonScanner scanner(object_text);
   if (!scanner.accept('{')) return fail(Code::kInvalid, "a JSON object is expected");
   if (scanner.accept('}')) {
@@ -283,24 +311,49 @@ bool JsonFields::erase(std::string_view key) {
   return true;
 }
 
-void JsonFields::append_to(std::string& out) const {
-  out += '{';
-  bool first = true;
-  for (const Field& field : fields_) {
-    if (!first) out += ',';
-    first = false;
-    append_json_string(out, field.key);
-    out += ':';
-    // Surrogate escapes are rare; a cheap look decides whether the value needs a careful copy.
-    const bool suspicious = field.value.find("\\ud") != std::string_view::npos ||
-                            field.value.find("\\uD") != std::string_view::npos;
-    if (suspicious) {
-      out += replace_lone_surrogates(field.value);
-    } else {
-      out += field.value;
-    }
+void JsonFields::append_member(std::string& out, std::string_view key, std::string_view value) {
+  if (out.back() != '{') out += ',';
+  append_json_string(out, key);
+  out += ':';
+  if (may_be_lone(value)) {
+    out += replace_lone_surrogates(value);
+  } else {
+    out += value;
   }
-  out += '}';
+}
+
+void JsonFields::append_to(std::string& out) const {
+  constexpr size_t kAround = 4;  // quotes, colon, comma
+  size_t bytes = fields_.empty() ? 2 : 1;
+  bool plain = true;
+  for (const Field& field : fields_) {
+    bytes += field.key.size() + field.value.size() + kAround;
+    plain = plain && is_plain(field.key) && !may_be_lone(field.value);
+  }
+  const size_t before = out.size();
+  if (!plain) {
+    out += '{';
+    for (const Field& field : fields_) append_member(out, field.key, field.value);
+    out += '}';
+    return;
+  }
+  // The rule: every byte is known, so they are put down in one go.
+  if (out.capacity() < before + bytes) out.reserve(std::max(before + bytes, 2 * out.capacity()));
+  out.resize_and_overwrite(before + bytes, [&](char* text, size_t size) {
+    char* at = text + before;
+    *at++ = '{';
+    for (const Field& field : fields_) {
+      *at++ = '"';
+      at = std::ranges::copy(field.key, at).out;
+      *at++ = '"';
+      *at++ = ':';
+      at = std::ranges::copy(field.value, at).out;
+      *at++ = ',';
+    }
+    if (!fields_.empty()) at--;
+    *at = '}';
+    return size;
+  });
 }
 
 std::string JsonFields::text() const {

@@ -66,6 +66,8 @@ class JsonFields {
   /// Appends the object as compact-enough JSON: members in order, values as they are.
   void append_to(std::string& out) const;
   std::string text() const;
+  /// What `append_to` appends for one member; `out` ends with the object's `{` or a member of it.
+  static void append_member(std::string& out, std::string_view key, std::string_view value);
 
  private:
   /// Copies that live as long as the object, a few allocations for many of them.

@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "base/ids.h"
@@ -37,6 +38,8 @@ struct Person {
   std::string stamps;  // PropertyStamps::bytes
   /// Of the distinct id it was fetched by: when a merge gave the id to it; 0: always was its own.
   int64_t attached_at_ms = 0;
+  /// And the version of its mapping, if it has no other distinct id.
+  std::optional<int64_t> only_mapping{};
 };
 
 struct DistinctIdKey {
@@ -104,6 +107,9 @@ struct PersonUpdates {
   /// Made from what this store holds now, so that version 0 (of a group: 1) means new; saves
   /// looking. A replay leaves it false.
   bool current = false;
+  /// Persons, with `current`, that the change was made from: alive in this store, in the version
+  /// before. They need not be looked at again.
+  std::unordered_set<Uuid> stored{};
   std::vector<event::PersonMerge> merges{};
   std::vector<event::PersonCommandReport> reports{};
 

@@ -219,6 +219,9 @@ Status Decider::read(Cycle& cycle) {
     if (asked[i]->raw.distinct_id == kCookielessSentinel) continue;
     if (before[i] || asked[i]->raw.skip_persons || asked[i]->event == kHeatmapEvent) continue;
     keys.push_back({asked[i]->project->id, std::string(asked[i]->raw.distinct_id)});
+    for (std::string& id : merged_ids(asked[i]->raw, asked[i]->event)) {
+      keys.push_back({asked[i]->project->id, std::move(id)});
+    }
   }
   return cycle.overlay.fetch(keys);
 }
@@ -437,7 +440,10 @@ void Decider::emit_changes(Cycle& cycle, Decided& decided) {
     return *std::ranges::find(decided.outputs, partition, &Output::partition);
   };
   const PersonOverlay::Changes changes = cycle.overlay.changes();
-  for (const auto& person : changes.persons) emit(output_of(person.partition), person.change);
+  for (const auto& person : changes.persons) {
+    emit(output_of(person.partition), person.change);
+    if (person.stored) decided.stored_persons.push_back(person.change.id);
+  }
   for (const auto& id : changes.distinct_ids) emit(output_of(id.partition), id.change);
   for (const auto& c : cycle.cookieless.changes()) emit(output_of(c.partition), c.change);
   const GroupOverlay::Changes groups = cycle.groups.changes();

@@ -49,6 +49,7 @@ struct Decided {
   std::vector<Output> outputs;
   uint64_t events = 0, accepted = 0, dropped = 0, duplicates = 0, quarantined = 0;
   uint64_t warnings = 0, heatmap_points = 0;
+  std::vector<Uuid> stored_persons;  // of the person changes: PersonUpdates::stored
 
   /// As they are appended.
   size_t bytes() const;

@@ -305,6 +305,7 @@ Status IngestService::apply_outputs(const Cycle& cycle) {
     }
   }
   updates.current = true;
+  updates.stored.insert(cycle.decided.stored_persons.begin(), cycle.decided.stored_persons.end());
   PENSTOCK_CHECK(ledger_.apply_processed_many(slices));
   PENSTOCK_CHECK(persons_.apply(updates, applied));
   if (options_.cookieless == nullptr) return {};

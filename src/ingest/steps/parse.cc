@@ -52,6 +52,22 @@ Verdict parse(Item& item) {
   return {};
 }
 
+std::vector<std::string> merged_ids(const event::RawRecord& raw, std::string_view event) {
+  std::vector<std::string> out;
+  if (!is_merge_event(event)) return out;
+  const auto top = event::JsonFields::parse(raw.data);
+  if (!top) return out;
+  event::JsonFields properties;
+  bool present = false;
+  if (!read_object(top->find("properties"), properties, present)) return out;
+  for (const std::string_view key : {"$anon_distinct_id", "alias", "$device_id"}) {
+    const auto id = properties.find(key);
+    if (!id || event::json_type(*id) != event::JsonType::kString) continue;
+    if (id->size() <= kDistinctIdCharsMax) out.push_back(event::decode_string(*id));
+  }
+  return out;
+}
+
 Verdict check_distinct_id(const Item& item, Warnings& warnings) {
   if (!longer_than(item.raw.distinct_id, kDistinctIdCharsMax)) return {};
   JsonWriter w;

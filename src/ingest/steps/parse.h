@@ -12,6 +12,9 @@ namespace penstock::ingest {
 Verdict resolve(Item& item, const catalog::Snapshot& snapshot);
 /// Reads `data` into properties, $set and $set_once. Text that is no such event: quarantine.
 Verdict parse(Item& item);
+/// Other distinct ids that an event of this name will probably ask for, so that they are read ahead
+/// with all others: those that it merges, and its device. Nothing is decided by them.
+std::vector<std::string> merged_ids(const event::RawRecord& raw, std::string_view event);
 /// Distinct ids that no row could hold are dropped with a warning.
 Verdict check_distinct_id(const Item& item, Warnings& warnings);
 

@@ -23,6 +23,7 @@ PersonState::PersonState(persons::Person person, bool is_stored, std::string_vie
       last_seen_at_ms(person.last_seen_at_ms),
       version_floor(is_stored ? static_cast<int64_t>(person.version) : -1),
       stored(is_stored),
+      only_mapping(person.only_mapping),
       created_at_ms_(person.created_at_ms),
       stamps_loaded_(std::move(person.stamps)),
       properties_(std::move(person.properties)) {
@@ -175,7 +176,10 @@ Result<bool> PersonOverlay::move_ids(PersonState& source, PersonState& target, s
                                      int64_t at_ms, Partition partition,
                                      std::vector<Moved>& moved) {
   std::vector<persons::Mapping> stored;
-  if (source.stored) {
+  if (source.only_mapping && source.ids.size() == 1) {
+    // All it has; one that came to it or left it in this cycle is known too.
+    if (!source.ids.front()->changed) source.ids.front()->version = *source.only_mapping;
+  } else if (source.stored) {
     PENSTOCK_TRY(stored, store_.mappings(source.project, source.id, ids_max + 1));
   }
   if (stored.size() + source.ids.size() > ids_max) return false;
@@ -211,7 +215,7 @@ PersonOverlay::Changes PersonOverlay::changes() const {
   Changes out;
   for (const PersonState* p : person_order_) {
     if (!p->write) continue;
-    out.persons.push_back({p->partition, p->change(out.stamps.emplace_back())});
+    out.persons.push_back({p->partition, p->change(out.stamps.emplace_back()), p->stored});
   }
   for (const MappingState* m : mapping_order_) {
     if (!m->changed) continue;

@@ -42,8 +42,9 @@ class PersonState {
   Partition partition;  // of the event that touched it last
   /// The version the next change must exceed; -1: never written.
   int64_t version_floor;
-  bool stored;                     // known to the store
-  std::vector<MappingState*> ids;  // known in this overlay
+  bool stored;                          // known to the store
+  std::optional<int64_t> only_mapping;  // Person::only_mapping, as it was read
+  std::vector<MappingState*> ids;       // known in this overlay
 
   const event::JsonFields& fields() const { return properties_.fields(); }
   std::optional<std::string_view> find(std::string_view key) const { return properties_.find(key); }
@@ -110,6 +111,7 @@ class PersonOverlay {
     struct Person {
       Partition partition;
       event::PersonChange change;
+      bool stored = false;  // PersonUpdates::stored
     };
     struct DistinctId {
       Partition partition;

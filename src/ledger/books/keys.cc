@@ -1,5 +1,6 @@
 #include "ledger/books/keys.h"
 
+#include <bit>
 #include <limits>
 
 #include "base/codec.h"
@@ -8,10 +9,12 @@ namespace penstock::ledger {
 namespace {
 
 void put_be64(std::string& out, uint64_t v) {
-  for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>(v >> shift));
+  const uint64_t big_endian = std::byteswap(v);
+  out.append(reinterpret_cast<const char*>(&big_endian), sizeof big_endian);
 }
 void put_be32(std::string& out, uint32_t v) {
-  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(v >> shift));
+  const uint32_t big_endian = std::byteswap(v);
+  out.append(reinterpret_cast<const char*>(&big_endian), sizeof big_endian);
 }
 uint64_t get_be64(std::string_view in) {
   uint64_t v = 0;
@@ -29,8 +32,10 @@ int64_t unbiased(uint64_t v) { return static_cast<int64_t>(v ^ (1ULL << 63)); }
 uint64_t inverted(int64_t minute) { return ~biased(minute); }
 
 std::string with_uuid(char prefix, const Uuid& uuid) {
-  std::string out(1, prefix);
-  for (uint8_t b : uuid.bytes) out.push_back(static_cast<char>(b));
+  std::string out;
+  out.reserve(1 + uuid.bytes.size() + sizeof(ProjectId));
+  out.push_back(prefix);
+  out.append(reinterpret_cast<const char*>(uuid.bytes.data()), uuid.bytes.size());
   return out;
 }
 

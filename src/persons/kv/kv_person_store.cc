@@ -45,7 +45,7 @@ Result<std::vector<std::optional<Person>>> KvPersonStore::fetch(
   struct Place {
     size_t at;
     Uuid id;
-    int64_t attached_at_ms;
+    int64_t attached_at_ms, version;
   };
   std::vector<Place> places;
   PENSTOCK_CHECK(kv_->visit_many(wanted, [&](size_t i, std::string_view bytes) -> Status {
@@ -53,7 +53,7 @@ Result<std::vector<std::optional<Person>>> KvPersonStore::fetch(
     if (!decode_mapping(bytes, m)) return std::unexpected(unreadable());
     if (m.deleted) return {};
     person_keys.push_back(person_key(keys[i].project, m.person_id));
-    places.push_back({i, m.person_id, m.attached_at_ms});
+    places.push_back({i, m.person_id, m.attached_at_ms, m.version});
     return {};
   }));
   std::vector<std::optional<Person>> out(keys.size());
@@ -64,6 +64,10 @@ Result<std::vector<std::optional<Person>>> KvPersonStore::fetch(
     const Place& place = places[i];
     out[place.at] = to_person(keys[place.at].project, place.id, v);
     out[place.at]->attached_at_ms = place.attached_at_ms;
+    // Whatever gives a person a second id identifies it; only deleting ids by hand can blur that.
+    if (!v.is_identified && !has_deleted_ids(keys[place.at].project)) {
+      out[place.at]->only_mapping = place.version;
+    }
     return {};
   }));
   return out;
@@ -127,7 +131,7 @@ Result<std::vector<std::string>> KvPersonStore::distinct_ids(ProjectId project, 
 Status KvPersonStore::apply_person(Change& change, const event::PersonChange& person) const {
   const std::string key = person_key(person.project, person.id);
   const std::optional<std::string>& bytes = change.get(key);
-  bool existed = false;
+  bool existed = change.stored.contains(person.id);
   if (bytes) {
     PersonValue old;
     if (!decode_person(*bytes, old)) return std::unexpected(unreadable());
@@ -249,7 +253,7 @@ bool KvPersonStore::is_repeat(const std::vector<log::Position>& applied) const {
 Status KvPersonStore::read(Change& change, const PersonUpdates& updates) const {
   std::vector<std::string> keys;
   for (const event::PersonChange& p : updates.persons) {
-    if (updates.current && p.version == 0) continue;
+    if (updates.current && (p.version == 0 || updates.stored.contains(p.id))) continue;
     keys.push_back(person_key(p.project, p.id));
   }
   for (const event::DistinctIdChange& d : updates.distinct_ids) {
@@ -286,6 +290,7 @@ Status KvPersonStore::apply(const PersonUpdates& updates,
     return {};
   }
   Change change;
+  if (updates.current) change.stored = updates.stored;
   if (Status s = read(change, updates); !s) return s;
   for (const event::PersonChange& p : updates.persons) {
     if (Status s = apply_person(change, p); !s) return s;

@@ -12,6 +12,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "kv/key_value.h"
@@ -59,6 +60,7 @@ class KvPersonStore final : public PersonStore {
     std::unordered_map<std::string, std::optional<std::string>> known;  // read or written
     std::map<ProjectId, int64_t> count_delta;
     std::set<int64_t> deleted_in;
+    std::unordered_set<Uuid> stored;  // PersonUpdates::stored
 
     void put(const std::string& key, std::string value) {
       batch.put(key, value);

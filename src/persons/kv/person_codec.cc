@@ -1,5 +1,7 @@
 #include "persons/kv/person_codec.h"
 
+#include <bit>
+
 #include "base/codec.h"
 
 namespace penstock::persons {
@@ -8,17 +10,22 @@ namespace {
 constexpr uint8_t kIdentified = 1, kDeleted = 2, kLastSeen = 4, kStamps = 8;
 
 void put_project(std::string& out, ProjectId project) {
-  const auto v = static_cast<uint64_t>(project.value);
-  for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>(v >> shift));
+  const uint64_t big_endian = std::byteswap(static_cast<uint64_t>(project.value));
+  out.append(reinterpret_cast<const char*>(&big_endian), sizeof big_endian);
 }
 void put_number(std::string& out, uint32_t v) {
-  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(v >> shift));
+  const uint32_t big_endian = std::byteswap(v);
+  out.append(reinterpret_cast<const char*>(&big_endian), sizeof big_endian);
 }
 void put_uuid(std::string& out, const Uuid& id) {
-  for (uint8_t b : id.bytes) out.push_back(static_cast<char>(b));
+  out.append(reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size());
 }
+constexpr size_t kKeyBytes = 80;  // that most have
+
 std::string begin(char prefix, ProjectId project) {
-  std::string out(1, prefix);
+  std::string out;
+  out.reserve(kKeyBytes);
+  out.push_back(prefix);
   put_project(out, project);
   return out;
 }
