@@ -12,7 +12,7 @@ namespace {
 
 Counter checks_metric{"penstock_ledger_checks_total", "Checks of the ledger's balance."};
 Gauge wrong_metric{"penstock_ledger_imbalances",
-                   "1 while the ledger does not balance, else 0; see runbooks/ledger-imbalance."};
+                   "1 while the ledger does not balance, else 0; see runbooks/ledger_imbalance."};
 
 constexpr int64_t kRecentMinutes = 120;
 
@@ -87,7 +87,7 @@ void LedgerWatch::checked(LedgerCheck found, bool confirming) {
   }
   wrong_metric.set(found.balanced ? 0 : 1);
   if (news && !found.balanced) {
-    diag::error("the ledger does not balance; see docs/runbooks/ledger-imbalance.md",
+    diag::error("the ledger does not balance; see docs/runbooks/ledger_imbalance.md",
                 {{"detail", found.detail}});
   } else if (news) {
     diag::info("the ledger balances again", {});

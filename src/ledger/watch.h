@@ -3,7 +3,7 @@
 // A check compares the books with the log's own offsets, looks through the rows of the last two
 // hours, and once an hour (and at the start) through all rows and their sum. What is found must
 // still be there some seconds later before it is an alarm: the metric penstock_ledger_imbalances,
-// a line in the log, and `last()` for the Health page (docs/runbooks/ledger-imbalance.md). Checks
+// a line in the log, and `last()` for the Health page (docs/runbooks/ledger_imbalance.md). Checks
 // run in the pool. Threads: `start` and `stop` on the loop, `last` anywhere.
 #pragma once
 

@@ -103,7 +103,7 @@ int run_ledger(const LedgerArgs& args) {
     return 0;
   }
   return complain("the books do not balance: " + text_of(*balance, "detail") +
-                  "; see docs/runbooks/ledger-imbalance.md");
+                  "; see docs/runbooks/ledger_imbalance.md");
 }
 
 }  // namespace

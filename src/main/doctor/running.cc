@@ -179,7 +179,7 @@ class Examination {
       return out_.bad(
           "ledger_imbalance",
           "The ledger does not balance: " + status_.text({"ledger", "balance", "detail"}),
-          "Keep the data directory as it is and report this.", "not_visible.md");
+          "Keep the data directory as it is and report this.", "ledger_imbalance.md");
     }
     out_.good("ledger", "The ledger balances");
   }

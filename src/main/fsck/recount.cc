@@ -70,7 +70,7 @@ class Recount {
     const ledger::LedgerBalance balance = kept_->balance(*log_);
     if (!balance.balanced) {
       out.bad("ledger", "The ledger does not balance: " + balance.detail,
-              "Keep the directory and report this.", "ledger-imbalance.md");
+              "Keep the directory and report this.", "ledger_imbalance.md");
       return {};
     }
     if (!whole()) {
@@ -118,7 +118,7 @@ class Recount {
       out.bad("ledger",
               fmt::format("Project {}, minute {}: the ledger says [{}], the log says [{}]",
                           key.project.value, key.minute, text(a), text(b)),
-              "Keep the directory and report this.", "ledger-imbalance.md");
+              "Keep the directory and report this.", "ledger_imbalance.md");
     }
     if (different == 0) {
       out.good("ledger",

@@ -39,7 +39,7 @@ const kChecks: Check[] = [
       level: "bad",
       title: "The books do not balance",
       detail: detail || `${plural(Math.abs(difference), "event")} unaccounted for.`,
-      todo: "This must not happen. Follow the runbook ledger-imbalance: it says how to find the place and what to keep.",
+      todo: "This must not happen. Follow the runbook ledger_imbalance: it says how to find the place and what to keep.",
     };
   },
   (s) =>

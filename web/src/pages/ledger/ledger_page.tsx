@@ -82,7 +82,7 @@ function Verdict({ balanced, detail, checked }: { balanced: boolean; detail: str
         ? checked
           ? `Checked against the log's own offsets, last ${day_and_time(checked)}.`
           : "Checked against the log's own offsets."
-        : `${detail} See the runbook ledger-imbalance.`}
+        : `${detail} See the runbook ledger_imbalance.`}
     </p>
   );
 }
