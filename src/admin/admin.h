@@ -43,6 +43,15 @@ struct LoadStatus {
   std::string last_error;
 };
 
+/// Events of Penstock's own, sent as clients do and looked for in SQL.
+struct SelfAuditStatus {
+  int64_t every_ms = 0;    // 0: none are sent
+  int64_t at_ms = 0;       // when the last one ended; 0: none yet
+  int64_t visible_ms = 0;  // how long the last one that was found took
+  uint64_t audits = 0, failures = 0;
+  std::string last_error;  // of the last one; empty: it was found
+};
+
 struct ReplayStatus {
   uint64_t messages = 0, blocks = 0, objects = 0, object_bytes = 0, lag_records = 0;
   std::string last_error;
@@ -94,6 +103,7 @@ struct AdminSources {
   std::function<void()> squash_now;
   std::function<std::vector<PersonCommandStatus>()> person_commands;
   std::function<ledger::LedgerCheck()> ledger_check;
+  std::function<SelfAuditStatus()> self_audit;
   std::function<std::vector<RedriveProgress>()> redrives;
   /// What would become of a raw record now: records of the processed topic. Asked and answered on
   /// the admin loop.

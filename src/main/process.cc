@@ -20,7 +20,9 @@
 #include "main/person_engine.h"
 #include "main/quarantine_source.h"
 #include "main/redirect_topics.h"
+#include "main/self_audit.h"
 #include "main/squash_source.h"
+#include "main/stage_status.h"
 #include "main/topics.h"
 #include "objects/object_store.h"
 #include "persons/person_store.h"
@@ -59,6 +61,7 @@ struct Process::Parts {
   std::unique_ptr<catalog::Catalog> catalog;
   std::unique_ptr<ledger::Ledger> ledger;
   std::shared_ptr<ledger::LedgerWatch> ledger_watch;
+  std::unique_ptr<SelfAudit> self_audit;  // on the pipeline loop
   std::unique_ptr<persons::PersonStore> persons;
   std::unique_ptr<definitions::DefinitionStore> definition_store;
   std::unique_ptr<ingest::CookielessStore> cookieless;
@@ -286,6 +289,14 @@ Status Process::Parts::start_capture() {
     shards.push_back(std::move(shard));
   }
   instance.capture_url = edge.url_of(*shards.front()->server) + settings.capture.path_prefix;
+  // Where the whole way runs, from the socket to SQL.
+  if (settings.runs("ingest") && settings.runs("load")) {
+    self_audit = std::make_unique<SelfAudit>(
+        pipeline.loop(), *runtime, *catalog, *store,
+        [to = instance](std::string_view path) { return capture_call(to, path); },
+        settings.self_audit);
+    on_loop(pipeline, [&] { self_audit->start(); });
+  }
   return {};
 }
 
@@ -315,42 +326,14 @@ admin::AdminSources Process::Parts::admin_sources() {
       return s;
     };
   }
+  add_stages(out, {ingest.get(), replay.get(), definitions.get(), loader.get()});
   if (ingest) {
-    out.ingest = [this] {
-      const ingest::IngestStats i = ingest->stats();
-      const double per_event =
-          i.events == 0 ? 0
-                        : static_cast<double>(i.cpu_ns) / 1000.0 / static_cast<double>(i.events);
-      return admin::IngestStatus{i.events, i.lag_records, per_event, i.last_error};
-    };
     out.person_commands = [this] { return open_person_commands(*ingest); };
     add_quarantine(out, {*ingest, pipeline.loop(), admin_thread.loop()});
   }
-  if (replay) {
-    out.replay = [this] {
-      const replay::ReplayStats r = replay->stats();
-      return admin::ReplayStatus{r.messages,     r.blocks,      r.objects,
-                                 r.object_bytes, r.lag_records, r.last_error};
-    };
-  }
-  if (definitions) {
-    out.definitions = [this] {
-      const definitions::StageStats d = definitions->stats();
-      const double per_record =
-          d.records == 0 ? 0
-                         : static_cast<double>(d.cpu_ns) / 1000.0 / static_cast<double>(d.records);
-      return admin::DefinitionsStatus{d.lag_records, per_record, d.last_error};
-    };
-  }
-  if (loader) {
-    out.load = [this] {
-      const load::LoaderStats l = loader->stats();
-      return admin::LoadStatus{l.rows,    l.batches,        l.lag_records,
-                               l.retries, l.last_insert_us, l.last_error};
-    };
-  }
   if (squash) add_squash(out, *squash);
   if (ledger_watch) out.ledger_check = [this] { return ledger_watch->last(); };
+  if (self_audit) out.self_audit = [this] { return self_audit->last(); };
   return out;
 }
 
@@ -443,6 +426,7 @@ Process::~Process() {
   }
   on_loop(p.admin_thread, [&] { p.edge.close(); });  // with the last lines of all servers
   on_loop(p.pipeline, [&] {
+    p.self_audit.reset();
     p.usage_keeper.reset();
     p.ingest.reset();
     p.replay.reset();

@@ -138,6 +138,11 @@ void bind_log(config::OptionTable& t, Settings& s) {
         "what is under way have room; 0: none.");
   t.add("process.free_floor_bytes", s.reserve.floor, kMiB, kTiB, "bytes",
         "Free disk below which that is given up, and below which state databases wait.");
+  t.add("self_audit.every_ms", s.self_audit.every_ms, 0, kDay, "ms",
+        "From one event of Penstock's own, sent to itself and looked for in SQL, to the next; 0: "
+        "never.");
+  t.add("self_audit.patience_ms", s.self_audit.patience_ms, 100, kDay, "ms",
+        "Time after which such an event that SQL does not show counts as failed.");
   t.add("log.tail_cache_bytes", s.log.tail_cache_bytes, 0, 16 * kGiB, "bytes",
         "Newest part of every lane kept in memory for consumers.");
 }

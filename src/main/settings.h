@@ -16,6 +16,7 @@
 #include "load/loader.h"
 #include "load/squash.h"
 #include "log/embedded_log.h"
+#include "main/self_audit.h"
 #include "persons/postgres_store.h"
 #include "replay/replay.h"
 #include "runtime/reserved_space.h"
@@ -56,6 +57,7 @@ struct Settings {
   admin::AdminOptions admin;
   log::EmbeddedLogOptions log;
   runtime::ReservedSpaceOptions reserve;
+  SelfAuditOptions self_audit;
   store::EngineOptions store;
 
   bool runs(std::string_view stage) const;

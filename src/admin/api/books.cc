@@ -154,6 +154,14 @@ void Service::status(Call& call, wire::Responder& r) {
   write_check(w);
   w.end_object().key("quarantine").begin_object().field("entries", q.entries);
   w.field("bytes", q.bytes).end_object();
+  if (sources_.self_audit) {
+    const SelfAuditStatus a = sources_.self_audit();
+    w.key("self_audit").begin_object().field("every_ms", a.every_ms);
+    w.key("at");
+    a.at_ms == 0 ? w.null() : w.string(iso_time(a.at_ms));
+    w.field("visible_ms", a.visible_ms).field("audits_total", a.audits);
+    w.field("failures_total", a.failures).field("last_error", a.last_error).end_object();
+  }
   w.key("memory").begin_object().field("rss_bytes", runtime::resident_bytes()).end_object();
   w.key("history").begin_object().field("step_s", 1).key("points").begin_array();
   history_.each([&w](const HistoryPoint& p) {

@@ -43,6 +43,7 @@ class Examination {
     ingest();
     store();
     books();
+    audit();
     projects();
   }
 
@@ -182,6 +183,18 @@ class Examination {
           "Keep the data directory as it is and report this.", "ledger_imbalance.md");
     }
     out_.good("ledger", "The ledger balances");
+  }
+
+  /// What a user would see, whatever the stages say of themselves.
+  void audit() {
+    const std::string error = status_.text({"self_audit", "last_error"});
+    if (status_.number({"self_audit", "audits_total"}) == 0) return;
+    if (error.empty()) {
+      return out_.good("self_audit", fmt::format("An event of our own was visible after {} ms",
+                                                 status_.number({"self_audit", "visible_ms"})));
+    }
+    out_.bad("self_audit", "An event of our own did not become visible: " + error,
+             "If nothing above says why, wait for the next one, a minute later.", "not_visible.md");
   }
 
   void projects() {

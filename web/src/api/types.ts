@@ -230,6 +230,15 @@ export interface Status {
     disk_bytes: number;
     detail: string;
   };
+  /** Absent where the whole way does not run. */
+  self_audit?: {
+    every_ms: number;
+    at: string | null;
+    visible_ms: number;
+    audits_total: number;
+    failures_total: number;
+    last_error: string;
+  };
   ledger: {
     balance: Balance;
     totals: Partial<LedgerCounts>;

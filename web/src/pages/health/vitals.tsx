@@ -30,6 +30,15 @@ function vitals(s: Status): Vital[] {
     value: plural(lag, "record"),
     more: `${whole(s.ingest?.lag_records)} for ingest, ${whole(s.load?.lag_records)} for the store`,
   });
+  if (s.self_audit && s.self_audit.every_ms > 0) {
+    const a = s.self_audit;
+    list.push({
+      name: "Visible in SQL after",
+      value: a.last_error ? "Not visible" : a.at ? microseconds(a.visible_ms * 1000) : "Not tried yet",
+      tone: a.last_error ? "bad" : undefined,
+      more: a.last_error || `an event of our own, every ${span(a.every_ms / 1000)}, ${whole(a.failures_total)} failed`,
+    });
+  }
   list.push({
     name: "SQL engine",
     value: s.store.ready ? "Ready" : "Starting",
