@@ -67,7 +67,7 @@ Result<Contents> read_all(Machine& m) {
 
 struct Target {
   std::string topic, path;
-  uint64_t used = 0;
+  uint64_t used = 0, blocks = 0;
 };
 
 std::vector<Target> targets(Machine& m) {
@@ -80,7 +80,7 @@ std::vector<Target> targets(Machine& m) {
       const std::string path = r.file.find('/') == std::string::npos
                                    ? fmt::format("{}/{}/{}", kLogDirectory, topic, r.file)
                                    : r.file;
-      if (r.bytes_used > kHeaderBytes) out.push_back({topic, path, r.bytes_used});
+      if (r.bytes_used > kHeaderBytes) out.push_back({topic, path, r.bytes_used, r.blocks});
     }
   }
   return out;
@@ -150,6 +150,14 @@ void hold(Machine& m, Clients& clients, const Contents& before, const Target& ta
   if (now) {
     if (const std::string wrong = differences(before, *now, missing); !wrong.empty()) {
       return m.broken("damage", what + ", and it is served: " + wrong);
+    }
+    // A start cuts the newest block at the most, the one that may never have been finished.
+    const std::vector<Target> left = targets(m);
+    const auto same = std::ranges::find(left, target.path, &Target::path);
+    const uint64_t blocks = same == left.end() ? 0 : same->blocks;
+    if (missing > 0 && blocks + 1 < target.blocks) {
+      return m.broken("damage", fmt::format("{}: {} of {} blocks are left and nobody says so", what,
+                                            blocks, target.blocks));
     }
     if (missing > 0 && !is_told(m, clients)) {
       m.broken("damage", fmt::format("{}: {} records are gone and nobody says so", what, missing));
