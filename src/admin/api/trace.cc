@@ -142,6 +142,7 @@ void write_story(JsonWriter& w, const Story& s, const std::vector<Story>& copies
   w.key("hops").begin_array();
   write_received(w, s);
   write_decided(w, s);
+  write_end(w, s);
   if (e.duplicates > 0) {
     for (const Story& copy : copies) {
       w.begin_object().field("name", "duplicate").field("at", iso_time(copy.entry.received_ms));
@@ -150,7 +151,6 @@ void write_story(JsonWriter& w, const Story& s, const std::vector<Story>& copies
       w.end_object();
     }
   }
-  write_end(w, s);
   w.end_array().end_object();
 }
 

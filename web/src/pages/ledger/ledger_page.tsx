@@ -96,7 +96,7 @@ export default function LedgerPage() {
   const ledger = useLedger(project.id, step, hours);
   const status = useStatus(10_000);
   const rows = ledger.data?.rows ?? [];
-  const columns = useMemo(() => columns_of(rows, ms, columns_max), [rows, ms, columns_max]);
+  const columns = useMemo(() => columns_of(rows, ms, columns_max, Date.now()), [rows, ms, columns_max]);
   const shown = chosen ? rows.filter((r) => Date.parse(r.start) === Date.parse(chosen)) : rows;
   const check = status.data?.ledger.check;
   const balance = ledger.data?.balance;
@@ -136,7 +136,7 @@ export default function LedgerPage() {
             ))}
           </p>
           {columns.length > 0 ? (
-            <StackedBars columns={columns} chosen={chosen} choose={set_chosen} />
+            <StackedBars columns={columns} chosen={chosen} choose={set_chosen} by_day={step !== "minute"} />
           ) : (
             <p className={styles.none}>Nothing was received in this time.</p>
           )}

@@ -9,8 +9,8 @@ export interface Column {
   counts: LedgerRow;
 }
 
-/** One column for every step of time between the first and the last row, empty ones too. */
-export function columns_of(rows: LedgerRow[], step_ms: number, columns_max: number): Column[] {
+/** One column for every step of time up to now, empty ones too; without rows none. */
+export function columns_of(rows: LedgerRow[], step_ms: number, columns_max: number, now_ms: number): Column[] {
   const by_start = new Map<number, LedgerRow>();
   for (const row of rows) {
     const at = Date.parse(row.start);
@@ -19,8 +19,8 @@ export function columns_of(rows: LedgerRow[], step_ms: number, columns_max: numb
   }
   const starts = [...by_start.keys()];
   if (starts.length === 0) return [];
-  const last = Math.max(...starts);
-  const first = Math.max(Math.min(...starts), last - (columns_max - 1) * step_ms);
+  const last = Math.max(...starts, Math.floor(now_ms / step_ms) * step_ms);
+  const first = last - (columns_max - 1) * step_ms;
   const out: Column[] = [];
   for (let at = first; at <= last; at += step_ms) {
     const start = new Date(at).toISOString();
@@ -53,13 +53,15 @@ export function StackedBars({
   columns,
   chosen,
   choose,
+  by_day,
 }: {
   columns: Column[];
+  by_day: boolean;
   chosen: string | null;
   choose: (start: string | null) => void;
 }) {
   const most = Math.max(...columns.map((c) => c.counts.received), 1);
-  const label = (start: string): string => (columns.length > 60 || columns.length < 2 ? hours_minutes(start) : hours_minutes(start));
+  const label = (start: string): string => (by_day ? day_and_time(start, false).slice(0, 10) : hours_minutes(start));
   const ticks = [0, Math.floor((columns.length - 1) / 2), columns.length - 1];
   return (
     <figure className={styles.figure}>
