@@ -301,10 +301,12 @@ TEST(RocksKv, an_unusable_directory_is_an_error_not_a_crash) {
   std::filesystem::remove(path);
 }
 
-INSTANTIATE_TEST_SUITE_P(, DurableKeyValueContract, testing::Values("rocks", kRocksLarge),
+INSTANTIATE_TEST_SUITE_P(, DurableKeyValueContract,
+                         testing::Values("rocks", kRocksLarge, "reopening"),
                          [](const auto& engine) { return std::string(engine.param); });
 
-INSTANTIATE_TEST_SUITE_P(, KeyValueContract, testing::Values("memory", "rocks", kRocksLarge),
+INSTANTIATE_TEST_SUITE_P(, KeyValueContract,
+                         testing::Values("memory", "rocks", kRocksLarge, "reopening"),
                          [](const auto& engine) { return std::string(engine.param); });
 
 }  // namespace

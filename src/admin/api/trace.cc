@@ -321,6 +321,13 @@ struct TraceAnswer : std::enable_shared_from_this<TraceAnswer> {
   /// What is only known now: who has its distinct id, and how far those are who wait.
   void complete(Story& s) const {
     ledger::TraceEntry& e = s.entry;
+    // The index has both of every event that became a row, unless its person was deleted; the log
+    // keeps its bytes a while longer, which is no reason to show them.
+    const bool row = e.state == "stored" || (e.state == "in_flight" && e.processed);
+    if (row && e.event.empty() && e.distinct_id.empty()) {
+      s.raw.reset();
+      s.outcome.reset();
+    }
     const auto raw =
         s.raw ? event::decode_raw(*s.raw) : Result<event::RawRecord>(fail(Code::kNotFound, ""));
     if (raw && e.event.empty()) e.event = raw->event;
