@@ -12,6 +12,7 @@
 #include <memory>
 #include <random>
 
+#include "base/diag.h"
 #include "event/timestamp.h"
 #include "main/commands/commands.h"
 #include "main/prove/report.h"
@@ -24,6 +25,7 @@ using namespace prove;
 struct ProveArgs {
   std::string directory = "penstock-proof", report;
   uint64_t kills = 60, seed = 0, jobs = 1;
+  double simulate = 60;
   bool json = false;
 };
 
@@ -51,6 +53,7 @@ void show(const CrashProgress& p, uint64_t kills) {
 
 /// All loops side by side; the first Error of one is the answer.
 Result<std::vector<CrashReport>> crash(const ProveArgs& args) {
+  if (args.kills == 0) return std::vector<CrashReport>{};
   std::vector<CrashProgress> progress(args.jobs);
   std::vector<std::future<Result<CrashReport>>> loops;
   for (uint64_t i = 0; i < args.jobs; i++) {
@@ -83,6 +86,21 @@ Result<std::vector<CrashReport>> crash(const ProveArgs& args) {
   return out;
 }
 
+SimulatorReport simulate(const ProveArgs& args) {
+  if (args.simulate <= 0) return {};
+  // What a simulated process warns of is no news.
+  diag::set_sink([](diag::Level, std::string_view, diag::Fields) {});
+  const bool watched = ::isatty(STDERR_FILENO) != 0;
+  SimulatorReport report = run_simulator(args.seed, args.simulate, [&](const SimulatorReport& r) {
+    if (!watched) return;
+    fmt::print(stderr, "\r  simulating: {} lives, {:.1f} hours in {:.0f} of {:.0f} s ", r.lives,
+               r.virtual_hours, r.seconds, args.simulate);
+    std::fflush(stderr);
+  });
+  if (watched) fmt::print(stderr, "\r{:79}\r", "");
+  return report;
+}
+
 int run_prove(ProveArgs args) {
   if (args.seed == 0) args.seed = 1 + std::random_device{}() % 1'000'000;
   if (args.report.empty()) args.report = args.directory + "/report.html";
@@ -93,12 +111,14 @@ int run_prove(ProveArgs args) {
   proof.host = host_name();
   proof.directory = args.directory;
   proof.began_at = event::format_rfc3339_ms(now_ms());
-  proof.command = fmt::format("penstock prove --directory {} --kills {} --jobs {} --seed {}",
-                              args.directory, args.kills, args.jobs, args.seed);
+  proof.command =
+      fmt::format("penstock prove --directory {} --simulate {} --kills {} --jobs {} --seed {}",
+                  args.directory, args.simulate, args.kills, args.jobs, args.seed);
   const auto disk = look_at_disk(args.directory);
   if (!disk) return complain(disk.error().message);
   proof.disk = *disk;
   const int64_t begun = now_ms();
+  proof.simulator = simulate(args);
   auto loops = crash(args);
   if (!loops) return complain(loops.error().message);
   proof.loops = std::move(*loops);
@@ -122,7 +142,9 @@ void add_prove(CLI::App& app, Run& run) {
   CLI::App* c = app.add_subcommand(
       "prove", "Kill Penstock again and again on this machine and look for lost events");
   c->footer(
-      "Starts Penstock on a directory of its own (not on your data), sends events, kills it at "
+      "First a simulation of its lives and deaths, then the real thing: starts Penstock on a "
+      "directory of "
+      "its own (not on your data), sends events, kills it at "
       "random "
       "moments, and compares\nwhat was acknowledged with what is stored. Writes a report in HTML. "
       "Exit "
@@ -132,7 +154,9 @@ void add_prove(CLI::App& app, Run& run) {
   c->add_option("--directory", args->directory,
                 "Where to work, on the disk to be proved (default penstock-proof)");
   c->add_option("--kills", args->kills, "How often it is killed (default 60: about a minute)")
-      ->check(CLI::Range(1, 1'000'000));
+      ->check(CLI::Range(0, 1'000'000));
+  c->add_option("--simulate", args->simulate, "Seconds for the simulator (default 60; 0: none)")
+      ->check(CLI::Range(0.0, 1e7));
   c->add_option("--jobs", args->jobs, "Loops side by side (default 1)")->check(CLI::Range(1, 64));
   c->add_option("--seed", args->seed, "Of the random choices (default: a fresh one)");
   c->add_option("--report", args->report, "The page to write (default DIRECTORY/report.html)");

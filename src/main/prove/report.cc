@@ -36,6 +36,10 @@ std::string verdict(const Proof& p) {
   uint64_t events = 0;
   for (const auto& [kind, count] : all.acknowledged) events += count;
   if (p.holds()) {
+    if (all.kills == 0) {
+      return fmt::format("In {} simulated lives every promise was kept.",
+                         grouped(p.simulator.lives));
+    }
     return fmt::format(
         "Penstock was killed {} times on this machine. Of {} acknowledged events none was lost, "
         "none was stored twice, and the books agree.",
@@ -43,6 +47,16 @@ std::string verdict(const Proof& p) {
   }
   return fmt::format("A promise was broken: {} lost, {} stored twice, {} findings below.", all.lost,
                      all.doubled, all.violations.size());
+}
+
+std::vector<std::pair<std::string, std::string>> simulator_figures(const SimulatorReport& s) {
+  return {{"seeds", fmt::format("{} (from {})", grouped(s.seeds), s.first_seed)},
+          {"lives of a process", grouped(s.lives)},
+          {"of them killed", grouped(s.kills)},
+          {"simulated time",
+           fmt::format("{:.1f} hours in {:.0f} s ({:.0f}x)", s.virtual_hours, s.seconds, s.pace())},
+          {"acknowledged events", grouped(s.acknowledged)},
+          {"rows", grouped(s.rows)}};
 }
 
 std::vector<std::pair<std::string, std::string>> figures(const Proof& p) {
@@ -106,11 +120,13 @@ void write_counts(JsonWriter& w, std::string_view name,
 }  // namespace
 
 bool Proof::holds() const {
-  return std::ranges::all_of(loops, [](const auto& r) { return r.violations.empty(); });
+  return simulator.violations.empty() &&
+         std::ranges::all_of(loops, [](const auto& r) { return r.violations.empty(); });
 }
 
 CrashReport Proof::sum() const {
   CrashReport out;
+  out.violations = simulator.violations;
   for (const CrashReport& r : loops) {
     for (const auto& [how, count] : r.deaths) out.deaths[how] += count;
     for (const auto& [kind, count] : r.acknowledged) out.acknowledged[kind] += count;
@@ -142,6 +158,12 @@ std::string text_report(const Proof& proof) {
   out += "Acknowledged events\n";
   for (const auto& [kind, count] : all.acknowledged) {
     out += fmt::format("  {:34} {:>9}\n", kind, grouped(count));
+  }
+  if (proof.simulator.seeds > 0) {
+    out += "Simulated\n";
+    for (const auto& [name, value] : simulator_figures(proof.simulator)) {
+      out += fmt::format("  {:34} {:>9}\n", name, value);
+    }
   }
   out += "Figures\n";
   for (const auto& [name, value] : figures(proof))
@@ -176,11 +198,24 @@ std::string html_report(const Proof& proof) {
       "acknowledged was looked up.</p>\n";
   out += "<h2>How it died</h2><table>\n" + rows(all.deaths) + "</table>\n";
   out += "<h2>What was acknowledged</h2><table>\n" + rows(all.acknowledged) + "</table>\n";
-  out += "<h2>Figures</h2><table>\n";
-  for (const auto& [name, value] : figures(proof)) {
-    out += fmt::format("<tr><th>{}</th><td class=n>{}</td></tr>\n", name, escaped(value));
+  const auto table = [&out](const auto& rows) {
+    out += "<table>\n";
+    for (const auto& [name, value] : rows) {
+      out += fmt::format("<tr><th>{}</th><td class=n>{}</td></tr>\n", name, escaped(value));
+    }
+    out += "</table>\n";
+  };
+  out += "<h2>Figures</h2>";
+  table(figures(proof));
+  if (proof.simulator.seeds > 0) {
+    out +=
+        "<h2>What was simulated</h2><p>Before that, the same code lived on virtual time with a "
+        "disk that tears, forgets and rots, a network that loses, repeats and delays, and clocks "
+        "that jump, so that thousands of deaths fit into a minute.</p>";
+    table(simulator_figures(proof.simulator));
+    out += "<h2>Faults it had</h2><table>\n" + rows(proof.simulator.faults) + "</table>\n";
   }
-  out += "</table>\n<h2>Again</h2><p><code>" + escaped(proof.command) + "</code></p></html>\n";
+  out += "<h2>Again</h2><p><code>" + escaped(proof.command) + "</code></p></html>\n";
   return out;
 }
 
@@ -196,6 +231,12 @@ std::string json_report(const Proof& proof) {
   w.field("unanswered", all.unanswered).field("refused", all.refused);
   w.key("longest_start_ms").real(all.longest_start_ms);
   w.key("longest_rest_ms").real(all.longest_rest_ms);
+  w.key("simulator").begin_object().field("first_seed", proof.simulator.first_seed);
+  w.field("seeds", proof.simulator.seeds).field("lives", proof.simulator.lives);
+  w.field("kills", proof.simulator.kills).key("hours").real(proof.simulator.virtual_hours);
+  w.key("seconds").real(proof.simulator.seconds);
+  write_counts(w, "faults", proof.simulator.faults);
+  w.end_object();
   write_counts(w, "deaths", all.deaths);
   write_counts(w, "acknowledged", all.acknowledged);
   w.key("seeds").begin_array();

@@ -8,18 +8,20 @@
 
 #include "main/prove/crash_loop.h"
 #include "main/prove/disk.h"
+#include "main/prove/simulator.h"
 
 namespace penstock::cli::prove {
 
 struct Proof {
   std::string version, host, directory, began_at, command;
   double seconds = 0;
+  SimulatorReport simulator;
   std::vector<CrashReport> loops;
   DiskReport disk;
 
   /// Every promise was kept.
   bool holds() const;
-  /// The loops' figures in one.
+  /// The loops' figures in one, with what the simulator found.
   CrashReport sum() const;
 };
 
