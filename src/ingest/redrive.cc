@@ -5,6 +5,7 @@
 #include <charconv>
 #include <chrono>
 #include <map>
+#include <utility>
 
 #include "base/diag.h"
 #include "base/hash.h"
@@ -80,15 +81,22 @@ std::vector<RedriveStatus> Redrive::statuses() const {
 void Redrive::look(const catalog::Snapshot& snapshot) {
   if (ledger_.quarantine_usage().entries == 0) return;
   for (const catalog::Project& project : snapshot.projects) {
-    const bool there = std::ranges::any_of(
+    const auto there = std::ranges::find_if(
         sources_, [&](const Source& s) { return !s.job && s.filter.token == project.token; });
-    if (there) continue;
+    if (there != sources_.end()) {
+      there->again = true;
+      continue;
+    }
     Source& source = sources_.emplace_back();
     source.filter.token = project.token;
     source.filter.reason = kUnknownToken;
     source.per_second = options_.per_second;
   }
   step();
+}
+
+void Redrive::look_for_tokens() {
+  if (!stopped_) look(*catalog_.snapshot());
 }
 
 void Redrive::look_for_jobs() {
@@ -171,6 +179,11 @@ void Redrive::step() {
     }
     if (source.read) {
       if (source.job) return end_job(source);
+      if (std::exchange(source.again, false)) {
+        source.after.clear();
+        source.read = false;
+        continue;
+      }
       sources_.pop_front();
       continue;
     }

@@ -51,6 +51,9 @@ class Redrive : public std::enable_shared_from_this<Redrive> {
   /// Looks at every project and every open re-drive now and at new ones later. Loop thread.
   void start();
   void stop();
+  /// Something was decided since the catalog changed: what was decided before the change and put
+  /// into quarantine after it is there only now.
+  void look_for_tokens();
   /// A command changed something: there may be a new re-drive, or one may have been stopped.
   void look_for_jobs();
   bool idle() const { return sources_.empty() && !busy_; }
@@ -65,6 +68,7 @@ class Redrive : public std::enable_shared_from_this<Redrive> {
     int64_t per_second = 0;
     std::string after{};                // entries up to this one are done with
     bool read = false;                  // there are no more
+    bool again = false;                 // there may be more, before `after` too
     std::deque<std::string> waiting{};  // ids in 20 bytes: appended, to be decided
     RedriveStatus status{};
   };

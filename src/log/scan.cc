@@ -30,6 +30,7 @@ class Scan : public std::enable_shared_from_this<Scan> {
     log_.fetch(home_, std::move(request), [self = shared_from_this()](Result<FetchResult> got) {
       if (!got) return self->finish(std::unexpected(std::move(got).error()));
       self->batches_ = std::move(got->batches);
+      self->next_ = std::move(got->next);
       self->at_ = 0;
       self->progress_ = false;
       self->visit_next();
@@ -58,6 +59,13 @@ class Scan : public std::enable_shared_from_this<Scan> {
       return visit_(slice_, [self = shared_from_this()](Status status) {
         status ? self->visit_next() : self->finish(std::move(status));
       });
+    }
+    // Where records were skipped by a repair, nothing comes and the position moves on.
+    for (const Position& next : next_) {
+      const auto range = std::ranges::find(open_, next.partition, &ScanRange::partition);
+      if (range == open_.end() || next.next <= range->from) continue;
+      range->from = next.next;
+      progress_ = true;
     }
     std::erase_if(open_, [](const ScanRange& r) { return r.from >= r.to; });
     if (!progress_) {
@@ -90,6 +98,7 @@ class Scan : public std::enable_shared_from_this<Scan> {
   ScanDone done_;
   std::vector<ScanRange> open_;
   std::vector<ReadBatch> batches_;  // of the last fetch
+  std::vector<Position> next_;      // and where to go on after it
   size_t at_ = 0;                   // the next of them
   ScanSlice slice_;                 // being visited
   bool progress_ = false, visiting_ = false, again_ = false;

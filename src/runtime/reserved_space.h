@@ -20,7 +20,7 @@ namespace penstock::runtime {
 
 struct ReservedSpaceOptions {
   std::string path;                // of the file; its folder exists
-  uint64_t bytes = 64U << 20;      // 0: none
+  uint64_t bytes = 128U << 20;     // 0: none
   uint64_t floor = 16U << 20;      // below so much free space, the reserve is given up
   uint64_t headroom = 256U << 20;  // free space beside it for it to be taken
 };

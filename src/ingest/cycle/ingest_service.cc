@@ -1,6 +1,7 @@
 #include "ingest/cycle/ingest_service.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/diag.h"
@@ -341,6 +342,9 @@ void IngestService::finish(Cycle& cycle) {
         std::min(historical_credit_ + static_cast<double>(d.events) * share / (100 - share),
                  static_cast<double>(options_.events_per_cycle_max));
   }
+  // The first to end after a change of the catalog may have begun before it.
+  const auto before = std::exchange(seen_, catalog_.snapshot());
+  if (before != seen_) redrive_->look_for_tokens();
   events_metric.add(d.events);
   accepted_metric.add(d.accepted);
   dropped_metric.add(d.dropped);

@@ -87,6 +87,7 @@ class IngestService final : public Ingest, private CommandHost {
   Decider decider_;
   std::array<std::unique_ptr<LaneReader>, event::kLanes.size()> readers_;  // by lane
   std::shared_ptr<Redrive> redrive_;
+  std::shared_ptr<const catalog::Snapshot> seen_;  // when the last cycle ended
   std::shared_ptr<RefusalWarnings> refusals_;
   std::shared_ptr<CommandExecutor> executor_;
   std::deque<runtime::Task> pauses_;    // wait for the cycle to end

@@ -211,7 +211,7 @@ TEST_F(LogFaults, stale_blocks_of_a_recycled_file_are_not_taken_for_new_ones) {
   ASSERT_TRUE(append("a"));
   const auto found = inspect_topic(*runtime, "/data/log", kLane);
   auto file = runtime->files().open((*found)[0].file, {});
-  const auto header = read_segment_header(**file, "");
+  const auto header = read_segment_header(**file, (*found)[0].file);
   ASSERT_TRUE(header);
   Walk walk{header->epoch, 1, kSegmentHeaderBytes, header->first_block, options.segment_bytes};
   int blocks = 0;

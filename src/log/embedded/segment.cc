@@ -61,6 +61,26 @@ Result<SegmentHeader> read_segment_header(const runtime::File& file, const std::
   if (!header) {
     return fail(Code::kCorrupt, path + " is damaged at byte 0 (its header is unreadable)");
   }
+  // The number is in the name; the epoch is in every block. A file that is used again holds blocks
+  // of lower numbers only, so one of this number or a later one and of another epoch was written
+  // under another header.
+  const bool named = path.ends_with("/" + segment_name(header->first_block));
+  std::string first(kBlockHeaderBytes, '\0');
+  PENSTOCK_TRY(const size_t there, file.pread(first, kSegmentHeaderBytes));
+  const auto block = peek_block(std::string_view(first).substr(0, there));
+  bool foreign = block && block->epoch != header->epoch && block->number >= header->first_block;
+  if (foreign) {
+    // Or that block is the one that is damaged: then others of this header's follow.
+    PENSTOCK_TRY(const uint64_t size, file.size());
+    PENSTOCK_TRY(const uint64_t own,
+                 find_later_block(file, {header->epoch, header->base.size(),
+                                         kSegmentHeaderBytes + kPage, header->first_block, size}));
+    foreign = own == 0;
+  }
+  if (!named || foreign) {
+    probe<"log.header_of_another_segment">();
+    return fail(Code::kCorrupt, path + " is damaged at byte 0 (its header is another segment's)");
+  }
   return std::move(*header);
 }
 

@@ -68,9 +68,6 @@ Status Topic::open_segments(const std::vector<std::string>& names) {
     if (!header && header.error().code == Code::kCorrupt) return damaged(header.error().message);
     if (!header) return std::unexpected(header.error());
     segment->header = std::move(*header);
-    if (segment_name(segment->header.first_block) != name) {
-      return damaged(segment->path + " is damaged at byte 0 (it is another segment's file)");
-    }
     if (segment->header.base.size() != end_.size()) {
       return fail(
           Code::kInvalid,
