@@ -17,6 +17,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "catalog/definition_notes.h"
 #include "catalog/project_settings.h"
 #include "runtime/runtime.h"
 
@@ -78,6 +79,12 @@ class Catalog {
   /// Replaces one setting (project_settings.h). kInvalid with a sentence when it is not valid.
   virtual Status set_project_setting(const Principal& by, ProjectId id, std::string_view name,
                                      std::string json) = 0;
+
+  /// Replaces what is said of an event or property; an empty note removes it. kExhausted: the
+  /// project has kNotesPerProjectMax.
+  virtual Status set_definition_note(const Principal& by, ProjectId id, const DefinitionKey& key,
+                                     const DefinitionNote& note) = 0;
+  virtual Result<DefinitionNotes> definition_notes(ProjectId id, std::string_view kind) const = 0;
 
   /// A one-time secret for the first (or any) admin login; valid `valid_ms`.
   virtual Result<std::string> create_login_secret(int64_t valid_ms) = 0;

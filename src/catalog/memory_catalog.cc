@@ -1,6 +1,8 @@
 // Projects in memory, for tests and simulated runs. Users, sessions and keys answer kUnavailable.
 #include <fmt/format.h>
 
+#include <mutex>
+
 #include "catalog/catalog.h"
 #include "catalog/publisher.h"
 #include "catalog/secrets.h"
@@ -61,6 +63,27 @@ class MemoryCatalog : public Catalog {
     return fail(Code::kNotFound, fmt::format("there is no project {}", id.value));
   }
 
+  Status set_definition_note(const Principal&, ProjectId id, const DefinitionKey& key,
+                             const DefinitionNote& note) override {
+    PENSTOCK_CHECK(check_note(key, note));
+    if (publisher_.current()->find(id) == nullptr) return fail(Code::kNotFound, "no such project");
+    const std::lock_guard lock(notes_mutex_);
+    if (note.empty()) {
+      notes_[id].erase(key);
+    } else {
+      notes_[id][key] = note;
+    }
+    return {};
+  }
+  Result<DefinitionNotes> definition_notes(ProjectId id, std::string_view kind) const override {
+    const std::lock_guard lock(notes_mutex_);
+    DefinitionNotes out;
+    const auto it = notes_.find(id);
+    if (it != notes_.end()) out = it->second;
+    std::erase_if(out, [&](const auto& entry) { return entry.first.kind != kind; });
+    return out;
+  }
+
   Result<std::string> create_login_secret(int64_t) override { return no_users(); }
   Result<std::string> login_with_secret(std::string_view) override { return no_users(); }
   Result<std::string> login_with_password(std::string_view, std::string_view) override {
@@ -85,6 +108,8 @@ class MemoryCatalog : public Catalog {
 
   runtime::Runtime& runtime_;
   Publisher publisher_;
+  mutable std::mutex notes_mutex_;
+  std::map<ProjectId, DefinitionNotes> notes_;
 };
 
 }  // namespace

@@ -34,6 +34,10 @@ constexpr const char* kMigrations[] = {
     R"(CREATE TABLE project_settings(project_id INTEGER NOT NULL REFERENCES projects(id),
          name TEXT NOT NULL, json TEXT NOT NULL, changed_at INTEGER NOT NULL,
          PRIMARY KEY(project_id, name));)",
+    R"(CREATE TABLE definition_notes(project_id INTEGER NOT NULL REFERENCES projects(id),
+         kind TEXT NOT NULL, group_type TEXT NOT NULL, name TEXT NOT NULL,
+         description TEXT NOT NULL, tags TEXT NOT NULL, verified INTEGER NOT NULL,
+         changed_at INTEGER NOT NULL, PRIMARY KEY(project_id, kind, group_type, name));)",
 };
 
 class SqliteCatalog : public Catalog {
@@ -124,6 +128,50 @@ class SqliteCatalog : public Catalog {
       return {};
     }));
     return publish_locked();
+  }
+
+  Status set_definition_note(const Principal& by, ProjectId id, const DefinitionKey& key,
+                             const DefinitionNote& note) override {
+    PENSTOCK_CHECK(check_note(key, note));
+    if (publisher_.current()->find(id) == nullptr) {
+      return fail(Code::kNotFound, fmt::format("there is no project {}", id.value));
+    }
+    const std::lock_guard lock(mutex_);
+    const std::string target = fmt::format("{} {} {}", id.value, key.kind, key.name);
+    return transaction(by, "definition.note", target, [&]() -> Status {
+      PENSTOCK_TRY(auto gone, database_->prepare("DELETE FROM definition_notes WHERE project_id=? "
+                                                 "AND kind=? AND group_type=? AND name=?"));
+      PENSTOCK_CHECK(gone.bind(id.value).bind(key.kind).bind(key.group_type).bind(key.name).step());
+      if (note.empty()) return {};
+      PENSTOCK_TRY(auto all,
+                   database_->prepare("SELECT count(*) FROM definition_notes WHERE project_id=?"));
+      PENSTOCK_CHECK(all.bind(id.value).step());
+      if (std::cmp_greater_equal(all.integer(0), kNotesPerProjectMax)) {
+        return fail(Code::kExhausted,
+                    fmt::format("{} names of this project are described", kNotesPerProjectMax));
+      }
+      PENSTOCK_TRY(auto s,
+                   database_->prepare("INSERT INTO definition_notes VALUES(?,?,?,?,?,?,?,?)"));
+      s.bind(id.value).bind(key.kind).bind(key.group_type).bind(key.name).bind(note.description);
+      s.bind(tags_json(note.tags)).bind(int64_t{note.verified}).bind(now());
+      PENSTOCK_CHECK(s.step());
+      return {};
+    });
+  }
+
+  Result<DefinitionNotes> definition_notes(ProjectId id, std::string_view kind) const override {
+    const std::lock_guard lock(mutex_);
+    PENSTOCK_TRY(auto s, database_->prepare("SELECT group_type,name,description,tags,verified FROM "
+                                            "definition_notes WHERE project_id=? AND kind=?"));
+    s.bind(id.value).bind(kind);
+    DefinitionNotes out;
+    for (;;) {
+      PENSTOCK_TRY(const bool row, s.step());
+      if (!row) return out;
+      PENSTOCK_TRY(auto tags, read_tags(s.text(3)));
+      out[{std::string(kind), s.text(0), s.text(1)}] = {s.text(2), std::move(tags),
+                                                        s.integer(4) != 0};
+    }
   }
 
   Result<std::string> create_login_secret(int64_t valid_ms) override {

@@ -113,6 +113,34 @@ TEST_P(CatalogContract, ListenersHearOfEveryChangeAfterItIsVisible) {
   EXPECT_THAT(heard, ::testing::ElementsAre(1U, 1U));
 }
 
+TEST_P(CatalogContract, KeepsWhatIsSaidOfEventsAndProperties) {
+  const auto shop = catalog().create_project(kBy, "Shop", "");
+  const auto blog = catalog().create_project(kBy, "Blog", "");
+  const DefinitionKey event{"event", "", "paid"}, vans{"group_property", "carrier", "vans"};
+  const DefinitionNote note{"Money came in.", {"finance", "it's \"odd\""}, true};
+  ASSERT_TRUE(catalog().set_definition_note(kBy, shop->id, event, note));
+  ASSERT_TRUE(catalog().set_definition_note(kBy, shop->id, vans, {"", {"fleet"}, false}));
+  if (std::string(GetParam()) != "memory") world_.open();
+  EXPECT_EQ(*catalog().definition_notes(shop->id, "event"), (DefinitionNotes{{event, note}}));
+  EXPECT_EQ(catalog().definition_notes(shop->id, "group_property")->at(vans).tags,
+            std::vector<std::string>{"fleet"});
+  EXPECT_TRUE(catalog().definition_notes(blog->id, "event")->empty());
+  ASSERT_TRUE(catalog().set_definition_note(kBy, shop->id, event, {"Else.", {}, false}));
+  EXPECT_EQ(catalog().definition_notes(shop->id, "event")->at(event).description, "Else.");
+  ASSERT_TRUE(catalog().set_definition_note(kBy, shop->id, event, {}));
+  EXPECT_TRUE(catalog().definition_notes(shop->id, "event")->empty());
+  const auto refused = [&](const DefinitionKey& key, const DefinitionNote& n) {
+    const Status s = catalog().set_definition_note(kBy, shop->id, key, n);
+    return !s && s.error().code == Code::kInvalid;
+  };
+  EXPECT_TRUE(refused({"event", "", ""}, note));
+  EXPECT_TRUE(refused({"event", "", std::string(201, 'x')}, note));
+  EXPECT_TRUE(refused(event, {std::string(kNoteBytesMax + 1, 'x'), {}, false}));
+  EXPECT_TRUE(refused(event, {"", std::vector<std::string>(21, "t"), false}));
+  EXPECT_TRUE(refused(event, {"", {""}, false}));
+  EXPECT_EQ(catalog().set_definition_note(kBy, {99}, event, note).error().code, Code::kNotFound);
+}
+
 TEST_P(CatalogContract, AProjectThatIsNotThereCannotBeRenamed) {
   EXPECT_FALSE(catalog().rename_project(kBy, ProjectId{7}, "x"));
   EXPECT_EQ(catalog().rename_project(kBy, ProjectId{7}, "x").error().code, Code::kNotFound);

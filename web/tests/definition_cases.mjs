@@ -52,6 +52,31 @@ test("properties of persons and groups have lists of their own", async (t) => {
   assert.equal(await page.getByTestId("left-out").count(), 0);
 });
 
+test("an event and a property are described, tagged and vouched for", async (t) => {
+  const { page } = t;
+  await go(t, "/definitions?search=parcel");
+  const sent = page.getByTestId("event-parcel sent");
+  await sent.getByRole("button", { name: "parcel sent" }).click();
+  const form = sent.getByRole("form", { name: "About parcel sent" });
+  assert.ok(await form.getByRole("button", { name: "Save" }).isDisabled(), "nothing was said");
+  await form.getByLabel("Description").fill("Left the warehouse.");
+  await form.getByLabel("Tags").first().fill("logistics");
+  await page.keyboard.press("Enter");
+  await form.getByRole("checkbox", { name: /Verified/ }).check();
+  await form.getByRole("button", { name: "Save" }).click();
+  await form.getByText("Saved.").waitFor();
+  await page.reload();
+  await sent.getByText("Left the warehouse.").waitFor();
+  await sent.getByText("logistics").waitFor();
+  await sent.getByLabel("Verified", { exact: true }).waitFor();
+  await go(t, "/definitions?view=group");
+  const vans = page.getByTestId("property-vans");
+  await vans.getByRole("button", { name: "vans" }).click();
+  await vans.getByLabel("Description").fill("How many it has.");
+  await vans.getByRole("button", { name: "Save" }).click();
+  await vans.getByText("Saved.").waitFor();
+});
+
 test("names that had no room are told with their number", async (t) => {
   const { page } = t;
   await page.route(/\/api\/projects\/\d+\/definitions$/, async (route) => {

@@ -57,7 +57,62 @@ void reply_list(wire::Responder& to, List& list, size_t limit, Write write, Plac
   reply_json(to, w.end_object().take());
 }
 
-void write_property(JsonWriter& w, const PropertyDefinition& p) {
+using catalog::DefinitionKey;
+using catalog::DefinitionNote;
+using catalog::DefinitionNotes;
+
+constexpr std::string_view kEventKind = "event";
+
+std::string kind_of(Owner owner) {
+  return std::string(definitions::owner_name(owner)) + "_property";
+}
+
+void write_note(JsonWriter& w, const DefinitionNote& note) {
+  w.field("description", note.description).field("verified", note.verified);
+  w.key("tags").begin_array();
+  for (const std::string& tag : note.tags) w.string(tag);
+  w.end_array();
+}
+
+void write_note_of(JsonWriter& w, const DefinitionNotes& notes, const DefinitionKey& key) {
+  const auto it = notes.find(key);
+  write_note(w, it == notes.end() ? DefinitionNote{} : it->second);
+}
+
+/// A list, and what people say of its entries.
+template <typename Entry>
+struct Noted {
+  std::vector<Entry> list;
+  DefinitionNotes notes;
+};
+template <typename Entry>
+Result<Noted<Entry>> noted(Result<std::vector<Entry>> list, const catalog::Catalog& catalog,
+                           ProjectId project, std::string_view kind) {
+  if (!list) return std::unexpected(std::move(list).error());
+  PENSTOCK_TRY(auto notes, catalog.definition_notes(project, kind));
+  return Noted<Entry>{std::move(*list), std::move(notes)};
+}
+
+/// The note as the body changes it.
+Result<DefinitionNote> changed(DefinitionNote note, const event::JsonFields& body) {
+  PENSTOCK_TRY(const auto description, body_string(body, "description"));
+  if (description) note.description = *description;
+  if (const auto tags = body.find("tags")) {
+    if (event::json_type(*tags) != event::JsonType::kArray) {
+      return fail(Code::kInvalid, "tags must be a list of texts");
+    }
+    PENSTOCK_TRY(note.tags, catalog::read_tags(*tags));
+  }
+  if (const auto verified = body.find("verified")) {
+    if (event::json_type(*verified) != event::JsonType::kBool) {
+      return fail(Code::kInvalid, "verified is true or false");
+    }
+    note.verified = *verified == "true";
+  }
+  return note;
+}
+
+void write_property(JsonWriter& w, const PropertyDefinition& p, const DefinitionNotes& notes) {
   w.begin_object().field("name", p.name).field("type", definitions::owner_name(p.owner));
   w.key("property_type");
   const std::string_view type = definitions::property_type_name(p.type);
@@ -66,7 +121,9 @@ void write_property(JsonWriter& w, const PropertyDefinition& p) {
   else
     w.string(type);
   if (p.owner == Owner::kGroup) w.field("group_type", p.group_type);
-  w.field("first_seen_at", iso_time(p.first_seen_ms)).end_object();
+  w.field("first_seen_at", iso_time(p.first_seen_ms));
+  write_note_of(w, notes, {kind_of(p.owner), p.group_type, p.name});
+  w.end_object();
 }
 
 std::string place_of(const PropertyDefinition& p) {
@@ -119,15 +176,19 @@ void Service::event_definitions(Call& call, wire::Responder& r) {
   }
   in_pool(
       std::move(r),
-      [&store, project = call.project, a = *asked] { return store.events(project, a.list); },
-      [limit = asked->list.limit](R& to, Result<std::vector<definitions::EventDefinition>> events) {
+      [&store, &catalog = parts_.catalog, project = call.project, a = *asked] {
+        return noted(store.events(project, a.list), catalog, project, kEventKind);
+      },
+      [limit = asked->list.limit](R& to, Result<Noted<definitions::EventDefinition>> events) {
         if (!events) return reply_error(to, events.error());
         reply_list(
-            to, *events, limit,
-            [](JsonWriter& w, const definitions::EventDefinition& e) {
+            to, events->list, limit,
+            [&](JsonWriter& w, const definitions::EventDefinition& e) {
               w.begin_object().field("name", e.name);
               w.field("first_seen_at", iso_time(e.first_seen_ms));
-              w.field("last_seen_at", iso_time(e.last_seen_ms)).end_object();
+              w.field("last_seen_at", iso_time(e.last_seen_ms));
+              write_note_of(w, events->notes, {std::string(kEventKind), "", e.name});
+              w.end_object();
             },
             [](const definitions::EventDefinition& e) { return e.name; });
       });
@@ -138,14 +199,46 @@ void Service::property_definitions(Call& call, wire::Responder& r) {
   if (!asked) return reply_error(r, asked.error());
   in_pool(
       std::move(r),
-      [&store = parts_.definitions, project = call.project, a = *asked] {
-        return a.event.empty() ? store.properties(project, a.owner, a.list)
-                               : store.properties_of(project, a.event, a.list);
+      [&store = parts_.definitions, &catalog = parts_.catalog, project = call.project, a = *asked] {
+        return noted(a.event.empty() ? store.properties(project, a.owner, a.list)
+                                     : store.properties_of(project, a.event, a.list),
+                     catalog, project, kind_of(a.owner));
       },
-      [limit = asked->list.limit](R& to, Result<std::vector<PropertyDefinition>> properties) {
+      [limit = asked->list.limit](R& to, Result<Noted<PropertyDefinition>> properties) {
         if (!properties) return reply_error(to, properties.error());
-        reply_list(to, *properties, limit, write_property, place_of);
+        reply_list(
+            to, properties->list, limit,
+            [&](JsonWriter& w, const PropertyDefinition& p) {
+              write_property(w, p, properties->notes);
+            },
+            place_of);
       });
+}
+
+/// A name that was not seen yet may be described all the same.
+void Service::note_definition(Call& call, wire::Responder& r) {
+  const auto asked = read(call.request.query);
+  if (!asked) return reply_error(r, asked.error());
+  const bool of_event = call.path.size() == 5 && call.path[4] == "events";
+  if (!of_event && (call.path.size() != 5 || call.path[4] != "properties")) {
+    return reply_error(r, {Code::kNotFound, "events and properties can be described"});
+  }
+  DefinitionKey key{of_event ? std::string(kEventKind) : kind_of(asked->owner), "", ""};
+  wire::query_param(call.request.query, "name", key.name);
+  if (asked->owner == Owner::kGroup && !of_event) {
+    wire::query_param(call.request.query, "group_type", key.group_type);
+  }
+  const auto notes = parts_.catalog.definition_notes(call.project, key.kind);
+  if (!notes) return reply_error(r, notes.error());
+  const auto it = notes->find(key);
+  const auto note = changed(it == notes->end() ? DefinitionNote{} : it->second, call.body);
+  if (!note) return reply_error(r, note.error());
+  const Status done = parts_.catalog.set_definition_note(call.principal, call.project, key, *note);
+  if (!done) return reply_error(r, done.error());
+  JsonWriter w;
+  w.begin_object().field("name", key.name);
+  write_note(w, *note);
+  reply_json(r, w.end_object().take());
 }
 
 bool Service::definitions(Call& call, wire::Responder& r) {

@@ -151,6 +151,7 @@ void Service::route_project(Call& call, wire::Responder& r) {
   if (what == "query" && call.path.size() == 5 && method == "DELETE") return cancel_query(call, r);
   if (what == "quarantine" && quarantine(call, r)) return;
   if ((what == "persons" || what == "person_commands") && person_commands(call, r)) return;
+  if (what == "definitions" && method == "PATCH") return note_definition(call, r);
   if (method == "GET") {
     if (what == "ledger" && call.path.size() == 4) return ledger_rows(call, r);
     if (what == "ledger" && call.path[4] == "events") return ledger_events(call, r);

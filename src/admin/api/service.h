@@ -116,6 +116,7 @@ class Service : public AdminService {
 
   // definitions.cc
   bool definitions(Call& call, R& r);
+  void note_definition(Call& call, R& r);
   void definition_counts(Call& call, R& r);
   void event_definitions(Call& call, R& r);
   void property_definitions(Call& call, R& r);

@@ -1,5 +1,5 @@
 // Definitions: events and properties as the API lists them, and how much of each there was.
-import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
 import { api } from "./client";
 import type { QueryAnswer } from "./types";
@@ -7,13 +7,20 @@ import type { QueryAnswer } from "./types";
 export type Owner = "event" | "person" | "group";
 export type PropertyType = "String" | "Numeric" | "Boolean" | "DateTime";
 
-export interface EventDefinition {
+/** What people say of a definition. */
+export interface DefinitionNote {
+  description: string;
+  tags: string[];
+  verified: boolean;
+}
+
+export interface EventDefinition extends DefinitionNote {
   name: string;
   first_seen_at: string;
   last_seen_at: string;
 }
 
-export interface PropertyDefinition {
+export interface PropertyDefinition extends DefinitionNote {
   name: string;
   type: Owner | "session";
   property_type: PropertyType | null;
@@ -82,6 +89,16 @@ export function usePropertiesOf(project: number, event: string) {
 
 export function useEventsWith(project: number, property: string) {
   return use_list<{ name: string }>(project, "events", { property });
+}
+
+/** `of`: the query that names it, below events or properties. */
+export function useNote(project: number, list: "events" | "properties", of: Record<string, string>) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (note: DefinitionNote) =>
+      api<DefinitionNote>(`/projects/${project}/definitions/${list}?${new URLSearchParams(of)}`, { method: "PATCH", body: note }),
+    onSuccess: () => client.invalidateQueries({ queryKey: ["definitions", project, list] }),
+  });
 }
 
 export const kVolumeDays = 14;

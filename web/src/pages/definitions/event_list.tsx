@@ -6,6 +6,7 @@ import { kVolumeDays, useEventDefinitions, usePropertiesOf, useVolumes, type Eve
 import { ErrorNote } from "../../components/error_note";
 import { FullLoader } from "../../components/full_loader";
 import { day_and_time, plural, whole } from "../../lib/format";
+import { NoteForm, NoteSummary } from "./note";
 import { Chips, Foot, Nothing, seen_words, Toggle } from "./parts";
 import styles from "./definitions.module.css";
 
@@ -48,6 +49,7 @@ function Row({ project, event: e, volume, counted, pick }: {
       <div className={`${styles.row} ${styles.event}`}>
         <Toggle open={open} set={set_open}>
           <b className="clip" title={e.name}>{e.name || "(empty)"}</b>
+          <NoteSummary note={e} />
         </Toggle>
         <span className={styles.volume}>
           {volume && <Bars volume={volume} />}
@@ -58,6 +60,7 @@ function Row({ project, event: e, volume, counted, pick }: {
       </div>
       {open && (
         <div className={styles.inside}>
+          <NoteForm project={project} list="events" of={{ name: e.name }} note={e} />
           <PropertiesOf project={project} event={e.name} pick={pick} />
         </div>
       )}

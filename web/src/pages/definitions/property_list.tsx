@@ -6,6 +6,7 @@ import { useEventsWith, usePropertyDefinitions, type Owner, type PropertyDefinit
 import { ErrorNote } from "../../components/error_note";
 import { FullLoader } from "../../components/full_loader";
 import { day_and_time, plural } from "../../lib/format";
+import { NoteForm, NoteSummary } from "./note";
 import { Chips, Foot, Nothing, Toggle, TypeTag } from "./parts";
 import styles from "./definitions.module.css";
 
@@ -27,11 +28,15 @@ function Row({ project, property: p, pick }: { project: number; property: Proper
   const [open, set_open] = useState(false);
   const name = <b className="clip" title={p.name}>{p.name || "(empty)"}</b>;
   // PostHog does not note flags with events either: every event carries them all.
+  const of = { type: p.type, name: p.name, ...(p.group_type === undefined ? {} : { group_type: p.group_type }) };
   const of_events = p.type === "event" && !p.name.startsWith("$feature/") && !p.name.startsWith("$feature_enrollment/");
   return (
     <li data-testid={`property-${p.name}`}>
       <div className={`${styles.row} ${styles.property}`}>
-        {of_events ? <Toggle open={open} set={set_open}>{name}</Toggle> : <span className={styles.plain}>{name}</span>}
+        <Toggle open={open} set={set_open}>
+          {name}
+          <NoteSummary note={p} />
+        </Toggle>
         <span className={styles.kind}>
           <TypeTag type={p.property_type} />
           {p.group_type !== undefined && <span className="muted">{p.group_type}</span>}
@@ -40,7 +45,8 @@ function Row({ project, property: p, pick }: { project: number; property: Proper
       </div>
       {open && (
         <div className={styles.inside}>
-          <EventsWith project={project} property={p.name} pick={pick} />
+          <NoteForm project={project} list="properties" of={of} note={p} />
+          {of_events && <EventsWith project={project} property={p.name} pick={pick} />}
         </div>
       )}
     </li>
