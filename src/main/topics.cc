@@ -8,7 +8,7 @@ namespace penstock::cli {
 namespace {
 
 /// On a full disk capture stops first: what it took can still be decided and stored.
-constexpr uint64_t kProcessedReservePercent = 25;
+constexpr uint64_t kProcessedReservePercent = 50;
 
 }  // namespace
 

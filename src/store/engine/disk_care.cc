@@ -14,7 +14,7 @@ namespace {
 
 constexpr uint64_t kMiB = 1 << 20;
 constexpr uint64_t kOpenBytes = 16 * kMiB;
-constexpr uint64_t kInsertBytes = 32 * kMiB, kInsertFactor = 2;
+constexpr uint64_t kInsertBytes = 96 * kMiB, kInsertFactor = 2;
 constexpr uint64_t kReadBackBelow = 1024 * kMiB;
 constexpr uint64_t kNoMergesBelow = 192 * kMiB, kMergesAbove = 256 * kMiB;
 constexpr std::chrono::milliseconds kLook{200};
