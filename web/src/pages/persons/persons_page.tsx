@@ -130,6 +130,7 @@ export default function PersonsPage() {
     // The address as it is now: `params` lacks what was put since the last render, and a search that
     // settles would take a filter away again that was added meanwhile.
     const next = new URLSearchParams(window.location.search);
+    if ((next.get(name) ?? "") === value) return; // a navigation to the same place could undo another
     if (value) next.set(name, value);
     else next.delete(name);
     set_params(next, { replace: true });
