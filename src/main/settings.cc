@@ -259,6 +259,12 @@ Status load_settings(config::OptionTable& table, const std::string& data_dir) {
   return table.load_environment([](const char* name) { return std::getenv(name); });
 }
 
+Status read_settings(config::OptionTable& table, Settings& settings, const std::string& data_dir) {
+  bind(table, settings);
+  PENSTOCK_CHECK(load_settings(table, data_dir));
+  return validate(settings);
+}
+
 Status validate(const Settings& s) {
   for (const std::string* text : {&s.capture_listen, &s.admin_listen}) {
     PENSTOCK_TRY(const auto address, runtime::Address::parse(*text));

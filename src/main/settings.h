@@ -68,5 +68,7 @@ void bind(config::OptionTable& table, Settings& settings);
 Status load_settings(config::OptionTable& table, const std::string& data_dir);
 /// What ranges alone cannot say.
 Status validate(const Settings& settings);
+/// All three: the settings of a data directory as a start without flags would have them.
+Status read_settings(config::OptionTable& table, Settings& settings, const std::string& data_dir);
 
 }  // namespace penstock::cli

@@ -21,9 +21,7 @@ struct FsckArgs {
 int run_fsck(const FsckArgs& args) {
   Settings settings;
   config::OptionTable table;
-  bind(table, settings);
-  Status good = load_settings(table, args.data);
-  if (good) good = validate(settings);
+  const Status good = read_settings(table, settings, args.data);
   if (!good) return complain(good.error().message);
   const bool watched = ::isatty(STDERR_FILENO) != 0;
   const auto progress = [watched](const std::string& what) {

@@ -45,9 +45,7 @@ int run_config(const LocalArgs& args) {
 int run_check_config(const LocalArgs& args) {
   Settings settings;
   config::OptionTable table;
-  bind(table, settings);
-  Status good = load_settings(table, args.data);
-  if (good) good = validate(settings);
+  const Status good = read_settings(table, settings, args.data);
   if (!good) return complain(good.error().message);
   fmt::print("the configuration is good ({} options, {}/penstock.toml {})\n", table.list().size(),
              args.data,

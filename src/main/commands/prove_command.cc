@@ -109,7 +109,6 @@ int run_prove(ProveArgs args) {
   Proof proof;
   proof.version = PENSTOCK_VERSION;
   proof.host = host_name();
-  proof.directory = args.directory;
   proof.began_at = event::format_rfc3339_ms(now_ms());
   proof.command =
       fmt::format("penstock prove --directory {} --simulate {} --kills {} --jobs {} --seed {}",

@@ -1,12 +1,12 @@
 // A directory on which nothing runs: what became of the last life, and what would keep the next
 // from starting.
 #include <fmt/format.h>
-#include <sys/statvfs.h>
 
 #include <filesystem>
+#include <memory>
 
-#include "log/embedded_log.h"
 #include "main/doctor/doctor.h"
+#include "main/fsck/fsck.h"
 #include "main/settings.h"
 #include "runtime/lock_file.h"
 #include "runtime/net.h"
@@ -45,10 +45,7 @@ class Examination {
     last_life();
     Settings settings;
     config::OptionTable table;
-    bind(table, settings);
-    Status good = load_settings(table, data_);
-    if (good) good = validate(settings);
-    if (!good) {
+    if (const Status good = read_settings(table, settings, data_); !good) {
       out_.bad("bad_configuration", "The configuration cannot be used: " + good.error().message,
                "Mend it; penstock check-config looks at it alone.");
       return;
@@ -84,9 +81,9 @@ class Examination {
   }
 
   void room() {
-    struct statvfs disk{};
-    if (::statvfs(data_.c_str(), &disk) != 0) return;
-    const uint64_t free = uint64_t{disk.f_bavail} * disk.f_frsize;
+    const auto asked = runtime_->files().free_bytes(data_);
+    if (!asked) return;
+    const uint64_t free = *asked;
     if (free >= kStartBytes) {
       out_.good("disk", fmt::format("The disk has room ({} MiB)", free / kMiB));
     } else if (!fs::exists(data_ + "/reserve")) {
@@ -131,30 +128,12 @@ class Examination {
                 "penstock fsck reads all of it.");
       return;
     }
-    const auto runtime = runtime::make_real_runtime({1, 16});
-    bool sound = true;
-    for (const auto& topic : fs::directory_iterator(folder, error)) {
-      if (!topic.is_directory(error)) continue;
-      const std::string name = topic.path().filename();
-      const auto segments = log::inspect_topic(*runtime, folder, name);
-      if (!segments) {
-        sound = false;
-        out_.bad("log_damaged", segments.error().message, "penstock log repair", "log_corrupt.md");
-        continue;
-      }
-      for (const log::SegmentReport& s : *segments) {
-        if (s.problem.empty()) continue;
-        sound = false;
-        out_.bad("log_damaged", fmt::format("The log is damaged: {}: {}", s.file, s.problem),
-                 "penstock log repair skips what cannot be read and keeps the originals.",
-                 "log_corrupt.md");
-      }
-    }
-    if (sound) out_.good("log", "The log is whole");
+    fsck::check_log(data_, "log_damaged", [](const std::string&) {}, out_);
   }
 
   std::string data_;
   Findings& out_;
+  std::unique_ptr<runtime::Runtime> runtime_ = runtime::make_real_runtime({1, 16});
 };
 
 }  // namespace

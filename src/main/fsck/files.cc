@@ -26,32 +26,6 @@ std::vector<std::string> folders(const std::string& path) {
   return out;
 }
 
-void check_log(const std::string& data, const Progress& progress, Findings& out) {
-  const auto runtime = runtime::make_real_runtime({1, 16});
-  uint64_t segments = 0, records = 0, problems = 0;
-  for (const std::string& topic : folders(data + "/log")) {
-    progress("log: " + topic);
-    const auto found = log::inspect_topic(*runtime, data + "/log", topic);
-    if (!found) {
-      problems++;
-      out.bad("log", found.error().message, "penstock log repair", "log_corrupt.md");
-      continue;
-    }
-    for (const log::SegmentReport& s : *found) {
-      segments++;
-      records += s.records;
-      if (s.problem.empty()) continue;
-      problems++;
-      out.bad("log", fmt::format("{}: {}", s.file, s.problem),
-              "penstock log repair skips what cannot be read and keeps the originals.",
-              "log_corrupt.md");
-    }
-  }
-  if (problems == 0) {
-    out.good("log", fmt::format("The log is whole: {} records in {} segments", records, segments));
-  }
-}
-
 void check_state(const std::string& data, const Progress& progress, Findings& out) {
   for (const std::string& name : folders(data + "/state")) {
     progress("state: " + name);
@@ -115,8 +89,35 @@ void check_objects(const std::string& data, const Progress& progress, Findings& 
 
 }  // namespace
 
+void check_log(const std::string& data, const std::string& damage, const Progress& progress,
+               Findings& out) {
+  const auto runtime = runtime::make_real_runtime({1, 16});
+  uint64_t segments = 0, records = 0, problems = 0;
+  for (const std::string& topic : folders(data + "/log")) {
+    progress("log: " + topic);
+    const auto found = log::inspect_topic(*runtime, data + "/log", topic);
+    if (!found) {
+      problems++;
+      out.bad(damage, found.error().message, "penstock log repair", "log_corrupt.md");
+      continue;
+    }
+    for (const log::SegmentReport& s : *found) {
+      segments++;
+      records += s.records;
+      if (s.problem.empty()) continue;
+      problems++;
+      out.bad(damage, fmt::format("The log is damaged: {}: {}", s.file, s.problem),
+              "penstock log repair skips what cannot be read and keeps the originals.",
+              "log_corrupt.md");
+    }
+  }
+  if (problems == 0) {
+    out.good("log", fmt::format("The log is whole: {} records in {} segments", records, segments));
+  }
+}
+
 void check_files(const std::string& data_dir, const Progress& progress, Findings& out) {
-  check_log(data_dir, progress, out);
+  check_log(data_dir, "log", progress, out);
   check_state(data_dir, progress, out);
   check_catalog(data_dir, progress, out);
   check_objects(data_dir, progress, out);

@@ -18,6 +18,10 @@ using Progress = std::function<void(const std::string&)>;
 
 Findings check(const std::string& data_dir, const Settings& settings, const Progress& progress);
 
+/// The log alone, every block of it; damage is told under the id `damage`. The doctor asks, too.
+void check_log(const std::string& data_dir, const std::string& damage, const Progress& progress,
+               Findings& out);
+
 // Its steps, in files of their own.
 void check_files(const std::string& data_dir, const Progress& progress, Findings& out);
 void recount(const std::string& data_dir, const Settings& settings, const Progress& progress,

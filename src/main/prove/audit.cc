@@ -10,6 +10,7 @@
 
 #include "base/json_writer.h"
 #include "event/json_fields.h"
+#include "main/commands/api.h"
 #include "main/http_client.h"
 
 namespace penstock::cli::prove {
@@ -22,26 +23,13 @@ using std::chrono::steady_clock;
 constexpr milliseconds kRestMax{120'000}, kQueryAgainMax{30'000}, kLook{50};
 constexpr size_t kNamedMax = 5;  // of each kind of violation; all are counted
 
-std::string member(const JsonFields& fields, std::string_view key) {
-  const auto raw = fields.find(key);
-  if (!raw) return {};
-  return raw->starts_with('"') ? event::decode_string(*raw) : std::string(*raw);
-}
-
-uint64_t number(const JsonFields& fields, std::string_view key) {
-  const std::string text = member(fields, key);
-  uint64_t value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
+uint64_t count_of(const JsonFields& fields, std::string_view key) {
+  return static_cast<uint64_t>(number_of(fields, key));
 }
 
 /// The raw value of `key` as an object of its own.
 Result<JsonFields> object(const JsonFields& fields, std::string_view key) {
   return JsonFields::parse(fields.find(key).value_or("{}"));
-}
-
-Result<std::string> get(const Instance& instance, const std::string& path) {
-  return admin_body(http(admin_call(instance, path)));
 }
 
 /// One column of text, without quotes. Repeats the question while the engine starts.
@@ -104,12 +92,13 @@ class Audit {
       bool rests = true;
       std::string waiting;
       for (const std::string& project : projects_) {
-        PENSTOCK_TRY(const std::string body,
-                     get(instance_, "/api/projects/" + project + "/ledger?step=total"));
+        PENSTOCK_TRY(
+            const std::string body,
+            call_admin(instance_, "GET", "/api/projects/" + project + "/ledger?step=total"));
         PENSTOCK_TRY(const auto fields, JsonFields::parse(body));
         PENSTOCK_TRY(const auto total, object(fields, "total"));
         PENSTOCK_TRY(const auto balance, object(fields, "balance"));
-        if (number(total, "in_flight") == 0 && member(balance, "balanced") == "true") continue;
+        if (count_of(total, "in_flight") == 0 && text_of(balance, "balanced") == "true") continue;
         rests = false;
         waiting = body;
       }
@@ -167,15 +156,16 @@ class Audit {
   /// Dropped or quarantined with a reason, as its trace says.
   Result<bool> has_reason(const Uuid& uuid) {
     for (const std::string& project : projects_) {
-      PENSTOCK_TRY(const std::string body,
-                   get(instance_, "/api/projects/" + project + "/trace/" + uuid.text()));
+      PENSTOCK_TRY(
+          const std::string body,
+          call_admin(instance_, "GET", "/api/projects/" + project + "/trace/" + uuid.text()));
       PENSTOCK_TRY(const auto fields, JsonFields::parse(body));
       PENSTOCK_TRY(const auto entries, event::split_array(fields.find("entries").value_or("[]")));
       for (const std::string_view text : entries) {
         PENSTOCK_TRY(const auto entry, JsonFields::parse(text));
-        const std::string state = member(entry, "state");
+        const std::string state = text_of(entry, "state");
         const bool ended = state == "dropped" || state == "quarantined";
-        if (ended && !member(entry, "reason").empty()) return true;
+        if (ended && !text_of(entry, "reason").empty()) return true;
       }
     }
     return false;
@@ -184,8 +174,9 @@ class Audit {
   Status compare_recordings() {
     for (const auto& [session, marks] : promises_.sessions) {
       PENSTOCK_TRY(const std::string body,
-                   get(instance_, "/api/projects/" + projects_[0] + "/session_recordings/" +
-                                      session + "/snapshots"));
+                   call_admin(instance_, "GET",
+                              "/api/projects/" + projects_[0] + "/session_recordings/" + session +
+                                  "/snapshots"));
       std::map<int64_t, uint64_t> found;
       static constexpr std::string_view kMark = R"("mark":)";
       for (size_t at = body.find(kMark); at != std::string::npos; at = body.find(kMark, at + 1)) {
@@ -222,16 +213,16 @@ class Audit {
     report_.stored = report_.deduplicated = report_.quarantined = report_.redriven = 0;
     for (const std::string& project : projects_) {
       PENSTOCK_TRY(const std::string body,
-                   get(instance_, "/api/projects/" + project + "/ledger?step=hour"));
+                   call_admin(instance_, "GET", "/api/projects/" + project + "/ledger?step=hour"));
       PENSTOCK_TRY(const auto fields, JsonFields::parse(body));
       PENSTOCK_TRY(const auto lines, event::split_array(fields.find("rows").value_or("[]")));
       for (const std::string_view text : lines) {
         PENSTOCK_TRY(const auto line, JsonFields::parse(text));
-        const uint64_t here = number(line, "stored");
-        (member(line, "lane") == "replay" ? recorded : stored) += here;
-        report_.deduplicated += number(line, "deduplicated");
-        report_.quarantined += number(line, "quarantined");
-        report_.redriven += number(line, "redriven");
+        const uint64_t here = count_of(line, "stored");
+        (text_of(line, "lane") == "replay" ? recorded : stored) += here;
+        report_.deduplicated += count_of(line, "deduplicated");
+        report_.quarantined += count_of(line, "quarantined");
+        report_.redriven += count_of(line, "redriven");
       }
     }
     report_.stored = stored + recorded;
@@ -265,7 +256,7 @@ Result<std::string> make_project(const Instance& instance, const std::string& ke
   call.body = w.take();
   PENSTOCK_TRY(const std::string body, admin_body(http(call)));
   PENSTOCK_TRY(const auto fields, JsonFields::parse(body));
-  return member(fields, "id");
+  return text_of(fields, "id");
 }
 
 }  // namespace penstock::cli::prove

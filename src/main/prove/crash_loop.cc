@@ -31,7 +31,7 @@ class Loop {
       : options_(options),
         progress_(progress),
         random_(options.seed),
-        server_(options.directory + "/data", std::string(kKey), flags(options)),
+        server_(options.directory + "/data", std::string(kKey), flags()),
         clients_(options.seed, options.clients, std::string(kKey), early_key()) {
     report_.seed = options.seed;
     report_.directory = options.directory;
@@ -54,14 +54,12 @@ class Loop {
 
  private:
   /// What sends events into every lane, and makes files change often.
-  static std::vector<std::string> flags(const CrashOptions& options) {
-    std::vector<std::string> out = {"--set", "capture.overflow_events_per_second=20",
-                                    "--set", "capture.overflow_burst=40",
-                                    "--set", "log.segment_bytes=33554432",
-                                    "--set", "replay.flush_ms=300",
-                                    "--set", "load.linger_ms=50"};
-    out.insert(out.end(), options.flags.begin(), options.flags.end());
-    return out;
+  static std::vector<std::string> flags() {
+    return {"--set", "capture.overflow_events_per_second=20",
+            "--set", "capture.overflow_burst=40",
+            "--set", "log.segment_bytes=33554432",
+            "--set", "replay.flush_ms=300",
+            "--set", "load.linger_ms=50"};
   }
 
   std::string early_key() const {

@@ -25,7 +25,6 @@ struct CrashOptions {
   uint64_t kills = 50;
   size_t clients = 3;
   uint64_t kills_per_audit = 40;
-  std::vector<std::string> flags;  // further ones of `penstock up`
 };
 
 struct CrashReport {

@@ -13,7 +13,7 @@
 namespace penstock::cli::prove {
 
 struct Proof {
-  std::string version, host, directory, began_at, command;
+  std::string version, host, began_at, command;
   double seconds = 0;
   SimulatorReport simulator;
   std::vector<CrashReport> loops;

@@ -39,7 +39,6 @@ class Server {
   std::optional<std::string> ended_by_itself();
 
   const Instance& instance() const { return instance_; }
-  const std::string& data() const { return data_; }
   std::string last_words() const;
 
  private:
