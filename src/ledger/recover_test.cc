@@ -16,6 +16,11 @@ using event::Lane;
 class RecoverTest : public ::testing::Test {
  protected:
   RecoverTest() {
+    start_log();
+    recover();
+  }
+
+  void start_log() {
     std::vector<log::TopicSpec> topics;
     for (Lane lane : event::kLanes) {
       topics.push_back({.name = std::string(event::lane_topic(lane)), .required_groups = {}});
@@ -23,7 +28,6 @@ class RecoverTest : public ::testing::Test {
     topics.push_back({.name = std::string(event::kTopicProcessed), .required_groups = {}});
     topics.push_back({.name = std::string(event::kTopicRefused), .required_groups = {}});
     EXPECT_TRUE(log_->start(std::move(topics)).has_value());
-    recover();
   }
 
   void recover() {
@@ -170,6 +174,31 @@ TEST_F(RecoverTest, ReplaysOutcomesLostWithTheStore) {
   EXPECT_EQ(totals().received, 8U);
   EXPECT_TRUE(ledger_->balance(*log_).balanced);
   EXPECT_TRUE((*ledger_->accepted({{{1}, uuid_of(7)}}))[0].has_value());
+}
+
+TEST_F(RecoverTest, WhatTheLogLostIsSaidForGood) {
+  append_raw(0);
+  append_outcome(0);
+  // The last record is no outcome: no producer's sequence tells of it.
+  std::string warning;
+  event::encode(event::IngestionWarning{{1}, "t", "plugin-server", "{}", 5}, warning);
+  append(event::kTopicProcessed, warning);
+  recover();
+  ASSERT_TRUE(ledger_->checkpoint(*log_).has_value());
+  EXPECT_TRUE(ledger_->balance(*log_).balanced);
+
+  log_ = log::make_memory_log(runtime_);
+  start_log();
+  append_raw(0);
+  append_outcome(0);
+  for (int life = 0; life < 3; life++) {
+    recover();
+    const LedgerBalance balance = ledger_->balance(*log_);
+    EXPECT_FALSE(balance.balanced) << "life " << life;
+    EXPECT_EQ(balance.detail,
+              "processed partition 0: 1 records from offset 1 on are counted that the log lacks");
+    append(event::kTopicProcessed, warning);  // takes the offset of what was lost
+  }
 }
 
 TEST_F(RecoverTest, CatchesUpWithWhatTheLoaderCommitted) {

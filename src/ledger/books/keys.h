@@ -26,6 +26,7 @@ inline constexpr char kRangePrefix = 'b';      // inverted minute, lane, partiti
 inline constexpr char kRequestPrefix = 'i';    // request, kind, place → see request_key
 inline constexpr char kRedriveJob = 'j';       // command → RedriveJob
 inline constexpr char kLeftEarly = 'g';        // quarantine id → how it left before it came
+inline constexpr char kLostPrefix = 'l';       // kind, lane, partition → what the log lost, as text
 
 enum class PositionKind : char {
   kReceived = 'r',  // raw topics: counted as received

@@ -110,6 +110,8 @@ class KvLedger final : public Ledger {
 
   Status load();
   Status load_positions();
+  Status load_lost();
+  Status note_lost(const log::Log& log);
   Status convert_old_index();
   Step received_step(log::Log& log, event::Lane lane);
   Step processed_step(log::Log& log);
@@ -170,6 +172,8 @@ class KvLedger final : public Ledger {
   QuarantineUsage usage_total_;
   /// Entries whose partition is replayed after the one that says how they left.
   std::map<std::string, Leaving> left_early_;
+  /// What the log lacked at a start although it is in the books, by key under kLostPrefix.
+  std::map<std::string, std::string> lost_;
   std::deque<DecidedRange> open_ranges_;  // written, and may still grow
   int64_t checkpoints_ = 0;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);

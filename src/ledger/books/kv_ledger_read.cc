@@ -86,16 +86,17 @@ LedgerBalance KvLedger::balance(const log::Log& log) const {
   LedgerBalance out;
   Positions positions;
   LedgerCounts all;
+  std::vector<std::string> wrong;
   {
     const std::lock_guard lock(mutex_);
     positions = positions_;
+    for (const auto& [key, text] : lost_) wrong.push_back(text);
     for (const auto& [id, counts] : totals_) all.add(counts);
   }
   out.received = all.received;
   out.decided = all.decided();
   out.accepted = all.accepted;
   out.stored = all.stored;
-  std::vector<std::string> wrong;
   for (const auto& [at, set] : positions.received) out.received_by_offsets += set.size();
   for (const auto& [at, set] : positions.decided) {
     out.decided_by_offsets += set.size();

@@ -1,4 +1,6 @@
 // Catching up with the log after a restart; see KvLedger.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <unordered_set>
 
@@ -20,6 +22,10 @@ template <typename Map, typename Key>
 OffsetSet& set_of(Map& map, const Key& key, Offset start) {
   auto [it, fresh] = map.try_emplace(key, OffsetSet(start.value));
   return it->second;
+}
+
+std::string lost_key(PositionKind kind, event::Lane lane, Partition partition) {
+  return kLostPrefix + position_key(kind, lane, partition).substr(1);
 }
 
 }  // namespace
@@ -48,6 +54,50 @@ Status KvLedger::load_positions() {
     return true;
   });
   return s ? bad : s;
+}
+
+Status KvLedger::load_lost() {
+  const std::string all(1, kLostPrefix);
+  return kv_->scan(all, kv::prefix_end(all), [this](std::string_view key, std::string_view value) {
+    lost_.insert_or_assign(std::string(key), std::string(value));
+    return true;
+  });
+}
+
+/// What is in the books and not in the log any more nobody can bring back, and the next records
+/// take its offsets, so that soon nothing shows it. It is said until the books are made anew.
+Status KvLedger::note_lost(const log::Log& log) {
+  kv::WriteBatch batch;
+  std::map<std::string, std::string> found;
+  const auto look = [&](PositionKind kind, event::Lane lane, std::string_view topic,
+                        const log::PartitionBounds& b, const OffsetSet& set) {
+    std::string key = lost_key(kind, lane, b.partition);
+    if (set.next() <= b.end.value || lost_.contains(key)) return;
+    std::string text =
+        fmt::format("{} partition {}: {} records from offset {} on are counted that the log lacks",
+                    topic, b.partition.value, set.next() - b.end.value, b.end.value);
+    diag::error("the log has lost what was in it", {{"what", text}});
+    probe<"ledger.log_lost_what_was_counted">();
+    batch.put(key, text);
+    found.emplace(std::move(key), std::move(text));
+  };
+  for (const event::Lane lane : event::kLanes) {
+    for (const log::PartitionBounds& b : bounds_of(log, event::lane_topic(lane))) {
+      const auto it = positions_.received.find({lane, b.partition.value});
+      if (it == positions_.received.end()) continue;
+      look(PositionKind::kReceived, lane, event::lane_name(lane), b, it->second);
+    }
+  }
+  for (const log::PartitionBounds& b : bounds_of(log, event::kTopicProcessed)) {
+    const auto it = positions_.applied.find(b.partition.value);
+    if (it == positions_.applied.end()) continue;
+    look(PositionKind::kApplied, event::Lane::kMain, event::kTopicProcessed, b, it->second);
+  }
+  if (found.empty()) return {};
+  PENSTOCK_CHECK(kv_->write(batch));
+  unflushed_ = true;
+  lost_.merge(found);
+  return {};
 }
 
 /// Entries of a data directory that kept one per (uuid, project, day, event, distinct id) become
@@ -96,6 +146,7 @@ Status KvLedger::load() {
   if (Status s = convert_old_index(); !s) return s;
   if (Status s = load_positions(); !s) return s;
   if (Status s = load_left_early(); !s) return s;
+  if (Status s = load_lost(); !s) return s;
   Status bad;
   const std::string totals(1, kTotalsPrefix);
   Status s =
@@ -238,6 +289,7 @@ void KvLedger::recover(log::Log& log, runtime::Loop& home, Done done) {
     log_ = &log;
     home_ = &home;
     if (!loaded_) status = load();
+    if (status) status = note_lost(log);
     if (status) {
       for (event::Lane lane : event::kLanes) steps->push_back(received_step(log, lane));
       steps->push_back(processed_step(log));
