@@ -18,6 +18,7 @@
 #include "ledger/ledger.h"
 #include "ledger/watch.h"
 #include "log/log.h"
+#include "log/scrub.h"
 #include "objects/object_store.h"
 #include "persons/person_store.h"
 #include "runtime/runtime.h"
@@ -104,6 +105,7 @@ struct AdminSources {
   std::function<std::vector<PersonCommandStatus>()> person_commands;
   std::function<ledger::LedgerCheck()> ledger_check;
   std::function<SelfAuditStatus()> self_audit;
+  std::function<log::ScrubStatus()> scrub;
   std::function<std::vector<RedriveProgress>()> redrives;
   /// What would become of a raw record now: records of the processed topic. Asked and answered on
   /// the admin loop.

@@ -57,6 +57,7 @@ struct Process::Parts {
   Edge edge;                        // on the admin loop
   std::unique_ptr<DiskWatch> disk;  // on the pipeline loop
   std::unique_ptr<log::Log> log;
+  std::unique_ptr<log::Scrub> scrub;  // on the pipeline loop
   std::unique_ptr<RedirectTopics> redirects;
   std::unique_ptr<catalog::Catalog> catalog;
   std::unique_ptr<ledger::Ledger> ledger;
@@ -140,6 +141,11 @@ Status Process::Parts::open_log() {
   options.directory = data_dir + "/log";
   log = log::open_embedded_log(*runtime, log_thread.loop(), options);
   PENSTOCK_CHECK(log->start(topics_of(settings)));
+  log::ScrubOptions scrubbing = settings.scrub;
+  scrubbing.directory = options.directory;
+  scrubbing.state_path = data_dir + "/state/scrub";
+  scrub = log::Scrub::make(pipeline.loop(), *runtime, scrubbing);
+  on_loop(pipeline, [&] { scrub->start(); });
   log::TopicSpec like{
       "", settings.partitions, settings.log_retention_bytes, settings.log_retention_ms, {}};
   redirects = std::make_unique<RedirectTopics>(*log, std::move(like));
@@ -334,6 +340,7 @@ admin::AdminSources Process::Parts::admin_sources() {
   if (squash) add_squash(out, *squash);
   if (ledger_watch) out.ledger_check = [this] { return ledger_watch->last(); };
   if (self_audit) out.self_audit = [this] { return self_audit->last(); };
+  if (settings.scrub.bytes_per_second > 0) out.scrub = [this] { return scrub->status(); };
   return out;
 }
 
@@ -427,6 +434,7 @@ Process::~Process() {
   on_loop(p.admin_thread, [&] { p.edge.close(); });  // with the last lines of all servers
   on_loop(p.pipeline, [&] {
     p.self_audit.reset();
+    p.scrub.reset();
     p.usage_keeper.reset();
     p.ingest.reset();
     p.replay.reset();

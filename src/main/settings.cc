@@ -133,6 +133,10 @@ void bind_log(config::OptionTable& t, Settings& s) {
         "Bytes of one lane waiting to be written; more is answered busy.");
   t.add("log.free_reserve_bytes", s.log.free_reserve_bytes, 0, kTiB, "bytes",
         "Free disk below which appends are refused (503), before the disk is really full.");
+  t.add("log.scrub_bytes_per_second", s.scrub.bytes_per_second, 0, kGiB, "bytes",
+        "How fast old segments are read in the background to compare their checksums; 0: never.");
+  t.add("log.scrub_every_ms", s.scrub.every_ms, 0, 365 * kDay, "ms",
+        "From the begin of one such pass over all old segments to the next.");
   t.add("process.reserved_bytes", s.reserve.bytes, 0, kTiB, "bytes",
         "Disk kept in the file reserve, given up when the disk is full so that a stop, a start and "
         "what is under way have room; 0: none.");

@@ -16,6 +16,7 @@
 #include "load/loader.h"
 #include "load/squash.h"
 #include "log/embedded_log.h"
+#include "log/scrub.h"
 #include "main/self_audit.h"
 #include "persons/postgres_store.h"
 #include "replay/replay.h"
@@ -56,6 +57,7 @@ struct Settings {
   ledger::LedgerOptions ledger;
   admin::AdminOptions admin;
   log::EmbeddedLogOptions log;
+  log::ScrubOptions scrub;
   runtime::ReservedSpaceOptions reserve;
   SelfAuditOptions self_audit;
   store::EngineOptions store;

@@ -49,6 +49,26 @@ void Service::write_check(JsonWriter& w) const {
   w.field("checks", c.checks).field("rows", c.rows).end_object();
 }
 
+/// How far the log's background check of checksums is, and what it found.
+void Service::write_scrub(JsonWriter& w) const {
+  const log::ScrubStatus s = sources_.scrub();
+  const auto time = [&w](std::string_view key, int64_t ms) {
+    w.key(key);
+    ms == 0 ? w.null() : w.string(iso_time(ms));
+  };
+  w.begin_object().field("running", s.running).field("bytes_checked_total", s.bytes_checked);
+  time("pass_began_at", s.pass_began_ms);
+  time("last_pass_at", s.last_ended_ms);
+  w.field("last_pass_bytes", s.last_bytes).field("last_pass_files", s.last_files);
+  w.field("damaged_files", s.damaged_files).key("damage").begin_array();
+  for (const log::ScrubDamage& d : s.damage) {
+    w.begin_object().field("file", d.file).field("problem", d.problem);
+    time("found_at", d.found_ms);
+    w.end_object();
+  }
+  w.end_array().field("last_error", s.last_error).end_object();
+}
+
 void Service::ledger_rows(Call& call, wire::Responder& r) {
   const int64_t now = parts_.runtime.clock().wall_ms();
   const int64_t from = parse_time(call.request.query, "from", now - 24 * 3'600'000);
@@ -161,6 +181,10 @@ void Service::status(Call& call, wire::Responder& r) {
     a.at_ms == 0 ? w.null() : w.string(iso_time(a.at_ms));
     w.field("visible_ms", a.visible_ms).field("audits_total", a.audits);
     w.field("failures_total", a.failures).field("last_error", a.last_error).end_object();
+  }
+  if (sources_.scrub) {
+    w.key("scrub");
+    write_scrub(w);
   }
   w.key("memory").begin_object().field("rss_bytes", runtime::resident_bytes()).end_object();
   w.key("history").begin_object().field("step_s", 1).key("points").begin_array();

@@ -140,6 +140,7 @@ class Service : public AdminService {
   void status(Call& call, R& r);
   void write_balance(JsonWriter& w) const;
   void write_check(JsonWriter& w) const;
+  void write_scrub(JsonWriter& w) const;
   void sample();
 
   // ledger_events.cc

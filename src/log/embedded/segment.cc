@@ -54,10 +54,11 @@ bool follow_skip(const WalkedBlock& block, uint64_t to, WalkResult& result) {
 std::string segment_name(uint64_t first_block) { return fmt::format("{:016x}.seg", first_block); }
 
 Result<SegmentHeader> read_segment_header(const runtime::File& file, const std::string& path) {
-  std::string bytes(kSegmentHeaderBytes, '\0');
-  PENSTOCK_TRY(const size_t got, file.pread(bytes, 0));
-  bytes.resize(got);
-  auto header = decode_segment_header(bytes);
+  // Aligned, for those who read past the page cache.
+  AlignedBuffer bytes;
+  bytes.reserve(kSegmentHeaderBytes);
+  PENSTOCK_TRY(const size_t got, file.pread({bytes.data(), kSegmentHeaderBytes}, 0));
+  auto header = decode_segment_header({bytes.data(), got});
   if (!header) {
     return fail(Code::kCorrupt, path + " is damaged at byte 0 (its header is unreadable)");
   }
@@ -65,9 +66,8 @@ Result<SegmentHeader> read_segment_header(const runtime::File& file, const std::
   // of lower numbers only, so one of this number or a later one and of another epoch was written
   // under another header.
   const bool named = path.ends_with("/" + segment_name(header->first_block));
-  std::string first(kBlockHeaderBytes, '\0');
-  PENSTOCK_TRY(const size_t there, file.pread(first, kSegmentHeaderBytes));
-  const auto block = peek_block(std::string_view(first).substr(0, there));
+  PENSTOCK_TRY(const size_t there, file.pread({bytes.data(), kPage}, kSegmentHeaderBytes));
+  const auto block = peek_block({bytes.data(), std::min(there, kBlockHeaderBytes)});
   bool foreign = block && block->epoch != header->epoch && block->number >= header->first_block;
   if (foreign) {
     // Or that block is the one that is damaged: then others of this header's follow.

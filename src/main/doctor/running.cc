@@ -39,6 +39,7 @@ class Examination {
     status_ = *status;
     capture();
     disk();
+    old_segments();
     stages();
     ingest();
     store();
@@ -96,6 +97,21 @@ class Examination {
                        "Make room before it is full.", "disk_full.md");
     }
     out_.good("disk", fmt::format("The disk has room ({} GiB free)", free / kMiB / 1024));
+  }
+
+  void old_segments() {
+    const uint64_t files = status_.number({"scrub", "damaged_files"});
+    for (const Answer& d : status_.list({"scrub", "damage"})) {
+      out_.bad("log_damage_found",
+               fmt::format("An old segment of the log is damaged: {}: {} ({} in all)",
+                           d.text({"file"}), d.text({"problem"}), files),
+               "Keep the file, restore it from a backup, or stop and: penstock log repair.",
+               "log_damage_found.md");
+    }
+    if (files == 0 && status_.number({"scrub", "last_pass_files"}) > 0) {
+      out_.good("scrub", fmt::format("Old segments of the log were read and are whole ({} MiB)",
+                                     status_.number({"scrub", "last_pass_bytes"}) / kMiB));
+    }
   }
 
   void stages() {

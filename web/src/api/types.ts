@@ -239,6 +239,18 @@ export interface Status {
     failures_total: number;
     last_error: string;
   };
+  /** The log's background check of checksums; absent when it is off. */
+  scrub?: {
+    running: boolean;
+    bytes_checked_total: number;
+    pass_began_at: string | null;
+    last_pass_at: string | null;
+    last_pass_bytes: number;
+    last_pass_files: number;
+    damaged_files: number;
+    damage: { file: string; problem: string; found_at: string | null }[];
+    last_error: string;
+  };
   ledger: {
     balance: Balance;
     totals: Partial<LedgerCounts>;

@@ -43,6 +43,16 @@ const kChecks: Check[] = [
     };
   },
   (s) =>
+    s.scrub && s.scrub.damaged_files > 0
+      ? {
+          id: "log_damage",
+          level: "bad",
+          title: `${plural(s.scrub.damaged_files, "old file")} of the log ${s.scrub.damaged_files === 1 ? "is" : "are"} damaged`,
+          detail: s.scrub.damage.map((d) => `${d.file}: ${d.problem}`).join("; "),
+          todo: "What is stored already stays in SQL. Follow the runbook log_damage_found: restore the file from a backup, or let penstock log repair skip what cannot be read.",
+        }
+      : null,
+  (s) =>
     s.store.ready
       ? null
       : {

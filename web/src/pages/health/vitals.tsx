@@ -39,6 +39,17 @@ function vitals(s: Status): Vital[] {
       more: a.last_error || `an event of our own, every ${span(a.every_ms / 1000)}, ${whole(a.failures_total)} failed`,
     });
   }
+  if (s.scrub) {
+    const c = s.scrub;
+    list.push({
+      name: "Old log files",
+      value: c.damaged_files > 0 ? `${whole(c.damaged_files)} damaged` : c.last_pass_at ? "Whole" : "Being read",
+      tone: c.damaged_files > 0 ? "bad" : undefined,
+      more: c.last_pass_at
+        ? `${bytes(c.last_pass_bytes)} read, until ${day_and_time(c.last_pass_at)}`
+        : `${bytes(c.bytes_checked_total)} read so far`,
+    });
+  }
   list.push({
     name: "SQL engine",
     value: s.store.ready ? "Ready" : "Starting",
