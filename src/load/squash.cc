@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <mutex>
 #include <sstream>
@@ -72,7 +73,7 @@ class StoreSquash : public Squash {
   bool is_due(uint64_t overrides) const {
     const int64_t now_ms = runtime_.clock().wall_ms();
     if (running_ || overrides == 0 || options_.interval_ms == 0) return false;
-    if (now_ms < failed_ms_ + options_.retry_ms && now_ms >= failed_ms_) return false;
+    if (now_ms < failed_ms_ + pause_ms_ && now_ms >= failed_ms_) return false;
     return overrides >= options_.overrides_max || now_ms - since_ms_ >= options_.interval_ms;
   }
 
@@ -130,10 +131,12 @@ class StoreSquash : public Squash {
     }
     if (!done) {
       failed_ms_ = now_ms;
+      pause_ms_ = std::clamp(pause_ms_ * 2, options_.retry_ms, options_.retry_ms_max);
       failures_total.add();
       return diag::warn("squash is tried again", {{"error", done.error().message}});
     }
     since_ms_ = now_ms;
+    pause_ms_ = 0;
     runs_total.add();
     diag::info("squash done", {{"overrides", done->overrides},
                                {"rows", done->rows_rewritten},
@@ -189,7 +192,7 @@ class StoreSquash : public Squash {
   Loader& loader_;
   SquashOptions options_;
   bool running_ = false, stopping_ = false;
-  int64_t began_ms_ = 0, since_ms_ = 0, failed_ms_ = 0;
+  int64_t began_ms_ = 0, since_ms_ = 0, failed_ms_ = 0, pause_ms_ = 0;
   mutable std::mutex mutex_;
   SquashStatus status_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -26,7 +26,8 @@ struct SquashOptions {
   std::string state_path;
   int64_t interval_ms = 86'400'000;    // from the end of a run to the next; 0: only when asked
   uint64_t overrides_max = 1'000'000;  // as many begin a run before its time
-  int64_t look_ms = 5000, retry_ms = 60'000;
+  int64_t look_ms = 5000;
+  int64_t retry_ms = 60'000, retry_ms_max = 3'600'000;  // growing, while runs fail
 };
 
 struct SquashStatus {

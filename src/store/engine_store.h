@@ -23,6 +23,9 @@ struct EngineOptions {
   int64_t stop_ms_max = 10'000;     // for the insert in progress when stopping
   int64_t insert_ms_max = 300'000;  // then the engine counts as hung and is restarted
   size_t requests_max = 256;        // inserts and queries under way; more: kBusy
+  // Of the disk, left free by a squash: below it parts that are written cannot be trusted
+  // (engine/disk_care.h).
+  uint64_t squash_room_bytes = 1U << 30;
 };
 
 Result<std::unique_ptr<EventStore>> make_engine_store(runtime::Runtime& runtime,

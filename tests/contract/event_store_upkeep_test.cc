@@ -228,6 +228,27 @@ TEST_P(EngineUpkeep, FiltersReachTheIndexAndOnlyThePersonCostsALookUp) {
   EXPECT_NE(person.find("joinGet"), std::string::npos) << person;
 }
 
+TEST_P(EngineUpkeep, ASquashBeginsOnlyWhereItsRewritingFits) {
+  EngineOptions options;
+  options.squash_room_bytes = 1ULL << 60;
+  world_ = std::make_unique<World>("engine", "", options);
+  ASSERT_TRUE(world_->wait_ready());
+  ASSERT_TRUE(world_->insert("rows", {row(1, "a", 1), row(2, "b", 2)}).has_value());
+  ASSERT_TRUE(world_->insert_mappings("m", {{{1}, "a", person_id(3), false, 1}}).has_value());
+  ASSERT_TRUE(world_->freeze().has_value());
+  const auto refused = world_->squash();
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, Code::kExhausted);
+  EXPECT_NE(refused.error().message.find("too little disk"), std::string::npos);
+  // Nothing has changed: rows as they were, the override still waiting.
+  EXPECT_EQ(by_person(), (People{{2, 1}, {3, 1}}));
+  EXPECT_EQ(world_->ask("SELECT count() FROM person_distinct_id_overrides"), "1\n");
+  EXPECT_EQ(world_->ask("SELECT countIf(person_id = '" + person_id(3).text() +
+                        "') FROM "
+                        "sharded_events"),
+            "0\n");
+}
+
 TEST_P(EngineUpkeep, KilledInTheMiddleASquashIsRepeatedAndNoRowIsLostOrDoubled) {
   constexpr uint32_t kRows = 20'000, kIds = 500;
   std::vector<Row> rows;

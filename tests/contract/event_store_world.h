@@ -58,7 +58,7 @@ inline std::string fresh_directory() {
 
 class World {
  public:
-  explicit World(std::string_view kind, std::string directory = "")
+  explicit World(std::string_view kind, std::string directory = "", EngineOptions options = {})
       : directory_(directory.empty() ? fresh_directory() : std::move(directory)) {
     thread_.start();
     if (kind == "memory") {
@@ -66,7 +66,6 @@ class World {
       memory_ = memory.get();
       store_ = std::move(memory);
     } else {
-      EngineOptions options;
       options.directory = directory_ + "/engine";
       options.binary = beside("penstock-engine");
       options.library = beside("libchdb.so");

@@ -54,10 +54,11 @@ class EngineStore : public EventStore {
         loop_(loop),
         options_(std::move(options)),
         link_(poller, options_, [this] { died(); }),
-        upkeep_(loop, [this](EngineOp op, std::string operands, ReplyDone done) {
-          if (!ready_ || stopping_) return done(fail(Code::kUnavailable, detail()));
-          link_.request(op, std::move(operands), std::move(done));
-        }) {}
+        upkeep_(loop, options_.squash_room_bytes,
+                [this](EngineOp op, std::string operands, ReplyDone done) {
+                  if (!ready_ || stopping_) return done(fail(Code::kUnavailable, detail()));
+                  link_.request(op, std::move(operands), std::move(done));
+                }) {}
 
   ~EngineStore() override {
     *alive_ = false;

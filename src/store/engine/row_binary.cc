@@ -268,8 +268,8 @@ void add_overrides(std::vector<Insert>& all, const InsertBatch& batch) {
   plain("TRUNCATE TABLE penstock_fresh");
   all.push_back(std::move(ids));
   plain(
-      "INSERT INTO penstock_overrides SELECT team_id, distinct_id, if(argMax(is_deleted, version) "
-      "= 1, "
+      "INSERT INTO penstock_overrides SELECT team_id, sipHash64(distinct_id), "
+      "if(argMax(is_deleted, version) = 1, "
       "toUUID('00000000-0000-0000-0000-000000000000'), argMax(person_id, version)) "
       "FROM person_distinct_id_overrides WHERE (team_id, distinct_id) IN "
       "(SELECT team_id, distinct_id FROM penstock_fresh) GROUP BY team_id, distinct_id");

@@ -207,6 +207,47 @@ FROM person_distinct_id2 FINAL WHERE is_deleted = 0)sql"}},
 ENGINE = ReplacingMergeTree(version) ORDER BY (team_id, group_type_index, group_key)
 SETTINGS non_replicated_deduplication_window = 10000,
   fsync_after_insert = 1, fsync_part_directory = 1)sql"}},
+      {7,
+       "overrides are found by a hash",
+       {"ALTER TABLE sharded_events ADD COLUMN IF NOT EXISTS distinct_id_hash UInt64 "
+        "MATERIALIZED sipHash64(distinct_id)",
+        "DROP VIEW IF EXISTS events", "DROP TABLE IF EXISTS penstock_overrides",
+        R"sql(CREATE TABLE IF NOT EXISTS penstock_overrides (
+  team_id Int64, distinct_id_hash UInt64, person_id UUID)
+ENGINE = Join(ANY, LEFT, team_id, distinct_id_hash)
+SETTINGS persistent = 0, join_any_take_last_row = 1)sql",
+        R"sql(CREATE VIEW IF NOT EXISTS events (
+  uuid UUID, event String, properties String, timestamp DateTime64(6,'UTC'),
+  team_id Int64, distinct_id String, elements_chain String, created_at DateTime64(6,'UTC'),
+  person_id UUID, person_created_at DateTime64(3), person_properties String,
+  group0_properties String, group1_properties String, group2_properties String,
+  group3_properties String, group4_properties String, group0_created_at DateTime64(3),
+  group1_created_at DateTime64(3), group2_created_at DateTime64(3),
+  group3_created_at DateTime64(3), group4_created_at DateTime64(3),
+  person_mode Enum8('full'=0,'propertyless'=1,'force_upgrade'=2),
+  `$group_0` String ALIAS replaceRegexpAll(JSONExtractRaw(properties,'$group_0'),'^"|"$',''),
+  `$group_1` String ALIAS replaceRegexpAll(JSONExtractRaw(properties,'$group_1'),'^"|"$',''),
+  `$group_2` String ALIAS replaceRegexpAll(JSONExtractRaw(properties,'$group_2'),'^"|"$',''),
+  `$group_3` String ALIAS replaceRegexpAll(JSONExtractRaw(properties,'$group_3'),'^"|"$',''),
+  `$group_4` String ALIAS replaceRegexpAll(JSONExtractRaw(properties,'$group_4'),'^"|"$',''),
+  `$window_id` String ALIAS replaceRegexpAll(JSONExtractRaw(properties,'$window_id'),'^"|"$',''),
+  `$session_id` String ALIAS replaceRegexpAll(JSONExtractRaw(properties,'$session_id'),'^"|"$',''),
+  `$session_id_uuid` Nullable(UInt128) ALIAS toUInt128(JSONExtract(properties,'$session_id','Nullable(UUID)')),
+  elements_chain_href String ALIAS extract(elements_chain,'(?::|\")href="(.*?)"'),
+  elements_chain_texts Array(String) ALIAS arrayDistinct(extractAll(elements_chain,'(?::|\")text="(.*?)"')),
+  elements_chain_ids Array(String) ALIAS arrayDistinct(extractAll(elements_chain,'(?::|\")attr_id="(.*?)"')),
+  elements_chain_elements Array(String) ALIAS arrayDistinct(extractAll(elements_chain,'(?:^|;)(a|button|form|input|select|textarea|label)(?:\\.|$|:)')),
+  _timestamp DateTime, _offset UInt64, inserted_at Nullable(DateTime64(6,'UTC')),
+  consumer_breadcrumbs Array(String), is_deleted Bool)
+AS SELECT uuid, event, properties, timestamp, team_id, distinct_id, elements_chain, created_at,
+  if((SELECT count() FROM penstock_overrides) = 0, s.person_id,
+     if((joinGet('default.penstock_overrides', 'person_id', team_id, distinct_id_hash) AS o) !=
+          toUUID('00000000-0000-0000-0000-000000000000'), o, s.person_id)) AS person_id,
+  person_created_at, person_properties,
+  group0_properties, group1_properties, group2_properties, group3_properties, group4_properties,
+  group0_created_at, group1_created_at, group2_created_at, group3_created_at, group4_created_at,
+  person_mode, _timestamp, _offset, inserted_at, consumer_breadcrumbs, is_deleted
+FROM sharded_events AS s)sql"}},
   };
   return all;
 }

@@ -251,6 +251,23 @@ void Upkeep::squash_partition(std::shared_ptr<Squash> s) {
     if (++s->rounds > kRoundsMax) {
       return s->job.failed({Code::kBusy, "rows with older persons keep coming in"});
     }
+    rewrite(s, partition, rows);
+  });
+}
+
+/// What the new parts replace stays on the disk for some minutes, so each partition asks anew.
+void Upkeep::rewrite(std::shared_ptr<Squash> s, const std::string& partition, uint64_t rows) {
+  ask(s->job, sql::room_for(partition), [this, s, partition, rows](const std::string& answer) {
+    const uint64_t free = number(answer);
+    const size_t tab = answer.find('\t');
+    const uint64_t needed = tab == std::string::npos ? 0 : number(answer.substr(tab + 1));
+    if (free < room_bytes_ + needed) {
+      return s->job.failed(
+          {Code::kExhausted,
+           fmt::format("too little disk to rewrite rows of partition {}: {} MiB are needed and {} "
+                       "MiB left free, {} MiB are there",
+                       partition, needed >> 20, room_bytes_ >> 20, free >> 20)});
+    }
     mutate(s->job, "sharded_events", sql::rewrite(partition), [this, s, rows](const std::string&) {
       s->progress.rows_rewritten += rows;
       squashed_total.add(rows);

@@ -24,7 +24,9 @@ class Upkeep {
  public:
   /// How a request reaches the engine.
   using Send = std::function<void(EngineOp, std::string operands, ReplyDone)>;
-  Upkeep(runtime::Loop& loop, Send send) : loop_(loop), send_(std::move(send)) {}
+  /// `room_bytes`: of the disk, left free by every rewriting.
+  Upkeep(runtime::Loop& loop, uint64_t room_bytes, Send send)
+      : loop_(loop), room_bytes_(room_bytes), send_(std::move(send)) {}
   ~Upkeep() { *alive_ = false; }
 
   void erase(EraseRequest request, EraseStep step, EraseDone done);
@@ -57,9 +59,11 @@ class Upkeep {
   void erase_rows(std::shared_ptr<Erasure> e, uint64_t rows);
   void table_erased(std::shared_ptr<Erasure> e);
   void squash_partition(std::shared_ptr<Squash> s);
+  void rewrite(std::shared_ptr<Squash> s, const std::string& partition, uint64_t rows);
   void delete_applied(std::shared_ptr<Squash> s);
 
   runtime::Loop& loop_;
+  const uint64_t room_bytes_;
   Send send_;
   std::deque<std::move_only_function<void()>> waiting_;  // kUpkeepJobsMax with the running one
   bool busy_ = false;

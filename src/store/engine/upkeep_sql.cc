@@ -10,19 +10,23 @@ namespace {
 // What joinGet answers for a distinct id without an override.
 constexpr std::string_view kNobody = "toUUID('00000000-0000-0000-0000-000000000000')";
 constexpr std::string_view kOverride =
-    "joinGet('default.penstock_overrides', 'person_id', team_id, distinct_id)";
+    "joinGet('default.penstock_overrides', 'person_id', team_id, distinct_id_hash)";
 constexpr std::string_view kFrozenVersion =
     "joinGet('default.penstock_squash', 'version', team_id, distinct_id)";
 constexpr std::string_view kIds = "SELECT text FROM default.penstock_erasing WHERE kind = 0";
 constexpr std::string_view kSplitOff = "SELECT text FROM default.penstock_erasing WHERE kind = 1";
 constexpr std::string_view kSessions = "SELECT text FROM default.penstock_erasing WHERE kind = 2";
 
-std::string stale() { return fmt::format("{0} != {1} AND {0} != person_id", kOverride, kNobody); }
+/// The hash finds rows; what is written for good is of a distinct id that is frozen itself.
+std::string stale() {
+  return fmt::format("{0} != {1} AND {0} != person_id AND {2} > 0", kOverride, kNobody,
+                     kFrozenVersion);
+}
 
 std::string fill(std::string_view table) {
   return fmt::format(
-      "INSERT INTO {} SELECT team_id, distinct_id, person_id FROM person_distinct_id_overrides "
-      "FINAL WHERE is_deleted = 0",
+      "INSERT INTO {} SELECT team_id, sipHash64(distinct_id), person_id FROM "
+      "person_distinct_id_overrides FINAL WHERE is_deleted = 0",
       table);
 }
 
@@ -84,6 +88,17 @@ std::string stale_count(std::string_view partition) {
 std::string rewrite(std::string_view partition) {
   return fmt::format("ALTER TABLE sharded_events UPDATE person_id = {} IN PARTITION ID {} WHERE {}",
                      kOverride, quoted(partition), stale());
+}
+
+std::string room_for(std::string_view partition) {
+  // A mutated part shares the files of columns that stay, unless all are in one file. The engine
+  // asks for room for a whole part before it begins one.
+  return fmt::format(
+      "SELECT (SELECT min(free_space) FROM system.disks), greatest(max(bytes_on_disk), "
+      "sum(if(part_type = 'Wide', column_bytes_on_disk, bytes_on_disk))) FROM "
+      "system.parts_columns WHERE active AND database = 'default' AND table = 'sharded_events' "
+      "AND partition_id = {} AND column = 'person_id'",
+      quoted(partition));
 }
 
 std::string applied_count() {

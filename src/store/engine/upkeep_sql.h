@@ -29,6 +29,8 @@ std::vector<std::string> freeze();
 std::string frozen_count();
 std::string event_partitions();
 std::string stale_count(std::string_view partition);
+/// One line: free bytes of the disk, and how many of them rewriting the partition takes at most.
+std::string room_for(std::string_view partition);
 std::string rewrite(std::string_view partition);
 std::string applied_count();
 std::string delete_applied();
