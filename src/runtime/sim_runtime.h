@@ -35,7 +35,8 @@ struct SimFaults {
   uint64_t sync_error_at = 0;   // this sync fails, and what it covered is not retried by the next
   uint64_t write_error_at = 0;  // this write fails with nothing written
   uint64_t capacity_bytes = 0;  // beyond it: kExhausted
-  /// Asked for every read, write and sync: true lets it fail, as the one-time errors above.
+  /// Asked for every read, write and sync, of directories too: true lets it fail, as the one-time
+  /// errors above.
   std::function<bool(const SimOp&)> fails{};
 };
 

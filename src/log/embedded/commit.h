@@ -32,6 +32,7 @@ struct Topic::Commit {
   std::shared_ptr<Segment> segment;
   Spare spare;  // of a segment that begins with this block
   bool begins = false;
+  bool strays = false;  // it failed, and its file may have a segment's name
   std::shared_ptr<runtime::File> writer;
   std::shared_ptr<AlignedBuffer> buffer;
   int64_t started_ns = 0;

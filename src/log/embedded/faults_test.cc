@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <optional>
 
 #include "log/embedded/segment.h"
@@ -26,6 +27,7 @@ class LogFaults : public testing::Test {
     log = open_embedded_log(*runtime, *loop, options);
     TopicSpec spec;
     spec.name = kLane;
+    spec.retention_bytes = retention_bytes;
     const Status started = log->start({spec});
     ASSERT_TRUE(started) << started.error().message;
   }
@@ -86,8 +88,32 @@ class LogFaults : public testing::Test {
   std::unique_ptr<runtime::SimRuntime> runtime;
   runtime::Loop* loop = nullptr;
   std::unique_ptr<Log> log;
-  uint64_t life = 0;
+  uint64_t life = 0, retention_bytes = 0;
 };
+
+TEST_F(LogFaults, a_segment_that_got_its_name_and_failed_to_begin_is_no_gap_later) {
+  retention_bytes = 1;
+  open();
+  ASSERT_TRUE(append("a"));
+  sync_fails(1);
+  EXPECT_EQ(append_fails("b"), Code::kMaybe);  // from here on a segment for each
+  int syncs = 0;
+  disk->set_faults({.fails = [&](const runtime::SimOp& op) {
+    return op.kind == runtime::SimOp::Kind::kSync && op.path == "/data/log/lane" && ++syncs < 3;
+  }});
+  EXPECT_EQ(append_fails("c"), Code::kMaybe);
+  EXPECT_GT(syncs, 0) << "the file had its name when its folder was synced";
+  ASSERT_TRUE(append("d"));
+  sync_fails(1);
+  EXPECT_EQ(append_fails("e"), Code::kMaybe);
+  ASSERT_TRUE(append("f"));
+  // Now the segment of `d` goes, which passed over the one that never was.
+  (void)runtime->run_for(std::chrono::seconds(5));
+  EXPECT_EQ((*log->bounds(kLane))[0].start.value, 2);
+  open();
+  EXPECT_EQ((*log->bounds(kLane))[0].start.value, 2);
+  EXPECT_EQ((*append("g"))[0].base.value, 3);
+}
 
 TEST_F(LogFaults, a_sync_that_fails_is_maybe_and_its_records_stay_away) {
   open();

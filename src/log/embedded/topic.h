@@ -132,6 +132,7 @@ class Topic : public std::enable_shared_from_this<Topic> {
   void recycle_oldest();
   struct Recycling;
   void recycled(Recycling& recycling);
+  Status remove_strays(const std::vector<std::string>& paths) const;
   uint64_t segment_bytes_total() const;
 
   // topic_read.cc
@@ -164,6 +165,7 @@ class Topic : public std::enable_shared_from_this<Topic> {
   const std::string directory_;
 
   std::deque<std::shared_ptr<Segment>> segments_;  // the newest is written to
+  std::vector<std::string> strays_;                // segments that failed to begin
   std::vector<Spare> spares_;
   uint64_t next_spare_ = 0;
   uint64_t next_number_ = 1;

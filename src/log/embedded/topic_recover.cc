@@ -84,6 +84,7 @@ Status Topic::open_segments(const std::vector<std::string>& names) {
 /// eyes of those who wrote: it goes.
 Status Topic::check_chain() {
   std::deque<std::shared_ptr<Segment>> chain;
+  std::vector<std::string> strays;
   while (!segments_.empty()) {
     std::shared_ptr<Segment> segment = std::move(segments_.back());
     segments_.pop_back();
@@ -95,13 +96,13 @@ Status Topic::check_chain() {
     if (segment->header.first_block > expected) {
       probe<"log.unfinished_segment_removed">();
       diag::info("unfinished segment removed", {{"file", segment->path}});
-      PENSTOCK_CHECK(runtime_.files().remove(segment->path));
+      strays.push_back(segment->path);
       continue;
     }
     chain.push_front(std::move(segment));
   }
   segments_ = std::move(chain);
-  return {};
+  return remove_strays(strays);
 }
 
 Status Topic::scan_last() {

@@ -1,5 +1,7 @@
 // Retention: the oldest segment becomes a spare when it is too much or too old and no one needs it.
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "base/diag.h"
 #include "base/probe.h"
@@ -9,10 +11,20 @@ namespace penstock::log {
 
 struct Topic::Recycling {
   std::shared_ptr<Segment> segment;
-  Spare spare;        // without a path: the file is removed
-  bool gone = false;  // it has its old name no more
+  Spare spare;                      // without a path: the file is removed
+  std::vector<std::string> strays;  // go before it
+  bool gone = false;                // it has its old name no more
   Status status;
 };
+
+/// A segment that failed to begin may have got its name before it failed. A start knows it by its
+/// successor, which passes over it: so it goes, for good, before a successor may.
+Status Topic::remove_strays(const std::vector<std::string>& paths) const {
+  if (paths.empty()) return {};
+  probe<"log.stray_segment_removed">();
+  for (const std::string& path : paths) PENSTOCK_CHECK(runtime_.files().remove(path));
+  return runtime_.files().sync_directory(directory_);
+}
 
 uint64_t Topic::segment_bytes_total() const {
   uint64_t bytes = 0;
@@ -46,11 +58,14 @@ void Topic::recycle_oldest() {
   recycling_ = true;
   auto job = std::make_shared<Recycling>();
   job->segment = oldest;
+  job->strays = std::exchange(strays_, {});
   const bool keep = spares_.size() < options_.spare_segments_max && oldest->bytes == segment_bytes_;
   if (keep) job->spare = new_spare(oldest->bytes);
   const Status submitted = runtime_.pool().submit(
       [this, self = shared_from_this(), job] {
         runtime::FileSystem& files = runtime_.files();
+        job->status = remove_strays(job->strays);
+        if (!job->status) return;
         job->status = job->spare.path.empty() ? files.remove(job->segment->path)
                                               : files.rename(job->segment->path, job->spare.path);
         job->gone = job->status.has_value();
@@ -75,7 +90,10 @@ void Topic::recycled(Recycling& job) {
   probe<"log.retention_failed">();
   diag::warn("retention failed",
              {{"file", job.segment->path}, {"error", job.status.error().message}});
-  if (!job.gone) segments_.push_front(job.segment);
+  if (!job.gone) {
+    segments_.push_front(job.segment);
+    std::ranges::move(job.strays, std::back_inserter(strays_));
+  }
   publish();
 }
 

@@ -14,6 +14,7 @@ namespace penstock::log {
 namespace {
 
 constexpr uint64_t kBytesAtOnce = 8U << 20;
+constexpr size_t kStraysMax = 1000;
 
 /// The header and the first block reach the disk before the file gets a segment's name: whatever
 /// has that name has a sound header, at any moment the power may fail.
@@ -141,10 +142,11 @@ void Topic::write(const std::shared_ptr<Commit>& commit) {
         };
         c.status = run();
         if (c.status || !c.begins) return;
-        // Best effort: what stays behind has a name that the next start clears away.
-        if (const Status removed = runtime_.files().remove(c.spare.path); !removed) {
-          diag::warn("unfinished segment not removed", {{"file", c.spare.path}});
-        }
+        // What stays behind has a name that the next start clears away.
+        (void)runtime_.files().remove(c.spare.path);
+        const Status removed = remove_strays({c.segment->path});
+        c.strays = !removed;
+        if (!removed) diag::warn("unfinished segment not removed", {{"file", c.segment->path}});
       },
       loop_,
       [this, self = shared_from_this(), commit] {
@@ -225,6 +227,8 @@ void Topic::failed(Commit& commit) {
   // A segment that failed to begin leaves what it was to declare void still to be declared.
   valid_before_ = commit.begins ? commit.segment->header.valid_before : commit.header.number;
   leave_segment_ = true;
+  if (commit.strays) strays_.push_back(commit.segment->path);
+  if (strays_.size() > kStraysMax) strays_.erase(strays_.begin());
   Answers answers;
   for (Commit::Waiting& w : commit.waiting) {
     answers.add(w.home, [done = std::move(w.done), error]() mutable {

@@ -323,6 +323,9 @@ Status SimDisk::sync_directory(const std::string& path) {
   }
   const auto fate = s.begin("sync directory", directory);
   if (fate == State::Fate::kDead) return dead();
+  if (fate == State::Fate::kGoOn && s.fails({SimOp::Kind::kSync, directory, 0, 0})) {
+    return fail(Code::kUnavailable, "sync " + path + ": simulated I/O error");
+  }
   std::vector<State::NameChange> elsewhere;
   for (State::NameChange& change : s.unsynced) {
     const bool here = parent(change.path) == directory ||

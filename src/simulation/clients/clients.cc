@@ -16,8 +16,10 @@ constexpr uint64_t kRequestsMax = 900;  // of a run, so that no tempo makes it l
 
 Clients::Clients(Machine& machine)
     : m_(machine),
-      workload_(machine.dice.next(), machine.promises, machine.tempo.clients,
-                machine.faults.enabled(Fault::kStoreRefuses)),
+      workload_(machine.dice.next(), machine.promises,
+                {.clients = machine.tempo.clients,
+                 .poison = machine.faults.enabled(Fault::kStoreRefuses),
+                 .fat_percent = machine.tempo.fat_percent}),
       clients_(machine.tempo.clients) {}
 
 void Clients::attach(runtime::Loop& loop, runtime::Clock& clock, Deliver deliver) {

@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t kUsers = 5;
 constexpr size_t kRemembered = 40;
+constexpr size_t kFatBytes = 9000;
 
 std::string url_of(size_t client, int64_t number) {
   return fmt::format("https://a/c{}/{}", client, number);
@@ -19,17 +20,18 @@ std::string url_of(size_t client, int64_t number) {
 
 }  // namespace
 
-Workload::Workload(uint64_t seed, Promises& promises, size_t clients, bool poison)
+Workload::Workload(uint64_t seed, Promises& promises, const WorkloadOptions& options)
     : dice_(seed),
       promises_(promises),
-      clients_(clients),
+      clients_(options.clients),
       weights_(kKinds),
+      fat_percent_(options.fat_percent),
       historical_percent_(dice_.pick<uint64_t>({0, 10, 40})),
       rubbish_percent_(dice_.pick<uint64_t>({0, 3, 20})) {
   for (uint64_t& w : weights_) w = dice_.pick<uint64_t>({0, 1, 2, 4});
   weights_[kSeen] += 2;
-  if (!poison) weights_[kPoison] = 0;
-  for (size_t i = 0; i < clients; i++) {
+  if (!options.poison) weights_[kPoison] = 0;
+  for (size_t i = 0; i < clients_.size(); i++) {
     Client& c = clients_[i];
     c.token = dice_.pick({kTokenA, kTokenA, kTokenA, kTokenB, kTokenLate});
     c.anonymous = c.distinct_id = fmt::format("anon{}-0", i);
@@ -71,12 +73,15 @@ Workload::Made Workload::event(size_t index, int64_t now_ms, std::string name,
   promises_.events[uuid].contents.push_back(sent);
   promises_.distinct_ids.insert(c.distinct_id);
   if (!sent.other_id.empty()) promises_.distinct_ids.insert(sent.other_id);
+  const std::string fat =
+      dice_.percent(fat_percent_) ? fmt::format(R"(,"text":"{:x<{}}")", "", kFatBytes) : "";
   Made made;
   made.uuid = uuid;
-  made.text = fmt::format(R"({{"event":"{}","uuid":"{}","distinct_id":"{}","timestamp":"{}",)"
-                          R"("properties":{{"n":{},"c":{}{}}}}})",
-                          name, uuid.text(), c.distinct_id,
-                          event::format_rfc3339_ms(sent.timestamp_ms), number, index, properties);
+  made.text =
+      fmt::format(R"({{"event":"{}","uuid":"{}","distinct_id":"{}","timestamp":"{}",)"
+                  R"("properties":{{"n":{},"c":{}{}{}}}}})",
+                  name, uuid.text(), c.distinct_id, event::format_rfc3339_ms(sent.timestamp_ms),
+                  number, index, properties, fat);
   return made;
 }
 

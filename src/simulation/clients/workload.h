@@ -25,9 +25,15 @@ struct ClientRequest {
   bool refused = false;      // it is wrong and a 400 is right
 };
 
+struct WorkloadOptions {
+  size_t clients = 1;
+  bool poison = false;       // events that the store refuses
+  uint64_t fat_percent = 0;  // of events
+};
+
 class Workload {
  public:
-  Workload(uint64_t seed, Promises& promises, size_t clients, bool poison);
+  Workload(uint64_t seed, Promises& promises, const WorkloadOptions& options);
 
   /// What the client sends next; its clock says `now_ms`.
   ClientRequest next(size_t client, int64_t now_ms);
@@ -80,6 +86,7 @@ class Workload {
   Promises& promises_;
   std::vector<Client> clients_;
   std::vector<uint64_t> weights_;
+  const uint64_t fat_percent_;
   uint64_t historical_percent_, rubbish_percent_;
 };
 

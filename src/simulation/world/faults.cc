@@ -42,6 +42,7 @@ constexpr std::array<Kind, kFaults> kKinds{{
     {"store_silent", 100'000},
     {"store_half", 100'000},
     {"store_refuses", 1'000'000},
+    {"log_silent", 10'000},
     {"persons_away", 20'000},
     {"persons_silent", 20'000},
     {"objects_away", 50'000},

@@ -48,7 +48,8 @@ enum class Fault : uint8_t {
   kStoreSilent,   // stored, and no word of it
   kStoreHalf,     // some tables are stored, then the connection closes
   kStoreRefuses,  // rows of one kind are not taken, ever
-  // Person store and object store, where they are remote services.
+  // Log, person store and object store, where they are remote services.
+  kLogSilent,  // an append is done, and no word of it
   kPersonsAway,
   kPersonsSilent,
   kObjectsAway,

@@ -1,7 +1,9 @@
-// Decorators that let the person store and the object store fail as remote services do.
+// Decorators that let log, person store and object store fail as remote services do.
 //
 // Each forwards to the real one; before a call it may be away, after one that changes something it
-// may be silent about it. Threads: as the ones they wrap. They live as long as a life.
+// may be silent about it. The log is only ever silent: the embedded one knows what it wrote, but
+// its promise to its callers is wider (log/log.h: kMaybe, and repeats of a sequence). Threads: as
+// the ones they wrap. They live as long as a life.
 #pragma once
 
 #include <memory>
@@ -9,11 +11,59 @@
 #include <utility>
 #include <vector>
 
+#include "log/log.h"
 #include "objects/object_store.h"
 #include "persons/person_store.h"
 #include "simulation/world/faults.h"
 
 namespace penstock::simulation {
+
+class FlakyLog : public log::Log {
+ public:
+  FlakyLog(std::unique_ptr<log::Log> inner, Faults& faults)
+      : inner_(std::move(inner)), faults_(faults) {}
+
+  Status start(std::vector<log::TopicSpec> topics) override {
+    return inner_->start(std::move(topics));
+  }
+  Status ensure_topic(log::TopicSpec topic) override {
+    return inner_->ensure_topic(std::move(topic));
+  }
+  void stop() override { inner_->stop(); }
+  void append(runtime::Loop& home, std::string topic, std::vector<log::Batch> batches,
+              log::AppendDone done) override {
+    inner_->append(home, std::move(topic), std::move(batches),
+                   [&faults = faults_,
+                    done = std::move(done)](Result<std::vector<log::Appended>> result) mutable {
+                     const bool silent = result && faults.strike(Fault::kLogSilent);
+                     if (!silent) return done(std::move(result));
+                     done(fail(Code::kMaybe, "simulated: the log did not answer"));
+                   });
+  }
+  void fetch(runtime::Loop& home, log::FetchRequest request, log::FetchDone done) override {
+    inner_->fetch(home, std::move(request), std::move(done));
+  }
+  Result<std::vector<log::PartitionBounds>> bounds(const std::string& topic) const override {
+    return inner_->bounds(topic);
+  }
+  int64_t last_sequence(const std::string& topic, Partition partition,
+                        uint64_t producer) const override {
+    return inner_->last_sequence(topic, partition, producer);
+  }
+  Status commit(const std::string& group, const std::string& topic,
+                std::vector<log::Position> positions) override {
+    return inner_->commit(group, topic, std::move(positions));
+  }
+  std::vector<log::Position> committed(const std::string& group,
+                                       const std::string& topic) const override {
+    return inner_->committed(group, topic);
+  }
+  log::LogStats stats() const override { return inner_->stats(); }
+
+ private:
+  std::unique_ptr<log::Log> inner_;
+  Faults& faults_;
+};
 
 class FlakyPersons : public persons::PersonStore {
  public:

@@ -61,13 +61,14 @@ log::TopicSpec topic(std::string_view name, int32_t partitions, uint64_t retenti
   return spec;
 }
 
-runtime::SimOptions sim_options(const Machine& m) {
+}  // namespace
+
+runtime::SimOptions pace_of(const Machine& m) {
   runtime::SimOptions options;
   options.wall_start_us = m.wall_us;
+  options.sync_delay_max = std::chrono::milliseconds(m.tempo.sync_ms);
   return options;
 }
-
-}  // namespace
 
 std::vector<log::TopicSpec> topics_of(const Tempo& t) {
   const std::string ledger(event::kGroupLedger), ingest(event::kGroupIngest);
@@ -98,12 +99,13 @@ log::EmbeddedLogOptions log_options_of(const Tempo& t) {
 Life::Life(Machine& m, Clients& clients)
     : m_(m),
       clients_(clients),
-      runtime_(m.dice.next(), m.disk, sim_options(m)),
+      runtime_(m.dice.next(), m.disk, pace_of(m)),
       log_loop_(runtime_.make_loop()),
       shard_loop_(runtime_.make_loop()),
       pipeline_(runtime_.make_loop()),
       outside_(runtime_.make_loop()),
-      log_(log::open_embedded_log(runtime_, log_loop_, log_options_of(m.tempo))),
+      log_(std::make_unique<FlakyLog>(
+          log::open_embedded_log(runtime_, log_loop_, log_options_of(m.tempo)), m.faults)),
       catalog_(catalog::make_memory_catalog(runtime_)),
       ledger_(ledger::make_ledger(
           kv::make_view(m.ledger_kv),
@@ -228,6 +230,7 @@ void Life::start_capture() {
   capture::CaptureOptions options;
   options.overflow_events_per_second = m_.tempo.overflow_per_second;
   options.overflow_burst = m_.tempo.overflow_burst;
+  options.requests_waiting_max = m_.tempo.requests_waiting_max;
   const auto usage = std::make_shared<usage::Usage>(kShards);
   for (size_t i = 0; i < kShards; i++) {
     shards_.push_back(capture::CaptureService::make(i == 0 ? log_loop_ : shard_loop_, runtime_,

@@ -35,6 +35,8 @@ inline constexpr size_t kShards = 2;
 
 std::vector<log::TopicSpec> topics_of(const Tempo& tempo);
 log::EmbeddedLogOptions log_options_of(const Tempo& tempo);
+/// Of a life in which nothing slows the machine down.
+runtime::SimOptions pace_of(const Machine& machine);
 
 class Life {
  public:

@@ -1,5 +1,7 @@
 #include "simulation/world/machine.h"
 
+#include <algorithm>
+
 namespace penstock::simulation {
 namespace {
 
@@ -25,8 +27,17 @@ Tempo::Tempo(Dice& dice)
       overflow_burst(dice.pick<uint32_t>({2, 20})),
       think_ms(dice.pick<int64_t>({40, 400, 1500, 4000})),
       clients(static_cast<size_t>(dice.between(3, 10))),
+      requests_waiting_max(dice.pick<size_t>({1, 4, 8192, 8192})),
+      fat_percent(dice.pick<uint64_t>({0, 0, 0, 80})),
+      sync_ms(dice.pick<int64_t>({1, 5, 5, 250})),
       persons_remote(dice.percent(35)),
-      kill_io_max(dice.pick<uint64_t>({40, 200, 1000})) {}
+      kill_io_max(dice.pick<uint64_t>({40, 200, 1000})) {
+  // So little may wait that fat events fill it; but one append of ingest's or replay's always fits.
+  if (fat_percent > 0 && events_per_cycle_max <= 8) {
+    pending_bytes_max = 96U << 10;
+    replay_bytes_per_flush = std::min<size_t>(replay_bytes_per_flush, 2000);
+  }
+}
 
 Machine::Machine(uint64_t s, const Options& options)
     : seed(s),

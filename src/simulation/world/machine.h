@@ -35,7 +35,10 @@ struct Tempo {
   uint32_t overflow_per_second, overflow_burst;
   int64_t think_ms;  // between two requests of a client
   size_t clients;
-  bool persons_remote;  // persons are asked from the pool, as over a network
+  size_t requests_waiting_max;  // in a capture shard
+  uint64_t fat_percent;         // of events
+  int64_t sync_ms;              // of the disk on a good day, at most
+  bool persons_remote;          // persons are asked from the pool, as over a network
   uint64_t kill_io_max;
 };
 

@@ -24,13 +24,6 @@ Trouble::Trouble(Life& life) : life_(life), m_(life.machine()) {}
 
 void Trouble::begin() { tick(); }
 
-void Trouble::heal(Life& life) {
-  Machine& m = life.machine();
-  m.faults.calm();
-  m.disk->set_faults({});
-  life.runtime().set_pace({});
-}
-
 void Trouble::tick() {
   disk();
   pace();
@@ -65,7 +58,7 @@ void Trouble::pace() {
   if (m_.faults.strike(Fault::kPoolFull)) {
     pool_until_ns_ = now + m_.dice.between(100, 5000) * 1'000'000;
   }
-  runtime::SimOptions options;
+  runtime::SimOptions options = pace_of(m_);
   if (now < slow_until_ns_) {
     options.job_delay_max = std::chrono::milliseconds(300);
     options.sync_delay_max = std::chrono::milliseconds(2500);

@@ -19,8 +19,6 @@ class Trouble {
 
   /// Arms the disk's faults of this life and begins.
   void begin();
-  /// No more of it, and what lasts ends: the disk has room, its sectors can be read.
-  static void heal(Life& life);
 
  private:
   void tick();
