@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <string_view>
+#include <system_error>
 
 #include "main/commands/commands.h"
 #include "store/engine_store.h"
@@ -11,7 +12,8 @@
 namespace penstock::cli {
 
 int complain(const std::string& message) {
-  fmt::print(stderr, "penstock: {}\n", message);
+  // Not by fmt::print, which throws where the output is on a full disk.
+  std::fputs(("penstock: " + message + '\n').c_str(), stderr);
   return 1;
 }
 
@@ -56,7 +58,11 @@ int run_command_line(int argc, char** argv) {
     const int code = app.exit(error);
     return code == 0 ? 0 : 2;
   }
-  return run ? run() : 2;
+  try {
+    return run ? run() : 2;
+  } catch (const std::system_error& error) {
+    return complain(error.what());  // of what writes the answer: its reader or its disk is gone
+  }
 }
 
 /// Event buffers of all sizes come and go a thousand times a second. Left alone, the allocator

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -16,17 +17,39 @@ BIN = os.environ.get("PENSTOCK_BIN") or str(
 KEY = "phc_e2e0000000000000000000000000000000000000000"
 
 
+# Below the ports that outgoing connections get, and each of the test processes that run side by
+# side has its own: a port is still free when its server starts again.
+PORTS_FROM, PORTS_EACH = 10000, 2000
+next_port = iter(())
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    global next_port
+    first = PORTS_FROM + PORTS_EACH * (int(os.environ.get("PENSTOCK_TEST_PLACE", 0)) % 4)
+    for _ in range(2 * PORTS_EACH):
+        port = next(next_port, None)
+        if port is None:
+            start = random.randrange(PORTS_EACH)
+            next_port = iter([first + (start + i) % PORTS_EACH for i in range(PORTS_EACH)])
+            continue
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise OSError("no port is free")
 
 
 class Penstock:
     """One data directory; may be started many times on the same ports."""
 
     def __init__(self, *flags):
-        self.data = tempfile.mkdtemp(prefix="penstock-e2e-")
+        self.home = tempfile.mkdtemp(prefix="penstock-e2e-")
+        self.data = os.path.join(self.home, "data")
+        os.mkdir(self.data)
+        # Beside the data: what it says of a full disk must have a place.
+        self.log = os.path.join(self.home, "output.txt")
         self.capture = f"http://127.0.0.1:{free_port()}"
         self.admin = f"http://127.0.0.1:{free_port()}"
         self.flags = flags
@@ -48,7 +71,7 @@ class Penstock:
         return self.start_once(wait)
 
     def start_once(self, wait):
-        log = open(os.path.join(self.data, "output.txt"), "ab")
+        log = open(self.log, "ab")
         self.process = subprocess.Popen(
             [BIN, "up", "--data", self.data, "--listen", self.capture[7:], "--admin",
              self.admin[7:], "--project-key", KEY, *self.flags],
@@ -67,7 +90,7 @@ class Penstock:
         raise AssertionError("penstock did not become ready: " + self.output()[-500:])
 
     def output(self):
-        return pathlib.Path(self.data, "output.txt").read_text(errors="replace")
+        return pathlib.Path(self.log).read_text(errors="replace")
 
     def died(self):
         """How it ended although nobody asked it to, or None."""
@@ -87,7 +110,8 @@ class Penstock:
     def close(self):
         death = self.died()
         self.kill()
-        shutil.rmtree(self.data, ignore_errors=True)
+        for folder in (self.data, self.home):
+            shutil.rmtree(folder, ignore_errors=True)
         assert death is None, death
 
     def __enter__(self):

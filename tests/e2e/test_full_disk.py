@@ -3,11 +3,12 @@ goes on by itself when there is room. On a real file system of its own."""
 import os
 import pathlib
 import shutil
+import subprocess
 import threading
 import time
 import uuid
 
-from harness import KEY, Penstock
+from harness import BIN, KEY, Penstock
 from small_disk import SmallDisk
 
 
@@ -152,3 +153,22 @@ def test_a_start_without_any_room_says_what_to_do():
             assert p.post("/batch/", {"api_key": KEY, "batch": [{"event": "e", "distinct_id": "d"}]})[0] in (200, 503)
         finally:
             p.close()
+
+
+def test_output_that_cannot_be_written_ends_nothing():
+    """A log file on a full disk is no reason to die, nor to hide how a command ended."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([BIN, "up", "--data", "/proc/nowhere"], stdout=full, stderr=full, timeout=30)
+        assert done.returncode == 1, done.returncode
+        done = subprocess.run([BIN, "up", "--help"], stdout=full, stderr=full, timeout=30)
+        assert done.returncode >= 0, done.returncode
+    p = Penstock()
+    p.log, p.output = "/dev/full", lambda: ""  # reading it never ends
+    try:
+        p.start()
+        assert p.post("/batch/", {"api_key": KEY, "batch": [{"event": "e", "distinct_id": "d"}]})[0] == 200
+        p.eventually(lambda: p.sql("SELECT count() FROM events") == [["1"]])
+        p.stop()
+        assert p.process.returncode == 0, p.process.returncode
+    finally:
+        p.close()

@@ -34,15 +34,20 @@ Status apply_flags(config::OptionTable& table, const UpArgs& args) {
   return {};
 }
 
+/// A full disk under the output, or nobody who reads it, ends no server.
+template <class... Args>
+void say(fmt::format_string<Args...> text, Args&&... args) {
+  std::fputs(fmt::format(text, std::forward<Args>(args)...).c_str(), stdout);
+}
+
 void print_banner(const Instance& i, const std::string& data, const std::string& link) {
-  fmt::print("\nPenstock {} is running on {}\n\n", i.version, data);
+  say("\nPenstock {} is running on {}\n\n", i.version, data);
   if (!i.capture_url.empty()) {
-    fmt::print("  Capture      {}\n  Project key  {}\n", i.capture_url, i.project_key);
+    say("  Capture      {}\n  Project key  {}\n", i.capture_url, i.project_key);
   }
-  if (!i.admin_url.empty()) fmt::print("  Web UI       {}\n", link);
+  if (!i.admin_url.empty()) say("  Web UI       {}\n", link);
   if (!i.capture_url.empty()) {
-    fmt::print(
-        "\nIn the browser SDK:\n"
+    say("\nIn the browser SDK:\n"
         "  posthog.init('{1}', {{ api_host: '{0}' }})\n"
         "In Python:\n"
         "  Posthog('{1}', host='{0}')\n"
@@ -52,7 +57,7 @@ void print_banner(const Instance& i, const std::string& data, const std::string&
         "  penstock query --data {2} \"SELECT event, distinct_id, timestamp FROM events\"\n",
         i.capture_url, i.project_key, data);
   }
-  fmt::print("\nCtrl-C stops it; what was acknowledged is kept.\n");
+  say("\nCtrl-C stops it; what was acknowledged is kept.\n");
   std::fflush(stdout);
 }
 
@@ -69,10 +74,10 @@ int run_up(const UpArgs& args) {
   const auto link = process.login_link();
   print_banner(process.instance(), args.data, link ? *link : link.error().message);
   process.wait_for_signal();
-  fmt::print("\nStopping: finishing what was accepted…\n");
+  say("\nStopping: finishing what was accepted…\n");
   std::fflush(stdout);
   process.stop();
-  fmt::print("Stopped.\n");
+  say("Stopped.\n");
   return 0;
 }
 
