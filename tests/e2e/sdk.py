@@ -8,8 +8,10 @@ whatever else the SDK can do: {call: set, distinct_id, set, set_once}, {call: al
 alias}, {call: group, type, key, set}, {call: exception, distinct_id, message, place}. A driver sends
 all of it with its SDK, waits until the SDK says that it is delivered, and prints {errors, version}.
 """
+import contextlib
 import dataclasses
 import datetime
+import fcntl
 import functools
 import json
 import os
@@ -93,7 +95,17 @@ def jars():
     return f"{os.environ['PENSTOCK_E2E_JARS']}/*"
 
 
-builds = threading.Lock()
+threads_build = threading.Lock()
+
+
+@contextlib.contextmanager
+def builds():
+    """One at a time, also among the processes that run test files side by side."""
+    folder = HERE.parents[1] / "build"
+    folder.mkdir(exist_ok=True)
+    with threads_build, open(folder / "e2e.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @functools.cache
@@ -121,10 +133,10 @@ def command(sdk, mode="v0"):
     if sdk == "python":
         return [os.environ["PENSTOCK_E2E_PYTHON"], HERE / "python/drive.py"]
     if sdk.startswith("java"):
-        with builds:
+        with builds():
             classes = f"{built('java')}:{jars()}"
         return ["java", "-XX:TieredStopAtLevel=1", "-cp", classes, "Drive", *sdk.split("-")[1:]]
-    with builds:
+    with builds():
         return [built(sdk, *([mode] if mode != "v0" else []))]
 
 

@@ -124,12 +124,42 @@ def test_admission_overflow_and_age():
         assert details["distinctId"] == "hot", details
 
 
+def test_admission_imports_only_and_the_budget_of_ai_events():
+    with Penstock() as p:
+        def v1(path, name, **top):
+            uuids = [str(uuid.uuid4()) for _ in range(2)]
+            body = {"created_at": "2026-11-29T00:00:00Z", **top, "batch": [
+                {"event": name, "uuid": u, "distinct_id": "d", "timestamp": "2026-11-29T00:00:00Z",
+                 "properties": {"text": "x" * 3000}} for u in uuids]}
+            status, text, _ = p.post(path, body, {
+                "Authorization": "Bearer " + KEY, "PostHog-Sdk-Info": "test/1", "PostHog-Attempt": "1",
+                "PostHog-Request-Id": str(uuid.uuid4()), "User-Agent": "test",
+                "PostHog-Request-Timestamp": "2026-11-29T00:00:00Z"})
+            assert status == 200, text
+            results = json.loads(text)["results"]
+            return [(results[u]["result"], results[u].get("details")) for u in uuids]
+
+        admission(p, {"historical_only": True})
+        assert v1("/i/v1/analytics/events", "seen") == [("drop", "non_historical_import_drop")] * 2
+        assert v1("/i/v1/analytics/events", "seen", historical_migration=True) == [("ok", None)] * 2
+        assert send(p, event("v0"))[0] == 200  # dropped too; v0 has no words for it
+        admission(p, {"ai_bytes": {"bytes_per_second": 1, "burst": 4000}})
+        assert v1("/i/v1/ai/events", "$ai_generation") == [("ok", None), ("drop", "ai_byte_rate_limited")]
+        total = settled(p)
+        assert total["dropped"] == {"non_historical_import_drop": 3, "ai_byte_rate_limited": 1}, total
+        assert int(total["stored"]) == 3, total
+        seen = p.eventually(lambda: len(w := warnings(p)) >= 2 and w)
+        assert {"non_historical_import_drop", "ai_byte_rate_limited"} <= set(seen), seen
+
+
 def test_admission_settings_are_checked():
     with Penstock() as p:
         for bad, word in (({"quotas": [{"resource": "eventz"}]}, "eventz"),
                           ({"quotas": [{"resource": "events", "events_per_month_max": "many"}]}, "number"),
                           ({"restrictions": [{"type": "redirect_to_topic"}]}, "topic"),
                           ({"restrictions": [{"type": "redirect_to_topic", "topic": "../up"}]}, "topic"),
+                          ({"historical_only": "yes"}, "historical_only"),
+                          ({"ai_bytes": {"bytes_per_second": 0}}, "bytes_per_second"),
                           ({"weight": 0}, "weight"), ({"surprise": 1}, "surprise")):
             status, answer = p.api("/api/projects/1/settings/admission", bad, "PUT")
             assert status == 400 and word in answer["error"]["message"], (status, answer)
