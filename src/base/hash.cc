@@ -20,6 +20,20 @@ uint64_t load64(const char* p) {
   return v;
 }
 
+/// Up to eight bytes with zeros after them. Out of loads that overlap: bytes that were just copied
+/// one by one cannot be loaded as a word without waiting for them.
+uint64_t load_up_to_8(const char* p, size_t n) {
+  const auto byte = [p](size_t at) { return uint64_t{static_cast<uint8_t>(p[at])} << (8 * at); };
+  if (n >= 8) return load64(p);
+  if (n >= 4) {
+    uint32_t first = 0, last = 0;
+    std::memcpy(&first, p, sizeof first);
+    std::memcpy(&last, p + n - 4, sizeof last);
+    return first | uint64_t{last} << (8 * (n - 4));
+  }
+  return byte(0) | byte(n / 2) | byte(n - 1);
+}
+
 }  // namespace
 
 uint32_t crc32c(std::string_view data, uint32_t previous) {
@@ -83,9 +97,8 @@ uint64_t hash64(std::string_view data, uint64_t seed) {
     const uint64_t a = shift < 64 ? low >> shift | high << (64 - shift) : high >> (shift - 64);
     return mix(mix(a ^ kA, (shift < 64 ? high >> shift : 0) ^ h), kB);
   }
-  char tail[16] = {};
-  std::memcpy(tail, p, n);
-  return mix(mix(load64(tail) ^ kA, load64(tail + 8) ^ h), kB);
+  const uint64_t high = n > 8 ? load64(p + n - 8) >> (8 * (16 - n)) : 0;
+  return mix(mix(load_up_to_8(p, n) ^ kA, high ^ h), kB);
 }
 
 }  // namespace penstock

@@ -1,5 +1,7 @@
 #include "capture/v1/batch.h"
 
+#include <simdjson.h>
+
 #include <algorithm>
 
 #include "event/json_fields.h"
@@ -382,7 +384,12 @@ std::expected<Batch*, Refusal> BatchParser::parse(std::string_view text, size_t 
   created_at_ = {};
   problem_.reset();
   events_max_ = events_max;
-  if (!event::read_json(index_, text, [this](auto in) { return parse_top(in); })) {
+  // An index is only made of UTF-8.
+  const bool indexed = index_.read(text);
+  if (!indexed && !simdjson::validate_utf8(text.data(), text.size())) {
+    return std::unexpected(refuse(400, "request_parsing_error", "the body is not UTF-8"));
+  }
+  if (!(indexed ? parse_top(event::JsonWalker(index_)) : parse_top(event::JsonScanner(text)))) {
     return std::unexpected(std::move(*problem_));
   }
   if (auto refusal = check()) return std::unexpected(std::move(*refusal));

@@ -56,7 +56,7 @@ struct Batch {
 
 class BatchParser {
  public:
-  /// `text` is UTF-8. The refusal carries the error tag that the answer names.
+  /// The refusal carries the error tag that the answer names.
   std::expected<Batch*, Refusal> parse(std::string_view text, size_t events_max);
   /// Drops what the last call kept, and gives large buffers back.
   void clear();

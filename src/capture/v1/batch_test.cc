@@ -251,6 +251,15 @@ TEST_F(BatchParserTest, HasBounds) {
             "400 request_parsing_error");
 }
 
+TEST_F(BatchParserTest, TakesNothingThatIsNotUtf8) {
+  const std::string bad = event(1, "\"properties\":{\"a\":\"\xff\"}");
+  EXPECT_EQ(parse_events(bad), "400 request_parsing_error");
+  // Too long for an index.
+  const std::string space(event::JsonIndex::kBytesMax, ' ');
+  EXPECT_EQ(parse_events(bad + space), "400 request_parsing_error");
+  EXPECT_EQ(parse_events(event(1, R"("properties":{"a":"é"})") + space), "ok");
+}
+
 TEST_F(BatchParserTest, TakesNothingThatIsNotJson) {
   // Mutations of a good body: whatever is accepted must be JSON to an independent reading.
   const std::string good = R"({"created_at":"2026-08-01T12:00:01Z","batch":[)" +

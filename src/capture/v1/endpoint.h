@@ -47,8 +47,8 @@ class EventsEndpoint {
   void accept(const wire::Request& request, wire::Responder responder, const Arrival& arrival,
               const Head& head, const Batch& batch, RequestEcho echo);
   std::string_view problem_of(const event::RawRecord& record, Endpoint endpoint) const;
-  EventResult decide(const BatchEvent& event, const RequestFacts& facts,
-                     const std::shared_ptr<Waiting>& waiting);
+  void decide(const BatchEvent& event, const RequestFacts& facts,
+              const std::shared_ptr<Waiting>& waiting, EventResult& result);
   void refuse(const wire::Request& request, wire::Responder& responder, const RequestEcho& echo,
               const catalog::Project* project, const Refusal& refusal, std::string_view text);
 
