@@ -299,7 +299,7 @@ class Service : public CaptureService {
       }
       const Admitted admitted = admission_.admit(project, record, endpoint);
       turn_.add(waiting, record, admitted);
-      if (admitted.tag == kOverQuota && replies.over_quota) {
+      if (asks_to_pause(admitted.tag) && replies.over_quota) {
         waiting->reply = std::move(replies.over_quota);
       }
     }
@@ -315,7 +315,7 @@ class Service : public CaptureService {
     record.skip_heatmap = true;
     const Admitted admitted = admission_.admit(project, record, endpoint);
     turn_.add(waiting, record, admitted);
-    if (admitted.tag == kOverQuota) return;
+    if (asks_to_pause(admitted.tag) || admitted.tag == kNotHistorical) return;
     heatmap.uuid = HeatmapSplit::uuid_of(record.uuid);
     heatmap.event = kHeatmapEvent;
     heatmap.data = heatmap_split_.heatmap();

@@ -18,6 +18,7 @@ constexpr size_t kRestrictionsMax = 1000;
 constexpr size_t kListMax = 10'000;
 constexpr uint64_t kWeightMax = 1000;
 constexpr uint64_t kRateMax = 10'000'000;
+constexpr uint64_t kBytesMax = uint64_t{1} << 40;
 constexpr uint64_t kDaysMax = 36'500;
 
 constexpr std::array<std::string_view, kQuotaResources> kResourceNames{
@@ -104,6 +105,23 @@ Status read_overflow(std::string_view raw, AdmissionSettings& out) {
     }
   }
   out.overflow = limit;
+  return {};
+}
+
+Status read_ai_bytes(std::string_view raw, AdmissionSettings& out) {
+  PENSTOCK_TRY(const auto fields, object(raw, "ai_bytes"));
+  ByteRate rate;
+  for (const auto& [key, value] : fields.fields()) {
+    PENSTOCK_TRY(const uint64_t n, number(value, "ai_bytes." + std::string(key), 1, kBytesMax));
+    if (key == "bytes_per_second") {
+      rate.bytes_per_second = n;
+    } else if (key == "burst") {
+      rate.burst = n;
+    } else {
+      return wrong("ai_bytes", fmt::format("has no member {}", key));
+    }
+  }
+  out.ai_bytes = rate;
   return {};
 }
 
@@ -234,6 +252,12 @@ Status read_member(std::string_view key, std::string_view value, AdmissionSettin
   } else if (key == "overflow") {
     if (event::json_type(value) == JsonType::kNull) return {};
     return read_overflow(value, out);
+  } else if (key == "ai_bytes") {
+    if (event::json_type(value) == JsonType::kNull) return {};
+    return read_ai_bytes(value, out);
+  } else if (key == "historical_only") {
+    if (event::json_type(value) != JsonType::kBool) return wrong(key, "is not true or false");
+    out.historical_only = value == "true";
   } else if (key == "historical_after_days") {
     if (event::json_type(value) == JsonType::kNull) return {};
     PENSTOCK_TRY(const uint64_t n, number(value, key, 0, kDaysMax));

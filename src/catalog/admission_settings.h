@@ -4,6 +4,8 @@
 //   weight              share of the edge under pressure, 1 to 1000 (default 1)
 //   cors_origins        origins a browser may send from; empty: any
 //   overflow            {"events_per_second":100,"burst":1000} per distinct id; 0: never overflows
+//   ai_bytes            {"bytes_per_second":1000000,"burst":5000000} of all AI events; more is
+//   dropped historical_only     true: only historical imports are taken, everything live is dropped
 //   historical_after_days  events older than this travel in the historical lane; 0: the process's
 //   quotas              [{"resource":"events","events_per_month_max":1000000}
 //                        or {"resource":"recordings","limited_until":"2026-12-01T00:00:00Z"}]
@@ -67,10 +69,18 @@ struct OverflowLimit {
   uint32_t burst = 1000;
 };
 
+/// Of the data of a project's AI events, over all shards; both at least 1.
+struct ByteRate {
+  uint64_t bytes_per_second = 1'000'000;
+  uint64_t burst = 5'000'000;
+};
+
 struct AdmissionSettings {
   uint32_t weight = 1;
   std::vector<std::string> cors_origins;  // lower case, "https://app.example.com"
   std::optional<OverflowLimit> overflow;  // absent: the process's default
+  std::optional<ByteRate> ai_bytes;       // absent: no budget
+  bool historical_only = false;
   std::optional<int32_t> historical_after_days;
   std::array<std::optional<Quota>, kQuotaResources> quotas;  // by QuotaResource
   std::vector<EventRestriction> restrictions;

@@ -14,6 +14,7 @@
 #include "base/ids.h"
 #include "catalog/admission_settings.h"
 #include "usage/month.h"
+#include "usage/pace.h"
 
 namespace penstock::usage {
 
@@ -41,6 +42,8 @@ class Meter {
     return now_ms < quota.limited_until_ms ||
            (quota.events_per_month_max && used(resource, month) >= *quota.events_per_month_max);
   }
+  /// The bytes of AI events, over all shards. Any thread.
+  Pace& ai_bytes() { return ai_bytes_; }
 
  private:
   struct alignas(64) Cell {
@@ -51,6 +54,7 @@ class Meter {
   static void turn_to(Cell& cell, const Month& month);
 
   const ProjectId project_;
+  Pace ai_bytes_;
   std::vector<Cell> cells_;  // one of every shard, then what was restored
 };
 

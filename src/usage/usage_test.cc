@@ -35,6 +35,30 @@ TEST(Month, BoundsAreTheCalendars) {
   }
 }
 
+TEST(Pace, LetsABurstPassThenItsRateWhateverTheThreads) {
+  Pace pace;
+  std::atomic<int> passed{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 2; t++) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < 5'000; i++) passed += pace.take(10, 1000, 20'000, 1'000'000) ? 1 : 0;
+      });
+    }
+  }
+  EXPECT_EQ(passed, 2'000);
+  EXPECT_FALSE(pace.take(10, 1000, 20'000, 1'000'009));
+  EXPECT_TRUE(pace.take(10, 1000, 20'000, 1'000'010));
+  EXPECT_FALSE(pace.take(10, 1000, 20'000, 1)) << "a clock that jumped back";
+}
+
+TEST(Pace, WhatIsLargerThanTheBurstPassesAFullBucketOnce) {
+  Pace pace;
+  EXPECT_TRUE(pace.take(100, 10, 50, 0));
+  EXPECT_FALSE(pace.take(1, 10, 50, 4'000));
+  EXPECT_TRUE(pace.take(1, 10, 50, 5'100)) << "it is never further from full than its burst";
+}
+
 TEST(Meter, AddsUpTheShardsAndBeginsAnewEveryMonth) {
   Meter meter(ProjectId{1}, 2);
   const Month november = month_at(at("2026-11-15")), december = month_at(at("2026-12-01"));

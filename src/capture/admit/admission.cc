@@ -138,6 +138,21 @@ Admitted Admission::divert(const Restricted& how, event::RawRecord& record, Lane
   return {calm, {}, how.topic};
 }
 
+std::string_view Admission::refused_by(const Plan& plan, const event::RawRecord& record,
+                                       QuotaResource resource) {
+  if (plan.admission.historical_only && !record.historical &&
+      resource != QuotaResource::kRecordings) {
+    return kNotHistorical;
+  }
+  const auto& rate = plan.admission.ai_bytes;
+  if (rate && resource == QuotaResource::kLlmEvents &&
+      !plan.meter.ai_bytes().take(record.data.size(), rate->bytes_per_second, rate->burst,
+                                  record.now_ms)) {
+    return kOverAiBytes;
+  }
+  return {};
+}
+
 Admitted Admission::admit_part(const catalog::Project* project, event::RawRecord& record,
                                const Admitted& admitted, Endpoint endpoint) {
   Lane lane = admitted.lane;
@@ -178,6 +193,11 @@ Admitted Admission::admit(const catalog::Project* project, event::RawRecord& rec
   if (over_quota(*plan, resource, record.now_ms)) {
     drop(record, kOverQuota);
     return {calm, kOverQuota, {}};
+  }
+  if (const std::string_view tag = refused_by(*plan, record, resource); !tag.empty()) {
+    metrics().restricted.add();
+    drop(record, tag);
+    return {calm, tag, {}};
   }
   const Restricted restricted = restrict(*plan, record, endpoint);
   if (!restricted.drop) count(*plan, resource, record.now_ms);

@@ -1,11 +1,12 @@
 // Admission: what becomes of a well-formed event before it is handed to the log.
 //
 // Every endpoint that takes events asks here once per event, after decoding and before Turn::add.
-// In this order: age (historical lane), quota, the project's restrictions, the token bucket of its
-// distinct id (overflow lane). Recordings have one lane: neither age nor rate moves them. The
-// record is changed in place (historical, disposition, reason, skip_persons, data); the answer says
-// in which lane it travels and which tag a per-event answer (Capture V1) names. A dropped event
-// still goes through the log, without its data, so that the ledger counts it and `trace` knows why.
+// In this order: age (historical lane), quota, the project's budget for AI events, whether it takes
+// live events at all, its restrictions, the token bucket of its distinct id (overflow lane).
+// Recordings have one lane: neither age nor rate moves them. The record is changed in place
+// (historical, disposition, reason, skip_persons, data); the answer says in which lane it travels
+// and which tag a per-event answer (Capture V1) names. A dropped event still goes through the log,
+// without its data, so that the ledger counts it and `trace` knows why.
 //
 // One per shard, loop thread only; never blocks and never fails. A project's settings are compiled
 // when its first event after a change comes.
@@ -28,6 +29,11 @@
 namespace penstock::capture {
 
 inline constexpr std::string_view kOverQuota = "billing_limit_exceeded";
+inline constexpr std::string_view kOverAiBytes = "ai_byte_rate_limited";
+inline constexpr std::string_view kNotHistorical = "non_historical_import_drop";
+
+/// Whether the answer to a request that held such an event may tell its client to pause.
+inline bool asks_to_pause(std::string_view tag) { return tag == kOverQuota || tag == kOverAiBytes; }
 
 struct Admitted {
   event::Lane lane = event::Lane::kMain;
@@ -79,6 +85,9 @@ class Admission {
   bool is_over(const Plan& plan, catalog::QuotaResource resource, int64_t now_ms);
   bool over_quota(const Plan& plan, catalog::QuotaResource resource, int64_t now_ms);
   void count(const Plan& plan, catalog::QuotaResource resource, int64_t now_ms);
+  /// The tag of what the project does not take at all or not now; empty: it does.
+  static std::string_view refused_by(const Plan& plan, const event::RawRecord& record,
+                                     catalog::QuotaResource resource);
   static Restricted restrict(const Plan& plan, event::RawRecord& record, Endpoint endpoint);
   static Admitted divert(const Restricted& how, event::RawRecord& record, event::Lane calm);
   bool overflows(const Plan* plan, const event::RawRecord& record);

@@ -103,6 +103,46 @@ TEST_F(AdmissionTest, TheQuotaBeginsAnewWithTheMonth) {
   EXPECT_TRUE(admit(later).tag.empty());
 }
 
+TEST_F(AdmissionTest, AProjectThatTakesOnlyImportsDropsWhatIsLive) {
+  set("phc_a", R"({"historical_only":true})");
+  EXPECT_EQ(admit("seen").tag, "non_historical_import_drop");
+  EXPECT_EQ(last_.disposition, Disposition::kDrop);
+  EXPECT_EQ(last_.reason, "non_historical_import_drop");
+  EXPECT_EQ(admit("$exception").tag, "non_historical_import_drop");
+  EXPECT_EQ(used(QuotaResource::kEvents), 0U) << "what is dropped costs no quota";
+  event::RawRecord imported = record();
+  imported.historical = true;
+  const Admitted taken = admit(imported);
+  EXPECT_TRUE(taken.tag.empty());
+  EXPECT_EQ(taken.lane, Lane::kHistorical);
+  event::RawRecord part = record("$snapshot_items");
+  EXPECT_TRUE(admit(part, Endpoint::kRecordings).tag.empty()) << "recordings are never imported";
+  event::RawRecord other = record();
+  other.token = "phc_b";
+  EXPECT_TRUE(admit(other).tag.empty());
+  set("phc_a", R"({"historical_only":false})");
+  EXPECT_TRUE(admit("seen").tag.empty());
+}
+
+TEST_F(AdmissionTest, AiEventsHaveABudgetOfBytes) {
+  set("phc_a", R"({"ai_bytes":{"bytes_per_second":1000,"burst":2000}})");
+  const std::string data(900, 'x');
+  const auto ai = [&](int64_t after_ms, std::string_view name = "$ai_generation") {
+    last_ = record(name);
+    last_.now_ms = last_.timestamp_ms = kNow + after_ms;
+    last_.data = data;
+    return admit(last_).tag;
+  };
+  EXPECT_EQ(ai(0), "");
+  EXPECT_EQ(ai(0), "");
+  EXPECT_EQ(ai(0), "ai_byte_rate_limited");
+  EXPECT_EQ(last_.reason, "ai_byte_rate_limited");
+  EXPECT_EQ(ai(0, "seen"), "") << "other events have no such budget";
+  EXPECT_EQ(ai(699), "ai_byte_rate_limited") << "1,800 taken, 699 come back, 900 asked";
+  EXPECT_EQ(ai(700), "");
+  EXPECT_EQ(ai(700), "ai_byte_rate_limited");
+}
+
 TEST_F(AdmissionTest, ScopedResourcesAreLimitedApart) {
   set("phc_a", R"({"quotas":[{"resource":"events","limited_until":"2099-01-01T00:00:00Z"},
                              {"resource":"surveys","events_per_month_max":0}]})");

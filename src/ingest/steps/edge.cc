@@ -16,8 +16,10 @@ struct Kind {
 };
 /// Those that are not the contract's; its own, from capture, are all of category event, severity
 /// error.
-constexpr std::array<Kind, 8> kKinds{{
+constexpr std::array<Kind, 10> kKinds{{
     {"billing_limit_exceeded", "limit", "error"},
+    {"ai_byte_rate_limited", "limit", "error"},
+    {"non_historical_import_drop", "restriction", "error"},
     {"event_restriction_drop", "restriction", "error"},
     {"event_restriction", "restriction", "info"},
     {"redirected_to_topic", "restriction", "info"},

@@ -6,6 +6,8 @@ const kFull: Admission = {
   weight: 3,
   cors_origins: ["https://a.example", "https://b.example"],
   overflow: { events_per_second: 50, burst: 500 },
+  ai_bytes: { bytes_per_second: 1000, burst: 5000 },
+  historical_only: true,
   historical_after_days: 7,
   quotas: [
     { resource: "events", events_per_month_max: 1000 },

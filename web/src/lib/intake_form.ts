@@ -20,6 +20,8 @@ export interface Admission {
   weight?: number;
   cors_origins?: string[];
   overflow?: { events_per_second?: number; burst?: number } | null;
+  ai_bytes?: { bytes_per_second?: number; burst?: number } | null;
+  historical_only?: boolean;
   historical_after_days?: number | null;
   quotas?: Quota[];
   restrictions?: Restriction[];
@@ -63,6 +65,9 @@ export interface IntakeForm {
   rate: string;
   burst: string;
   days: string;
+  ai_rate: string;
+  ai_burst: string;
+  historical_only: boolean;
   origins: string;
   restrictions: RestrictionForm[];
 }
@@ -91,6 +96,9 @@ export function to_form(a: Admission): IntakeForm {
     rate: shown(a.overflow?.events_per_second),
     burst: shown(a.overflow?.burst),
     days: shown(a.historical_after_days),
+    ai_rate: shown(a.ai_bytes?.bytes_per_second),
+    ai_burst: shown(a.ai_bytes?.burst),
+    historical_only: a.historical_only ?? false,
     origins: lines(a.cors_origins),
     restrictions: (a.restrictions ?? []).map((r) => ({
       type: r.type,
@@ -129,6 +137,13 @@ export function from_form(form: IntakeForm, before: Admission): Admission {
       ...(form.burst.trim() ? { burst: number_of(form.burst) } : {}),
     };
   }
+  if (form.ai_rate.trim() || form.ai_burst.trim()) {
+    out.ai_bytes = {
+      ...(form.ai_rate.trim() ? { bytes_per_second: number_of(form.ai_rate) } : {}),
+      ...(form.ai_burst.trim() ? { burst: number_of(form.ai_burst) } : {}),
+    };
+  }
+  if (form.historical_only) out.historical_only = true;
   if (form.days.trim()) out.historical_after_days = number_of(form.days);
   const quotas = kResources.flatMap(({ name }): Quota[] => {
     const limit = form.limits[name]?.trim() ?? "";

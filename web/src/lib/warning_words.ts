@@ -21,6 +21,16 @@ const kWords: Record<string, WarningWords> = {
       "The project has used up a quota, so these events were dropped and answered as PostHog does; requests for feature flags got none.",
     todo: "Raise the quota under Settings, Intake, or wait for the first of the month.",
   },
+  ai_byte_rate_limited: {
+    title: "AI events over their budget",
+    meaning: `AI events held more bytes a second than the project allows. ${kDropped}`,
+    todo: "Raise the budget under Settings, Intake, or send less of each prompt and answer.",
+  },
+  non_historical_import_drop: {
+    title: "Live events while only imports are taken",
+    meaning: `The project takes historical imports alone. ${kDropped}`,
+    todo: "Switch “Only historical imports” off under Settings, Intake, when the import is done.",
+  },
   event_restriction_drop: {
     title: "Dropped by a restriction",
     meaning: "A restriction of this project drops these events.",

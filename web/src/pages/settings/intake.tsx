@@ -1,5 +1,5 @@
 // What a project may send and what becomes of it on the way in: quotas, restrictions, rates.
-import { Button, Select, Textarea, TextInput } from "@mantine/core";
+import { Button, Checkbox, Select, Textarea, TextInput } from "@mantine/core";
 import { IconPlus, IconTrash } from "@tabler/icons-react";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
@@ -142,8 +142,16 @@ function Form({ project, before, usage }: { project: number; before: Admission; 
         <TextInput label="Events a second of one distinct id" placeholder="100" value={form.rate} onChange={(e) => put({ rate: e.currentTarget.value })} />
         <TextInput label="At once" placeholder="1000" value={form.burst} onChange={(e) => put({ burst: e.currentTarget.value })} />
         <TextInput label="Historical after days" placeholder="as the server" value={form.days} onChange={(e) => put({ days: e.currentTarget.value })} />
+        <TextInput label="Bytes a second of AI events" placeholder="no budget" value={form.ai_rate} onChange={(e) => put({ ai_rate: e.currentTarget.value })} />
+        <TextInput label="AI bytes at once" placeholder="5000000" value={form.ai_burst} onChange={(e) => put({ ai_burst: e.currentTarget.value })} />
         <TextInput label="Weight under pressure" placeholder="1" value={form.weight} onChange={(e) => put({ weight: e.currentTarget.value })} />
       </div>
+      <Checkbox
+        mt="sm"
+        label="Only historical imports: everything live is dropped"
+        checked={form.historical_only}
+        onChange={(e) => put({ historical_only: e.currentTarget.checked })}
+      />
       <Textarea
         label="Origins browsers may send from, one a line"
         placeholder="any"
