@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "catalog/catalog.h"
@@ -29,7 +30,11 @@ struct IngestOptions {
   int32_t partitions = 8;              // of every raw lane and of the processed topic
   size_t events_per_cycle_max = 2000;  // live lanes; bounds the time a cycle holds the loop
   size_t bytes_per_cycle_max = 16U << 20;
-  size_t historical_share_percent = 20;  // of a cycle, while live lanes have work
+  size_t historical_share_percent = 20;  // of what live lanes decide; overflow's at least, too
+  /// Who stores what is decided: beside live traffic, backfills and floods keep no more than
+  /// `bulk_unstored_max` records before it. Empty: nobody is looked at.
+  std::string store_group{};
+  size_t bulk_unstored_max = 3000;
   int64_t retry_ms_min = 50, retry_ms_max = 5000;
   int64_t checkpoint_ms = 1000;
   int64_t redrive_per_second = 2000;

@@ -30,6 +30,7 @@ constexpr size_t kFetchBytes = 4U << 20;
 // At low load a pause between fetches makes one of many: the log wakes readers at every append.
 constexpr size_t kFetchSmallBytes = 64U << 10;
 constexpr int64_t kFetchPauseMs = 20;
+constexpr size_t kBulkRecords = 500;  // in a batch that is sent sooner for them
 constexpr size_t kIntentBytesMax = 4U << 20;
 
 class LogLoader : public Loader {
@@ -229,15 +230,24 @@ class LogLoader : public Loader {
     if (stopped_ && !sender_.busy() && (gather_.empty() || resuming_)) return finish_stop();
     if (sender_.busy() || finished_) return;
     if (resuming_ ? gather_.complete() : due()) send();
+    const bool bulk = gather_.bulk_records() >= kBulkRecords;
     if (!gather_.empty() && linger_ == 0) {
-      linger_ = loop_.after(std::chrono::milliseconds(options_.linger_ms), [this, alive = alive_] {
-        if (!*alive) return;
-        linger_over_ = true;
-        linger_ = 0;
-        pump();
-      });
+      linger(bulk ? options_.bulk_linger_ms : options_.linger_ms);
+    } else if (bulk && !bulk_lingers_ && !linger_over_) {
+      loop_.cancel(linger_);
+      linger(options_.bulk_linger_ms);
     }
+    bulk_lingers_ = bulk && linger_ != 0;
     fetch();
+  }
+
+  void linger(int64_t ms) {
+    linger_ = loop_.after(std::chrono::milliseconds(ms), [this, alive = alive_] {
+      if (!*alive) return;
+      linger_over_ = true;
+      linger_ = 0;
+      pump();
+    });
   }
 
   bool due() const { return !gather_.empty() && (full() || linger_over_ || stopping_ || corrupt_); }
@@ -250,7 +260,7 @@ class LogLoader : public Loader {
     }
     resuming_ = false;
     if (linger_ != 0) loop_.cancel(std::exchange(linger_, 0));
-    linger_over_ = false;
+    linger_over_ = bulk_lingers_ = false;
     Gather sent(gather_.next());
     std::swap(sent, gather_);
     auto rows = sent.seal(intent_.batch_id());
@@ -345,6 +355,7 @@ class LogLoader : public Loader {
   bool resuming_ = false;  // gathering exactly the intent's ranges
   bool fetching_ = false, fetch_failing_ = false, corrupt_ = false;
   runtime::TimerId linger_ = 0;
+  bool bulk_lingers_ = false;  // for the shorter time
   bool linger_over_ = false, stopping_ = false, finished_ = false;
   runtime::Task stopped_;
   struct Waiting {

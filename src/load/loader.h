@@ -25,6 +25,9 @@ struct LoaderOptions {
   size_t rows_per_batch_max = 50'000;
   size_t bytes_per_batch_max = 64U << 20;
   int64_t linger_ms = 250;  // how long a batch gathers at low load
+  /// And with rows of a backfill or flood in it, which is worth an insert sooner: ingest waits for
+  /// it, and live rows wait behind it.
+  int64_t bulk_linger_ms = 100;
   int64_t retry_ms_min = 100, retry_ms_max = 10'000;
 };
 

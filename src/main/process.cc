@@ -242,6 +242,7 @@ Status Process::Parts::start_store() {
   if (settings.runs("ingest")) {
     ingest::IngestOptions ingest_options = settings.ingest;
     ingest_options.partitions = settings.partitions;
+    if (settings.runs("load")) ingest_options.store_group = event::kGroupLoad;
     ingest_options.persons_block = settings.persons_engine == "postgres";
     ingest_options.commands = person_commands({*runtime, pipeline.loop(), *store, *objects, *ledger,
                                                settings.log_retention_ms, settings.runs("load")});

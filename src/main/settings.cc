@@ -157,7 +157,11 @@ void bind_pipeline(config::OptionTable& t, Settings& s) {
   t.add("ingest.bytes_per_cycle_max", s.ingest.bytes_per_cycle_max, kMiB, kGiB, "bytes",
         "Bytes read for one cycle.");
   t.add("ingest.historical_share_percent", s.ingest.historical_share_percent, 1, 100, "percent",
-        "Share of a cycle that the historical lane gets while live lanes have work.");
+        "Events that backfills may have decided for every hundred of all, while live lanes have "
+        "work; hot keys and floods likewise, while the store is behind.");
+  t.add("ingest.bulk_unstored_max", s.ingest.bulk_unstored_max, 100, 10'000'000, "count",
+        "Beside live traffic, backfills, hot keys and floods wait while so many decided records "
+        "are not in the store.");
   auto& r = s.replay;
   t.add("replay.retention_days", r.retention_days, 0, 10'000, "days",
         "How long session recordings are kept; 0: for ever.");

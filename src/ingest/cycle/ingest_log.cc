@@ -113,4 +113,22 @@ void IngestService::resume() {
   });
 }
 
+/// How far the store is behind, all partitions together.
+StoreProgress IngestService::store_progress() const {
+  const std::string topic(event::kTopicProcessed);
+  StoreProgress out;
+  std::map<int32_t, int64_t> stored;
+  for (const log::Position& p : log_.committed(options_.store_group, topic)) {
+    stored[p.partition.value] = p.next.value;
+  }
+  const auto bounds = log_.bounds(topic);
+  if (!bounds) return out;
+  for (const log::PartitionBounds& b : *bounds) {
+    const auto it = stored.find(b.partition.value);
+    out.appended += b.end.value;
+    out.stored += std::max(it == stored.end() ? 0 : it->second, b.start.value);
+  }
+  return out;
+}
+
 }  // namespace penstock::ingest

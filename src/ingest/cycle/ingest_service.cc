@@ -24,11 +24,17 @@ Counter retries_metric{"penstock_ingest_retries_total", "Cycles repeated after a
 Counter cpu_metric{"penstock_ingest_decide_ns_total", "Time spent deciding, in nanoseconds."};
 LatencyHistogram cycle_metric{"penstock_ingest_cycle_us", "Time of a cycle from take to applied."};
 
-/// The least a cycle of the historical lane takes beside live work, so that it pays to begin one.
-constexpr size_t kHistoricalEventsMin = 100;
-/// They take turns, so that a flood in one leaves the others their share.
-constexpr std::array kLiveLanes{event::Lane::kMain, event::Lane::kOverflow,
-                                event::Lane::kExceptions};
+/// How often bulk lanes ask whether the store has come nearer.
+constexpr auto kLookAtStore = std::chrono::milliseconds(10);
+
+LaneChoiceOptions choice_options(const IngestOptions& options) {
+  LaneChoiceOptions out;
+  out.events_max = options.events_per_cycle_max;
+  out.bytes_max = options.bytes_per_cycle_max;
+  out.share_percent = options.historical_share_percent;
+  if (!options.store_group.empty()) out.unstored_max = options.bulk_unstored_max;
+  return out;
+}
 
 }  // namespace
 
@@ -39,6 +45,7 @@ struct IngestService::Cycle {
   std::vector<Offset> bases;  // of each output, once appended
   int64_t began_ns = 0, cpu_ns = 0;
   int64_t now_ms = 0;
+  size_t bytes = 0;                // of what it took
   std::vector<int64_t> positions;  // next offsets of the processed partitions when it began
 };
 
@@ -52,6 +59,7 @@ IngestService::IngestService(runtime::Loop& loop, runtime::Runtime& runtime, log
       persons_(persons),
       ledger_(ledger),
       options_(options),
+      choice_(choice_options(options_)),
       decider_(persons, ledger, {.output_bytes_max = options.bytes_per_cycle_max},
                options.cookieless) {
   LaneReaderOptions reading;
@@ -121,28 +129,14 @@ Status IngestService::start() {
   return {};
 }
 
-LaneReader* IngestService::choose(size_t& events_max) {
-  LaneReader& historical = reader(event::Lane::kHistorical);
-  events_max = options_.events_per_cycle_max;
-  const bool live = std::ranges::any_of(
-      kLiveLanes, [this](event::Lane lane) { return reader(lane).has_records(); });
-  if (historical.has_records()) {
-    if (!live) return &historical;
-    if (historical_credit_ >= static_cast<double>(kHistoricalEventsMin)) {
-      events_max = std::min(events_max, static_cast<size_t>(historical_credit_));
-      probe<"ingest.historical_has_its_share">();
-      historical_credit_ -= static_cast<double>(events_max);
-      return &historical;
-    }
-  }
-  for (size_t i = 1; live && i <= kLiveLanes.size(); i++) {
-    const size_t turn = (live_turn_ + i) % kLiveLanes.size();
-    LaneReader& next = reader(kLiveLanes[turn]);
-    if (!next.has_records()) continue;
-    live_turn_ = turn;
-    return &next;
-  }
-  return nullptr;
+void IngestService::look_at_store_later() {
+  if (std::exchange(looking_, true)) return;
+  const std::weak_ptr<int> guard = alive();
+  loop_.after(kLookAtStore, [this, guard] {
+    if (guard.expired()) return;
+    looking_ = false;
+    pump();
+  });
 }
 
 void IngestService::pump() {
@@ -154,18 +148,22 @@ void IngestService::pump() {
     pauses_.pop_front();
     return work();
   }
-  size_t events_max = 0;
-  LaneReader* chosen = choose(events_max);
-  if (chosen == nullptr) return;
-  busy_ = true;
-  run(*chosen, events_max);
+  const auto turn =
+      choice_.next([this](event::Lane lane) { return reader(lane).has_records(); },
+                   runtime_.clock().mono_ns() / 1'000'000, [this] { return store_progress(); });
+  if (turn) {
+    busy_ = true;
+    return run(*turn);
+  }
+  if (choice_.waits()) look_at_store_later();
 }
 
-void IngestService::run(LaneReader& from, size_t events_max) {
+void IngestService::run(LaneChoice::Turn turn) {
   auto cycle = std::make_shared<Cycle>();
+  LaneReader& from = reader(turn.lane);
   cycle->reader = &from;
   auto outcome = std::make_shared<Status>();
-  std::vector<InputSlice> slices = from.peek(events_max, options_.bytes_per_cycle_max);
+  std::vector<InputSlice> slices = from.peek(turn.events_max, turn.bytes_max);
   // The order of decision can be read from the log: by time, which every cycle has its own, then by
   // partition, then by offset. Undoing a merge goes by it.
   std::ranges::stable_sort(slices, {}, &InputSlice::partition);
@@ -174,15 +172,18 @@ void IngestService::run(LaneReader& from, size_t events_max) {
   auto work = [this, cycle, outcome, slices = std::move(slices), snapshot = catalog_.snapshot()] {
     *outcome = decide(*cycle, slices, *snapshot);
   };
-  off_loop(std::move(work), [this, cycle, outcome, &from, events_max] {
+  off_loop(std::move(work), [this, cycle, outcome, turn] {
     if (*outcome) return append(cycle);
-    retry(outcome->error(), [this, &from, events_max] { run(from, events_max); });
+    retry(outcome->error(), [this, turn] { run(turn); });
   });
 }
 
 Status IngestService::decide(Cycle& cycle, const std::vector<InputSlice>& slices,
                              const catalog::Snapshot& snapshot) {
   cycle.began_ns = runtime_.clock().mono_ns();
+  for (const InputSlice& s : slices) {
+    for (const std::string_view record : s.records) cycle.bytes += record.size();
+  }
   const event::Lane lane = cycle.reader->lane();
   PENSTOCK_TRY(cycle.decided,
                decider_.decide(lane, slices, snapshot, cycle.now_ms, cycle.positions));
@@ -246,9 +247,9 @@ void IngestService::on_appended(std::shared_ptr<Cycle> cycle,
                                           : probe<"ingest.append_refused">();
     // The same records are decided anew: what was decided now may be in the log or not, and the
     // sequence tells the log, which keeps the first.
-    LaneReader* from = cycle->reader;
-    const size_t events = cycle->decided.events;
-    return retry(appended.error(), [this, from, events] { run(*from, events); });
+    const LaneChoice::Turn again{cycle->reader->lane(), cycle->decided.events,
+                                 options_.bytes_per_cycle_max};
+    return retry(appended.error(), [this, again] { run(again); });
   }
   bool as_expected = appended->size() == cycle->decided.outputs.size();
   for (const Output& output : cycle->decided.outputs) {
@@ -336,12 +337,7 @@ void IngestService::advance_to_log(LaneReader& from) {
 void IngestService::finish(Cycle& cycle) {
   const Decided& d = cycle.decided;
   for (const Output& output : d.outputs) cycle.reader->advance(output.partition, output.next);
-  const double share = static_cast<double>(std::min<size_t>(options_.historical_share_percent, 90));
-  if (cycle.reader->lane() != event::Lane::kHistorical) {
-    historical_credit_ =
-        std::min(historical_credit_ + static_cast<double>(d.events) * share / (100 - share),
-                 static_cast<double>(options_.events_per_cycle_max));
-  }
+  choice_.decided(cycle.reader->lane(), d.events, cycle.bytes);
   // The first to end after a change of the catalog may have begun before it.
   const auto before = std::exchange(seen_, catalog_.snapshot());
   if (before != seen_) redrive_->look_for_tokens();

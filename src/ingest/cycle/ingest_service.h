@@ -13,6 +13,7 @@
 
 #include "ingest/commands/executor.h"
 #include "ingest/cycle/decider.h"
+#include "ingest/cycle/lane_choice.h"
 #include "ingest/cycle/lane_reader.h"
 #include "ingest/ingest.h"
 #include "ingest/redrive.h"
@@ -41,8 +42,9 @@ class IngestService final : public Ingest, private CommandHost {
   Result<std::vector<log::Position>> first_positions(event::Lane lane) const;
   /// Begins a cycle when there is work and none is running.
   void pump();
-  LaneReader* choose(size_t& events_max);
-  void run(LaneReader& reader, size_t events_max);
+  StoreProgress store_progress() const;
+  void look_at_store_later();
+  void run(LaneChoice::Turn turn);
   Status decide(Cycle& cycle, const std::vector<InputSlice>& slices,
                 const catalog::Snapshot& snapshot);
   void append(std::shared_ptr<Cycle> cycle);
@@ -84,6 +86,7 @@ class IngestService final : public Ingest, private CommandHost {
   persons::PersonStore& persons_;
   ledger::Ledger& ledger_;
   IngestOptions options_;
+  LaneChoice choice_;
   Decider decider_;
   std::array<std::unique_ptr<LaneReader>, event::kLanes.size()> readers_;  // by lane
   std::shared_ptr<Redrive> redrive_;
@@ -94,8 +97,7 @@ class IngestService final : public Ingest, private CommandHost {
   std::map<int32_t, int64_t> applied_;  // next offset of each processed partition
   size_t jobs_ = 0;                     // off the loop
   bool busy_ = false, started_ = false, stopping_ = false, checkpointing_ = false;
-  size_t live_turn_ = 0;          // the live lane that had the last turn
-  double historical_credit_ = 0;  // events the historical lane may take beside live work
+  bool looking_ = false;  // at the store, in a moment
   int64_t retry_ms_ = 0;
   int64_t cycle_ms_ = 0, finished_ms_ = 0;  // times of the last cycle, and of the last applied one
   runtime::TimerId checkpoint_timer_ = 0;

@@ -82,6 +82,8 @@ Status Gather::add(std::string_view record, size_t partition) {
   store::InsertBatch& rows = rows_[partition];
   PENSTOCK_TRY(const event::ProcessedRecord decoded, event::decode_processed(record));
   if (const auto* o = std::get_if<event::Outcome>(&decoded)) {
+    const event::Lane lane = o->source.lane;
+    if (lane == event::Lane::kHistorical || lane == event::Lane::kOverflow) bulk_records_++;
     if (o->kind == event::OutcomeKind::kAccepted) {
       // Of a recording the rows are its blocks, of a heatmap's event its points.
       if (o->source.lane != event::Lane::kReplay && !o->row.heatmap_only) {

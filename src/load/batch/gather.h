@@ -31,6 +31,8 @@ class Gather {
   bool empty() const { return records_ == 0; }
   size_t records() const { return records_; }
   size_t bytes() const { return bytes_; }
+  /// Of the lanes of backfills and floods.
+  size_t bulk_records() const { return bulk_records_; }
   /// With limits: everything in them is there.
   bool complete() const;
   /// What to fetch next.
@@ -53,7 +55,7 @@ class Gather {
   // By partition, so that the order of a batch's rows is that of its ranges and not of the fetches.
   std::vector<store::InsertBatch> rows_;
   std::vector<std::shared_ptr<const void>> owners_;
-  size_t records_ = 0, bytes_ = 0;
+  size_t records_ = 0, bytes_ = 0, bulk_records_ = 0;
 };
 
 }  // namespace penstock::load

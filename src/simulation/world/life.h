@@ -20,6 +20,7 @@
 #include "ledger/ledger.h"
 #include "load/loader.h"
 #include "log/embedded_log.h"
+#include "log/scrub.h"
 #include "objects/object_store.h"
 #include "persons/person_store.h"
 #include "replay/replay.h"
@@ -92,6 +93,7 @@ class Life {
   runtime::Loop& pipeline_;
   runtime::Loop& outside_;
   std::unique_ptr<log::Log> log_;
+  std::unique_ptr<log::Scrub> scrub_;
   std::unique_ptr<catalog::Catalog> catalog_;
   std::unique_ptr<ledger::Ledger> ledger_;
   std::unique_ptr<persons::PersonStore> persons_;

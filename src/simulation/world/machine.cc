@@ -17,6 +17,7 @@ Tempo::Tempo(Dice& dice)
       tail_cache_bytes(dice.pick<uint64_t>({4U << 10, 64U << 10, 32U << 20})),
       pending_bytes_max(dice.pick<uint64_t>({1U << 20, 64U << 20})),
       events_per_cycle_max(dice.pick<size_t>({1, 3, 8, 100, 300})),
+      bulk_unstored_max(dice.pick<size_t>({1, 30, 3000})),
       rows_per_batch_max(dice.pick<size_t>({2, 12, 100, 5000})),
       replay_bytes_per_flush(dice.pick<size_t>({400, 2000, 1U << 20})),
       checkpoint_ms(dice.pick<int64_t>({40, 500, 1000, 5000})),

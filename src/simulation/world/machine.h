@@ -29,7 +29,7 @@ struct Tempo {
 
   int32_t partitions;
   uint64_t segment_bytes, retention_bytes, tail_cache_bytes, pending_bytes_max;
-  size_t events_per_cycle_max, rows_per_batch_max, replay_bytes_per_flush;
+  size_t events_per_cycle_max, bulk_unstored_max, rows_per_batch_max, replay_bytes_per_flush;
   int64_t checkpoint_ms, linger_ms, flush_ms;
   uint64_t quarantine_bytes_per_token_max;
   uint32_t overflow_per_second, overflow_burst;
