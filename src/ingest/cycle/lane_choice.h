@@ -26,10 +26,10 @@ struct StoreProgress {
 };
 
 struct LaneChoiceOptions {
-  size_t events_max = 2000, bytes_max = 16U << 20;               // of a cycle
-  size_t bulk_events_max = 500, bulk_bytes_max = 1U << 20;       // of one beside live traffic
-  size_t unstored_max = 0, unstored_bytes_max = 4U << 20;        // 0: the store is not looked at
-  size_t share_percent = 20;                                     // of what live lanes decide
+  size_t events_max = 2000, bytes_max = 16U << 20;          // of a cycle
+  size_t bulk_events_max = 500, bulk_bytes_max = 1U << 20;  // of one beside live traffic
+  size_t unstored_max = 0, unstored_bytes_max = 4U << 20;   // 0: the store is not looked at
+  size_t share_percent = 20;                                // of what live lanes decide
   int64_t live_ms = 5000;  // live traffic counts as there for so long after a record
 };
 
@@ -57,9 +57,9 @@ class LaneChoice {
   double& credit(event::Lane lane) { return credit_[lane == event::Lane::kOverflow ? 1 : 0]; }
 
   LaneChoiceOptions options_;
-  size_t turn_ = 0;                  // of the lanes that take turns, the last one
-  std::array<double, 2> credit_{};   // events: historical, overflow
-  std::optional<int64_t> live_ms_;   // when a live record was last there
+  size_t turn_ = 0;                 // of the lanes that take turns, the last one
+  std::array<double, 2> credit_{};  // events: historical, overflow
+  std::optional<int64_t> live_ms_;  // when a live record was last there
   bool waits_ = false;
   struct Ahead {
     int64_t end = 0;  // stored once the store has this many records

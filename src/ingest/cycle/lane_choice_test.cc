@@ -92,8 +92,7 @@ TEST_F(Lanes, bulk_has_its_share_while_the_store_stands_still) {
 TEST_F(Lanes, when_live_traffic_has_ended_nothing_waits) {
   waiting[at(Lane::kMain)] = 1;
   waiting[at(Lane::kHistorical)] = 10'000;
-  while (cycle()) {
-  }
+  while (cycle()) {}
   EXPECT_TRUE(choice.waits());
   now_ms += 6000;
   EXPECT_EQ(cycle()->second, 2000U);

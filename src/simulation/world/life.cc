@@ -123,7 +123,8 @@ Life::~Life() {
   *alive_ = false;
   clients_.detach();
   // Nothing has lied so far: what is found now is a false alarm. A read that fails may be told.
-  for (const log::ScrubDamage& d : scrub_ ? scrub_->status().damage : std::vector<log::ScrubDamage>{}) {
+  for (const log::ScrubDamage& d :
+       scrub_ ? scrub_->status().damage : std::vector<log::ScrubDamage>{}) {
     if (d.problem.find("damaged at byte") == std::string::npos) continue;
     m_.broken("scrub", d.file + " is told to be damaged: " + d.problem);
   }
