@@ -161,10 +161,11 @@ Status read_member(std::string_view key, std::string_view value, IngestionSettin
     out.keep_personless_groupidentify = what == "keep";
     return {};
   }
-  constexpr std::array<std::pair<std::string_view, bool IngestionSettings::*>, 4> kSwitches{{
+  constexpr std::array<std::pair<std::string_view, bool IngestionSettings::*>, 5> kSwitches{{
       {"anonymize_ips", &IngestionSettings::anonymize_ips},
       {"person_processing_opt_out", &IngestionSettings::person_processing_opt_out},
       {"feature_flag_called_personless", &IngestionSettings::feature_flag_called_personless},
+      {"person_last_seen", &IngestionSettings::person_last_seen},
       {"strip_sdk_state", &IngestionSettings::strip_sdk_state},
   }};
   const auto* found = std::ranges::find(kSwitches, key, &decltype(kSwitches)::value_type::first);

@@ -7,6 +7,8 @@
 //   groupidentify_without_person_processing  "drop" (default) or "keep": the event stays, no group
 //                                       is written
 //   feature_flag_called_personless      such events make no new person (default false)
+//   person_last_seen                    a person's last_seen_at follows their events, to the hour
+//                                       (default false: it stays that of the first one)
 //   strip_sdk_state                     what SDKs only remember for themselves is not stored
 //                                       (default true)
 //   event_filters   {"mode":"disabled"|"dry_run"|"live","filter":F}: what matches is dropped; F is
@@ -60,6 +62,7 @@ struct IngestionSettings {
   int64_t drop_events_older_than_seconds = 0;
   bool keep_personless_groupidentify = false;
   bool feature_flag_called_personless = false;
+  bool person_last_seen = false;
   bool strip_sdk_state = true;
   FilterMode filter_mode = FilterMode::kDisabled;
   EventFilter filter;

@@ -13,6 +13,7 @@ TEST(IngestionSettings, the_defaults_are_posthogs) {
   EXPECT_EQ(s->drop_events_older_than_seconds, 0);
   EXPECT_FALSE(s->keep_personless_groupidentify);
   EXPECT_TRUE(s->strip_sdk_state);
+  EXPECT_FALSE(s->person_last_seen);
   EXPECT_EQ(s->filter_mode, FilterMode::kDisabled);
   EXPECT_FALSE(s->filter.matches("anything", "anybody"));
 }
@@ -21,13 +22,15 @@ TEST(IngestionSettings, every_member_is_read) {
   const auto s = parse_ingestion(R"({
     "anonymize_ips":true,"person_processing_opt_out":true,"drop_events_older_than_seconds":60,
     "groupidentify_without_person_processing":"keep","feature_flag_called_personless":true,
-    "strip_sdk_state":false,"event_filters":{"mode":"dry_run","filter":{"event":{"exact":"x"}}},
+    "strip_sdk_state":false,"person_last_seen":true,
+    "event_filters":{"mode":"dry_run","filter":{"event":{"exact":"x"}}},
     "schemas":[{"event":"b","required":{"n":"number"}},{"event":"a","required":{}}]})");
   ASSERT_TRUE(s.has_value()) << s.error().message;
   EXPECT_TRUE(s->anonymize_ips && s->person_processing_opt_out);
   EXPECT_EQ(s->drop_events_older_than_seconds, 60);
   EXPECT_TRUE(s->keep_personless_groupidentify && s->feature_flag_called_personless);
   EXPECT_FALSE(s->strip_sdk_state);
+  EXPECT_TRUE(s->person_last_seen);
   EXPECT_EQ(s->filter_mode, FilterMode::kDryRun);
   ASSERT_NE(s->schema_of("b"), nullptr);
   EXPECT_EQ(s->schema_of("b")->required[0].type, event::JsonType::kNumber);

@@ -165,6 +165,9 @@ Result<PersonState*> PersonStep::merge_both(const Item& item, MappingState& sour
     return &target;
   }
   target.begins_at(source.created_at_ms());
+  if (item.project->settings->ingestion.person_last_seen) {
+    target.last_seen_at_ms = std::max(target.last_seen_at_ms, source.last_seen_at_ms);
+  }
   take_properties(item, source, target);
   target.version_floor = std::max(target.version_floor, source.version_floor);
   target.write = true;

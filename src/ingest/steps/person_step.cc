@@ -32,6 +32,13 @@ int64_t floor_hour(int64_t ms) {
   return ms - (rest < 0 ? rest + kHourMs : rest);
 }
 
+/// ERRATA A12.
+bool follows_last_seen(const Item& item) {
+  if (!item.project->settings->ingestion.person_last_seen) return false;
+  const auto wish = item.properties.find("$update_person_last_seen_at");
+  return !wish || *wish != "false";
+}
+
 bool never_updates(std::string_view event) { return event == "$exception" || event == "$$heatmap"; }
 
 }  // namespace
@@ -99,6 +106,7 @@ Result<RowPerson> PersonStep::run_full(const Item& item) {
                                      std::max(item.timestamp_ms, target->attached_at_ms),
                                      persons::writer_of(item.raw.distinct_id)};
   const bool updated = update(item, *person, stamp, fresh);
+  if (follows_last_seen(item)) see(*person, item);
   row.id = person->id;
   row.created_at_ms = person->created_at_ms();
   if (fresh && row.why == event::PersonWhy::kExisting) row.why = event::PersonWhy::kCreated;
@@ -118,6 +126,16 @@ void PersonStep::warn(const Item& item, std::string_view type, std::string_view 
       .field("severity", "warning")
       .end_object();
   warnings_.push_back({item.project->id, type, w.take(), item.raw.now_ms});
+}
+
+/// An hour that is later than the last one is worth a write of its own.
+void PersonStep::see(PersonState& person, const Item& item) {
+  if (never_updates(item.event)) return;
+  const int64_t hour = floor_hour(item.timestamp_ms);
+  if (person.last_seen_at_ms && *person.last_seen_at_ms >= hour) return;
+  person.last_seen_at_ms = hour;
+  person.write = true;
+  person.partition = item.source.partition;
 }
 
 void PersonStep::mark_identified(PersonState& person, Partition partition) {

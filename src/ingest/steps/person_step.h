@@ -56,6 +56,7 @@ class PersonStep {
   static void trim(PersonState& person, Partition partition);
   std::string_view row_properties(const Item& item, const PersonState& person, bool updated);
   void mark_identified(PersonState& person, Partition partition);
+  static void see(PersonState& person, const Item& item);
   void warn(const Item& item, std::string_view type, std::string_view key_a,
             std::string_view value_a, std::string_view key_b, std::string_view value_b);
 

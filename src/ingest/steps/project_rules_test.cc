@@ -155,6 +155,37 @@ TEST(ProjectRules, survey_shown_dates_the_person) {
             R"("2026-08-01T12:00:00.000Z")");
 }
 
+TEST(ProjectRules, last_seen_follows_the_events_where_it_is_wanted) {
+  constexpr int64_t kHour = 3'600'000;
+  const auto at = [](int64_t ms, const std::string& properties = "{}", std::string event = "seen") {
+    EventSpec spec = named(std::move(event), properties);
+    spec.timestamp_ms = ms;
+    return spec;
+  };
+  Fixture f;
+  const auto last_seen = [&] {
+    return f.persons().fetch({{{1}, "u1"}}).value()[0]->last_seen_at_ms.value_or(0);
+  };
+  f.run(at(kNoon + 5));
+  EXPECT_TRUE(f.run(at(kNoon + 3 * kHour)).persons.empty());
+  EXPECT_EQ(last_seen(), kNoon) << "not wanted by default";
+  set_rules(f, R"({"person_last_seen":true})");
+  EXPECT_EQ(f.run(at(kNoon + 3 * kHour + 7)).persons.size(), 1U) << "a write of its own";
+  EXPECT_EQ(last_seen(), kNoon + 3 * kHour);
+  EXPECT_TRUE(f.run(at(kNoon + 3 * kHour + 60'000)).persons.empty()) << "the same hour";
+  EXPECT_TRUE(f.run(at(kNoon + kHour)).persons.empty()) << "an earlier one";
+  EXPECT_TRUE(
+      f.run(at(kNoon + 9 * kHour, R"({"$update_person_last_seen_at":false})")).persons.empty());
+  EXPECT_TRUE(f.run(at(kNoon + 9 * kHour, R"({"$process_person_profile":false})")).persons.empty());
+  EXPECT_TRUE(f.run(at(kNoon + 9 * kHour, "{}", "$exception")).persons.empty());
+  // Of two persons that become one, whoever was seen last.
+  EventSpec other = at(kNoon + 20 * kHour);
+  other.distinct_id = "other";
+  f.run(other);
+  f.run(at(kNoon + 4 * kHour, R"({"$anon_distinct_id":"other"})", "$identify"));
+  EXPECT_EQ(last_seen(), kNoon + 20 * kHour);
+}
+
 TEST(ProjectRules, verified_is_not_for_clients_to_say) {
   Fixture f;
   const auto seen = f.run(named("seen", R"({"$verified":true,"a":1})"));

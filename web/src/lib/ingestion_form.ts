@@ -11,6 +11,7 @@ export interface Ingestion {
   drop_events_older_than_seconds?: number | null;
   groupidentify_without_person_processing?: "drop" | "keep";
   feature_flag_called_personless?: boolean;
+  person_last_seen?: boolean;
   strip_sdk_state?: boolean;
   event_filters?: { mode?: FilterMode; filter?: Filter | null } | null;
   schemas?: unknown[];
@@ -66,6 +67,13 @@ export const kSwitches: Switch[] = [
     hint: "$groupidentify with $process_person_profile: false is stored, its group is not written. Off: it is dropped.",
     read: (s) => s.groupidentify_without_person_processing === "keep",
     write: (s, on) => (s.groupidentify_without_person_processing = on ? "keep" : "drop"),
+  },
+  {
+    id: "person_last_seen",
+    label: "Keep when somebody was last seen",
+    hint: "A person's last_seen_at follows their events, to the hour: one more write per person and hour. $update_person_last_seen_at: false leaves an event out.",
+    read: (s) => s.person_last_seen ?? false,
+    write: (s, on) => (s.person_last_seen = on),
   },
   {
     id: "strip_sdk_state",
