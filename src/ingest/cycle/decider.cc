@@ -7,6 +7,7 @@
 
 #include "base/probe.h"
 #include "event/timestamp.h"
+#include "ingest/steps/ai_tokens.h"
 #include "ingest/steps/content.h"
 #include "ingest/steps/edge.h"
 #include "ingest/steps/elements.h"
@@ -232,6 +233,7 @@ Result<Verdict> Decider::prepare(Cycle& cycle, Item& item) {
   bound_timestamp(item, cycle.now_ms, cycle.warnings);
   sanitise(item);
   check_session_id(item, cycle.warnings);
+  check_ai_tokens(item, cycle.warnings);
   if (Verdict v = apply_project_rules(item, cycle.warnings); v.decided()) return v;
   if (Verdict v = cycle.cookieless.run(item); v.decided()) return v;
   if (item.event == kHeatmapEvent) {
