@@ -216,15 +216,31 @@ Status Decider::read(Cycle& cycle) {
   std::vector<persons::DistinctIdKey> keys;
   for (size_t i = 0; i < asked.size(); i++) {
     asked[i]->before = before[i];
-    // Who a cookieless visitor is comes out later; their person is read on its own.
-    if (asked[i]->raw.distinct_id == kCookielessSentinel) continue;
     if (before[i] || asked[i]->raw.skip_persons || asked[i]->event == kHeatmapEvent) continue;
+    if (asked[i]->raw.cookieless || asked[i]->raw.distinct_id == kCookielessSentinel) {
+      if (auto id = expected_visitor(cycle, *asked[i])) {
+        keys.push_back({asked[i]->project->id, std::move(*id)});
+      }
+      if (asked[i]->raw.distinct_id == kCookielessSentinel) continue;
+    }
     keys.push_back({asked[i]->project->id, std::string(asked[i]->raw.distinct_id)});
     for (std::string& id : merged_ids(asked[i]->raw, asked[i]->event)) {
       keys.push_back({asked[i]->project->id, std::move(id)});
     }
   }
   return cycle.overlay.fetch(keys);
+}
+
+/// Read here only to fetch all persons at once; the event is read again when its turn comes.
+std::optional<std::string> Decider::expected_visitor(Cycle& cycle, const Head& head) {
+  Item item;
+  item.raw = head.raw;
+  item.event = head.event;
+  item.project = head.project;
+  item.timestamp_ms = head.timestamp_ms;
+  if (parse(item).decided()) return std::nullopt;
+  sanitise(item);
+  return cycle.cookieless.expected_id(item);
 }
 
 Result<Verdict> Decider::prepare(Cycle& cycle, Item& item) {

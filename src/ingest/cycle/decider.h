@@ -91,6 +91,7 @@ class Decider {
   Verdict refuse_large(const Item& item) const;
   Status read(Cycle& cycle);
   Status read_entries(Cycle& cycle);
+  static std::optional<std::string> expected_visitor(Cycle& cycle, const Head& head);
   Status decide_one(Cycle& cycle, const Head& head, Output& output);
   static Verdict check_repeat(Cycle& cycle, const Head& head, Item& item);
   Result<Verdict> prepare(Cycle& cycle, Item& item);

@@ -160,6 +160,25 @@ Verdict CookielessStep::run(Item& item) {
   return Verdict::quarantine("cookieless", "cookieless_failed");
 }
 
+std::optional<std::string> CookielessStep::expected_id(const Item& item) {
+  Inputs in;
+  const size_t told = warnings_.size();
+  const bool goes_on = is_cookieless(item) && store_ != nullptr && !read(item, in);
+  warnings_.erase(warnings_.begin() + static_cast<ptrdiff_t>(told), warnings_.end());
+  if (!goes_on) return std::nullopt;
+  const auto salt = store_->salt(in.day.day);
+  if (!salt) return std::nullopt;
+  in.salt = *salt;
+  const Uuid base = in.hash(item.project->id, 0);
+  if (!in.stateful) return cookieless_distinct_id(base);
+  const bool identify = item.event == "$identify";
+  if (!identify && item.raw.distinct_id != kCookielessSentinel) return std::nullopt;
+  const auto seen = identifies({item.project->id, in.day.day, base});
+  if (!seen) return std::nullopt;
+  return cookieless_distinct_id(
+      in.hash(item.project->id, static_cast<int64_t>((*seen)->all.size())));
+}
+
 Status CookielessStep::rewrite(Item& item, const Inputs& given) {
   if (store_ == nullptr) return fail(Code::kUnavailable, "there is no cookieless store");
   Inputs in = given;

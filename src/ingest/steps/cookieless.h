@@ -37,6 +37,10 @@ class CookielessStep {
   /// After sanitise. Nothing happens to other events.
   Verdict run(Item& item);
 
+  /// The id whose person `run` will ask for; nullopt: none, or it cannot be told yet. A guess for
+  /// reading ahead: an identify of the same batch makes it wrong, which costs a read of its own.
+  std::optional<std::string> expected_id(const Item& item);
+
   struct Change {
     Partition partition;
     event::CookielessChange change;

@@ -279,6 +279,28 @@ TEST_F(CookielessTest, BatchesAndRepeatsChangeNothing) {
   }
 }
 
+TEST_F(CookielessTest, PersonsOfABatchAreReadTogether) {
+  for (const auto how : {catalog::CookielessMode::kStateless, catalog::CookielessMode::kStateful}) {
+    Fixture f;
+    set(f, how);
+    const auto reads_of = [&](int visitors) {
+      const size_t before = f.person_reads();
+      for (int i = 0; i < visitors; i++) {
+        EventSpec spec = visit("", i * kMinuteMs, "Browser/" + std::to_string(i));
+        // Of another name every time: nothing may be remembered.
+        spec.data.insert(spec.data.size() - 2, R"(,"$process_person_profile":true)");
+        f.add(spec);
+      }
+      const Seens seen = f.decide();
+      EXPECT_EQ(seen.outcomes.size(), static_cast<size_t>(visitors));
+      for (const Seen& row : seen.outcomes) EXPECT_EQ(row.kind, OutcomeKind::kAccepted);
+      return f.person_reads() - before;
+    };
+    const size_t few = reads_of(2);
+    EXPECT_EQ(reads_of(200), few) << "mode " << static_cast<int>(how);
+  }
+}
+
 TEST_F(CookielessTest, WithoutItsStoreNothingGoesOn) {
   mode(catalog::CookielessMode::kStateless);
   Decider decider(f_.persons(), f_.ledger(), {});

@@ -117,11 +117,14 @@ class Fixture {
   persons::PersonStore& persons() { return *persons_; }
   ledger::Ledger& ledger() { return *ledger_; }
   CookielessStore& cookieless() { return *cookieless_; }
+  /// How often the person store was asked for persons, however many at once.
+  size_t person_reads() const { return *person_reads_; }
   Uuid uuid_of(uint64_t n) const;
 
  private:
   runtime::SimRuntime runtime_{7};
   std::vector<catalog::Project> projects_;
+  std::shared_ptr<size_t> person_reads_ = std::make_shared<size_t>(0);
   std::unique_ptr<persons::PersonStore> persons_;
   std::unique_ptr<ledger::Ledger> ledger_;
   std::unique_ptr<CookielessStore> cookieless_;

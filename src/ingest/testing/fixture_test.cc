@@ -59,10 +59,38 @@ void take(Seens& out, const event::ProcessedRecord& record) {
   }
 }
 
+/// Counts the reads of many keys, which is how persons are fetched.
+class CountingKv : public kv::KeyValue {
+ public:
+  explicit CountingKv(std::shared_ptr<size_t> reads) : reads_(std::move(reads)) {}
+  Result<std::optional<std::string>> get(std::string_view key) const override {
+    return kv_->get(key);
+  }
+  Result<std::vector<std::optional<std::string>>> get_many(
+      const std::vector<std::string>& keys) const override {
+    ++*reads_;
+    return kv_->get_many(keys);
+  }
+  Status scan(std::string_view from, std::string_view to,
+              const std::function<bool(std::string_view, std::string_view)>& visit) const override {
+    return kv_->scan(from, to, visit);
+  }
+  Status write(const kv::WriteBatch& batch) override { return kv_->write(batch); }
+  Status erase_range(std::string_view from, std::string_view to) override {
+    return kv_->erase_range(from, to);
+  }
+  Status flush() override { return kv_->flush(); }
+  uint64_t disk_bytes() const override { return kv_->disk_bytes(); }
+
+ private:
+  std::unique_ptr<kv::KeyValue> kv_ = kv::make_memory_kv();
+  std::shared_ptr<size_t> reads_;
+};
+
 }  // namespace
 
 Fixture::Fixture(ledger::LedgerOptions options, DeciderLimits limits)
-    : persons_(persons::make_person_store(kv::make_memory_kv())),
+    : persons_(persons::make_person_store(std::make_unique<CountingKv>(person_reads_))),
       ledger_(ledger::make_ledger(kv::make_memory_kv(), options)),
       cookieless_(make_cookieless_store(kv::make_memory_kv(), runtime_)),
       limits_(limits),
