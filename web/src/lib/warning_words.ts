@@ -198,6 +198,11 @@ const kWords: Record<string, WarningWords> = {
     meaning: `A property that the project's schema requires is missing or of another type. ${kDropped}`,
     todo: "The samples name the property. Mend what sends it, or the schema.",
   },
+  invalid_ai_token_property: {
+    title: "A token count is no number",
+    meaning: "An event about a language model came with a count of tokens that is no number. The event was stored, the count as null.",
+    todo: "The samples name the property and what came. Send plain numbers; a provider's usage is often an object with the count in it.",
+  },
   invalid_group_set: {
     title: "Group properties are no object",
     meaning: "A $groupidentify came whose $group_set is no object. The event was stored, the group was not changed.",

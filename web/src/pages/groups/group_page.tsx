@@ -144,9 +144,13 @@ export default function GroupPage() {
       <PageHeader
         title={name}
         hint={
-          <>
-            {type_name} <span className="mono">{key}</span> <CopyIcon text={key} label="Copy group key" />
-          </>
+          <span className={styles.hint}>
+            {type_name}
+            <span className={styles.key}>
+              <span className="mono">{key}</span>
+              <CopyIcon text={key} label="Copy group key" />
+            </span>
+          </span>
         }
       />
       {group.error && <ErrorNote error={group.error} retry={() => void group.refetch()} />}

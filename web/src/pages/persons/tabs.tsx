@@ -148,7 +148,7 @@ export function HistoryTab({ project, person: p, activity }: { project: number; 
   const steps = [
     { at: activity?.first_event_at, title: "First event", detail: "" },
     { at: p.created_at, title: "Person created", detail: p.is_identified ? "identified since" : "anonymous" },
-    { at: activity?.last_event_at ?? p.last_seen_at, title: "Last seen", detail: `version ${whole(p.version)}: its properties or ids changed so often` },
+    { at: activity?.last_event_at ?? p.last_seen_at, title: "Last seen", detail: p.version > 0 ? `changed ${plural(p.version, "time")} since it was made` : "" },
   ];
   const known = steps.filter((s) => s.at).sort((a, b) => Date.parse(b.at ?? "") - Date.parse(a.at ?? ""));
   return (
