@@ -66,12 +66,15 @@ class Neighbour(threading.Thread):
         self.start()
         return self
 
+    def stop(self):
+        self.stopping.set()
+        self.join(60)
+
     def __exit__(self, *_):
         deadline = time.monotonic() + 30
         while len(self.statuses) < 20 and time.monotonic() < deadline:
             time.sleep(0.05)
-        self.stopping.set()
-        self.join(60)
+        self.stop()
         others = [s for s in self.statuses if s != 200]
         assert len(self.statuses) > 10 and not others, (len(self.statuses), others[:3])
         assert self.slowest < NEIGHBOUR_SECONDS_MAX, self.slowest
