@@ -21,6 +21,8 @@ Gauge overrides_gauge{"penstock_squash_overrides",
                       "Distinct ids whose event rows may still carry an older person."};
 
 constexpr size_t kStateBytesMax = 4096;
+// A run that was not asked for begins after a rest of so many times what the last one took.
+constexpr int64_t kRestFactor = 100;
 
 class StoreSquash : public Squash {
  public:
@@ -74,7 +76,13 @@ class StoreSquash : public Squash {
     const int64_t now_ms = runtime_.clock().wall_ms();
     if (running_ || overrides == 0 || options_.interval_ms == 0) return false;
     if (now_ms < failed_ms_ + pause_ms_ && now_ms >= failed_ms_) return false;
-    return overrides >= options_.overrides_max || now_ms - since_ms_ >= options_.interval_ms;
+    if (overrides >= options_.overrides_max || now_ms - since_ms_ >= options_.interval_ms) {
+      return true;
+    }
+    if (options_.overrides_early == 0 || overrides < options_.overrides_early) return false;
+    const std::lock_guard lock(mutex_);
+    const int64_t rest_ms = kRestFactor * status_.last_elapsed_ms;
+    return now_ms - since_ms_ >= std::max(options_.early_ms_min, rest_ms);
   }
 
   void begin() {

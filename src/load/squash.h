@@ -26,6 +26,10 @@ struct SquashOptions {
   std::string state_path;
   int64_t interval_ms = 86'400'000;    // from the end of a run to the next; 0: only when asked
   uint64_t overrides_max = 1'000'000;  // as many begin a run before its time
+  /// So many already, where runs are short: queries over persons are dearer while they wait. Then
+  /// runs take a hundredth of the time at most. 0: never.
+  uint64_t overrides_early = 10'000;
+  int64_t early_ms_min = 600'000;  // from the end of a run to such a one
   int64_t look_ms = 5000;
   int64_t retry_ms = 60'000, retry_ms_max = 3'600'000;  // growing, while runs fail
 };

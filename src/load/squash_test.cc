@@ -50,6 +50,7 @@ class SquashTest : public ::testing::Test {
     options_.state_path = "/squash";
     options_.interval_ms = 100'000;
     options_.overrides_max = 3;
+    options_.overrides_early = 0;
     options_.look_ms = 100;
     options_.retry_ms = 2000;
     EXPECT_TRUE(disk_->create_directories("/").has_value());
@@ -147,6 +148,30 @@ TEST_F(SquashTest, ItRunsByTheClockAndEarlierWhenOverridesAreMany) {
   squash_->run_now();
   run(10);
   EXPECT_EQ(squash_->status().attempts, 2U) << "one at a time";
+}
+
+TEST_F(SquashTest, AFewAreWrittenDownEarlyWhereRunsAreShort) {
+  options_.overrides_max = 1000;
+  options_.overrides_early = 2;
+  options_.early_ms_min = 10'000;
+  options_.interval_ms = 1'000'000'000;
+  make();
+  override_to("a", 2, 1);
+  run(50'000);
+  EXPECT_EQ(squash_->status().attempts, 0U) << "one is not worth it";
+  override_to("b", 2, 1);
+  run(200);
+  EXPECT_EQ(squash_->status().attempts, 1U);
+  run(5000);  // this run takes five seconds
+  loader_.held(Status{});
+  run(10);
+  ASSERT_FALSE(squash_->status().running);
+  override_to("c", 2, 1);
+  override_to("d", 2, 1);
+  run(400'000);
+  EXPECT_EQ(squash_->status().attempts, 1U) << "it rests a hundred times as long";
+  run(150'000);
+  EXPECT_EQ(squash_->status().attempts, 2U);
 }
 
 TEST_F(SquashTest, ARunThatFailsIsRepeatedAndTheLastOneIsRememberedOverARestart) {

@@ -225,6 +225,10 @@ void bind_store(config::OptionTable& t, Settings& s) {
   t.add("squash.overrides_max", s.squash.overrides_max, 1, 100'000'000, "count",
         "Merged distinct ids at which a squash begins before its time; the engine keeps each in "
         "memory, about 100 bytes.");
+  t.add(
+      "squash.overrides_early", s.squash.overrides_early, 0, 100'000'000, "count",
+      "As many begin a squash already where squashes are short: they take a hundredth of the time "
+      "at most, and rest ten minutes; 0: never.");
   t.add("admin.query_ms_max", s.admin.query_ms_max, 1, 3'600'000, "ms", "Time limit of a query.");
   t.add("admin.query_memory_bytes_max", s.admin.query_memory_bytes_max, kMiB, kTiB, "bytes",
         "Memory limit of a query.");
