@@ -38,6 +38,7 @@ struct IngestOptions {
   int64_t retry_ms_min = 50, retry_ms_max = 5000;
   int64_t checkpoint_ms = 1000;
   int64_t redrive_per_second = 2000;
+  size_t redrive_entries_max = 500;  // in one append; with pending_bytes_max of the log in mind
   /// The person store waits for another machine: deciding and applying are then jobs of the pool.
   bool persons_block = false;
   PersonCommandOptions commands{};

@@ -18,6 +18,7 @@ namespace penstock::simulation {
 struct Decided {
   struct Event {
     uint64_t accepted = 0, with_reason = 0, duplicates = 0;
+    std::set<std::string> reasons{};
     bool heatmap_only = false, replay = false;
     ProjectId project;
     Uuid person;

@@ -1,5 +1,6 @@
 // One outcome for every record, in order; what was acknowledged; what is in the store.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -35,6 +36,7 @@ class Reader {
       case OutcomeKind::kQuarantined:
         if (o.reason.empty()) m_.broken("outcomes", o.uuid.text() + " went without a reason");
         e.with_reason++;
+        e.reasons.emplace(o.reason);
     }
   }
   int64_t next(Lane lane, int32_t partition) const {
@@ -168,6 +170,18 @@ void check_acknowledged(Machine& m, const Decided& decided) {
     const uint64_t reasons = it == decided.events.end() ? 0 : it->second.with_reason;
     if (accepted > 1) {
       m.broken("acknowledged", fmt::format("{} was accepted {} times", uuid.text(), accepted));
+    }
+    // Of a key without a project nobody could say more than that.
+    if (!promise.dropped.empty() && it != decided.events.end() &&
+        !it->second.reasons.contains(promise.dropped) &&
+        promise.contents.front().token != kTokenLate) {
+      m.broken(
+          "verdicts",
+          fmt::format("{} was dropped for {}; the log says {} and {} times accepted", uuid.text(),
+                      promise.dropped, fmt::join(it->second.reasons, ", "), accepted));
+    }
+    if (!promise.dropped.empty() && accepted > 0 && promise.deliveries == 1) {
+      m.broken("verdicts", uuid.text() + " was dropped, they said, and is accepted");
     }
     const std::string& url = promise.contents.front().heatmap_url;
     if (accepted == 1 && !url.empty() && !decided.heatmaps.contains(url)) pointless++;

@@ -4,6 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
+
+#include "base/probe.h"
+#include "event/json_fields.h"
 
 namespace penstock::simulation {
 namespace {
@@ -19,7 +23,8 @@ Clients::Clients(Machine& machine)
       workload_(machine.dice.next(), machine.promises,
                 {.clients = machine.tempo.clients,
                  .poison = machine.faults.enabled(Fault::kStoreRefuses),
-                 .fat_percent = machine.tempo.fat_percent}),
+                 .fat_percent = machine.tempo.fat_percent,
+                 .v1_percent = machine.tempo.v1_percent}),
       clients_(machine.tempo.clients) {}
 
 void Clients::attach(runtime::Loop& loop, runtime::Clock& clock, Deliver deliver) {
@@ -116,20 +121,23 @@ void Clients::deliver_due() {
 void Clients::deliver(const Packet& packet) {
   for (const Uuid& uuid : packet.request->events) m_.promises.events[uuid].deliveries++;
   inside_++;
-  deliver_(packet.client, *packet.request, [this, alive = alive_, packet](int status) {
-    if (!*alive) return;
-    inside_--;
-    if (m_.faults.strike(Fault::kAnswerLost)) return;
-    later(m_.faults.dice().between(1, 5), [this, client = packet.client, serial = packet.serial,
-                                           status] { answered(client, serial, status); });
-  });
+  deliver_(packet.client, *packet.request,
+           [this, alive = alive_, packet](int status, const std::string& body) {
+             if (!*alive) return;
+             inside_--;
+             if (m_.faults.strike(Fault::kAnswerLost)) return;
+             later(m_.faults.dice().between(1, 5),
+                   [this, client = packet.client, serial = packet.serial, status, body] {
+                     answered(client, serial, status, body);
+                   });
+           });
 }
 
-void Clients::answered(size_t client, uint64_t serial, int status) {
+void Clients::answered(size_t client, uint64_t serial, int status, const std::string& body) {
   Client& c = clients_[client];
   if (!c.request || c.serial != serial) return;  // of an attempt that was given up
   const ClientRequest& request = *c.request;
-  const bool refused = status == 400 || status == 401;
+  const bool refused = status >= 400 && status < 500;
   const bool allowed = status == 0 || status == 503 || (request.refused ? refused : status == 200);
   if (!allowed) {
     m_.broken("answers",
@@ -139,7 +147,12 @@ void Clients::answered(size_t client, uint64_t serial, int status) {
     c.backoff_ms = std::clamp(c.backoff_ms * 2, kBackoffMsMin, kBackoffMsMax);
     return again(client, c.backoff_ms);
   }
-  if (status == 200) {
+  if (status == 200 && request.v1) {
+    if (take_verdicts(client, body)) {
+      c.backoff_ms = std::clamp(c.backoff_ms * 2, kBackoffMsMin, kBackoffMsMax);
+      return again(client, c.backoff_ms);
+    }
+  } else if (status == 200) {
     for (const Uuid& uuid : request.events) {
       m_.promises.events[uuid].acknowledged = true;
       m_.promises.acknowledged++;
@@ -148,6 +161,43 @@ void Clients::answered(size_t client, uint64_t serial, int status) {
   c.backoff_ms = 0;
   c.request = nullptr;
   think(client);
+}
+
+bool Clients::take_verdicts(size_t client, const std::string& body) {
+  Client& c = clients_[client];
+  const auto top = event::JsonFields::parse(body);
+  const auto raw = top ? top->find("results") : std::nullopt;
+  const auto results = event::JsonFields::parse(raw.value_or(""));
+  const auto wrong = [&](const Uuid& uuid) {
+    m_.broken("verdicts", fmt::format("{} has none in {}", uuid.text(), body.substr(0, 300)));
+  };
+  std::set<Uuid> again;
+  for (const Uuid& uuid : c.request->events) {
+    const auto verdict = results ? results->find(uuid.text()) : std::nullopt;
+    const auto fields = event::JsonFields::parse(verdict.value_or(""));
+    const auto text = [&fields](std::string_view key) {
+      const auto value = fields ? fields->find(key) : std::nullopt;
+      return value ? event::decode_string(*value) : std::string();
+    };
+    const std::string result = text("result");
+    Promise& promise = m_.promises.events[uuid];
+    if (result == "retry") {
+      again.insert(uuid);
+    } else if (result == "ok" || result == "warning" || result == "drop") {
+      if (result == "drop") promise.dropped = text("details");
+      if (result == "drop" && promise.dropped.empty()) wrong(uuid);
+      promise.acknowledged = true;
+      m_.promises.acknowledged++;
+    } else {
+      wrong(uuid);
+    }
+  }
+  if (again.empty()) return false;
+  probe<"simulation.v1_sends_the_rest_again">();
+  c.request = std::make_shared<const ClientRequest>(
+      workload_.rest_of(*c.request, client, clock_->wall_us() / 1000,
+                        [&again](const Uuid& uuid) { return again.contains(uuid); }));
+  return true;
 }
 
 }  // namespace penstock::simulation

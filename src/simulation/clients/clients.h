@@ -22,9 +22,10 @@ class Clients {
  public:
   explicit Clients(Machine& machine);
 
-  /// Hands a request to capture; `answer` gets the status, 0 when it was dropped.
-  using Deliver = std::function<void(size_t client, const ClientRequest& request,
-                                     std::function<void(int)> answer)>;
+  /// Status and body; 0: the request was given up unanswered.
+  using Answered = std::function<void(int, const std::string&)>;
+  /// Hands a request to capture.
+  using Deliver = std::function<void(size_t client, const ClientRequest& request, Answered answer)>;
   void attach(runtime::Loop& loop, runtime::Clock& clock, Deliver deliver);
   void detach();
 
@@ -55,7 +56,9 @@ class Clients {
   void put_on_wire(Packet packet, int64_t ms);
   void deliver_due();
   void deliver(const Packet& packet);
-  void answered(size_t client, uint64_t serial, int status);
+  void answered(size_t client, uint64_t serial, int status, const std::string& body);
+  /// What Capture V1 says of each event; true: some of them have to be sent again.
+  bool take_verdicts(size_t client, const std::string& body);
 
   Machine& m_;
   Workload workload_;

@@ -26,6 +26,7 @@ struct Sent {
 struct Promise {
   std::vector<Sent> contents;
   bool acknowledged = false;
+  std::string dropped{};    // Capture V1 answered so: why
   bool repeated = false;    // the client sent it again later, maybe another way
   uint64_t deliveries = 0;  // to capture
 };

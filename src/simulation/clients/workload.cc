@@ -1,7 +1,9 @@
 #include "simulation/clients/workload.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <numeric>
 #include <utility>
 
@@ -12,6 +14,7 @@ namespace {
 
 constexpr size_t kUsers = 5;
 constexpr size_t kRemembered = 40;
+constexpr char kV1Path[] = "/i/v1/analytics/events";
 constexpr size_t kFatBytes = 9000;
 
 std::string url_of(size_t client, int64_t number) {
@@ -26,6 +29,7 @@ Workload::Workload(uint64_t seed, Promises& promises, const WorkloadOptions& opt
       clients_(options.clients),
       weights_(kKinds),
       fat_percent_(options.fat_percent),
+      v1_percent_(options.v1_percent),
       historical_percent_(dice_.pick<uint64_t>({0, 10, 40})),
       rubbish_percent_(dice_.pick<uint64_t>({0, 3, 20})) {
   for (uint64_t& w : weights_) w = dice_.pick<uint64_t>({0, 1, 2, 4});
@@ -129,6 +133,7 @@ Workload::Made Workload::make(size_t index, int64_t now_ms) {
     case kException:
       return event(index, now_ms, "$exception", R"(,"$exception_list":[{"type":"E","value":"v"}])");
     case kHeatmap:
+      if (in_v1_) break;  // its points are v0's
       return event(index, now_ms, "seen",
                    fmt::format(R"(,"$viewport_width":800,"$viewport_height":600,"$heatmap_data":{{)"
                                R"("{}":[{{"x":16,"y":32,"target_fixed":false,"type":"click"}}]}})",
@@ -148,11 +153,15 @@ Workload::Made Workload::make(size_t index, int64_t now_ms) {
       made.uuid = old;
       return made;
     }
+    case kWrong:
+      if (in_v1_) return wrong(index, now_ms);
+      break;
     case kRepeat: {
       if (c.sent.empty()) break;
       const size_t which = dice_.below(c.sent.size());
+      if (in_v1_ && c.sent[which].find("$heatmap_data") != std::string::npos) break;
       promises_.events[c.sent_uuids[which]].repeated = true;
-      return {c.sent[which], c.sent_uuids[which]};
+      return {c.sent[which], c.sent_uuids[which], true};
     }
     default: break;
   }
@@ -195,7 +204,15 @@ ClientRequest Workload::rubbish(size_t index) {
   out.path = "/batch/";
   out.refused = true;
   const std::string& token = clients_[index].token;
-  switch (dice_.below(3)) {
+  switch (dice_.below(v1_percent_ > 0 ? 5 : 3)) {
+    case 3: out.v1 = true; [[fallthrough]];
+    case 4:
+      // Without a key and most headers; or with all of them and no batch.
+      out.path = kV1Path;
+      out.body = "{}";
+      if (!out.v1) write_v1(out, index, 0);
+      out.v1 = true;
+      break;
     case 0: out.body = batch(token, false, R"({"event":"x","properties":{}})"); break;
     case 1: out.body = "{" + batch(token, false, ""); break;
     default: out.body = batch("", false, R"({"event":"x","distinct_id":"d"})");
@@ -207,6 +224,7 @@ ClientRequest Workload::next(size_t index, int64_t now_ms) {
   Client& c = clients_[index];
   if (dice_.percent(rubbish_percent_)) return rubbish(index);
   if (c.recorder && dice_.percent(60)) return recording(index, now_ms);
+  if (dice_.percent(v1_percent_)) return v1(index, now_ms);
   ClientRequest out;
   out.path = "/batch/";
   std::string events;
@@ -215,14 +233,78 @@ ClientRequest Workload::next(size_t index, int64_t now_ms) {
     if (!events.empty()) events += ',';
     events += made.text;
     out.events.push_back(made.uuid);
-    if (c.sent.size() == kRemembered) {
-      c.sent.erase(c.sent.begin());
-      c.sent_uuids.erase(c.sent_uuids.begin());
-    }
-    c.sent.push_back(made.text);
-    c.sent_uuids.push_back(made.uuid);
+    remember(c, made);
   }
   out.body = batch(c.token, dice_.percent(historical_percent_), events);
+  return out;
+}
+
+void Workload::remember(Client& c, const Made& made) {
+  if (!made.kept) return;
+  if (c.sent.size() == kRemembered) {
+    c.sent.erase(c.sent.begin());
+    c.sent_uuids.erase(c.sent_uuids.begin());
+  }
+  c.sent.push_back(made.text);
+  c.sent_uuids.push_back(made.uuid);
+}
+
+Workload::Made Workload::wrong(size_t index, int64_t now_ms) {
+  Made made = event(index, now_ms, "seen", "");
+  made.kept = false;
+  const auto put = [&made](std::string_view before, std::string_view after) {
+    made.text.replace(made.text.find(before), before.size(), after);
+  };
+  switch (dice_.below(3)) {
+    case 0: put(R"("event":"seen")", R"("event":"")"); break;
+    case 1: put(R"("timestamp":")", R"("timestamp":"no )"); break;
+    default: put(R"("properties":)", R"("options":{"cookieless_mode":"?"},"properties":)");
+  }
+  return made;
+}
+
+ClientRequest Workload::v1(size_t index, int64_t now_ms) {
+  Client& c = clients_[index];
+  ClientRequest out;
+  out.historical = dice_.percent(historical_percent_);
+  in_v1_ = true;
+  for (uint64_t n = dice_.pick<uint64_t>({1, 2, 3, 5}); n > 0; n--) {
+    const Made made = make(index, now_ms);
+    if (std::ranges::find(out.events, made.uuid) != out.events.end()) continue;
+    out.events.push_back(made.uuid);
+    out.texts.push_back(made.text);
+    remember(c, made);
+  }
+  in_v1_ = false;
+  write_v1(out, index, now_ms);
+  return out;
+}
+
+void Workload::write_v1(ClientRequest& out, size_t index, int64_t now_ms) {
+  const std::string now = event::format_rfc3339_ms(now_ms + clients_[index].skew_ms);
+  out.v1 = true;
+  out.path = kV1Path;
+  out.headers = {{"authorization", "Bearer " + clients_[index].token},
+                 {"user-agent", "sim"},
+                 {"posthog-sdk-info", "sim/1.0.0"},
+                 {"posthog-attempt", "1"},
+                 {"posthog-request-id", uuid_of(index, dice_.between(1, 1 << 30)).text()},
+                 {"posthog-request-timestamp", now}};
+  if (out.texts.empty()) return;
+  out.body = fmt::format(R"({{"created_at":"{}","historical_migration":{},"batch":[{}]}})", now,
+                         out.historical, fmt::join(out.texts, ","));
+}
+
+ClientRequest Workload::rest_of(const ClientRequest& sent, size_t client, int64_t now_ms,
+                                const std::function<bool(const Uuid&)>& again) {
+  ClientRequest out;
+  out.historical = sent.historical;
+  for (size_t i = 0; i < sent.events.size(); i++) {
+    if (!again(sent.events[i])) continue;
+    out.events.push_back(sent.events[i]);
+    out.texts.push_back(sent.texts[i]);
+  }
+  write_v1(out, client, now_ms);
   return out;
 }
 

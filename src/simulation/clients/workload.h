@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -21,14 +22,19 @@ inline constexpr char kTokenA[] = "phc_known", kTokenB[] = "phc_second", kTokenL
 
 struct ClientRequest {
   std::string path, body;
-  std::vector<Uuid> events;  // acknowledged together
-  bool refused = false;      // it is wrong and a 400 is right
+  std::vector<std::pair<std::string, std::string>> headers{};  // beside Content-Type
+  std::vector<Uuid> events{};        // acknowledged together, or by Capture V1 one by one
+  std::vector<std::string> texts{};  // of Capture V1: the events, to send some of them again
+  bool v1 = false;
+  bool historical = false;
+  bool refused = false;  // it is wrong and a 4xx is right
 };
 
 struct WorkloadOptions {
   size_t clients = 1;
   bool poison = false;       // events that the store refuses
   uint64_t fat_percent = 0;  // of events
+  uint64_t v1_percent = 0;   // of requests
 };
 
 class Workload {
@@ -37,6 +43,9 @@ class Workload {
 
   /// What the client sends next; its clock says `now_ms`.
   ClientRequest next(size_t client, int64_t now_ms);
+  /// Of a Capture V1 request, the events that it was told to send again.
+  ClientRequest rest_of(const ClientRequest& sent, size_t client, int64_t now_ms,
+                        const std::function<bool(const Uuid&)>& again);
   /// Merges that were sent, again: as they were, or as new events.
   std::vector<ClientRequest> merges_again(bool same_uuids, int64_t now_ms,
                                           const std::function<bool(const Sent&)>& wanted);
@@ -59,6 +68,7 @@ class Workload {
     kConflict,
     kRepeat,
     kPoison,
+    kWrong,  // in Capture V1 alone: it drops by itself
     kKinds
   };
   struct Client {
@@ -72,6 +82,7 @@ class Workload {
   struct Made {
     std::string text;  // the event object
     Uuid uuid;
+    bool kept = true;  // for repeats
   };
 
   Kind draw();
@@ -80,13 +91,19 @@ class Workload {
              std::string other = "");
   ClientRequest recording(size_t index, int64_t now_ms);
   ClientRequest rubbish(size_t index);
+  /// Another's text under the client's hand: not to be remembered, or not to be sent this way.
+  Made wrong(size_t index, int64_t now_ms);
+  ClientRequest v1(size_t index, int64_t now_ms);
+  void write_v1(ClientRequest& out, size_t index, int64_t now_ms);
+  void remember(Client& client, const Made& made);
   static std::string batch(const std::string& token, bool historical, const std::string& events);
 
   Dice dice_;
   Promises& promises_;
   std::vector<Client> clients_;
   std::vector<uint64_t> weights_;
-  const uint64_t fat_percent_;
+  const uint64_t fat_percent_, v1_percent_;
+  bool in_v1_ = false;  // what is made now goes there
   uint64_t historical_percent_, rubbish_percent_;
 };
 

@@ -20,16 +20,16 @@ constexpr int64_t kRecoverUsMax = 300'000'000;
 /// Takes one answer and hands on its status; 0: the request was given up unanswered.
 class Answer : public wire::Responder::Target {
  public:
-  explicit Answer(std::function<void(int)> done) : done_(std::move(done)) {}
-  void send(wire::Response response) override { done_(response.status); }
+  explicit Answer(Clients::Answered done) : done_(std::move(done)) {}
+  void send(wire::Response response) override { done_(response.status, response.body); }
   void send_raw(std::string_view text, bool) override {
-    done_(std::atoi(text.substr(9, 3).data()));
+    done_(std::atoi(text.substr(9, 3).data()), {});
   }
   std::shared_ptr<wire::BodyStream> stream(wire::Response) override { return nullptr; }
-  void abandon() override { done_(0); }
+  void abandon() override { done_(0, {}); }
 
  private:
-  std::function<void(int)> done_;
+  Clients::Answered done_;
 };
 
 /// Rows alone: the other places need SQL. RemoteStore answers an erasure before it returns.
@@ -211,6 +211,7 @@ ingest::IngestOptions Life::ingest_options() {
   options.store_group = event::kGroupLoad;
   options.bulk_unstored_max = m_.tempo.bulk_unstored_max;
   options.retry_ms_max = 2000;
+  options.redrive_entries_max = m_.tempo.redrive_entries_max;
   options.persons_block = m_.tempo.persons_remote;
   options.cookieless = cookieless_.get();
   options.commands.places.push_back(rows_place(store_));
@@ -255,19 +256,19 @@ void Life::start_capture() {
                                                     options));
     shards_.back()->set_ready(true);
   }
-  clients_.attach(
-      outside_, runtime_.clock(),
-      [this](size_t client, const ClientRequest& request, std::function<void(int)> answer) {
-        deliver(client, request, std::move(answer));
-      });
+  clients_.attach(outside_, runtime_.clock(),
+                  [this](size_t client, const ClientRequest& request, Clients::Answered answer) {
+                    deliver(client, request, std::move(answer));
+                  });
 }
 
 /// A request as HTTP would hand it over, on its shard's loop; its answer comes back outside.
-void Life::deliver(size_t client, const ClientRequest& request, std::function<void(int)> answer) {
+void Life::deliver(size_t client, const ClientRequest& request, Clients::Answered answer) {
   const size_t shard = client % kShards;
   runtime::Loop& loop = shard == 0 ? log_loop_ : shard_loop_;
-  auto back = [this, alive = alive_, answer = std::move(answer)](int status) {
-    if (*alive) outside_.post([answer, status] { answer(status); });
+  auto back = [this, alive = alive_, answer = std::move(answer)](int status,
+                                                                 const std::string& body) {
+    if (*alive) outside_.post([answer, status, body] { answer(status, body); });
   };
   auto target = std::make_shared<Answer>(std::move(back));
   loop.post([this, alive = alive_, shard, request, target]() mutable {
@@ -278,6 +279,7 @@ void Life::deliver(size_t client, const ClientRequest& request, std::function<vo
     http.method = "POST";
     http.target = http.path = request.path;
     http.headers = {{"content-type", "application/json"}};
+    for (const auto& [name, value] : request.headers) http.headers.push_back({name, value});
     http.body = &body;
     http.peer_ip = "10.0.0.1";
     http.received_us = runtime_.clock().wall_us();

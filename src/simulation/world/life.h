@@ -83,7 +83,7 @@ class Life {
   Status start_stages();
   void start_capture();
   ingest::IngestOptions ingest_options();
-  void deliver(size_t client, const ClientRequest& request, std::function<void(int)> answer);
+  void deliver(size_t client, const ClientRequest& request, Clients::Answered answer);
 
   Machine& m_;
   Clients& clients_;

@@ -30,12 +30,16 @@ Tempo::Tempo(Dice& dice)
       clients(static_cast<size_t>(dice.between(3, 10))),
       requests_waiting_max(dice.pick<size_t>({1, 4, 8192, 8192})),
       fat_percent(dice.pick<uint64_t>({0, 0, 0, 80})),
+      v1_percent(dice.pick<uint64_t>({0, 20, 80})),
+      redrive_entries_max(dice.pick<size_t>({1, 20, 500})),
       sync_ms(dice.pick<int64_t>({1, 5, 5, 250})),
       persons_remote(dice.percent(35)),
       kill_io_max(dice.pick<uint64_t>({40, 200, 1000})) {
-  // So little may wait that fat events fill it; but one append of ingest's or replay's always fits.
+  // So little may wait that fat events fill it; but one append of ingest's, replay's or a
+  // re-drive's always fits.
   if (fat_percent > 0 && events_per_cycle_max <= 8) {
     pending_bytes_max = 96U << 10;
+    redrive_entries_max = std::min<size_t>(redrive_entries_max, 8);
     replay_bytes_per_flush = std::min<size_t>(replay_bytes_per_flush, 2000);
   }
 }

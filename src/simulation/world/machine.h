@@ -37,8 +37,10 @@ struct Tempo {
   size_t clients;
   size_t requests_waiting_max;  // in a capture shard
   uint64_t fat_percent;         // of events
-  int64_t sync_ms;              // of the disk on a good day, at most
-  bool persons_remote;          // persons are asked from the pool, as over a network
+  uint64_t v1_percent;          // of requests
+  size_t redrive_entries_max;
+  int64_t sync_ms;      // of the disk on a good day, at most
+  bool persons_remote;  // persons are asked from the pool, as over a network
   uint64_t kill_io_max;
 };
 
