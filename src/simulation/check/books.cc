@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "event/lane.h"
+#include "event/quarantine_change.h"
 #include "recording/block.h"
 #include "simulation/check/checks.h"
 
@@ -13,12 +14,18 @@ namespace penstock::simulation {
 namespace {
 
 constexpr size_t kRowsMax = 100'000;
+constexpr std::string_view kOverQuota = "billing_limit_exceeded";
 
 std::string text_of(const ledger::LedgerCounts& c) {
+  // Whatever left quarantine was decided as quarantined, and `processed` says so.
+  const auto given_up = c.dropped.find(std::string(event::kDiscarded));
+  const uint64_t discarded = given_up == c.dropped.end() ? 0 : given_up->second;
   std::string out =
       fmt::format("received {} accepted {} stored {} deduplicated {} kept {}", c.received,
-                  c.accepted, c.stored, c.deduplicated, c.quarantined + c.redriven);
-  for (const auto& [reason, n] : c.dropped) out += fmt::format(" {} {}", reason, n);
+                  c.accepted, c.stored, c.deduplicated, c.quarantined + c.redriven + discarded);
+  for (const auto& [reason, n] : c.dropped) {
+    if (reason != event::kDiscarded) out += fmt::format(" {} {}", reason, n);
+  }
   return out;
 }
 
@@ -49,7 +56,7 @@ void check_books(Life& life, const Decided& decided) {
   const ledger::LedgerBalance balance = life.ledger().balance(life.log());
   if (!balance.balanced) m.broken("ledger", balance.detail);
   std::map<ledger::LedgerKey, ledger::LedgerCounts> counted;
-  uint64_t left_quarantine = 0;
+  uint64_t left_quarantine = 0, discarded = 0, over_quota = 0;
   for (int64_t project = 0; project <= 3; project++) {
     const auto rows = life.ledger().rows(ProjectId{project}, -10'000'000,
                                          std::numeric_limits<int32_t>::max(), kRowsMax);
@@ -57,11 +64,23 @@ void check_books(Life& life, const Decided& decided) {
     for (const ledger::LedgerRow& row : *rows) {
       counted[row.key] = row.counts;
       left_quarantine += row.counts.redriven;
+      for (const auto& [reason, n] : row.counts.dropped) {
+        if (reason == event::kDiscarded) discarded += n;
+        if (reason == kOverQuota) over_quota += n;
+      }
     }
   }
   if (left_quarantine > decided.redriven) {
     m.broken("ledger", fmt::format("{} left quarantine, {} were received again", left_quarantine,
                                    decided.redriven));
+  }
+  if (discarded > decided.discarded) {
+    m.broken("ledger",
+             fmt::format("{} were given up, {} were to be", discarded, decided.discarded));
+  }
+  if (over_quota > m.refused_for_quota + life.refused_for_quota()) {
+    m.broken("ledger", fmt::format("{} were over their quota, {} were counted so", over_quota,
+                                   m.refused_for_quota + life.refused_for_quota()));
   }
   for (const auto& [key, expected] : decided.counts) {
     ledger::LedgerCounts wanted = expected;

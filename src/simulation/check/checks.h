@@ -23,13 +23,15 @@ struct Decided {
     ProjectId project;
     Uuid person;
     std::string distinct_id;
+    std::string heatmap_url{};  // of the content that was accepted
   };
   std::map<Uuid, Event> events;  // of an accepted one: of the project that accepted it
   std::map<ledger::LedgerKey, ledger::LedgerCounts> counts;  // without `stored` and `redriven`
   std::set<std::string> heatmaps;                            // urls
   std::map<std::string, std::set<int64_t>> recorded;         // numbers, by session
   uint64_t accepted = 0;
-  uint64_t redriven = 0;  // records that came back from quarantine
+  uint64_t discarded = 0;  // entries of quarantine that were to be given up
+  uint64_t redriven = 0;   // records that came back from quarantine
 };
 
 /// Reads `processed`; also: one outcome for each raw record, in order; order per distinct id.

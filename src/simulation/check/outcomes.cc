@@ -85,6 +85,7 @@ class Reader {
       return m_.broken("integrity", o.uuid.text() + " is not what a client sent: " +
                                         std::string(o.row.properties));
     }
+    e.heatmap_url = sent->heatmap_url;
     if (e.replay) decided_.recorded[fmt::format("session{}", sent->client)].insert(sent->number);
     order(o, *sent, promise->second, e);
   }
@@ -139,6 +140,10 @@ bool check_outcomes(Life& life, Decided& decided) {
         continue;
       }
       if (const auto* o = std::get_if<Outcome>(&*record)) reader.take(*o);
+      const auto* change = std::get_if<event::QuarantineChange>(&*record);
+      if (change != nullptr && change->action == event::QuarantineChange::Action::kDiscard) {
+        decided.discarded++;
+      }
       if (const auto* h = std::get_if<event::Heatmap>(&*record)) {
         for (const auto& point : h->points) decided.heatmaps.emplace(point.url);
       }
@@ -183,8 +188,10 @@ void check_acknowledged(Machine& m, const Decided& decided) {
     if (!promise.dropped.empty() && accepted > 0 && promise.deliveries == 1) {
       m.broken("verdicts", uuid.text() + " was dropped, they said, and is accepted");
     }
-    const std::string& url = promise.contents.front().heatmap_url;
-    if (accepted == 1 && !url.empty() && !decided.heatmaps.contains(url)) pointless++;
+    if (accepted == 1) {
+      const std::string& url = it->second.heatmap_url;
+      if (!url.empty() && !decided.heatmaps.contains(url)) pointless++;
+    }
     if (promise.acknowledged && accepted == 0 && reasons == 0) {
       m.broken("acknowledged", fmt::format("{} of client {} is lost", uuid.text(),
                                            promise.contents.front().client));

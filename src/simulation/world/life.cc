@@ -129,7 +129,9 @@ Life::~Life() {
     m_.broken("scrub", d.file + " is told to be damaged: " + d.problem);
   }
   scrub_.reset();
+  m_.refused_for_quota += refused_for_quota();
   shards_.clear();
+  squash_.reset();
   loader_.reset();
   replay_.reset();
   ingest_.reset();
@@ -143,6 +145,18 @@ Life::~Life() {
   m_.past_us += runtime_.clock().mono_ns() / 1000;
   m_.wall_us = runtime_.clock().wall_us() + m_.dice.between(0, 3'000'000);
   m_.report.trace = m_.report.trace * 31 + runtime_.trace();
+}
+
+uint64_t Life::refused_for_quota() {
+  using Resource = catalog::QuotaResource;
+  const usage::Month month = usage::month_at(runtime_.clock().wall_ms());
+  uint64_t out = 0;
+  for (const int64_t project : {1, 2, 3}) {
+    for (const Resource of : {Resource::kEvents, Resource::kExceptions, Resource::kRecordings}) {
+      out += usage_->meter({project}).counts(of, month).refused;
+    }
+  }
+  return out;
 }
 
 Status Life::start() {
@@ -232,6 +246,13 @@ Status Life::start_stages() {
   load_options.retry_ms_max = 3000;
   loader_ = load::Loader::make(pipeline_, runtime_, *log_, store_, *ledger_, load_options);
   PENSTOCK_CHECK(loader_->start());
+  load::SquashOptions squash_options;
+  squash_options.state_path = "/data/squash";
+  squash_options.interval_ms = t.squash_ms;
+  squash_options.look_ms = 200;
+  squash_options.retry_ms = 2000;
+  squash_ = load::Squash::make(pipeline_, runtime_, *log_, store_, *loader_, squash_options);
+  squash_->start();
   ingest_ = ingest::Ingest::make(pipeline_, runtime_, *log_, *catalog_, *persons_, *ledger_,
                                  ingest_options());
   PENSTOCK_CHECK(ingest_->start());
@@ -249,10 +270,9 @@ void Life::start_capture() {
   options.overflow_events_per_second = m_.tempo.overflow_per_second;
   options.overflow_burst = m_.tempo.overflow_burst;
   options.requests_waiting_max = m_.tempo.requests_waiting_max;
-  const auto usage = std::make_shared<usage::Usage>(kShards);
   for (size_t i = 0; i < kShards; i++) {
     shards_.push_back(capture::CaptureService::make(i == 0 ? log_loop_ : shard_loop_, runtime_,
-                                                    *log_, *catalog_, ledger_.get(), usage,
+                                                    *log_, *catalog_, ledger_.get(), usage_,
                                                     options));
     shards_.back()->set_ready(true);
   }
@@ -305,6 +325,8 @@ std::string Life::unrest() {
   if (!ingest_->commands().empty()) {
     return "a person command is not done: " + ingest_->commands().front().last_error;
   }
+  if (!ingest_->redrives().empty()) return "a re-drive is not done";
+  if (squash_->status().running) return "a squash is under way";
   const replay::ReplayStats r = replay_->stats();
   if (r.lag_records > 0) return fmt::format("replay is {} behind: {}", r.lag_records, r.last_error);
   const load::LoaderStats l = loader_->stats();
@@ -342,11 +364,13 @@ bool Life::stop(int64_t us_max) {
     if (!*alive) return;
     ingest_->stop([stages] { --*stages; });
     replay_->stop([stages] { --*stages; });
+    squash_->stop();
     loader_->stop(5000, [stages] { --*stages; });
   });
   drained = run_until([&] { return *stages == 0; }, us_max) && drained;
   ingest_.reset();
   replay_.reset();
+  squash_.reset();
   loader_.reset();
   if (dead()) return false;
   (void)ledger_->checkpoint(*log_);

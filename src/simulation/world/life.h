@@ -19,6 +19,7 @@
 #include "ingest/ingest.h"
 #include "ledger/ledger.h"
 #include "load/loader.h"
+#include "load/squash.h"
 #include "log/embedded_log.h"
 #include "log/scrub.h"
 #include "objects/object_store.h"
@@ -28,6 +29,7 @@
 #include "simulation/clients/clients.h"
 #include "simulation/world/machine.h"
 #include "simulation/world/remote_store.h"
+#include "usage/usage.h"
 
 namespace penstock::simulation {
 
@@ -74,6 +76,9 @@ class Life {
   ingest::Ingest& ingest() { return *ingest_; }
   load::Loader& loader() { return *loader_; }
 
+  /// Events that this life's meters counted as over a quota.
+  uint64_t refused_for_quota();
+
   Status change_setting(const SettingChange& change);
   Status make_late_project();
 
@@ -101,8 +106,10 @@ class Life {
   std::unique_ptr<objects::ObjectStore> objects_;
   RemoteStore store_;
   std::unique_ptr<load::Loader> loader_;
+  std::unique_ptr<load::Squash> squash_;
   std::unique_ptr<ingest::Ingest> ingest_;
   std::unique_ptr<replay::Replay> replay_;
+  std::shared_ptr<usage::Usage> usage_ = std::make_shared<usage::Usage>(kShards);
   std::vector<std::unique_ptr<capture::CaptureService>> shards_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

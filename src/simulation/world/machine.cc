@@ -32,6 +32,7 @@ Tempo::Tempo(Dice& dice)
       fat_percent(dice.pick<uint64_t>({0, 0, 0, 80})),
       v1_percent(dice.pick<uint64_t>({0, 20, 80})),
       redrive_entries_max(dice.pick<size_t>({1, 20, 500})),
+      squash_ms(dice.pick<int64_t>({0, 3000, 20'000})),
       sync_ms(dice.pick<int64_t>({1, 5, 5, 250})),
       persons_remote(dice.percent(35)),
       kill_io_max(dice.pick<uint64_t>({40, 200, 1000})) {

@@ -39,6 +39,7 @@ struct Tempo {
   uint64_t fat_percent;         // of events
   uint64_t v1_percent;          // of requests
   size_t redrive_entries_max;
+  int64_t squash_ms;
   int64_t sync_ms;      // of the disk on a good day, at most
   bool persons_remote;  // persons are asked from the pool, as over a network
   uint64_t kill_io_max;
@@ -78,7 +79,8 @@ struct Machine {
   bool late_project = false;
   std::set<std::pair<std::string, uint64_t>> bad_pages;  // that cannot be read
   uint64_t lives = 0;
-  int64_t past_us = 0;  // of former lives
+  uint64_t refused_for_quota = 0;  // as former lives counted it
+  int64_t past_us = 0;             // of former lives
   int64_t wall_us = 1'760'000'000'000'000;
   Report report;
 };

@@ -9,6 +9,8 @@
 #include "event/lane.h"
 #include "event/person_command.h"
 #include "event/processed_record.h"
+#include "event/quarantine_change.h"
+#include "event/raw_record.h"
 
 namespace penstock::simulation {
 namespace {
@@ -16,7 +18,8 @@ namespace {
 constexpr int64_t kTickMs = 500;
 constexpr uint64_t kRoomLeft = 24U << 10;  // of a disk that is called full
 constexpr uint64_t kPeoplePercent = 6;     // of ticks
-constexpr size_t kCommandsMax = 12;
+constexpr size_t kCommandsMax = 16, kEntriesSeen = 50;
+constexpr std::string_view kProperties = R"("properties":{)";
 
 }  // namespace
 
@@ -78,7 +81,7 @@ void Trouble::time() {
 }
 
 void Trouble::people() {
-  switch (m_.dice.below(4)) {
+  switch (m_.dice.below(6)) {
     case 0:
       if (!m_.late_project) (void)life_.make_late_project();
       return;
@@ -94,11 +97,54 @@ void Trouble::people() {
                                              R"({"identified_into_identified":"refuse"})"});
       return (void)life_.change_setting({ProjectId{1}, "merges", json});
     }
+    case 3: {
+      // Over its quota, sooner or later; diverted into quarantine, dropped, or sent another way.
+      const std::string json = m_.dice.pick(
+          {R"({})", R"({"quotas":[{"resource":"events","events_per_month_max":40}]})",
+           R"({"quotas":[{"resource":"recordings","limited_until":"2037-12-01T00:00:00Z"}]})",
+           R"({"restrictions":[{"type":"redirect_to_dlq","event_names":["$set"]}]})",
+           R"({"restrictions":[{"type":"drop_event_from_ingestion","event_names":["other"]}]})",
+           R"({"restrictions":[{"type":"force_overflow_from_ingestion"}]})"});
+      return (void)life_.change_setting({ProjectId{1}, "admission", json});
+    }
+    case 4: return operator_command();
     default: return command();
   }
 }
 
-/// As the admin API does it: durable before it is answered.
+/// Somebody looks into quarantine: mends an event, gives some up, lets some be received again.
+void Trouble::operator_command() {
+  if (m_.promises.commands.size() >= kCommandsMax) return;
+  const auto entries = life_.ledger().quarantined("", "", kEntriesSeen);
+  if (!entries || entries->empty()) return;
+  const ledger::QuarantineEntry& entry = (*entries)[m_.dice.below(entries->size())];
+  JsonWriter w;
+  w.begin_object();
+  switch (m_.dice.below(4)) {
+    case 0: {
+      const auto raw = event::decode_raw(entry.raw);
+      if (!raw || entry.source.lane == event::Lane::kReplay) return;
+      std::string data(raw->data);
+      const size_t at = data.find(kProperties);
+      if (at == std::string::npos) return;
+      data.insert(at + kProperties.size(), R"("mended":true,)");
+      w.field("id", entry.id).field("data", data);
+      return send(event::kQuarantineEdit, w.end_object().take());
+    }
+    case 1:
+      w.key("select").begin_object().key("ids").begin_array().string(entry.id).end_array();
+      w.end_object();
+      return send(event::kQuarantineDiscard, w.end_object().take());
+    case 2:
+      w.key("select").begin_object().key("ids").begin_array().string(entry.id).end_array();
+      break;
+    default: w.key("select").begin_object().field("reason", entry.reason);
+  }
+  w.end_object().field("per_second", m_.dice.pick<int64_t>({5, 50, 2000}));
+  send(event::kQuarantineRedrive, w.end_object().take());
+}
+
+/// As the admin API does it.
 void Trouble::command() {
   if (m_.promises.distinct_ids.empty() || m_.promises.commands.size() >= kCommandsMax) return;
   auto id = m_.promises.distinct_ids.begin();
@@ -127,13 +173,17 @@ void Trouble::command() {
       w.field("event", merge->event_uuid.text());
     }
   }
-  const std::string body = w.end_object().take();
+  send(kind, w.end_object().take());
+}
+
+/// Durable before it is answered.
+void Trouble::send(std::string_view kind, const std::string& body) {
   event::PersonCommand command;
   command.time_ms = life_.runtime().clock().wall_ms();
   std::array<uint8_t, 10> random{};
   for (uint8_t& byte : random) byte = static_cast<uint8_t>(m_.dice.below(256));
   command.id = Uuid::v7(command.time_ms, random);
-  command.project = project;
+  command.project = {1};
   command.kind = kind;
   command.who = "simulation";
   command.body = body;

@@ -27,6 +27,8 @@ class Trouble {
   void time();
   void people();
   void command();
+  void operator_command();
+  void send(std::string_view kind, const std::string& body);
   void look();
 
   Life& life_;
