@@ -16,6 +16,7 @@
 #include "main/disk_watch.h"
 #include "main/edge.h"
 #include "main/erase_places.h"
+#include "main/object_engine.h"
 #include "main/on_loop.h"
 #include "main/person_engine.h"
 #include "main/quarantine_source.h"
@@ -169,8 +170,8 @@ Status Process::Parts::open_state() {
       usage::UsageKeeper::make(usage, pipeline.loop(), *runtime, data_dir + "/state/usage.json");
   usage_keeper->load();
   usage_keeper->start(settings.usage_save_ms);
-  objects = objects::make_directory_objects(*runtime, data_dir + "/objects");
-  return objects->start();
+  PENSTOCK_TRY(objects, open_objects(settings, *runtime, data_dir));
+  return {};
 }
 
 Status Process::Parts::open_catalog() {

@@ -215,6 +215,26 @@ void bind_persons(config::OptionTable& t, Settings& s) {
         "Connections to PostgreSQL for what people look at, beside the one that writes.");
 }
 
+void bind_objects(config::OptionTable& t, Settings& s) {
+  t.add("objects.engine", s.objects_engine, "name",
+        "Where recordings lie: embedded (in the data directory) or s3.");
+  t.add("objects.s3_url", s.s3_url, "URL", "Bucket and prefix, as s3://bucket/prefix.");
+  t.add("objects.s3_endpoint", s.s3.endpoint, "URL",
+        "The server, as https://s3.eu-central-1.amazonaws.com; any that speaks S3's protocol.");
+  t.add("objects.s3_region", s.s3.region, "name", "The region that requests are signed for.");
+  t.add("objects.s3_access_key", s.s3.access_key, "key", "The id of the access key.");
+  t.add("objects.s3_secret_key", s.s3.secret_key, "key", "Its secret.", true);
+  t.add("objects.s3_session_token", s.s3.session_token, "token",
+        "Of temporary credentials; empty: they are lasting ones.", true);
+  t.add("objects.s3_path_style", s.s3.path_style,
+        "The bucket stands in the path of a URL and not before the host.");
+  t.add("objects.s3_encryption", s.s3.encryption, "name",
+        "Server-side encryption: AES256, aws:kms, or empty for what the bucket says.");
+  t.add("objects.s3_kms_key", s.s3.kms_key, "id", "The key for aws:kms; empty: the account's.");
+  t.add("objects.s3_part_bytes", s.s3.part_bytes, 5 * kMiB, 256 * kMiB, "bytes",
+        "Larger objects go up in parts of this size.");
+}
+
 void bind_store(config::OptionTable& t, Settings& s) {
   t.add("store.memory_bytes_max", s.store.memory_bytes_max, 256 * kMiB, kTiB, "bytes",
         "Memory of the embedded engine.");
@@ -258,6 +278,7 @@ void bind(config::OptionTable& table, Settings& settings) {
   bind_log(table, settings);
   bind_pipeline(table, settings);
   bind_persons(table, settings);
+  bind_objects(table, settings);
   bind_store(table, settings);
 }
 
@@ -320,6 +341,18 @@ Status validate(const Settings& s) {
   }
   if (s.persons_engine == "postgres" && s.persons.url.empty()) {
     return fail(Code::kInvalid, "persons.engine = \"postgres\" needs persons.postgres_url");
+  }
+  if (s.objects_engine == "s3") {
+    objects::S3Options s3 = s.s3;
+    if (const Status url = objects::read_s3_url(s.s3_url, s3); !url) {
+      return fail(url.error(), "objects.s3_url");
+    }
+    if (const Status good = objects::check_s3_options(s3); !good) {
+      return fail(good.error(), "objects.s3_…");
+    }
+  } else if (s.objects_engine != "embedded") {
+    return fail(Code::kInvalid,
+                fmt::format("objects.engine is '{}'; it can be embedded or s3", s.objects_engine));
   }
   if (s.tls_cert_file.empty() != s.tls_key_file.empty()) {
     return fail(Code::kInvalid, "http.tls_cert_file and http.tls_key_file go together");

@@ -18,6 +18,7 @@
 #include "log/embedded_log.h"
 #include "log/scrub.h"
 #include "main/self_audit.h"
+#include "objects/s3_objects.h"
 #include "persons/postgres_store.h"
 #include "replay/replay.h"
 #include "runtime/reserved_space.h"
@@ -47,6 +48,9 @@ struct Settings {
   uint64_t state_cache_bytes = uint64_t{32} << 20;
   std::string persons_engine = "embedded";  // or "postgres"
   persons::PostgresOptions persons;
+  std::string objects_engine = "embedded";  // or "s3"
+  std::string s3_url;                       // s3://bucket/prefix; the rest in `s3`
+  objects::S3Options s3;
   capture::CaptureOptions capture;
   wire::ServerLimits http;
   ingest::IngestOptions ingest;

@@ -1,8 +1,9 @@
 // ObjectStore: named immutable blobs, for what is too large for the log and too opaque for SQL.
 //
 // A key is a path of plain components (`replay/00000012/…`, see `key_is_valid`); an object is put
-// whole and read whole or in ranges. Implementations: memory (tests), a directory of files, later
-// S3; one contract suite (tests/contract/object_store_contract_test.cc) runs over all of them.
+// whole and read whole or in ranges. Implementations: memory (tests), a directory of files, S3
+// (s3_objects.h), and one around any that repeats (retrying_objects.h); one contract suite
+// (tests/contract/object_store_contract_test.cc) runs over all of them.
 //
 // Threads: every call blocks and may come from any thread at once: use them from a BlockingPool
 // job. `within` is the caller's patience: past it a call answers kTimeout and nothing has happened,

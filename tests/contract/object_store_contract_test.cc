@@ -2,6 +2,8 @@
 // key order, and after a kill the old object or the new one. Method: the same cases against a fresh
 // store of each kind, and random operations compared with a map.
 #include "objects/object_store.h"
+#include "objects/retrying_objects.h"
+#include "objects/s3_objects.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -9,9 +11,11 @@
 #include <filesystem>
 #include <map>
 #include <random>
+#include <thread>
 
 #include "runtime/real_runtime.h"
 #include "runtime/sim_runtime.h"
+#include "tests/contract/s3_server.h"
 
 namespace penstock::objects {
 namespace {
@@ -19,7 +23,18 @@ namespace {
 using namespace std::chrono_literals;
 constexpr runtime::Duration kPatience = 60s;
 
-class ObjectStoreContract : public testing::TestWithParam<const char*> {
+S3Options s3_options() {
+  S3Options out;
+  out.endpoint = testing::s3_server()->endpoint();
+  out.bucket = testing::s3_server()->new_bucket();
+  out.prefix = "of/us";
+  out.access_key = testing::S3Server::kAccessKey;
+  out.secret_key = testing::S3Server::kSecretKey;
+  out.part_bytes = 5U << 20;
+  return out;
+}
+
+class ObjectStoreContract : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
     directory =
@@ -27,11 +42,22 @@ class ObjectStoreContract : public testing::TestWithParam<const char*> {
     std::filesystem::remove_all(directory);
     real = runtime::make_real_runtime();
     sim = std::make_unique<runtime::SimRuntime>(7);
+    if (kind() == "s3") {
+      if (testing::s3_server() == nullptr) {
+        ASSERT_FALSE(testing::S3Server::required()) << "there is no SeaweedFS: tools/setup --test";
+        GTEST_SKIP() << "there is no SeaweedFS: tools/setup --test";
+      }
+      s3 = s3_options();
+    }
     store = open();
   }
   void TearDown() override {
     store.reset();
     std::filesystem::remove_all(directory);
+  }
+  std::unique_ptr<ObjectStore> retrying(std::unique_ptr<ObjectStore> inner) const {
+    return make_retrying_objects(std::move(inner), *real,
+                                 [](runtime::Duration d) { std::this_thread::sleep_for(d); });
   }
   std::string kind() const { return GetParam(); }
 
@@ -39,6 +65,7 @@ class ObjectStoreContract : public testing::TestWithParam<const char*> {
     std::unique_ptr<ObjectStore> out;
     if (kind() == "memory") out = make_memory_objects();
     if (kind() == "directory") out = make_directory_objects(*real, directory.string());
+    if (kind() == "s3") out = retrying(make_s3_objects(*real, s3));
     if (kind() == "simulated_disk") out = make_directory_objects(*sim, "/data/objects");
     const Status started = out->start();
     EXPECT_TRUE(started.has_value()) << started.error().message;
@@ -64,6 +91,7 @@ class ObjectStoreContract : public testing::TestWithParam<const char*> {
   }
 
   std::filesystem::path directory;
+  S3Options s3;
   std::unique_ptr<runtime::Runtime> real;
   std::unique_ptr<runtime::SimRuntime> sim;
   std::unique_ptr<ObjectStore> store;
@@ -123,6 +151,7 @@ TEST_P(ObjectStoreContract, KeysThatCouldLeaveTheStoreAreRefused) {
 }
 
 TEST_P(ObjectStoreContract, AKeyMayBeAnObjectAndAFolder) {
+  if (kind() == "s3") GTEST_SKIP() << "SeaweedFS lists folder by folder; S3 itself keeps none";
   put("a", "1");
   put("a/b", "2");
   put("a-c", "3");
@@ -139,11 +168,16 @@ TEST_P(ObjectStoreContract, RandomOperationsAgreeWithAMap) {
   std::map<std::string, std::string> model;
   const std::vector<std::string> parts{"a", "b", "b-1", "b.x", "c_", "0", "00"};
   const auto key = [&] {
+    if (kind() == "s3") {  // the same in the order of folders and of bytes, as our own keys are
+      static constexpr std::array kFolders{"", "0/", "00/", "a/", "a/b/", "c_/0/"};
+      return kFolders[random() % kFolders.size()] + std::string("k") + std::to_string(random() % 9);
+    }
     std::string out = parts[random() % parts.size()];
     while (random() % 2 == 0 && out.size() < 12) out += "/" + parts[random() % parts.size()];
     return out;
   };
-  for (int i = 0; i < 300; i++) {
+  const int operations = kind() == "s3" ? 100 : 300;
+  for (int i = 0; i < operations; i++) {
     const std::string k = key();
     if (random() % 3 == 0) {
       ASSERT_TRUE(store->remove(k, kPatience).has_value());
@@ -174,8 +208,98 @@ TEST_P(ObjectStoreContract, NoPatienceMeansNothingHappens) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ObjectStoreContract,
-                         testing::Values("memory", "directory", "simulated_disk"),
+                         ::testing::Values("memory", "directory", "simulated_disk", "s3"),
                          [](const auto& tested) { return std::string(tested.param); });
+
+/// What only a remote store has: credentials, a network, and others who use it too.
+class S3ObjectsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (testing::s3_server() == nullptr) {
+      ASSERT_FALSE(testing::S3Server::required()) << "there is no SeaweedFS: tools/setup --test";
+      GTEST_SKIP() << "there is no SeaweedFS: tools/setup --test";
+    }
+    options = s3_options();
+    store = make_s3_objects(*real, options);
+    const Status started = store->start();
+    ASSERT_TRUE(started.has_value()) << started.error().message;
+  }
+  std::unique_ptr<runtime::Runtime> real = runtime::make_real_runtime();
+  S3Options options;
+  std::unique_ptr<ObjectStore> store;
+};
+
+TEST_F(S3ObjectsTest, WrongCredentialsAreKnownAtTheStartAndNeverTold) {
+  options.secret_key = "another-secret";
+  const Status started = make_s3_objects(*real, options)->start();
+  ASSERT_FALSE(started.has_value());
+  EXPECT_EQ(started.error().code, Code::kDenied) << started.error().message;
+  EXPECT_EQ(started.error().message.find("another-secret"), std::string::npos);
+  EXPECT_NE(started.error().message.find(options.bucket), std::string::npos);
+}
+
+TEST_F(S3ObjectsTest, OneOfManyPutsAnAbsentObject) {
+  std::atomic<int> won{0}, lost{0};
+  {
+    std::vector<std::jthread> racers;
+    for (int i = 0; i < 6; i++) {
+      racers.emplace_back([&, i] {
+        const Status s =
+            store->put_if_absent("raced", std::string(10, static_cast<char>('a' + i)), kPatience);
+        won += s.has_value() ? 1 : 0;
+        lost += !s && s.error().code == Code::kConflict ? 1 : 0;
+      });
+    }
+  }
+  EXPECT_EQ(won, 1);
+  EXPECT_EQ(lost, 5);
+  // In parts: one after the other, because SeaweedFS looks before it completes an upload and not
+  // while it does (AWS and MinIO do).
+  const std::string large((5U << 20) + 1, 'x');
+  EXPECT_TRUE(store->put_if_absent("parts", large, kPatience).has_value());
+  EXPECT_EQ(store->put_if_absent("parts", large + "y", kPatience).error().code, Code::kConflict);
+  EXPECT_EQ(store->get("parts", {}, kPatience)->size(), large.size());
+}
+
+TEST_F(S3ObjectsTest, AnEncryptedObjectComesBack) {
+  options.encryption = "AES256";
+  store = make_s3_objects(*real, options);
+  for (const size_t size : {size_t{100}, (5U << 20) + size_t{1}}) {
+    const std::string bytes(size, 'e');
+    const Status put = store->put("secret", bytes, kPatience);
+    ASSERT_TRUE(put.has_value()) << put.error().message;
+    const auto got = store->get("secret", {}, kPatience);
+    ASSERT_TRUE(got.has_value()) << got.error().message;
+    EXPECT_TRUE(*got == bytes);
+  }
+}
+
+TEST_F(S3ObjectsTest, AServerThatStandsStillCostsItsCallersPatienceAndNoMore) {
+  ASSERT_TRUE(store->put("a", "1", kPatience).has_value());
+  testing::s3_server()->freeze();
+  EXPECT_EQ(store->put("a", "2", 300ms).error().code, Code::kMaybe);
+  EXPECT_EQ(store->get("a", {}, 300ms).error().code, Code::kTimeout);
+  testing::s3_server()->thaw();
+  const auto got = store->get("a", {}, kPatience);
+  ASSERT_TRUE(got.has_value()) << got.error().message;
+  EXPECT_TRUE(*got == "1" || *got == "2") << *got;
+  EXPECT_TRUE(store->put("a", "3", kPatience).has_value());
+  EXPECT_EQ(*store->get("a", {}, kPatience), "3");
+}
+
+TEST_F(S3ObjectsTest, AServerThatWasKilledIsFoundAgain) {
+  ASSERT_TRUE(store->put("kept", "1", kPatience).has_value());
+  testing::s3_server()->stop();
+  EXPECT_EQ(store->get("kept", {}, kPatience).error().code, Code::kUnavailable);
+  EXPECT_EQ(store->put("lost", "1", kPatience).error().code, Code::kUnavailable);
+  testing::s3_server()->start();
+  const auto again = make_retrying_objects(
+      make_s3_objects(*real, options), *real,
+      [](runtime::Duration d) { std::this_thread::sleep_for(d); }, {.tries_max = 100});
+  EXPECT_TRUE(again->put("next", "2", kPatience).has_value());
+  EXPECT_EQ(*again->get("kept", {}, kPatience), "1");
+  EXPECT_EQ(again->get("lost", {}, kPatience).error().code, Code::kNotFound);
+}
 
 /// Killed at every I/O of a put in turn: afterwards the object is the old one or the new one,
 /// whole, and what was acknowledged is there.

@@ -8,7 +8,7 @@
 #include "kv/key_value.h"
 #include "log/embedded_log.h"
 #include "main/fsck/fsck.h"
-#include "objects/object_store.h"
+#include "main/object_engine.h"
 #include "runtime/real_runtime.h"
 
 namespace penstock::cli::fsck {
@@ -54,10 +54,13 @@ void check_catalog(const std::string& data, const Progress& progress, Findings& 
           "Restore it from a backup.", "backup.md");
 }
 
-void check_objects(const std::string& data, const Progress& progress, Findings& out) {
+void check_objects(const std::string& data, const Settings& settings, const Progress& progress,
+                   Findings& out) {
   const auto runtime = runtime::make_real_runtime({1, 16});
-  if (!runtime->files().exists(data + "/objects")) return;
-  const auto store = objects::make_directory_objects(*runtime, data + "/objects");
+  if (settings.objects_engine == "embedded" && !runtime->files().exists(data + "/objects")) return;
+  const auto opened = open_objects(settings, *runtime, data);
+  if (!opened) return out.bad("objects", opened.error().message, "See the settings objects.….");
+  const auto& store = *opened;
   constexpr auto kPatience = std::chrono::hours(1);
   uint64_t count = 0, bytes = 0, problems = 0;
   std::string after;
@@ -116,11 +119,12 @@ void check_log(const std::string& data, const std::string& damage, const Progres
   }
 }
 
-void check_files(const std::string& data_dir, const Progress& progress, Findings& out) {
+void check_files(const std::string& data_dir, const Settings& settings, const Progress& progress,
+                 Findings& out) {
   check_log(data_dir, "log", progress, out);
   check_state(data_dir, progress, out);
   check_catalog(data_dir, progress, out);
-  check_objects(data_dir, progress, out);
+  check_objects(data_dir, settings, progress, out);
 }
 
 }  // namespace penstock::cli::fsck

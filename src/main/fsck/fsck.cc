@@ -8,8 +8,8 @@
 #include <sstream>
 #include <thread>
 
+#include "main/object_engine.h"
 #include "main/on_loop.h"
-#include "objects/object_store.h"
 #include "recording/block.h"
 #include "runtime/lock_file.h"
 #include "runtime/real_runtime.h"
@@ -24,8 +24,8 @@ constexpr uint64_t kBlocksMax = 10'000'000;
 constexpr uint64_t kNamedMax = 5;
 
 /// Every block of a recording that a row names can be read.
-void check_blocks(const std::string& data, runtime::Runtime& runtime, runtime::LoopThread& thread,
-                  store::EventStore& engine, Findings& out) {
+void check_blocks(const std::string& data, const Settings& settings, runtime::Runtime& runtime,
+                  runtime::LoopThread& thread, store::EventStore& engine, Findings& out) {
   store::Query query;
   query.id = "fsck";
   query.sql = "SELECT DISTINCT block_url FROM session_replay_blocks";
@@ -41,7 +41,9 @@ void check_blocks(const std::string& data, runtime::Runtime& runtime, runtime::L
     return out.bad("recordings", "Recordings were not read: " + answer.error().message,
                    "See the store above.");
   }
-  const auto objects = objects::make_directory_objects(runtime, data + "/objects");
+  const auto opened = open_objects(settings, runtime, data);
+  if (!opened) return out.bad("recordings", opened.error().message, "See the settings objects.….");
+  const auto& objects = *opened;
   std::istringstream lines(answer->body);
   uint64_t count = 0, problems = 0;
   for (std::string line; std::getline(lines, line);) {
@@ -91,7 +93,7 @@ void check_store(const std::string& data_dir, const Settings& settings, const Pr
     if (health.ready && !health.version.empty()) break;
     std::this_thread::sleep_for(kLook);
   }
-  if (health.ready) check_blocks(data_dir, *runtime, thread, *engine, out);
+  if (health.ready) check_blocks(data_dir, settings, *runtime, thread, *engine, out);
   engine->stop();
   on_loop(thread, [&] { engine.reset(); });
   thread.stop();
@@ -122,7 +124,7 @@ Findings check(const std::string& data_dir, const Settings& settings, const Prog
     out.bad("in_use", lock.error().message, "Stop Penstock first, or copy the directory.");
     return out;
   }
-  check_files(data_dir, progress, out);
+  check_files(data_dir, settings, progress, out);
   // What follows opens the log and the state as a start does; damaged ones would only say it again.
   if (out.bad_count() == 0) recount(data_dir, settings, progress, out);
   check_store(data_dir, settings, progress, out);

@@ -23,7 +23,8 @@ void check_log(const std::string& data_dir, const std::string& damage, const Pro
                Findings& out);
 
 // Its steps, in files of their own.
-void check_files(const std::string& data_dir, const Progress& progress, Findings& out);
+void check_files(const std::string& data_dir, const Settings& settings, const Progress& progress,
+                 Findings& out);
 void recount(const std::string& data_dir, const Settings& settings, const Progress& progress,
              Findings& out);
 void check_store(const std::string& data_dir, const Settings& settings, const Progress& progress,
