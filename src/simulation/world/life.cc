@@ -165,7 +165,7 @@ Status Life::start() {
   scrubbing.directory = kLogDirectory;
   scrubbing.state_path = "/data/scrub";
   scrubbing.bytes_per_second = 16U << 20;
-  scrubbing.every_ms = 3000;
+  scrubbing.every_ms = 15'000;
   scrub_ = log::Scrub::make(pipeline_, runtime_, scrubbing);
   scrub_->start();
   PENSTOCK_CHECK(open_catalog());

@@ -1,9 +1,15 @@
 #include "store/engine/dedup_logs.h"
 
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <charconv>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <optional>
@@ -122,7 +128,59 @@ Result<size_t> strike_in(const fs::path& table) {
   return count;
 }
 
+/// Opens it for `use`; false: that failed, or could not be begun.
+bool with_open(const fs::path& path, const std::function<bool(int)>& use) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const bool done = use(fd);
+  ::close(fd);
+  return done;
+}
+
+bool write_through(int fd) {
+  int flags = 0;
+  if (::ioctl(fd, FS_IOC_GETFLAGS, &flags) != 0) return false;
+  if ((flags & FS_SYNC_FL) != 0) return true;
+  flags |= FS_SYNC_FL;
+  // What was written before is not written through.
+  return ::ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0 && ::fsync(fd) == 0;
+}
+
+/// The folders of all tables' logs.
+std::vector<fs::path> log_folders(const std::string& directory) {
+  std::vector<fs::path> out;
+  std::error_code error;
+  for (const auto& group : fs::directory_iterator(fs::path(directory) / "store", error)) {
+    for (const auto& table : fs::directory_iterator(group.path(), error)) {
+      const fs::path logs = table.path() / "deduplication_logs";
+      if (fs::is_directory(logs, error)) out.push_back(logs);
+    }
+  }
+  return out;
+}
+
 }  // namespace
+
+bool write_logs_through(const std::string& directory) {
+  const std::vector<fs::path> folders = log_folders(directory);
+  bool all = !folders.empty();
+  for (const fs::path& folder : folders) {
+    all = with_open(folder, write_through) && all;
+    for (const auto& [n, path] : logs_of(folder)) all = with_open(path, write_through) && all;
+  }
+  return all;
+}
+
+Status sync_logs(const std::string& directory) {
+  for (const fs::path& folder : log_folders(directory)) {
+    const auto logs = logs_of(folder);
+    if (logs.empty()) continue;
+    const auto sync = [](int fd) { return ::fsync(fd) == 0; };
+    if (with_open(logs.rbegin()->second, sync) && with_open(folder, sync)) continue;
+    return fail(Code::kUnavailable, "cannot sync " + logs.rbegin()->second.string());
+  }
+  return {};
+}
 
 Result<size_t> strike_lost_blocks(const std::string& directory) {
   size_t count = 0;

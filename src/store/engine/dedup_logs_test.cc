@@ -1,6 +1,9 @@
 #include "store/engine/dedup_logs.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -40,6 +43,24 @@ class DedupLogs : public ::testing::Test {
 TEST_F(DedupLogs, AnEmptyDirectoryHasNothingToStrike) {
   EXPECT_EQ(*strike_lost_blocks(root_.string()), 0U);
   EXPECT_EQ(*strike_lost_blocks((root_ / "nowhere").string()), 0U);
+}
+
+TEST_F(DedupLogs, WhatTheEngineNotesIsWrittenThrough) {
+  EXPECT_FALSE(write_logs_through((root_ / "nowhere").string())) << "no table has a log yet";
+  log(1, "1\tall_1_1_0\ta\n");
+  EXPECT_TRUE(sync_logs(root_.string()));
+  if (!write_logs_through(root_.string())) {
+    GTEST_SKIP() << "this file system has no such attribute; then the logs are synced";
+  }
+  log(2, "1\tall_2_2_0\tb\n");  // made later, as the engine makes them
+  for (const int n : {1, 2}) {
+    const int fd = ::open(path(n).c_str(), O_RDONLY | O_CLOEXEC);
+    int flags = 0;
+    EXPECT_EQ(::ioctl(fd, FS_IOC_GETFLAGS, &flags), 0);
+    ::close(fd);
+    EXPECT_NE(flags & FS_SYNC_FL, 0) << path(n);
+  }
+  EXPECT_TRUE(write_logs_through(root_.string())) << "twice is once";
 }
 
 TEST_F(DedupLogs, ANoteWithoutItsPartIsStruck) {

@@ -54,6 +54,7 @@ class Child {
  public:
   Child(EngineLibrary library, int fd, std::vector<std::string> arguments, std::string directory)
       : library_(library),
+        directory_(directory),
         disk_(library_, std::move(directory)),
         fd_(fd),
         arguments_(std::move(arguments)) {}
@@ -194,6 +195,7 @@ class Child {
     ByteReader in(operands);
     EngineAnswer last;
     last.error = disk_.begin_insert(operands.size());
+    notes_last_ = notes_last_ || write_logs_through(directory_);
     for (uint64_t n = in.varint(); n > 0 && in.ok() && last.error.empty(); n--) {
       const std::string_view statement = in.bytes(), rows = in.bytes();
       if (!in.ok()) break;
@@ -203,6 +205,9 @@ class Child {
     const bool whole = in.ok() || !last.error.empty();
     if (!whole) return reply_error(id, Code::kBug, "a malformed insert");
     if (last.error.empty()) last.error = disk_.end_insert(main_);
+    if (last.error.empty() && !notes_last_) {
+      if (const Status synced = sync_logs(directory_); !synced) last.error = synced.error().message;
+    }
     reply_answer(id, last, insert_error_code);
   }
 
@@ -289,6 +294,8 @@ class Child {
   }
 
   EngineLibrary library_;
+  std::string directory_;
+  bool notes_last_ = false;  // the kernel writes the deduplication logs through
   DiskCare disk_;
   int fd_;
   std::vector<std::string> arguments_;
