@@ -1,5 +1,5 @@
-"""Live traffic does not notice what happens beside it: a backfill, a hot key, another project that
-misbehaves, a store that stands still. tools/isolation measures the same in full size.
+"""Live traffic does not notice what happens beside it: a backfill, a hot key, a store that stands
+still. tools/isolation measures the same in full size, and a project that misbehaves.
 
 The machine is shared and small, so this fails for starvation and not for noise: a window beside
 trouble is compared with one before it, generously, and a second time if it was missed.
