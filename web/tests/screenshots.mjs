@@ -13,6 +13,8 @@ async function fill(instance) {
   await instance.send(first);
   await instance.send(first.slice(0, 5));
   await instance.send([contradicting_event(), contradicting_event()]);
+  // Another event under a uuid that is taken: quarantine has something to show.
+  await instance.send([{ ...first[0], event: "checkout failed", properties: { step: "payment" } }]);
   for (let i = 0; i < 12; i++) {
     await instance.send(sample_events(20 + ((i * 37) % 50)));
     await new Promise((done) => setTimeout(done, 400));
