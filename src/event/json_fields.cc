@@ -12,12 +12,13 @@ namespace penstock::event {
 namespace {
 
 constexpr size_t kIndexFrom = 128;
+constexpr size_t kGoneMax = 64;  // slots of the small table that stay taken by nobody
 constexpr size_t kKeptBlock = 1024;
 /// Room is made for so many members at first: one for so many bytes of text, within bounds.
-constexpr size_t kBytesAMember = 32, kFieldsAtFirstMax = 64;
+constexpr size_t kBytesAMember = 32, kFieldsAtFirstMax = 64, kFieldsAroundInner = 8;
 
-/// Which bit of the filter stands for a key: its length and its first and last eight bytes.
-uint32_t filter_bit(std::string_view key) {
+/// Where a key's slot is: by its length and its first and last eight bytes.
+size_t slot_of(std::string_view key) {
   uint64_t first = 0, last = 0;
   if (key.size() >= 8) {
     std::memcpy(&first, key.data(), 8);
@@ -29,7 +30,7 @@ uint32_t filter_bit(std::string_view key) {
     for (const char c : key) first = first << 8 | static_cast<uint8_t>(c);
   }
   const uint64_t mixed = (first ^ (last << 1 | last >> 63) ^ key.size()) * 0x9e3779b97f4a7c15ULL;
-  return static_cast<uint32_t>(mixed >> 54);  // 10 bits
+  return mixed >> 56;
 }
 
 /// Text that needs no escaping in JSON: nearly every key.
@@ -195,34 +196,94 @@ Result<std::vector<std::string_view>> split_array(std::string_view array_text) {
   }
 }
 
+namespace {
+
+void append_member(std::string& out, std::string_view key, std::string_view value) {
+  if (out.back() != '{') out += ',';
+  append_json_string(out, key);
+  out += ':';
+  if (may_be_lone(value)) {
+    out += replace_lone_surrogates(value);
+  } else {
+    out += value;
+  }
+}
+
+}  // namespace
+
+struct JsonFields::Inner {
+  std::string_view key;
+  JsonFields* fields;
+};
+
 Result<JsonFields> JsonFields::parse(std::string_view object_text) {
   JsonFields out;
   if (!is_utf8(object_text)) return fail(Code::kInvalid, "the text is not UTF-8");
-  out.fields_.reserve(std::min(object_text.size() / kBytesAMember + 4, kFieldsAtFirstMax));
   JsonScanner scanner(object_text);
-  if (!scanner.accept('{')) return fail(Code::kInvalid, "a JSON object is expected");
-  if (scanner.accept('}')) {
-    if (!scanner.at_end()) return fail(Code::kInvalid, "text follows the JSON object");
-    return out;
+  if (!read(scanner, kJsonDepthMax, out, nullptr) || !scanner.at_end()) {
+    return fail(Code::kInvalid, "the text is no JSON object");
   }
-  for (;;) {
-    std::string_view key, value;
-    bool escaped = false;
-    if (!scanner.string(key, escaped) || !scanner.accept(':') || !scanner.value(value)) {
-      return fail(Code::kInvalid, "malformed JSON");
-    }
-    std::string_view name = key.substr(1, key.size() - 2);
-    if (escaped) name = out.kept_.copy(decode_string(key));
-    const size_t at = out.position_of(name);
-    if (at < out.fields_.size()) {
-      out.fields_[at].value = value;
-    } else {
-      out.add(name, value);
-    }
-    if (scanner.accept(',')) continue;
-    if (scanner.accept('}') && scanner.at_end()) return out;
-    return fail(Code::kInvalid, "malformed JSON");
+  return out;
+}
+
+Result<JsonFields> JsonFields::parse_with(std::string_view object_text, std::string_view key,
+                                          JsonFields& inner) {
+  JsonFields out;
+  inner = {};
+  if (!is_utf8(object_text)) return fail(Code::kInvalid, "the text is not UTF-8");
+  JsonScanner scanner(object_text);
+  const Inner wanted{key, &inner};
+  if (!read(scanner, kJsonDepthMax, out, &wanted) || !scanner.at_end()) {
+    return fail(Code::kInvalid, "the text is no JSON object");
   }
+  return out;
+}
+
+bool JsonFields::read(JsonScanner& in, size_t depth_left, JsonFields& out, const Inner* inner) {
+  const char* begin = in.next_begin();
+  if (!in.accept('{')) return false;
+  out.fields_.reserve(inner != nullptr
+                          ? kFieldsAroundInner
+                          : std::min(in.bytes_left() / kBytesAMember + 4, kFieldsAtFirstMax));
+  if (!in.accept('}')) {
+    do {
+      if (!out.read_member(in, depth_left, inner)) return false;
+    } while (in.accept(','));
+    if (!in.accept('}')) return false;
+  }
+  out.source_ = {begin, static_cast<size_t>(in.last_end() - begin)};
+  // The rule: without a backslash there is nothing to look for in any value.
+  if (out.source_.find('\\') != std::string_view::npos) {
+    const auto lone = [](const Field& f) { return may_be_lone(f.value); };
+    out.plain_ = out.plain_ && std::ranges::none_of(out.fields_, lone);
+  }
+  return true;
+}
+
+bool JsonFields::read_member(JsonScanner& in, size_t depth_left, const Inner* inner) {
+  std::string_view key, value;
+  bool escaped = false;
+  if (!in.string(key, escaped) || !in.accept(':')) return false;
+  std::string_view name = key.substr(1, key.size() - 2);
+  if (escaped) {
+    name = kept_.copy(decode_string(key));
+    plain_ = false;
+  }
+  if (inner != nullptr && name == inner->key && in.peek() == '{') {
+    *inner->fields = {};
+    if (!read(in, depth_left - 1, *inner->fields, nullptr)) return false;
+    value = inner->fields->source_;
+  } else {
+    if (inner != nullptr && name == inner->key) *inner->fields = {};
+    if (!in.value(value, depth_left)) return false;
+  }
+  const size_t at = position_of(name);
+  if (at < fields_.size()) {
+    fields_[at].value = value;
+  } else {
+    add(name, value);
+  }
+  return true;
 }
 
 std::string_view JsonFields::Kept::copy(std::string_view text) {
@@ -245,31 +306,56 @@ std::string_view JsonFields::Kept::copy(std::string_view text) {
 }
 
 size_t JsonFields::position_of(std::string_view key) const {
-  const uint32_t bit = filter_bit(key);
-  if ((seen_[bit >> 6] >> (bit & 63) & 1) == 0) return fields_.size();
   if (!index_.empty()) {
     const auto it = index_.find(key);
     return it == index_.end() ? fields_.size() : it->second;
   }
-  for (size_t i = 0; i < fields_.size(); i++) {
-    if (fields_[i].key == key) return i;
+  for (size_t slot = slot_of(key); slots_[slot] != 0; slot = (slot + 1) % kSlots) {
+    if (slots_[slot] == kGone) continue;
+    const size_t at = slots_[slot] - 1U;
+    if (fields_[at].key == key) return at;
   }
   return fields_.size();
 }
 
 void JsonFields::add(std::string_view key, std::string_view value) {
-  const uint32_t bit = filter_bit(key);
-  seen_[bit >> 6] |= 1ULL << (bit & 63);
   fields_.push_back({key, value});
-  if (fields_.size() < kIndexFrom) return;
-  if (index_.empty()) return rebuild_index();
-  index_.emplace(key, fields_.size() - 1);
+  if (fields_.size() >= kIndexFrom) {
+    if (index_.empty()) return rebuild_index();
+    index_.emplace(key, fields_.size() - 1);
+    return;
+  }
+  size_t slot = slot_of(key);
+  while (slots_[slot] != 0) slot = (slot + 1) % kSlots;
+  slots_[slot] = static_cast<uint8_t>(fields_.size());
+}
+
+/// The member at this place is gone from `fields_`.
+void JsonFields::forget(size_t at) {
+  if (!index_.empty() || ++gone_ > kGoneMax) return rebuild_index();
+  const auto gone = static_cast<uint8_t>(at + 1);
+  for (uint8_t& slot : slots_) {
+    if (slot == gone) {
+      slot = kGone;
+    } else {
+      slot = static_cast<uint8_t>(slot - (slot > gone && slot != kGone ? 1 : 0));
+    }
+  }
 }
 
 void JsonFields::rebuild_index() {
   index_.clear();
-  if (fields_.size() < kIndexFrom) return;
-  for (size_t i = 0; i < fields_.size(); i++) index_.emplace(fields_[i].key, i);
+  slots_.fill(0);
+  gone_ = 0;
+  if (fields_.size() >= kIndexFrom) {
+    for (size_t i = 0; i < fields_.size(); i++) index_.emplace(fields_[i].key, i);
+    return;
+  }
+  for (size_t i = 0; i < fields_.size(); i++) {
+    size_t slot = slot_of(fields_[i].key);
+    while (slots_[slot] != 0) slot = (slot + 1) % kSlots;
+    slots_[slot] = static_cast<uint8_t>(i + 1);
+  }
 }
 
 std::optional<std::string_view> JsonFields::find(std::string_view key) const {
@@ -280,6 +366,7 @@ std::optional<std::string_view> JsonFields::find(std::string_view key) const {
 
 void JsonFields::set(std::string_view key, std::string_view raw) {
   const size_t at = position_of(key);
+  plain_ = plain_ && !may_be_lone(raw) && (at < fields_.size() || is_plain(key));
   if (at < fields_.size()) {
     fields_[at].value = kept_.copy(raw);
   } else {
@@ -290,6 +377,7 @@ void JsonFields::set(std::string_view key, std::string_view raw) {
 
 void JsonFields::set_borrowed(std::string_view key, std::string_view raw) {
   const size_t at = position_of(key);
+  plain_ = plain_ && !may_be_lone(raw) && (at < fields_.size() || is_plain(key));
   if (at < fields_.size()) {
     fields_[at].value = raw;
   } else {
@@ -307,50 +395,78 @@ bool JsonFields::erase(std::string_view key) {
   const size_t at = position_of(key);
   if (at == fields_.size()) return false;
   fields_.erase(fields_.begin() + static_cast<std::ptrdiff_t>(at));
-  if (!index_.empty()) rebuild_index();
+  forget(at);
   return true;
 }
 
-void JsonFields::append_member(std::string& out, std::string_view key, std::string_view value) {
-  if (out.back() != '{') out += ',';
-  append_json_string(out, key);
-  out += ':';
-  if (may_be_lone(value)) {
-    out += replace_lone_surrogates(value);
-  } else {
-    out += value;
-  }
+/// As it was parsed, without white space, so that its bytes with what is around are the member.
+bool JsonFields::lies_in_source(const Field& f) const {
+  const auto at = reinterpret_cast<uintptr_t>(f.value.data());
+  const auto begin = reinterpret_cast<uintptr_t>(source_.data());
+  return at > begin && at < begin + source_.size() &&
+         f.key.data() + f.key.size() + 2 == f.value.data();
 }
 
-void JsonFields::append_to(std::string& out) const {
-  constexpr size_t kAround = 4;  // quotes, colon, comma
-  size_t bytes = fields_.empty() ? 2 : 1;
-  bool plain = true;
-  for (const Field& field : fields_) {
-    bytes += field.key.size() + field.value.size() + kAround;
-    plain = plain && is_plain(field.key) && !may_be_lone(field.value);
+void JsonFields::append_to(std::string& out) const { append_fields(fields_, plain_, out); }
+
+void JsonFields::append_overlaid(const JsonFields& over, std::string& out) const {
+  std::vector<Field> fields;
+  fields.reserve(fields_.size() + over.fields_.size());
+  for (const Field& f : fields_) {
+    const auto value = over.find(f.key);
+    // Where it is the same, the one that stands among its neighbours is copied with them.
+    fields.push_back(value && *value != f.value ? Field{f.key, *value} : f);
   }
-  const size_t before = out.size();
+  for (const Field& f : over.fields_) {
+    if (!contains(f.key)) fields.push_back(f);
+  }
+  append_fields(fields, plain_ && over.plain_, out);
+}
+
+void JsonFields::append_fields(const std::vector<Field>& fields, bool plain,
+                               std::string& out) const {
+  constexpr size_t kAround = 4;  // quotes, colon, comma
   if (!plain) {
     out += '{';
-    for (const Field& field : fields_) append_member(out, field.key, field.value);
+    for (const Field& field : fields) append_member(out, field.key, field.value);
     out += '}';
     return;
   }
-  // The rule: every byte is known, so they are put down in one go.
+  size_t bytes = fields.empty() ? 2 : 1;
+  for (const Field& field : fields) bytes += field.key.size() + field.value.size() + kAround;
+  const size_t before = out.size();
+  // The rule: every byte is known, so they are put down in one go, and those members at once that
+  // stood one behind the other in what was parsed.
   if (out.capacity() < before + bytes) out.reserve(std::max(before + bytes, 2 * out.capacity()));
   out.resize_and_overwrite(before + bytes, [&](char* text, size_t size) {
     char* at = text + before;
+    const auto put = [&at](const char* from, size_t n) {
+      if (n == 0) return;
+      std::memcpy(at, from, n);
+      at += n;
+    };
     *at++ = '{';
-    for (const Field& field : fields_) {
-      *at++ = '"';
-      at = std::ranges::copy(field.key, at).out;
-      *at++ = '"';
-      *at++ = ':';
-      at = std::ranges::copy(field.value, at).out;
+    for (size_t i = 0; i < fields.size(); i++) {
+      const Field* field = &fields[i];
+      if (lies_in_source(*field)) {
+        const char* from = field->key.data() - 1;
+        const char* end = field->value.data() + field->value.size();
+        while (i + 1 < fields.size() && fields[i + 1].key.data() == end + 2 &&
+               lies_in_source(fields[i + 1])) {
+          field = &fields[++i];
+          end = field->value.data() + field->value.size();
+        }
+        put(from, static_cast<size_t>(end - from));
+      } else {
+        *at++ = '"';
+        put(field->key.data(), field->key.size());
+        *at++ = '"';
+        *at++ = ':';
+        put(field->value.data(), field->value.size());
+      }
       *at++ = ',';
     }
-    if (!fields_.empty()) at--;
+    if (!fields.empty()) at--;
     *at = '}';
     return size;
   });

@@ -50,6 +50,10 @@ class JsonFields {
 
   /// Splits the members of an object. The text must outlive the JsonFields.
   static Result<JsonFields> parse(std::string_view object_text);
+  /// The same; a member of this key that is an object is split into `inner` on the way, in place of
+  /// looking through it twice. Without such a member `inner` is left empty.
+  static Result<JsonFields> parse_with(std::string_view object_text, std::string_view key,
+                                       JsonFields& inner);
 
   bool contains(std::string_view key) const { return find(key).has_value(); }
   /// Raw value of a key.
@@ -66,8 +70,8 @@ class JsonFields {
   /// Appends the object as compact-enough JSON: members in order, values as they are.
   void append_to(std::string& out) const;
   std::string text() const;
-  /// What `append_to` appends for one member; `out` ends with the object's `{` or a member of it.
-  static void append_member(std::string& out, std::string_view key, std::string_view value);
+  /// The same of what this would be after each member of `over` was set.
+  void append_overlaid(const JsonFields& over, std::string& out) const;
 
  private:
   /// Copies that live as long as the object, a few allocations for many of them.
@@ -89,15 +93,30 @@ class JsonFields {
     size_t left_ = 0;
   };
 
+  struct Inner;
+
+  /// Reads an object from where the scanner stands; its values may be this deep.
+  static bool read(JsonScanner& in, size_t depth_left, JsonFields& out, const Inner* inner);
+  bool read_member(JsonScanner& in, size_t depth_left, const Inner* inner);
   size_t position_of(std::string_view key) const;  // fields_.size() when absent
   void add(std::string_view key, std::string_view value);
+  void forget(size_t at);
   void rebuild_index();
+  bool lies_in_source(const Field& field) const;
+  void append_fields(const std::vector<Field>& fields, bool plain, std::string& out) const;
 
   std::vector<Field> fields_;
-  /// A Bloom filter of one bit per key: most keys that are looked for are not there.
-  std::array<uint64_t, 16> seen_{};
-  // Above kIndexFrom members a table finds keys, so that an object of a million keys stays linear.
+  /// A table of few members, by hash of the key, each slot taken by the next when it is not free:
+  /// 0 free, kGone once taken, else a place in `fields_` plus 1.
+  static constexpr size_t kSlots = 256;
+  static constexpr uint8_t kGone = 255;
+  std::array<uint8_t, kSlots> slots_{};
+  size_t gone_ = 0;
+  // Above kIndexFrom members another table finds keys, so that an object of a million stays linear.
   std::unordered_map<std::string_view, size_t> index_;
+  std::string_view source_;  // what was parsed
+  /// Every member is written as it is: no key needs escapes, no value holds a lone surrogate.
+  bool plain_ = true;
   Kept kept_;
 };
 

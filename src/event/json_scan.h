@@ -35,6 +35,7 @@ class JsonScanner {
     return p_;
   }
   const char* last_end() const { return p_; }
+  size_t bytes_left() const { return static_cast<size_t>(end_ - p_); }
   bool at_end() {
     skip_space();
     return p_ == end_;

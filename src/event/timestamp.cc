@@ -302,14 +302,35 @@ int64_t corrected_timestamp_ms(const TimestampInput& in) {
 
 namespace {
 
+void put_digits(std::string& out, int64_t value, int count) {
+  const size_t before = out.size();
+  out.append(static_cast<size_t>(count), '0');
+  for (size_t at = before + static_cast<size_t>(count); at-- > before; value /= 10) {
+    out[at] = static_cast<char>('0' + value % 10);
+  }
+}
+
 std::string format_with(int64_t ms, char separator, bool fraction, std::string_view suffix) {
   const int64_t days = floor_div(ms, kDayMs);
   const int64_t in_day = ms - days * kDayMs;
   const Civil c = civil_of(days);
-  std::string out =
-      fmt::format("{:04}-{:02}-{:02}{}{:02}:{:02}:{:02}", c.year, c.month, c.day, separator,
-                  in_day / 3'600'000, in_day / 60'000 % 60, in_day / 1000 % 60);
-  if (fraction) out += fmt::format(".{:03}", in_day % 1000);
+  std::string out;
+  out.reserve(32);
+  if (c.year >= 0 && c.year <= 9999) {
+    put_digits(out, c.year, 4);
+  } else {
+    out += fmt::format("{:04}", c.year);
+  }
+  const auto put = [&out](char before, int64_t value, int count) {
+    out += before;
+    put_digits(out, value, count);
+  };
+  put('-', c.month, 2);
+  put('-', c.day, 2);
+  put(separator, in_day / 3'600'000, 2);
+  put(':', in_day / 60'000 % 60, 2);
+  put(':', in_day / 1000 % 60, 2);
+  if (fraction) put('.', in_day % 1000, 3);
   out += suffix;
   return out;
 }

@@ -36,18 +36,22 @@ struct TopicSpec {
   uint64_t free_reserve_percent = 100;
 };
 
-/// Records for one partition, in order. `data` is what encode_record appended, `count` times.
+/// Records for one partition, in order: what encode_record appended, `count` times.
 /// A batch is at most kBatchBytesMax and at least one record, and is stored atomically.
 struct Batch {
   Partition partition;
   uint32_t count = 0;
   std::string data;
+  /// In place of `data`, for a caller that reads on in what it appends; nobody changes it any more.
+  std::shared_ptr<const std::string> shared{};
   /// 0: no producer. Otherwise sequences of one producer in one partition must rise; a batch whose
   /// sequence is not above the last one stored is acknowledged without being written.
   uint64_t producer = 0;
   int64_t sequence = 0;
-  /// Where each record ends in `data`, from a caller that knows; empty: the log finds out.
+  /// Where each record ends in the text, from a caller that knows; empty: the log finds out.
   std::vector<uint32_t> ends{};
+
+  const std::string& text() const { return shared ? *shared : data; }
 };
 
 inline constexpr size_t kBatchBytesMax = 24U << 20;
@@ -57,6 +61,10 @@ inline constexpr size_t kRecordBytesMax = 22U << 20;
 void encode_record(std::string& data, std::string_view record);
 /// The first half of it, for a caller that then appends exactly `size` bytes itself.
 void begin_record(std::string& data, size_t size);
+/// For a caller that learns the size by appending: `open_record`, the bytes, `close_record` with what
+/// the first one answered. Answers where the bytes begin.
+size_t open_record(std::string& data);
+size_t close_record(std::string& data, size_t opened);
 
 struct Appended {
   Partition partition;

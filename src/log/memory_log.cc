@@ -146,8 +146,9 @@ class MemoryLog : public Log {
     std::vector<ReadBatch> parsed;
     for (Batch& b : batches) {
       if (!has(topic, b.partition)) return fail(Code::kInvalid, "there is no such partition");
-      if (b.data.size() > kBatchBytesMax) return fail(Code::kInvalid, "a batch is too large");
-      auto bytes = std::make_shared<std::string>(std::move(b.data));
+      if (b.text().size() > kBatchBytesMax) return fail(Code::kInvalid, "a batch is too large");
+      const auto bytes =
+          b.shared ? std::move(b.shared) : std::make_shared<const std::string>(std::move(b.data));
       ReadBatch stored{b.partition, Offset{}, b.producer, b.sequence, {}, bytes};
       const bool sound =
           b.count > 0 && b.count <= bytes->size() && split_records(*bytes, b.count, stored.records);

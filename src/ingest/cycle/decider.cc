@@ -24,14 +24,11 @@ namespace penstock::ingest {
 namespace {
 
 /// Memory kept between cycles, so that it is touched for the first time only once.
-constexpr size_t kArenasMax = 16;
-constexpr size_t kArenaBytesMax = 4U << 20;
+constexpr size_t kTextsMax = 16;
+constexpr size_t kTextBytesMax = 4U << 20;
 
 /// Beside an event's own bytes in the outcome of one that is quarantined.
 constexpr size_t kQuarantineRestBytes = 4096;
-/// Before each record in an append.
-constexpr size_t kRecordHeaderBytes = 5;
-
 /// The first so many records.
 std::vector<InputSlice> first_of(const std::vector<InputSlice>& slices, size_t events) {
   std::vector<InputSlice> out;
@@ -92,22 +89,43 @@ struct Decider::Cycle {
 std::vector<std::string_view> Output::records() const {
   std::vector<std::string_view> out;
   out.reserve(ends.size());
-  size_t begin = 0;
-  for (size_t end : ends) {
-    out.push_back(std::string_view(arena).substr(begin, end - begin));
-    begin = end;
+  for (size_t i = 0; i < ends.size(); i++) {
+    out.push_back(std::string_view(*text).substr(begins[i], ends[i] - begins[i]));
   }
   return out;
 }
 
+std::shared_ptr<std::string> OutputTexts::take() {
+  std::unique_ptr<std::string> text;
+  {
+    const std::lock_guard lock(free_->mutex);
+    if (!free_->texts.empty()) {
+      text = std::move(free_->texts.back());
+      free_->texts.pop_back();
+    }
+  }
+  if (text == nullptr) text = std::make_unique<std::string>();
+  const auto give_back = [free = free_](std::string* done) {
+    std::unique_ptr<std::string> kept(done);
+    if (kept->capacity() > kTextBytesMax) return;
+    kept->clear();
+    const std::lock_guard lock(free->mutex);
+    if (free->texts.size() < kTextsMax) free->texts.push_back(std::move(kept));
+  };
+  return {text.release(), give_back};
+}
+
 void Decider::emit(Output& output, const event::ProcessedRecord& record) {
-  event::encode(record, output.arena);
-  output.ends.push_back(output.arena.size());
+  std::string& text = *output.text;
+  const size_t opened = log::open_record(text);
+  event::encode(record, text);
+  output.begins.push_back(static_cast<uint32_t>(log::close_record(text, opened)));
+  output.ends.push_back(static_cast<uint32_t>(text.size()));
 }
 
 size_t Decided::bytes() const {
   size_t out = 0;
-  for (const Output& o : outputs) out += o.arena.size() + o.ends.size() * kRecordHeaderBytes;
+  for (const Output& o : outputs) out += o.text->size();
   return out;
 }
 
@@ -117,7 +135,7 @@ Result<Decided> Decider::decide(event::Lane lane, const std::vector<InputSlice>&
   auto decided = attempt(lane, slices, snapshot, now_ms, positions, false);
   while (decided && decided->bytes() > limits_.append_bytes_max && decided->events > 0) {
     const size_t events = decided->events;
-    recycle(std::move(*decided));
+    decided->outputs.clear();  // before the next attempt needs memory
     decided = attempt(lane, first_of(slices, std::max<size_t>(events / 2, 1)), snapshot, now_ms,
                       positions, events == 1);
     if (events == 1) break;
@@ -145,6 +163,7 @@ Result<Decided> Decider::attempt(event::Lane lane, const std::vector<InputSlice>
                              item.timestamp_ms, std::nullopt, item.verdict, false});
     }
   }
+  cycle.accepted.reserve(cycle.heads.size());
   PENSTOCK_CHECK(read(cycle));
 
   Decided decided;
@@ -154,35 +173,22 @@ Result<Decided> Decider::attempt(event::Lane lane, const std::vector<InputSlice>
     if (bytes + cycle.changes_bytes >= bytes_max) break;
     auto found = std::ranges::find(decided.outputs, slice.partition, &Output::partition);
     if (found == decided.outputs.end()) {
-      decided.outputs.push_back({slice.partition, slice.base, {}, {}});
+      decided.outputs.push_back({slice.partition, slice.base, texts_.take()});
       found = std::prev(decided.outputs.end());
-      if (!arenas_.empty()) {
-        found->arena = std::move(arenas_.back());
-        arenas_.pop_back();
-      }
     }
-    const size_t before = found->arena.size();
+    const size_t before = found->text->size();
     for (size_t i = 0; i < slice.records.size(); i++) {
-      const size_t made = bytes + found->arena.size() - before + cycle.changes_bytes;
+      const size_t made = bytes + found->text->size() - before + cycle.changes_bytes;
       if (made >= bytes_max) break;
       PENSTOCK_CHECK(decide_one(cycle, cycle.heads[at + i], *found));
       found->next = {slice.base.value + static_cast<int64_t>(i) + 1};
       decided.events++;
     }
     at += slice.records.size();
-    bytes += found->arena.size() - before;
+    bytes += found->text->size() - before;
   }
   emit_changes(cycle, decided);
   return decided;
-}
-
-void Decider::recycle(Decided decided) {
-  for (Output& output : decided.outputs) {
-    if (arenas_.size() == kArenasMax) break;
-    if (output.arena.capacity() > kArenaBytesMax) continue;
-    output.arena.clear();
-    arenas_.push_back(std::move(output.arena));
-  }
 }
 
 /// A re-driven record takes its entry out of quarantine; another one of the same entry, which a

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -36,13 +37,28 @@ struct InputSlice {
 /// What goes to one partition of the processed topic.
 struct Output {
   Partition partition;
-  Offset next;        // of the input, after the records decided
-  std::string arena;  // the records, one behind the other
-  std::vector<size_t> ends;
-  size_t persons_from = 0;       // index of the first person, distinct id or group change
-  std::vector<size_t> merges{};  // indexes of the merges' records
+  Offset next;  // of the input, after the records decided
+  /// As log::Batch wants it; the log and what applies the records both read it.
+  std::shared_ptr<std::string> text;
+  std::vector<uint32_t> begins{}, ends{};  // of the records in it
+  size_t persons_from = 0;                 // index of the first person, distinct id or group change
+  std::vector<size_t> merges{};            // indexes of the merges' records
 
   std::vector<std::string_view> records() const;
+};
+
+/// Texts of outputs that nobody reads any more, for the next ones: memory that was touched before
+/// is cheaper. A text comes back by itself, from whatever thread lets go of it last.
+class OutputTexts {
+ public:
+  std::shared_ptr<std::string> take();
+
+ private:
+  struct Free {
+    std::mutex mutex;
+    std::vector<std::unique_ptr<std::string>> texts;
+  };
+  std::shared_ptr<Free> free_ = std::make_shared<Free>();
 };
 
 struct Decided {
@@ -77,8 +93,6 @@ class Decider {
   Result<Decided> decide(event::Lane lane, const std::vector<InputSlice>& slices,
                          const catalog::Snapshot& snapshot, int64_t now_ms,
                          const std::vector<int64_t>& positions = {});
-  /// Gives a finished cycle's memory back for the next ones.
-  void recycle(Decided decided);
 
  private:
   struct Head;
@@ -110,7 +124,7 @@ class Decider {
   CookielessStore* cookieless_;
   ZoneDays zones_;
   WarningLimit warning_limit_;
-  std::vector<std::string> arenas_;  // empty ones, with their capacity
+  OutputTexts texts_;
 };
 
 }  // namespace penstock::ingest

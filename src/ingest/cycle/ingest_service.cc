@@ -194,8 +194,8 @@ Status IngestService::decide(Cycle& cycle, const std::vector<InputSlice>& slices
     batch.producer = event::ingest_producer(lane);
     batch.sequence = output.next.value;
     batch.count = static_cast<uint32_t>(output.ends.size());
-    batch.data.reserve(output.arena.size() + output.ends.size() * 4);
-    for (std::string_view record : output.records()) log::encode_record(batch.data, record);
+    batch.shared = output.text;
+    batch.ends = output.ends;
     cycle.batches.push_back(std::move(batch));
   }
   cycle.cpu_ns = runtime_.clock().mono_ns() - cycle.began_ns;
@@ -364,7 +364,7 @@ void IngestService::finish(Cycle& cycle) {
     stats_.last_error.clear();
   }
   note_positions();
-  decider_.recycle(std::move(cycle.decided));
+  cycle.decided.outputs.clear();
   finished_ms_ = cycle_ms_;
   retry_ms_ = 0;
   busy_ = false;

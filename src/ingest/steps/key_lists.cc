@@ -1,7 +1,7 @@
 #include "ingest/steps/key_lists.h"
 
 #include <array>
-#include <unordered_map>
+#include <cstdint>
 #include <unordered_set>
 
 namespace penstock::ingest {
@@ -50,16 +50,42 @@ constexpr std::array<std::string_view, 17> kKept{"email",
                                                  "$initial_utm_term",
                                                  "$fbc"};
 
-std::unordered_map<std::string_view, LiftedKey> make_lifted() {
-  std::unordered_map<std::string_view, LiftedKey> out;
-  out.max_load_factor(0.5F);
-  for (std::string_view key : kLifted) {
-    std::string initial = "$initial_";
-    initial.append(key.starts_with('$') ? key.substr(1) : key);
-    out.emplace(key, LiftedKey{key, std::move(initial)});
+constexpr size_t kLiftedSizeMin = 3, kLiftedSizeMax = 17;  // of a key
+
+/// Asked for every property of every event, mostly in vain: the slot, by the key's size and its
+/// first, middle and last letters, is nearly always free then.
+class LiftedTable {
+ public:
+  LiftedTable() {
+    for (size_t i = 0; i < kLifted.size(); i++) {
+      const std::string_view key = kLifted[i];
+      std::string initial = "$initial_";
+      initial.append(key.starts_with('$') ? key.substr(1) : key);
+      keys_[i] = {key, std::move(initial)};
+      size_t slot = slot_of(key);
+      while (slots_[slot] != 0) slot = (slot + 1) % slots_.size();
+      slots_[slot] = static_cast<uint8_t>(i + 1);
+    }
   }
-  return out;
-}
+
+  const LiftedKey* find(std::string_view key) const {
+    for (size_t slot = slot_of(key); slots_[slot] != 0; slot = (slot + 1) % slots_.size()) {
+      const LiftedKey& found = keys_[slots_[slot] - 1U];
+      if (found.key == key) return &found;
+    }
+    return nullptr;
+  }
+
+ private:
+  static size_t slot_of(std::string_view key) {
+    const auto at = [key](size_t i) { return static_cast<uint32_t>(static_cast<uint8_t>(key[i])); };
+    const uint32_t letters = at(1) | at(key.size() / 2) << 8 | at(key.size() - 1) << 16;
+    return ((letters ^ static_cast<uint32_t>(key.size()) << 24) * 0x9e3779b1U) >> 24;
+  }
+
+  std::array<LiftedKey, kLifted.size()> keys_;
+  std::array<uint8_t, 256> slots_{};
+};
 
 std::unordered_set<std::string_view> make_suppressed() {
   std::unordered_set<std::string_view> out(kSuppressed.begin(), kSuppressed.end());
@@ -70,11 +96,9 @@ std::unordered_set<std::string_view> make_suppressed() {
 }  // namespace
 
 const LiftedKey* find_lifted(std::string_view key) {
-  static const auto kTable = make_lifted();
-  // No listed key is longer than this; most event properties end here.
-  if (key.size() > 17 || key.size() < 3) return nullptr;
-  const auto it = kTable.find(key);
-  return it == kTable.end() ? nullptr : &it->second;
+  static const LiftedTable kTable;
+  if (key.size() > kLiftedSizeMax || key.size() < kLiftedSizeMin) return nullptr;
+  return kTable.find(key);
 }
 
 bool is_suppressed_key(std::string_view key) {

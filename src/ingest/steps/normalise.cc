@@ -107,8 +107,14 @@ void normalise(Item& item) {
     lift(item);
     date_survey(item);
   }
-  if (item.has_set) item.properties.set("$set", item.set.text());
-  if (item.has_set_once) item.properties.set("$set_once", item.set_once.text());
+  if (item.has_set) {
+    item.set_text = item.set.text();
+    item.properties.set_borrowed("$set", item.set_text);
+  }
+  if (item.has_set_once) {
+    item.set_once_text = item.set_once.text();
+    item.properties.set_borrowed("$set_once", item.set_once_text);
+  }
 }
 
 }  // namespace penstock::ingest

@@ -39,10 +39,11 @@ Verdict resolve(Item& item, const catalog::Snapshot& snapshot) {
 }
 
 Verdict parse(Item& item) {
-  auto top = event::JsonFields::parse(item.raw.data);
+  const auto top = event::JsonFields::parse_with(item.raw.data, "properties", item.properties);
   if (!top) return Verdict::quarantine(kParse, kBadMessage);
-  bool present = false;
-  if (!read_object(top->find("properties"), item.properties, present)) {
+  const auto properties = top->find("properties");
+  if (properties && event::json_type(*properties) != event::JsonType::kObject &&
+      event::json_type(*properties) != event::JsonType::kNull) {
     return Verdict::quarantine(kParse, kBadMessage);
   }
   if (!read_object(top->find("$set"), item.set, item.has_set) ||

@@ -8,9 +8,15 @@ namespace {
 /// A deleted person's last version lies this far above its own, so that no late change wins.
 constexpr int64_t kDeletedVersionStep = 100;
 
-std::string lookup_key(ProjectId project, std::string_view distinct_id) {
-  std::string out(reinterpret_cast<const char*>(&project.value), sizeof project.value);
+void put_lookup_key(std::string& out, ProjectId project, std::string_view distinct_id) {
+  out.assign(reinterpret_cast<const char*>(&project.value), sizeof project.value);
   out.append(distinct_id);
+}
+
+std::string lookup_key(ProjectId project, std::string_view distinct_id) {
+  std::string out;
+  out.reserve(sizeof project.value + distinct_id.size());
+  put_lookup_key(out, project, distinct_id);
   return out;
 }
 
@@ -93,6 +99,9 @@ PersonState* PersonOverlay::add_person(persons::Person person) {
 Status PersonOverlay::fetch(const std::vector<persons::DistinctIdKey>& keys) {
   std::vector<persons::DistinctIdKey> missing;
   std::vector<MappingState*> places;
+  mappings_.reserve(mappings_.size() + keys.size());
+  missing.reserve(keys.size());
+  places.reserve(keys.size());
   for (const persons::DistinctIdKey& key : keys) {
     auto& slot = mappings_[lookup_key(key.project, key.distinct_id)];
     if (slot != nullptr) continue;
@@ -110,6 +119,7 @@ Status PersonOverlay::fetch(const std::vector<persons::DistinctIdKey>& keys) {
     }
     return std::unexpected(std::move(found).error());
   }
+  persons_.reserve(persons_.size() + places.size());
   for (size_t i = 0; i < places.size(); i++) {
     mapping_order_.push_back(places[i]);
     if (!(*found)[i]) {
@@ -134,10 +144,10 @@ Status PersonOverlay::read_last_versions(MappingState& mapping) const {
 }
 
 Result<MappingState*> PersonOverlay::mapping(ProjectId project, std::string_view distinct_id) {
-  const std::string key = lookup_key(project, distinct_id);
-  if (auto it = mappings_.find(key); it != mappings_.end()) return it->second.get();
+  put_lookup_key(lookup_, project, distinct_id);
+  if (auto it = mappings_.find(lookup_); it != mappings_.end()) return it->second.get();
   PENSTOCK_CHECK(fetch({{project, std::string(distinct_id)}}));
-  return mappings_.find(key)->second.get();
+  return mappings_.find(lookup_)->second.get();
 }
 
 PersonState& PersonOverlay::create(MappingState& mapping, int64_t created_at_ms,

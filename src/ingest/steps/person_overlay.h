@@ -133,6 +133,7 @@ class PersonOverlay {
   std::unordered_map<Uuid, std::unique_ptr<PersonState>> persons_;  // ids are derived per project
   std::vector<PersonState*> person_order_;
   std::vector<MappingState*> mapping_order_;
+  std::string lookup_;  // the key of the last look-up
 };
 
 }  // namespace penstock::ingest

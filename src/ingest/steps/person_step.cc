@@ -262,15 +262,8 @@ std::string_view PersonStep::row_properties(const Item& item, const PersonState&
   const bool unset_again = std::ranges::any_of(
       item.unset, [&](const std::string& key) { return item.set.contains(key); });
   if ((updated && !unset_again) || item.set.empty()) return person.text();
-  scratch_ = '{';
-  for (const auto& f : person.fields().fields()) {
-    const auto set = item.set.find(f.key);
-    event::JsonFields::append_member(scratch_, f.key, set ? *set : f.value);
-  }
-  for (const auto& f : item.set.fields()) {
-    if (!person.find(f.key)) event::JsonFields::append_member(scratch_, f.key, f.value);
-  }
-  scratch_ += '}';
+  scratch_.clear();
+  person.fields().append_overlaid(item.set, scratch_);
   return scratch_;
 }
 

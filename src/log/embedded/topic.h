@@ -26,7 +26,7 @@ namespace penstock::log {
 /// A batch with its records found: what is appended, written and kept for readers.
 struct PendingBatch {
   Batch batch;
-  std::vector<std::string_view> records;  // views into batch.data
+  std::vector<std::string_view> records;  // views into the batch's text
 };
 
 struct PendingAppend {

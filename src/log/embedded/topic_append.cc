@@ -41,16 +41,17 @@ Status Topic::parse(PendingAppend& append) const {
     if (b.partition.value < 0 || b.partition.value >= spec_.partitions) {
       return fail(Code::kInvalid, "there is no such partition");
     }
-    if (b.data.size() > kBatchBytesMax) return fail(Code::kInvalid, "a batch is too large");
-    append.bytes += b.data.size() + kSubBatchHeaderBytes;
+    if (b.text().size() > kBatchBytesMax) return fail(Code::kInvalid, "a batch is too large");
+    append.bytes += b.text().size() + kSubBatchHeaderBytes;
     append.records += b.count;
     append.parsed->push_back({std::move(b), {}});
     // Split only where the data stands for good: moving a short string moves its bytes.
     PendingBatch& kept = append.parsed->back();
-    const bool sound = kept.batch.count > 0 && kept.batch.count <= kept.batch.data.size() &&
+    const std::string& text = kept.batch.text();
+    const bool sound = kept.batch.count > 0 && kept.batch.count <= text.size() &&
                        (kept.batch.ends.size() == kept.batch.count
-                            ? split_records_at(kept.batch.data, kept.batch.ends, kept.records)
-                            : split_records(kept.batch.data, kept.batch.count, kept.records));
+                            ? split_records_at(text, kept.batch.ends, kept.records)
+                            : split_records(text, kept.batch.count, kept.records));
     if (!sound) return fail(Code::kInvalid, "a batch does not hold the records it claims");
   }
   append.batches.clear();
@@ -210,10 +211,10 @@ void Topic::take(Commit& commit, PendingAppend& append) {
     int64_t& end = commit.end[static_cast<size_t>(b.partition.value)];
     appended.push_back({b.partition, Offset{end}, false});
     commit.stored.push_back({&p, commit.owners.size()});
-    commit.subs.push_back({b.partition, b.count, Offset{end}, b.producer, b.sequence, b.data});
+    commit.subs.push_back({b.partition, b.count, Offset{end}, b.producer, b.sequence, b.text()});
     end += b.count;
     commit.records += b.count;
-    commit.bytes += b.data.size();
+    commit.bytes += b.text().size();
   }
   commit.waiting.push_back({append.home, std::move(append.done), std::move(appended)});
   commit.owners.push_back(std::move(append.parsed));
@@ -246,7 +247,7 @@ void Topic::cache(Commit& commit) {
     // The records move out of their owner, which keeps the data they point into.
     block.batches.push_back({s.partition, s.base, s.producer, s.sequence, std::move(p.records),
                              commit.owners[commit.stored[i].owner]});
-    block.bytes += sizeof(ReadBatch) + p.batch.data.capacity() + s.count * sizeof s.data;
+    block.bytes += sizeof(ReadBatch) + p.batch.text().capacity() + s.count * sizeof s.data;
   }
   cache_bytes_ += block.bytes;
   cache_.push_back(std::move(block));
