@@ -61,8 +61,8 @@ inline constexpr size_t kRecordBytesMax = 22U << 20;
 void encode_record(std::string& data, std::string_view record);
 /// The first half of it, for a caller that then appends exactly `size` bytes itself.
 void begin_record(std::string& data, size_t size);
-/// For a caller that learns the size by appending: `open_record`, the bytes, `close_record` with what
-/// the first one answered. Answers where the bytes begin.
+/// For a caller that learns the size by appending: `open_record`, the bytes, `close_record` with
+/// what the first one answered. Answers where the bytes begin.
 size_t open_record(std::string& data);
 size_t close_record(std::string& data, size_t opened);
 

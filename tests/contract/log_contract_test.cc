@@ -171,6 +171,22 @@ TEST_P(LogContract, records_come_back_in_order_at_dense_offsets) {
   EXPECT_EQ(end(2), 1);
 }
 
+TEST_P(LogContract, a_text_that_its_maker_keeps_is_stored_like_any_other) {
+  auto text = std::make_shared<std::string>();
+  Batch shared = batch(1, {"a", "bc", ""});
+  *text = std::move(shared.data);
+  shared.data.clear();
+  shared.shared = text;
+  Batch told = shared;
+  told.ends = {2, 5, 6};
+  ASSERT_TRUE(append({shared, batch(1, {"d"}), told}));
+  EXPECT_EQ(read(1), (std::vector<std::string>{"a", "bc", "", "d", "a", "bc", ""}));
+  EXPECT_EQ(text->size(), 6U);
+  Batch bad = shared;
+  bad.count = 4;
+  EXPECT_FALSE(append({bad}));
+}
+
 TEST_P(LogContract, appends_are_acknowledged_in_order_when_many_are_under_way) {
   std::vector<Pending<std::vector<Appended>>> waiting;
   for (int i = 0; i < 300; i++) {

@@ -25,6 +25,7 @@ constexpr size_t kInfoLogBytesMax = 1ULL << 20;
 constexpr size_t kInfoLogFilesMax = 2;
 constexpr double kBloomBitsPerKey = 10;
 constexpr size_t kReadGroup = 1024;
+constexpr size_t kBatchHeaderBytes = 12, kChangeBytes = 11;  // in a batch, beside keys and values
 constexpr int kShardsByItsSize = -1;
 constexpr double kCacheOfIndexesShare = 0.8;  // at most; every look-up needs them
 constexpr double kMemtableBloomShare = 0.02;  // of a write buffer
@@ -170,10 +171,14 @@ class RocksKv : public KeyValue {
     // In key order the memtable finds each place near the last one.
     std::vector<const WriteBatch::Change*> sorted;
     sorted.reserve(batch.changes().size());
-    for (const WriteBatch::Change& change : batch.changes()) sorted.push_back(&change);
+    size_t bytes = 0;
+    for (const WriteBatch::Change& change : batch.changes()) {
+      sorted.push_back(&change);
+      bytes += change.key.size() + (change.value ? change.value->size() : 0) + kChangeBytes;
+    }
     std::ranges::stable_sort(sorted, {},
                              [](const auto* c) -> const std::string& { return c->key; });
-    rocksdb::WriteBatch changes;
+    rocksdb::WriteBatch changes(bytes + kBatchHeaderBytes);
     for (const WriteBatch::Change* change : sorted) {
       const rocksdb::Status s =
           change->value ? changes.Put(change->key, *change->value) : changes.Delete(change->key);

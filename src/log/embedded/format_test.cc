@@ -155,6 +155,19 @@ TEST(RecordCodec, EndsTellWhatReadingTells) {
   }
 }
 
+TEST(RecordCodec, ARecordOfUnknownSizeIsWrittenAsOneOfKnownSize) {
+  for (const size_t size :
+       {0U, 1U, 126U, 127U, 128U, 129U, 16382U, 16383U, 16384U, 2097151U, 2097152U}) {
+    const std::string record(size, 'x');
+    std::string known = "before", learned = known;
+    encode_record(known, record);
+    const size_t opened = open_record(learned);
+    learned += record;
+    EXPECT_EQ(close_record(learned, opened), known.size() - size);
+    EXPECT_TRUE(learned == known) << size;
+  }
+}
+
 TEST(RecordCodec, EndsThatDoNotFitAreRefused) {
   std::string data;
   encode_record(data, "one");
