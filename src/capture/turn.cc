@@ -182,8 +182,10 @@ void Turn::send(Lane& lane, const std::shared_ptr<Flight>& flight, std::string t
     Part& part = lane.parts[p];
     if (part.count == 0) continue;
     flight->record_counts.push_back(part.count);
-    batches.push_back({Partition{static_cast<int32_t>(p)}, part.count, std::move(part.data), 0, 0,
-                       std::move(part.ends)});
+    batches.push_back({.partition = {static_cast<int32_t>(p)},
+                       .count = part.count,
+                       .data = std::move(part.data),
+                       .ends = std::move(part.ends)});
     // Rises at once and sinks slowly, so that a burst does not copy itself while it grows.
     part.usual = std::max(batches.back().data.size(), part.usual - part.usual / 8);
     part.usual_count = std::max(part.count, part.usual_count - part.usual_count / 8);
