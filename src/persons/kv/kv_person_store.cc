@@ -159,10 +159,8 @@ Status KvPersonStore::apply_mapping(Change& change, const event::DistinctIdChang
   if (bytes) {
     MappingValue old;
     if (!decode_mapping(*bytes, old)) return std::unexpected(unreadable());
-    if (mapping.version <= old.version) {
-      probe<"persons.older_mapping_is_skipped">();
-      return {};
-    }
+    // Only of a store that is ahead of a log which lost its end: else positions keep it away.
+    if (mapping.version <= old.version) return {};
     if (!old.deleted) {
       change.batch.erase(reverse_key(mapping.project, old.person_id, mapping.distinct_id));
     }
@@ -230,10 +228,7 @@ Status KvPersonStore::apply_group_type(Change& change, const event::GroupTypeCha
     if (!bytes) continue;
     GroupTypeValue old;
     if (!decode_group_type(*bytes, old)) return std::unexpected(unreadable());
-    if (i == type.index || old.name == type.name) {
-      probe<"persons.group_type_is_taken">();
-      return {};
-    }
+    if (i == type.index || old.name == type.name) return {};  // as above
   }
   change.put(group_type_key(type.project, type.index),
              encode_group_type({type.created_at_ms, type.name}));
