@@ -69,6 +69,19 @@ void Redrive::start() {
   });
   look(*catalog_.snapshot());
   look_for_jobs();
+  look_now_and_then();
+}
+
+void Redrive::look_now_and_then() {
+  loop_.after(std::chrono::milliseconds(options_.look_ms), [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self || self->stopped_) return;
+    const ledger::QuarantineUsage now = self->ledger_.quarantine_usage();
+    if (now.entries != self->looked_at_.entries || now.bytes != self->looked_at_.bytes) {
+      self->look(*self->catalog_.snapshot());
+    }
+    self->look_now_and_then();
+  });
 }
 
 void Redrive::stop() { stopped_ = true; }
@@ -79,7 +92,8 @@ std::vector<RedriveStatus> Redrive::statuses() const {
 }
 
 void Redrive::look(const catalog::Snapshot& snapshot) {
-  if (ledger_.quarantine_usage().entries == 0) return;
+  looked_at_ = ledger_.quarantine_usage();
+  if (looked_at_.entries == 0) return;
   for (const catalog::Project& project : snapshot.projects) {
     const auto there = std::ranges::find_if(
         sources_, [&](const Source& s) { return !s.job && s.filter.token == project.token; });

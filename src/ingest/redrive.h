@@ -30,6 +30,7 @@ struct RedriveOptions {
   size_t entries_per_batch_max = 500;
   int64_t per_second = 2000;  // where the asker named no rate, and for unknown tokens
   int64_t retry_ms_min = 50, retry_ms_max = 5000;
+  int64_t look_ms = 10'000;  // between looks at what other stages put into quarantine
 };
 
 /// How far a re-drive is.
@@ -76,6 +77,9 @@ class Redrive : public std::enable_shared_from_this<Redrive> {
   Redrive(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log, catalog::Catalog& catalog,
           ledger::Ledger& ledger, RedriveOptions options);
   void look(const catalog::Snapshot& snapshot);
+  /// Other stages decide too, perhaps by a catalog that has changed meanwhile, and nobody tells of
+  /// it: whenever quarantine is another than at the last look, there is one more.
+  void look_now_and_then();
   void step();
   /// Forgets what has been decided.
   Status settle(Source& source) const;
@@ -96,6 +100,7 @@ class Redrive : public std::enable_shared_from_this<Redrive> {
   std::deque<Source> sources_;  // the first one is worked on
   bool busy_ = false, stopped_ = true;
   int64_t retry_ms_ = 0;
+  ledger::QuarantineUsage looked_at_;
   mutable std::mutex mutex_;
   std::vector<RedriveStatus> shown_;
 };

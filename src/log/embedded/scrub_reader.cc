@@ -10,31 +10,52 @@
 namespace penstock::log {
 
 void ScrubReader::go_behind(ScrubPlace place) {
+  leave_segment();
   place_ = std::move(place);
+  listed_.clear();
+  names_.clear();
+  at_ = 0;
+}
+
+void ScrubReader::leave_segment() {
   reading_ = false;
   file_.reset();
   walk_.reset();
 }
 
-Result<bool> ScrubReader::advance() {
+Result<bool> ScrubReader::list_next_topic() {
   PENSTOCK_TRY(const auto topics, files_.list(directory_));
   for (const std::string& topic : topics) {
     // What repair put aside is damaged and known to be.
-    if (topic < place_.topic || topic == "damaged") continue;
+    if (topic == "damaged" || topic < place_.topic) continue;
+    if (!listed_.empty() && topic <= listed_) continue;
+    listed_ = topic;
+    at_ = 0;
     auto names = files_.list(directory_ + "/" + topic);
-    if (!names) continue;  // a file, not a topic's folder
-    std::erase_if(*names, [](const std::string& n) { return !n.ends_with(".seg"); });
+    names_ = names ? std::move(*names) : std::vector<std::string>();  // a file is no topic's folder
+    std::erase_if(names_, [](const std::string& n) { return !n.ends_with(".seg"); });
+    return true;
+  }
+  listed_.clear();
+  return false;
+}
+
+Result<bool> ScrubReader::advance() {
+  for (;;) {
     // The last one is being written to.
-    for (size_t i = 0; i + 1 < names->size(); i++) {
-      const ScrubPlace here{topic, (*names)[i]};
+    while (at_ + 1 < names_.size()) {
+      ScrubPlace here{listed_, names_[at_++]};
       if (here <= place_) continue;
-      go_behind(here);
-      next_ = (*names)[i + 1];
+      leave_segment();
+      place_ = std::move(here);
+      next_ = names_[at_];
       reading_ = true;
       return true;
     }
+    names_.clear();
+    PENSTOCK_TRY(const bool more, list_next_topic());
+    if (!more) return false;
   }
-  return false;
 }
 
 Status ScrubReader::begin() {
@@ -110,7 +131,7 @@ ScrubPiece ScrubReader::read(uint64_t bytes) {
       piece.ended = true;
     }
   }
-  if (piece.ended) go_behind(place_);
+  if (piece.ended) leave_segment();
   return piece;
 }
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "log/embedded/segment.h"
 #include "runtime/runtime.h"
@@ -48,6 +49,9 @@ class ScrubReader {
  private:
   /// Moves to the next sealed segment; false when there is none.
   Result<bool> advance();
+  /// To the first topic behind the one that is listed; false when there is none.
+  Result<bool> list_next_topic();
+  void leave_segment();
   std::optional<std::string> look(uint64_t bytes, ScrubPiece& piece);
   Status begin();
   std::optional<std::string> walk(uint64_t bytes, ScrubPiece& piece);
@@ -56,6 +60,11 @@ class ScrubReader {
   const std::string directory_;
   ScrubPlace place_;
   std::string next_;  // name of the segment that follows
+  // A folder is listed once in a pass: one that is gone meanwhile is met as such, one that is new
+  // comes with the next pass. Listing it for each segment is a cost that grows with its square.
+  std::string listed_;              // a topic; empty: none yet
+  std::vector<std::string> names_;  // its segments
+  size_t at_ = 0;                   // the first that was not looked at
   bool reading_ = false;
   // Of the segment at `place_`:
   std::unique_ptr<runtime::File> file_;
