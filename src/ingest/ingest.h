@@ -38,7 +38,9 @@ struct IngestOptions {
   int64_t retry_ms_min = 50, retry_ms_max = 5000;
   int64_t checkpoint_ms = 1000;
   int64_t redrive_per_second = 2000;
-  size_t redrive_entries_max = 500;  // in one append; with pending_bytes_max of the log in mind
+  // In one append: well below what may wait to be written (the log's pending_bytes_max), or it
+  // would never be taken.
+  size_t redrive_entries_max = 500, redrive_bytes_max = 4U << 20;
   /// The person store waits for another machine: deciding and applying are then jobs of the pool.
   bool persons_block = false;
   PersonCommandOptions commands{};

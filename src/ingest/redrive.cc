@@ -228,6 +228,7 @@ Status Redrive::gather(Source& source, Work& work) {
   work.after = page.next.empty() && !page.entries.empty() ? page.entries.back().id : page.next;
   work.all = page.next.empty();
   std::string last = source.after;
+  size_t bytes = 0;
   for (const ledger::QuarantineEntry& entry : page.entries) {
     // What came back into quarantine since the job began is not driven round and round.
     const bool again = source.job && entry.decided_ms > source.job->began_ms;
@@ -239,13 +240,15 @@ Status Redrive::gather(Source& source, Work& work) {
       last = entry.id;
       continue;
     }
-    if (!work.ids.empty() && entry.source.lane != work.lane) {
-      // Of another lane: met again in the next round.
+    const bool fits = bytes + record->size() <= options_.bytes_per_batch_max;
+    if (!work.ids.empty() && (entry.source.lane != work.lane || !fits)) {
+      // Of another lane, or too much for now: met again in the next round.
       work.after = last;
       work.all = false;
       break;
     }
     last = entry.id;
+    bytes += record->size();
     work.lane = entry.source.lane;
     PENSTOCK_TRY(const event::RawRecord raw, event::decode_raw(*record));
     event::partition_key(raw, work.lane, key);

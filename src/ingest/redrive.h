@@ -28,7 +28,8 @@ namespace penstock::ingest {
 struct RedriveOptions {
   int32_t partitions = 8;
   size_t entries_per_batch_max = 500;
-  int64_t per_second = 2000;  // where the asker named no rate, and for unknown tokens
+  size_t bytes_per_batch_max = 4U << 20;  // unless one entry is larger
+  int64_t per_second = 2000;              // where the asker named no rate, and for unknown tokens
   int64_t retry_ms_min = 50, retry_ms_max = 5000;
   int64_t look_ms = 10'000;  // between looks at what other stages put into quarantine
 };

@@ -73,6 +73,7 @@ IngestService::IngestService(runtime::Loop& loop, runtime::Runtime& runtime, log
   redrive_ = Redrive::make(loop, runtime, log, catalog, ledger,
                            {.partitions = options.partitions,
                             .entries_per_batch_max = options.redrive_entries_max,
+                            .bytes_per_batch_max = options.redrive_bytes_max,
                             .per_second = options.redrive_per_second,
                             .retry_ms_min = options.retry_ms_min,
                             .retry_ms_max = options.retry_ms_max});

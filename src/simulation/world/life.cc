@@ -226,6 +226,8 @@ ingest::IngestOptions Life::ingest_options() {
   options.bulk_unstored_max = m_.tempo.bulk_unstored_max;
   options.retry_ms_max = 2000;
   options.redrive_entries_max = m_.tempo.redrive_entries_max;
+  options.redrive_bytes_max =
+      std::min<size_t>(options.redrive_bytes_max, m_.tempo.pending_bytes_max / 2);
   options.persons_block = m_.tempo.persons_remote;
   options.cookieless = cookieless_.get();
   options.commands.places.push_back(rows_place(store_));
@@ -325,7 +327,11 @@ std::string Life::unrest() {
   if (!ingest_->commands().empty()) {
     return "a person command is not done: " + ingest_->commands().front().last_error;
   }
-  if (!ingest_->redrives().empty()) return "a re-drive is not done";
+  if (const auto redrives = ingest_->redrives(); !redrives.empty()) {
+    const ingest::RedriveStatus& r = redrives.front();
+    return fmt::format("a re-drive of {} is not done: {} appended, {} wait, {} left out; {}",
+                       r.job.text(), r.appended, r.waiting, r.left_out, r.last_error);
+  }
   if (squash_->status().running) return "a squash is under way";
   const replay::ReplayStats r = replay_->stats();
   if (r.lag_records > 0) return fmt::format("replay is {} behind: {}", r.lag_records, r.last_error);
