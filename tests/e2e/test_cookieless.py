@@ -51,7 +51,7 @@ def test_off_until_it_is_chosen_and_bad_settings():
         for name, reason in lacking.items():
             event = visit(**{name: ""})
             send(p, event)
-            p.eventually(lambda: story(event["uuid"]) and story(event["uuid"])[0]["reason"] == reason)
+            p.eventually(lambda: (told := story(event["uuid"])) and told[0]["reason"] == reason)
             p.eventually(lambda: p.sql(f"SELECT count() FROM ingestion_warnings WHERE type = '{reason}'") == [["1"]])
 
 

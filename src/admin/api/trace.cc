@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "admin/api/log_reader.h"
 #include "admin/api/service.h"
@@ -20,6 +21,9 @@ namespace {
 
 /// Stories of one uuid that are told with what the log holds of them.
 constexpr size_t kToldMax = 20;
+/// Of a uuid that is nowhere.
+constexpr int kLooksMore = 2;
+constexpr auto kLookAgain = std::chrono::milliseconds(25);
 constexpr size_t kRequestEventsMax = 2000;
 constexpr size_t kRequestRangesMax = 200;
 
@@ -171,6 +175,7 @@ struct TraceAnswer : std::enable_shared_from_this<TraceAnswer> {
   std::vector<ledger::DecidedRange> ranges{};
   std::vector<int64_t> times{};
   uint32_t number = 0;
+  int looks = 0;        // once more
   uint64_t unread = 0;  // outcomes in ranges that the log has deleted
 
   TraceAnswer(AdminService::Parts& p, std::shared_ptr<bool> a, wire::Responder r)
@@ -287,8 +292,25 @@ struct TraceAnswer : std::enable_shared_from_this<TraceAnswer> {
               self->stories.push_back({.entry = std::move(e), .raw = {}, .outcome = {}});
             }
           }
+          if (self->stories.empty() && !self->is_request && self->looks++ < kLooksMore) {
+            return self->look_again();
+          }
           self->read();
         });
+  }
+
+  /// It may have been decided between a look at the index and one at what waits, and be in neither
+  /// until the index has followed.
+  void look_again() {
+    parts.loop.after(kLookAgain, [self = shared_from_this()] {
+      if (!*self->alive) return;
+      self->copies.clear();
+      self->of_request.clear();
+      self->ranges.clear();
+      self->times.clear();
+      self->unread = 0;
+      self->begin();
+    });
   }
 
   /// What the log still holds of the stories.

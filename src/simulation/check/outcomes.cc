@@ -105,7 +105,7 @@ class Reader {
   /// Of each client's events of a distinct id in a lane. What came back from quarantine, was
   /// decided otherwise before, or may have travelled by two lanes has no place in it.
   void order(const Outcome& o, const Sent& sent, const Promise& promise, const Decided::Event& e) {
-    const bool two_ways = m_.tempo.overflow_per_second > 0 && promise.deliveries > 1;
+    const bool two_ways = may_overflow_ && promise.deliveries > 1;
     const bool plain = !o.redriven && e.with_reason == 0 && !promise.repeated && !two_ways &&
                        promise.contents.size() == 1;
     if (!plain) return;
@@ -120,6 +120,11 @@ class Reader {
   }
 
   Machine& m_;
+  /// By its rate, or because somebody asked for it.
+  const bool may_overflow_ = m_.tempo.overflow_per_second > 0 ||
+                             std::ranges::any_of(m_.settings, [](const SettingChange& s) {
+                               return s.json.find("force_overflow") != std::string::npos;
+                             });
   Decided& decided_;
   std::map<std::pair<Lane, int32_t>, int64_t> next_;
   std::map<std::tuple<Lane, std::string, size_t>, int64_t> newest_;
