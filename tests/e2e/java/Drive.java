@@ -92,7 +92,6 @@ public class Drive {
 
   static void server(Plan plan, List<String> errors) throws Exception {
     Said said = new Said();
-    PrintStream out = System.out;
     System.setOut(new PrintStream(said, true, StandardCharsets.UTF_8));
     Map<String, String> uuids = new ConcurrentHashMap<>();
     PostHogConfig config =
@@ -137,7 +136,6 @@ public class Drive {
     }
     settle(client, said, sent);
     client.close();
-    System.setOut(out);
     errors.addAll(said.refused);
   }
 
@@ -173,6 +171,7 @@ public class Drive {
   }
 
   public static void main(String[] arguments) throws Exception {
+    PrintStream out = System.out; // the SDK's threads may still tell something at the end
     boolean legacy = arguments.length > 0 && arguments[0].equals("legacy");
     ToNumberPolicy numbers =
         legacy ? ToNumberPolicy.LONG_OR_DOUBLE : ToNumberPolicy.LAZILY_PARSED_NUMBER;
@@ -187,7 +186,7 @@ public class Drive {
       server(plan, errors);
       version = version("com.posthog.server.PostHog", "posthog-server-");
     }
-    System.out.println(gson.toJson(Map.of("errors", errors, "version", version)));
+    out.println(gson.toJson(Map.of("errors", errors, "version", version)));
     System.exit(0); // its threads are no daemons
   }
 
