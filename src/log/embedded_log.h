@@ -18,9 +18,10 @@ namespace penstock::log {
 struct EmbeddedLogOptions {
   std::string directory;
   uint64_t segment_bytes = 64U << 20;
-  uint64_t block_bytes_max = 8U << 20;       // gathered into one commit (one append may be larger)
-  int64_t commit_delay_us_max = 1000;        // a commit waits so long for those just answered
-  uint64_t pending_bytes_max = 64U << 20;    // of one topic, waiting to be written; more: kBusy
+  uint64_t block_bytes_max = 8U << 20;  // gathered into one commit (one append may be larger)
+  int64_t commit_delay_us_max = 1000;   // a commit waits so long for those just answered
+  // Of one topic, waiting to be written; more: kBusy, unless nothing else waits.
+  uint64_t pending_bytes_max = 64U << 20;
   uint64_t free_reserve_bytes = 256U << 20;  // below it appends answer kExhausted
   uint64_t tail_cache_bytes = 32U << 20;     // newest blocks of one topic kept in memory
   size_t spare_segments_max = 2;             // emptied segments kept for reuse, per topic

@@ -446,6 +446,8 @@ TEST_P(DurableLogContract, too_much_waiting_is_refused_as_busy) {
   EXPECT_GT(stored, 0);
   EXPECT_EQ(end(0), stored);
   EXPECT_TRUE(append({batch(0, {"later"})}));
+  // Larger than all that may wait: taken when nothing does.
+  EXPECT_TRUE(append({batch(0, {std::string(1'000'000, 'x')})}));
 }
 
 TEST_P(DurableLogContract, retention_waits_for_the_groups_that_need_the_records) {

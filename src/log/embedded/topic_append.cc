@@ -17,6 +17,8 @@ namespace {
 /// Fewer records than this are never waited for.
 constexpr uint64_t kWorthWaiting = 8;
 constexpr uint64_t kRecentBytes = 4U << 20;  // kept in any case, for a second reader
+/// A batch with what it is wrapped in; so much may always be asked for.
+constexpr uint64_t kAppendBytesMax = kBatchBytesMax + (uint64_t{1} << 20);
 constexpr int64_t kReaderForgottenNs = 10'000'000'000;
 
 }  // namespace
@@ -55,7 +57,7 @@ Status Topic::parse(PendingAppend& append) const {
     if (!sound) return fail(Code::kInvalid, "a batch does not hold the records it claims");
   }
   append.batches.clear();
-  if (append.bytes > options_.pending_bytes_max) {
+  if (append.bytes > std::max<uint64_t>(options_.pending_bytes_max, kAppendBytesMax)) {
     return fail(Code::kInvalid, "an append is larger than what may wait to be written");
   }
   return {};
@@ -68,7 +70,9 @@ Status Topic::admit(PendingAppend& append) const {
     probe<"log.append_meets_full_disk">();
     return fail(Code::kExhausted, "the disk is full");
   }
-  if (pending_bytes_ + append.bytes > options_.pending_bytes_max) {
+  // One that is larger than all that may wait has its turn when nothing waits: refused for ever, it
+  // would hold up whoever has nothing smaller to say.
+  if (pending_bytes_ > 0 && pending_bytes_ + append.bytes > options_.pending_bytes_max) {
     probe<"log.append_busy">();
     metrics().busy.add();
     return fail(Code::kBusy, "too much is waiting to be written");
