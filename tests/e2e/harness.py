@@ -41,6 +41,16 @@ def free_port():
     raise OSError("no port is free")
 
 
+def flip(path, at, bits=0x55):
+    """A byte on the disk is another one."""
+    with open(path, "r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ bits]))
+        os.fsync(file.fileno())
+
+
 class Penstock:
     """One data directory; may be started many times on the same ports."""
 
@@ -88,6 +98,15 @@ class Penstock:
                 pass
             time.sleep(0.02)
         raise AssertionError("penstock did not become ready: " + self.output()[-500:])
+
+    def refused_start(self):
+        """What a start that has to fail says."""
+        try:
+            self.start()
+        except AssertionError as error:
+            self.asked = True  # it ended, as it should
+            return str(error)
+        raise AssertionError("it started")
 
     def output(self):
         return pathlib.Path(self.log).read_text(errors="replace")

@@ -6,7 +6,7 @@ import subprocess
 import time
 import uuid
 
-from harness import BIN, KEY, Penstock
+from harness import BIN, KEY, Penstock, flip
 
 
 def fsck(p):
@@ -30,14 +30,6 @@ def filled(p):
     assert p.post("/s/", body)[0] == 200
     p.eventually(lambda: (t := p.ledger()["total"])["in_flight"] == 0 and t["received"] == 561)
     assert p.ledger()["total"]["stored"] == 501, p.ledger()["total"]
-
-
-def flip(path, at):
-    with open(path, "r+b") as file:
-        file.seek(at)
-        byte = file.read(1)[0]
-        file.seek(at)
-        file.write(bytes([byte ^ 0x55]))
 
 
 def test_fsck_of_a_whole_directory_and_of_damaged_ones():

@@ -6,7 +6,7 @@ import pathlib
 import signal
 import uuid
 
-from harness import KEY, Penstock
+from harness import KEY, Penstock, flip
 
 FAST = ("--set", "log.segment_bytes=33554432", "--set", "log.scrub_every_ms=200",
         "--set", "log.scrub_bytes_per_second=1000000000")
@@ -32,15 +32,6 @@ def fill(p, megabytes):
         assert p.post("/batch/", {"api_key": KEY, "batch": batch})[0] == 200
 
 
-def change(path, at):
-    with open(path, "r+b") as file:
-        file.seek(at)
-        byte = file.read(1)[0]
-        file.seek(at)
-        file.write(bytes([byte ^ 0x10]))
-        os.fsync(file.fileno())
-
-
 def test_scrub_finds_a_changed_byte_in_an_old_segment():
     with Penstock(*FAST) as p:
         fill(p, 40)
@@ -49,7 +40,7 @@ def test_scrub_finds_a_changed_byte_in_an_old_segment():
         calm = after_a_whole_pass(p)
         assert calm["damaged_files"] == 0 and calm["last_pass_bytes"] > 5_000_000, calm
         assert "were read and are whole" in p.cli("doctor")[1]
-        change(old, 1_000_000)
+        flip(old, 1_000_000, 0x10)
         found = p.eventually(lambda: (s := scrub(p))["damage"] and s)
         assert found["damaged_files"] == 1 and found["damage"][0]["file"] == str(old), found
         assert "damaged at byte" in found["damage"][0]["problem"], found
@@ -69,7 +60,7 @@ def test_scrub_finds_a_changed_byte_in_an_old_segment():
         code, text, _ = p.cli("fsck", "--json")
         told = [f["what"] for f in json.loads(text)["findings"] if f["verdict"] == "bad"]
         assert code == 1 and any(f"{old}: damaged at byte" in what for what in told), text
-        change(old, 1_000_000)
+        flip(old, 1_000_000, 0x10)
         p.start()
         p.eventually(lambda: scrub(p)["damaged_files"] == 0)
 
