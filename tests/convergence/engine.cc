@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "event/raw_record.h"
 #include "log/embedded_log.h"
+#include "log/forwarding_log.h"
 #include "log/memory_log.h"
 #include "log/scan.h"
 
@@ -17,52 +18,29 @@ using naive::Event;
 using naive::Fate;
 
 /// Refuses some appends to `processed`, before or after they were written.
-class Engine::FaultyLog : public log::Log {
+class Engine::FaultyLog : public log::ForwardingLog {
  public:
   FaultyLog(std::unique_ptr<log::Log> inner, uint64_t seed, int percent)
-      : inner_(std::move(inner)), random_(seed), percent_(percent) {}
+      : ForwardingLog(std::move(inner)), random_(seed), percent_(percent) {}
 
-  Status start(std::vector<log::TopicSpec> topics) override {
-    return inner_->start(std::move(topics));
-  }
-  Status ensure_topic(log::TopicSpec topic) override { return inner_->ensure_topic(topic); }
-  void stop() override { inner_->stop(); }
   void append(runtime::Loop& home, std::string topic, std::vector<log::Batch> batches,
               log::AppendDone done) override {
     const bool refuse =
         topic == event::kTopicProcessed && static_cast<int>(random_() % 100) < percent_;
-    if (!refuse) return inner_->append(home, std::move(topic), std::move(batches), std::move(done));
+    if (!refuse)
+      return ForwardingLog::append(home, std::move(topic), std::move(batches), std::move(done));
     if (random_() % 2 == 0) {
       home.post([done = std::move(done)]() mutable { done(fail(Code::kBusy, "busy")); });
       return;
     }
-    inner_->append(home, std::move(topic), std::move(batches),
-                   [done = std::move(done)](const Result<std::vector<log::Appended>>&) mutable {
-                     done(fail(Code::kMaybe, "perhaps"));
-                   });
+    ForwardingLog::append(
+        home, std::move(topic), std::move(batches),
+        [done = std::move(done)](const Result<std::vector<log::Appended>>&) mutable {
+          done(fail(Code::kMaybe, "perhaps"));
+        });
   }
-  void fetch(runtime::Loop& home, log::FetchRequest request, log::FetchDone done) override {
-    inner_->fetch(home, std::move(request), std::move(done));
-  }
-  Result<std::vector<log::PartitionBounds>> bounds(const std::string& topic) const override {
-    return inner_->bounds(topic);
-  }
-  int64_t last_sequence(const std::string& topic, Partition partition,
-                        uint64_t producer) const override {
-    return inner_->last_sequence(topic, partition, producer);
-  }
-  Status commit(const std::string& group, const std::string& topic,
-                std::vector<log::Position> positions) override {
-    return inner_->commit(group, topic, std::move(positions));
-  }
-  std::vector<log::Position> committed(const std::string& group,
-                                       const std::string& topic) const override {
-    return inner_->committed(group, topic);
-  }
-  log::LogStats stats() const override { return inner_->stats(); }
 
  private:
-  std::unique_ptr<log::Log> inner_;
   std::mt19937_64 random_;
   int percent_;
 };

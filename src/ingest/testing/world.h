@@ -17,32 +17,24 @@
 #include "ingest/ingest.h"
 #include "kv/memory_kv.h"
 #include "ledger/ledger.h"
-#include "log/log.h"
+#include "log/forwarding_log.h"
 #include "persons/person_store.h"
 #include "runtime/sim_runtime.h"
 
 namespace penstock::ingest::testing {
 
 /// A Log that sometimes refuses, or answers "maybe", to appends of the processed topic.
-class FaultyLog : public log::Log {
+class FaultyLog : public log::ForwardingLog {
  public:
   FaultyLog(std::unique_ptr<log::Log> inner, uint64_t seed)
-      : inner_(std::move(inner)), random_(seed) {}
+      : ForwardingLog(std::move(inner)), random_(seed) {}
 
   int percent = 0;  // of appends to `processed` that fail
 
-  Status start(std::vector<log::TopicSpec> topics) override {
-    return inner_->start(std::move(topics));
-  }
-  Status ensure_topic(log::TopicSpec topic) override { return inner_->ensure_topic(topic); }
-  void stop() override { inner_->stop(); }
   void append(runtime::Loop& home, std::string topic, std::vector<log::Batch> batches,
               log::AppendDone done) override;
-  void fetch(runtime::Loop& home, log::FetchRequest request, log::FetchDone done) override {
-    inner_->fetch(home, std::move(request), std::move(done));
-  }
   Result<std::vector<log::PartitionBounds>> bounds(const std::string& topic) const override {
-    auto out = inner_->bounds(topic);
+    auto out = ForwardingLog::bounds(topic);
     if (out && topic == event::kTopicProcessed) {
       for (log::PartitionBounds& b : *out) b.start = std::max(b.start, kept_from_[b.partition]);
     }
@@ -53,22 +45,8 @@ class FaultyLog : public log::Log {
     const auto now = bounds(std::string(event::kTopicProcessed));
     for (const log::PartitionBounds& b : *now) kept_from_[b.partition] = b.end;
   }
-  int64_t last_sequence(const std::string& topic, Partition partition,
-                        uint64_t producer) const override {
-    return inner_->last_sequence(topic, partition, producer);
-  }
-  Status commit(const std::string& group, const std::string& topic,
-                std::vector<log::Position> positions) override {
-    return inner_->commit(group, topic, std::move(positions));
-  }
-  std::vector<log::Position> committed(const std::string& group,
-                                       const std::string& topic) const override {
-    return inner_->committed(group, topic);
-  }
-  log::LogStats stats() const override { return inner_->stats(); }
 
  private:
-  std::unique_ptr<log::Log> inner_;
   std::mt19937_64 random_;
   mutable std::map<Partition, Offset> kept_from_;
 };

@@ -14,7 +14,7 @@ namespace penstock::ingest::testing {
 void FaultyLog::append(runtime::Loop& home, std::string topic, std::vector<log::Batch> batches,
                        log::AppendDone done) {
   if (topic != event::kTopicProcessed || static_cast<int>(random_() % 100) >= percent) {
-    return inner_->append(home, std::move(topic), std::move(batches), std::move(done));
+    return ForwardingLog::append(home, std::move(topic), std::move(batches), std::move(done));
   }
   switch (random_() % 3) {
     case 0:
@@ -24,10 +24,10 @@ void FaultyLog::append(runtime::Loop& home, std::string topic, std::vector<log::
       home.post([done = std::move(done)]() mutable { done(fail(Code::kMaybe, "not written")); });
       return;
     default:
-      inner_->append(home, std::move(topic), std::move(batches),
-                     [done = std::move(done)](Result<std::vector<log::Appended>>) mutable {
-                       done(fail(Code::kMaybe, "written"));
-                     });
+      ForwardingLog::append(home, std::move(topic), std::move(batches),
+                            [done = std::move(done)](Result<std::vector<log::Appended>>) mutable {
+                              done(fail(Code::kMaybe, "written"));
+                            });
   }
 }
 

@@ -11,57 +11,30 @@
 #include <utility>
 #include <vector>
 
-#include "log/log.h"
+#include "log/forwarding_log.h"
 #include "objects/object_store.h"
 #include "persons/person_store.h"
 #include "simulation/world/faults.h"
 
 namespace penstock::simulation {
 
-class FlakyLog : public log::Log {
+class FlakyLog : public log::ForwardingLog {
  public:
   FlakyLog(std::unique_ptr<log::Log> inner, Faults& faults)
-      : inner_(std::move(inner)), faults_(faults) {}
+      : ForwardingLog(std::move(inner)), faults_(faults) {}
 
-  Status start(std::vector<log::TopicSpec> topics) override {
-    return inner_->start(std::move(topics));
-  }
-  Status ensure_topic(log::TopicSpec topic) override {
-    return inner_->ensure_topic(std::move(topic));
-  }
-  void stop() override { inner_->stop(); }
   void append(runtime::Loop& home, std::string topic, std::vector<log::Batch> batches,
               log::AppendDone done) override {
-    inner_->append(home, std::move(topic), std::move(batches),
-                   [&faults = faults_,
-                    done = std::move(done)](Result<std::vector<log::Appended>> result) mutable {
-                     const bool silent = result && faults.strike(Fault::kLogSilent);
-                     if (!silent) return done(std::move(result));
-                     done(fail(Code::kMaybe, "simulated: the log did not answer"));
-                   });
+    ForwardingLog::append(home, std::move(topic), std::move(batches),
+                          [&faults = faults_, done = std::move(done)](
+                              Result<std::vector<log::Appended>> result) mutable {
+                            const bool silent = result && faults.strike(Fault::kLogSilent);
+                            if (!silent) return done(std::move(result));
+                            done(fail(Code::kMaybe, "simulated: the log did not answer"));
+                          });
   }
-  void fetch(runtime::Loop& home, log::FetchRequest request, log::FetchDone done) override {
-    inner_->fetch(home, std::move(request), std::move(done));
-  }
-  Result<std::vector<log::PartitionBounds>> bounds(const std::string& topic) const override {
-    return inner_->bounds(topic);
-  }
-  int64_t last_sequence(const std::string& topic, Partition partition,
-                        uint64_t producer) const override {
-    return inner_->last_sequence(topic, partition, producer);
-  }
-  Status commit(const std::string& group, const std::string& topic,
-                std::vector<log::Position> positions) override {
-    return inner_->commit(group, topic, std::move(positions));
-  }
-  std::vector<log::Position> committed(const std::string& group,
-                                       const std::string& topic) const override {
-    return inner_->committed(group, topic);
-  }
-  log::LogStats stats() const override { return inner_->stats(); }
 
  private:
-  std::unique_ptr<log::Log> inner_;
   Faults& faults_;
 };
 
