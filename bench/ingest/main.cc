@@ -33,7 +33,7 @@ namespace penstock::bench {
 namespace {
 
 constexpr int32_t kPartitions = 8;
-constexpr uint64_t kStateCacheBytes = 32U << 20;  // the default of `state.cache_bytes`
+constexpr uint64_t kStateCacheBytes = 64U << 20;  // the default of `state.cache_bytes`
 
 [[noreturn]] void die(std::string_view what, const Error& error) {
   fmt::print(stderr, "bench_ingest_mix: {}: {}\n", what, error.message);

@@ -45,7 +45,7 @@ struct Settings {
   int64_t usage_save_ms = 5000;
   int64_t log_retention_ms = int64_t{7} * 86'400'000;
   uint64_t log_retention_bytes = uint64_t{20} << 30;
-  uint64_t state_cache_bytes = uint64_t{32} << 20;
+  uint64_t state_cache_bytes = uint64_t{64} << 20;
   std::string persons_engine = "embedded";  // or "postgres"
   persons::PostgresOptions persons;
   std::string objects_engine = "embedded";  // or "s3"
