@@ -23,7 +23,7 @@ import tempfile
 
 LINES_MAX, COLUMNS_MAX = 500, 100
 # Adapters around a third-party engine, and the composition root.
-MACHINE_EXCEPTED = ("src/runtime/", "src/main/", "src/store/engine/", "src/kv/rocks/",
+MACHINE_EXCEPTED = ("src/runtime/", "src/main/", "src/store/engine/", "src/store/clickhouse/http_client", "src/kv/rocks/",
                     "src/catalog/sqlite", "src/persons/postgres/")
 MACHINE = re.compile(
     r"(?<![\w>.])::(open|socket|socketpair|fork|kill|waitpid|clock_gettime|nanosleep|usleep|rename|"

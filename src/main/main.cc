@@ -44,6 +44,7 @@ int run_command_line(int argc, char** argv) {
   add_ledger(app, run);
   add_quarantine(app, run);
   add_squash(app, run);
+  add_store(app, run);
   add_doctor(app, run);
   add_config(app, run);
   add_account(app, run);

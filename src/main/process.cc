@@ -24,6 +24,7 @@
 #include "main/self_audit.h"
 #include "main/squash_source.h"
 #include "main/stage_status.h"
+#include "main/store_engine.h"
 #include "main/topics.h"
 #include "objects/object_store.h"
 #include "persons/person_store.h"
@@ -215,10 +216,7 @@ Status Process::Parts::recover() {
 Status Process::Parts::start_store() {
   ledger_watch = ledger::LedgerWatch::make(pipeline.loop(), *runtime, *log, *ledger);
   on_loop(pipeline, [&] { ledger_watch->start(); });
-  store::EngineOptions options = settings.store;
-  options.directory = data_dir + "/store";
-  PENSTOCK_TRY(store,
-               store::make_engine_store(*runtime, pipeline.loop(), pipeline.poller(), options));
+  PENSTOCK_TRY(store, make_store(settings, *runtime, pipeline, data_dir));
   Status outcome;
   on_loop(pipeline, [&] { outcome = store->start(); });
   PENSTOCK_CHECK(outcome);
@@ -229,7 +227,7 @@ Status Process::Parts::start_store() {
     loader = load::Loader::make(pipeline.loop(), *runtime, *log, *store, *ledger, load_options);
     on_loop(pipeline, [&] { outcome = loader->start(); });
     PENSTOCK_CHECK(outcome);
-    load::SquashOptions squash_options = settings.squash;
+    load::SquashOptions squash_options = squash_options_of(settings);
     squash_options.state_path = data_dir + "/state/squash";
     squash = load::Squash::make(pipeline.loop(), *runtime, *log, *store, *loader, squash_options);
     on_loop(pipeline, [&] { squash->start(); });

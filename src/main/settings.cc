@@ -235,7 +235,36 @@ void bind_objects(config::OptionTable& t, Settings& s) {
         "Larger objects go up in parts of this size.");
 }
 
+void bind_clickhouse(config::OptionTable& t, Settings& s) {
+  auto& c = s.clickhouse;
+  t.add("store.engine", s.store_engine, "name",
+        "Where SQL reads: embedded (in the data directory) or clickhouse (a server or cluster).");
+  t.add("store.clickhouse_urls", c.urls, "list",
+        "HTTP addresses of the server, as https://ch-1:8443,https://ch-2:8443; the next is asked "
+        "when one does not answer. Several are replicas of store.clickhouse_cluster, or ways to "
+        "one server.");
+  t.add("store.clickhouse_database", c.database, "name",
+        "Database for Penstock alone; made at the first start where it may be.");
+  t.add("store.clickhouse_user", c.user, "name", "Who Penstock is there.");
+  t.add("store.clickhouse_password", c.password, "text", "That user's password.", true);
+  t.add("store.clickhouse_ca_file", c.ca_file, "path",
+        "PEM certificates that an https server's is checked by; empty: the system's.");
+  t.add("store.clickhouse_cluster", c.cluster, "name",
+        "Tables are replicated and sharded over this cluster of the server's remote_servers; "
+        "empty: one server.");
+  t.add("store.clickhouse_keeper_path", c.keeper_path, "path",
+        "Where replicated tables of a cluster are in Keeper.");
+  t.add("store.clickhouse_compression", c.compression, "name", "How inserts travel: zstd or none.");
+  t.add("store.clickhouse_connect_ms", c.connect_ms, 10, 60'000, "ms",
+        "How long connecting to the server may take.");
+  t.add("store.clickhouse_insert_ms", c.insert_ms, 100, 3'600'000, "ms",
+        "How long the server may take for one batch; then it is sent again under its id.");
+  t.add("store.clickhouse_upkeep_ms", c.upkeep_ms, 1000, 86'400'000, "ms",
+        "How long the server may take for one statement of erasing, squashing or migrating.");
+}
+
 void bind_store(config::OptionTable& t, Settings& s) {
+  bind_clickhouse(t, s);
   t.add("store.memory_bytes_max", s.store.memory_bytes_max, 256 * kMiB, kTiB, "bytes",
         "Memory of the embedded engine.");
   t.add("store.library", s.store.library, "path", "libchdb.so; empty: beside the binary.");
@@ -353,6 +382,15 @@ Status validate(const Settings& s) {
   } else if (s.objects_engine != "embedded") {
     return fail(Code::kInvalid,
                 fmt::format("objects.engine is '{}'; it can be embedded or s3", s.objects_engine));
+  }
+  if (s.store_engine == "clickhouse") {
+    if (const Status good = store::check_clickhouse_options(s.clickhouse); !good) {
+      return fail(good.error(), "store.clickhouse_…");
+    }
+  } else if (s.store_engine != "embedded") {
+    return fail(
+        Code::kInvalid,
+        fmt::format("store.engine is '{}'; it can be embedded or clickhouse", s.store_engine));
   }
   if (s.tls_cert_file.empty() != s.tls_key_file.empty()) {
     return fail(Code::kInvalid, "http.tls_cert_file and http.tls_key_file go together");

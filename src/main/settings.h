@@ -22,6 +22,7 @@
 #include "persons/postgres_store.h"
 #include "replay/replay.h"
 #include "runtime/reserved_space.h"
+#include "store/clickhouse_store.h"
 #include "store/engine_store.h"
 #include "wire/access_log.h"
 #include "wire/http.h"
@@ -64,7 +65,9 @@ struct Settings {
   log::ScrubOptions scrub;
   runtime::ReservedSpaceOptions reserve;
   SelfAuditOptions self_audit;
+  std::string store_engine = "embedded";  // or "clickhouse"
   store::EngineOptions store;
+  store::ClickHouseOptions clickhouse;
 
   bool runs(std::string_view stage) const;
 };

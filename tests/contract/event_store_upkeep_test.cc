@@ -71,7 +71,7 @@ class UpkeepContract : public ::testing::TestWithParam<const char*> {
   std::unique_ptr<World> world_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Stores, UpkeepContract, ::testing::Values("memory", "engine"),
+INSTANTIATE_TEST_SUITE_P(Stores, UpkeepContract, ::testing::ValuesIn(World::kinds()),
                          [](const auto& test) { return std::string(test.param); });
 
 using People = std::map<uint8_t, size_t>;
@@ -171,7 +171,12 @@ TEST_P(UpkeepContract, AnErasedPersonLeavesNothingAndTheOthersEverything) {
 
 /// What only SQL has.
 class EngineUpkeep : public UpkeepContract {};
-INSTANTIATE_TEST_SUITE_P(Stores, EngineUpkeep, ::testing::Values("engine"),
+INSTANTIATE_TEST_SUITE_P(Stores, EngineUpkeep, ::testing::ValuesIn(World::kinds(true)),
+                         [](const auto& test) { return std::string(test.param); });
+
+/// A server of one's own is not killed.
+class EngineUpkeepKilled : public UpkeepContract {};
+INSTANTIATE_TEST_SUITE_P(Stores, EngineUpkeepKilled, ::testing::Values("engine", "clickhouse"),
                          [](const auto& test) { return std::string(test.param); });
 
 TEST_P(EngineUpkeep, AConditionOnThePersonFollowsEveryChangeAtOnce) {
@@ -231,7 +236,7 @@ TEST_P(EngineUpkeep, FiltersReachTheIndexAndOnlyThePersonCostsALookUp) {
 TEST_P(EngineUpkeep, ASquashBeginsOnlyWhereItsRewritingFits) {
   EngineOptions options;
   options.squash_room_bytes = 1ULL << 60;
-  world_ = std::make_unique<World>("engine", "", options);
+  world_ = std::make_unique<World>(GetParam(), "", options);
   ASSERT_TRUE(world_->wait_ready());
   ASSERT_TRUE(world_->insert("rows", {row(1, "a", 1), row(2, "b", 2)}).has_value());
   ASSERT_TRUE(world_->insert_mappings("m", {{{1}, "a", person_id(3), false, 1}}).has_value());
@@ -249,7 +254,7 @@ TEST_P(EngineUpkeep, ASquashBeginsOnlyWhereItsRewritingFits) {
             "0\n");
 }
 
-TEST_P(EngineUpkeep, KilledInTheMiddleASquashIsRepeatedAndNoRowIsLostOrDoubled) {
+TEST_P(EngineUpkeepKilled, KilledInTheMiddleASquashIsRepeatedAndNoRowIsLostOrDoubled) {
   constexpr uint32_t kRows = 20'000, kIds = 500;
   std::vector<Row> rows;
   for (uint32_t i = 0; i < kRows; i++) {
@@ -273,7 +278,7 @@ TEST_P(EngineUpkeep, KilledInTheMiddleASquashIsRepeatedAndNoRowIsLostOrDoubled) 
     ASSERT_TRUE(world_->freeze().has_value());
     auto running = world_->start_squash();
     running.wait_for(std::chrono::milliseconds(20 + i * 60));
-    ASSERT_TRUE(World::kill_engine());
+    ASSERT_TRUE(world_->kill_engine());
     if (!running.get()) failed++;
     ASSERT_TRUE(world_->wait_restarts(restarts + 1));
     EXPECT_EQ(by_person(), truth) << "after kill " << i;
@@ -290,7 +295,7 @@ TEST_P(EngineUpkeep, KilledInTheMiddleASquashIsRepeatedAndNoRowIsLostOrDoubled) 
   EXPECT_EQ(world_->ask("SELECT count() FROM person_distinct_id_overrides"), "0\n");
 }
 
-TEST_P(EngineUpkeep, KilledInTheMiddleAnErasureIsRepeatedAndItsCountsStay) {
+TEST_P(EngineUpkeepKilled, KilledInTheMiddleAnErasureIsRepeatedAndItsCountsStay) {
   std::vector<Row> rows;
   for (uint32_t i = 0; i < 6000; i++)
     rows.push_back(row(i, i % 3 == 0 ? "u" : "other", static_cast<uint8_t>(1 + i % 3)));
@@ -301,7 +306,7 @@ TEST_P(EngineUpkeep, KilledInTheMiddleAnErasureIsRepeatedAndItsCountsStay) {
     auto running = world_->start<Result<std::vector<ErasedTable>>>(
         [&](auto done) { world_->store().erase_person(request, nullptr, std::move(done)); });
     running.wait_for(std::chrono::milliseconds(10 + i * 30));
-    ASSERT_TRUE(World::kill_engine());
+    ASSERT_TRUE(world_->kill_engine());
     (void)running.get();
     ASSERT_TRUE(world_->wait_restarts(restarts + 1));
   }

@@ -16,8 +16,10 @@
 #include <vector>
 
 #include "runtime/real_runtime.h"
+#include "store/clickhouse_store.h"
 #include "store/engine_store.h"
 #include "store/memory_store.h"
+#include "tests/contract/clickhouse_front.h"
 
 namespace penstock::store::testing {
 
@@ -65,6 +67,9 @@ class World {
       auto memory = std::make_unique<MemoryStore>();
       memory_ = memory.get();
       store_ = std::move(memory);
+    } else if (kind != "engine") {
+      store_ = std::move(*make_clickhouse_store(
+          *runtime_, thread_.loop(), clickhouse_options(kind, options.squash_room_bytes)));
     } else {
       options.directory = directory_ + "/engine";
       options.binary = beside("penstock-engine");
@@ -81,8 +86,19 @@ class World {
     on_loop([this] { store_.reset(); });
     thread_.stop();
     thread_.join();
+    front_.reset();
     if (!keep_) std::filesystem::remove_all(directory_);
   }
+
+  /// "memory", "engine", "clickhouse": the engine behind ClickHouse's HTTP interface; "server":
+  /// what PENSTOCK_TEST_CLICKHOUSE_URL names.
+  static std::vector<const char*> kinds(bool sql_only = false) {
+    std::vector<const char*> out{"engine", "clickhouse"};
+    if (!sql_only) out.insert(out.begin(), "memory");
+    if (std::getenv("PENSTOCK_TEST_CLICKHOUSE_URL") != nullptr) out.push_back("server");
+    return out;
+  }
+  ClickHouseFront* front() { return front_.get(); }
 
   static bool engine_available() {
     return !beside("libchdb.so").empty() && !beside("penstock-engine").empty();
@@ -304,8 +320,14 @@ class World {
     return std::strtoull(ask("SELECT count() FROM events").c_str(), nullptr, 10);
   }
 
-  /// Kills the engine's process, found among this process's children by its name; false: none.
-  static bool kill_engine() {
+  /// Kills the engine's process, found among this process's children by its name; false: none. A
+  /// server is started again at once, as its supervisor would.
+  bool kill_engine() {
+    if (front_ != nullptr) {
+      front_->kill();
+      front_->start();
+      return true;
+    }
     for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
       std::ifstream in(task.path() / "children");
       for (int pid = 0; in >> pid;) {
@@ -342,6 +364,37 @@ class World {
   }
 
  private:
+  ClickHouseOptions clickhouse_options(std::string_view kind, uint64_t squash_room_bytes) {
+    ClickHouseOptions out;
+    out.squash_room_bytes = squash_room_bytes;
+    out.retry_ms_min = 20;
+    out.retry_ms_max = 200;
+    out.look_ms = 200;
+    out.statement_ms = 4000;
+    const auto env = [](const char* name) {
+      const char* value = std::getenv(name);
+      return std::string(value == nullptr ? "" : value);
+    };
+    if (kind == "server") {
+      out.urls = env("PENSTOCK_TEST_CLICKHOUSE_URL");
+      out.cluster = env("PENSTOCK_TEST_CLICKHOUSE_CLUSTER");
+      out.password = env("PENSTOCK_TEST_CLICKHOUSE_PASSWORD");
+      if (const std::string user = env("PENSTOCK_TEST_CLICKHOUSE_USER"); !user.empty()) {
+        out.user = user;
+      }
+      // Every world is a database of its own, which stays for whoever wants to look.
+      static int worlds = 0;
+      out.database = "penstock_test_" + std::to_string(std::time(nullptr)) + "_" +
+                     std::to_string(::getpid()) + "_" + std::to_string(++worlds);
+      return out;
+    }
+    front_ = std::make_unique<ClickHouseFront>(beside("penstock-engine"), beside("libchdb.so"),
+                                               directory_ + "/engine", "a-secret-of-the-tests");
+    out.urls = front_->url();
+    out.password = "a-secret-of-the-tests";
+    return out;
+  }
+
   /// Lets the loop's timers and sockets have a turn.
   void turn() {
     std::promise<void> done;
@@ -354,6 +407,7 @@ class World {
   bool keep_ = false;
   std::unique_ptr<runtime::Runtime> runtime_ = runtime::make_real_runtime();
   runtime::LoopThread thread_{"store"};
+  std::unique_ptr<ClickHouseFront> front_;
   std::unique_ptr<EventStore> store_;
   MemoryStore* memory_ = nullptr;
   int next_query_ = 0;

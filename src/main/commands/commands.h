@@ -23,6 +23,7 @@ void add_trace(CLI::App& app, Run& run);
 void add_ledger(CLI::App& app, Run& run);
 void add_quarantine(CLI::App& app, Run& run);  // list, show, try, edit, redrive, discard
 void add_squash(CLI::App& app, Run& run);
+void add_store(CLI::App& app, Run& run);  // store ddl
 void add_doctor(CLI::App& app, Run& run);
 void add_config(CLI::App& app, Run& run);   // config, check-config, metrics
 void add_account(CLI::App& app, Run& run);  // login, projects

@@ -153,6 +153,14 @@ class Examination {
   void store() {
     if (!status_.is_true({"store", "ready"})) {
       const std::string detail = status_.text({"store", "detail"});
+      if (status_.text({"store", "engine"}).find("server") != std::string::npos) {
+        return out_.bad("store_down",
+                        fmt::format("The store's server cannot be used: {}; rows wait, queries "
+                                    "answer 503.",
+                                    detail),
+                        "Mend what the message names; Penstock goes on by itself.",
+                        "store_server_down.md");
+      }
       const bool fresh = status_.number({"store", "restarts"}) == 0 &&
                          status_.number({"uptime_s"}) < kEngineStartS;
       if (fresh) {

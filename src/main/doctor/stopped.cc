@@ -107,6 +107,7 @@ class Examination {
   }
 
   void engine(const Settings& settings) {
+    if (settings.store_engine != "embedded") return;
     std::error_code error;
     std::string library = settings.store.library;
     if (library.empty()) {

@@ -10,10 +10,10 @@
 
 #include "main/object_engine.h"
 #include "main/on_loop.h"
+#include "main/store_engine.h"
 #include "recording/block.h"
 #include "runtime/lock_file.h"
 #include "runtime/real_runtime.h"
-#include "store/engine_store.h"
 
 namespace penstock::cli::fsck {
 namespace {
@@ -76,12 +76,10 @@ void check_store(const std::string& data_dir, const Settings& settings, const Pr
   const auto runtime = runtime::make_real_runtime();
   runtime::LoopThread thread("fsck-store");
   thread.start();
-  store::EngineOptions options = settings.store;
-  options.directory = data_dir + "/store";
-  auto made = store::make_engine_store(*runtime, thread.loop(), thread.poller(), options);
-  if (!made) {
-    return out.bad("store", made.error().message, "See the runbook.", "engine_restarts.md");
-  }
+  const bool server = settings.store_engine == "clickhouse";
+  const char* runbook = server ? "store_server_down.md" : "engine_restarts.md";
+  auto made = make_store(settings, *runtime, thread, data_dir);
+  if (!made) return out.bad("store", made.error().message, "See the runbook.", runbook);
   std::unique_ptr<store::EventStore> engine = std::move(*made);
   Status started;
   on_loop(thread, [&] { started = engine->start(); });
@@ -99,8 +97,8 @@ void check_store(const std::string& data_dir, const Settings& settings, const Pr
   thread.stop();
   thread.join();
   if (!started || !health.ready) {
-    return out.bad("store", "The engine does not start: " + health.detail, "Read store/engine.log.",
-                   "engine_restarts.md");
+    return out.bad("store", "The engine does not start: " + health.detail,
+                   server ? "Mend what the message names." : "Read store/engine.log.", runbook);
   }
   if (health.damaged_parts > 0) {
     return out.bad("store",

@@ -16,35 +16,23 @@
 #include "base/codec.h"
 #include "base/diag.h"
 #include "base/metrics.h"
+#include "store/dialect/metrics.h"
+#include "store/dialect/query_guard.h"
+#include "store/dialect/row_binary.h"
+#include "store/dialect/upkeep.h"
+#include "store/dialect/upkeep_sql.h"
 #include "store/engine/link.h"
-#include "store/engine/query_guard.h"
-#include "store/engine/row_binary.h"
 #include "store/engine/schema.h"
-#include "store/engine/upkeep.h"
-#include "store/engine/upkeep_sql.h"
 
 namespace penstock::store {
 namespace {
 
-Counter inserted_rows{"penstock_store_inserted_rows_total",
-                      "Event rows the store has acknowledged."};
 Counter restarts_total{"penstock_store_engine_restarts_total",
                        "Times the engine was started again."};
-LatencyHistogram insert_seconds{"penstock_store_insert_seconds", "One batch into the store."};
-LatencyHistogram query_seconds{"penstock_store_query_seconds", "One query."};
 
 constexpr int64_t kStatsMs = 5000;
 constexpr char kStarting[] = "the engine is starting";
 constexpr int kSilentPeriodsMax = 12;  // a minute
-
-std::string format_name(QueryFormat format) {
-  switch (format) {
-    case QueryFormat::kJsonCompact: return "JSONCompact";
-    case QueryFormat::kCsvWithNames: return "CSVWithNames";
-    case QueryFormat::kPretty: return "PrettyCompact";
-  }
-  return "JSONCompact";
-}
 
 class EngineStore : public EventStore {
  public:
@@ -54,10 +42,9 @@ class EngineStore : public EventStore {
         loop_(loop),
         options_(std::move(options)),
         link_(poller, options_, [this] { died(); }),
-        upkeep_(loop, options_.squash_room_bytes,
-                [this](EngineOp op, std::string operands, ReplyDone done) {
-                  if (!ready_ || stopping_) return done(fail(Code::kUnavailable, detail()));
-                  link_.request(op, std::move(operands), std::move(done));
+        upkeep_(loop, "default", options_.squash_room_bytes,
+                [this](Turn turn, std::vector<Statement> statements, TextDone done) {
+                  send(turn, std::move(statements), std::move(done));
                 }) {}
 
   ~EngineStore() override {
@@ -189,6 +176,24 @@ class EngineStore : public EventStore {
           inserted_rows.add(events);
           done(Status{});
         });
+  }
+
+  /// Statements of upkeep.
+  void send(Turn turn, std::vector<Statement> statements, TextDone done) {
+    if (!ready_ || stopping_) return done(fail(Code::kUnavailable, detail()));
+    std::string operands;
+    if (turn == Turn::kBeside) {
+      ByteWriter w(operands);
+      w.bytes(statements.front().sql);
+      w.bytes("TSV");
+    } else {
+      operands = pack(std::move(statements));
+    }
+    link_.request(turn == Turn::kBeside ? EngineOp::kUpkeep : EngineOp::kInsert,
+                  std::move(operands), [done = std::move(done)](Result<EngineReply> reply) mutable {
+                    if (!reply) return done(std::unexpected(std::move(reply).error()));
+                    done(std::move(reply->body));
+                  });
   }
 
   void inserted(Status status, InsertDone& done) {

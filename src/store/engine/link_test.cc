@@ -13,7 +13,7 @@
 
 #include "base/codec.h"
 #include "runtime/real_runtime.h"
-#include "store/engine/row_binary.h"
+#include "store/dialect/row_binary.h"
 #include "store/engine/schema.h"
 
 namespace penstock::store {

@@ -1,4 +1,4 @@
-#include "store/engine/row_binary.h"
+#include "store/dialect/row_binary.h"
 
 #include <fmt/format.h>
 
@@ -277,36 +277,44 @@ void add_overrides(std::vector<Insert>& all, const InsertBatch& batch) {
 
 }  // namespace
 
-EncodedInserts encode_inserts(const InsertBatch& batch, int64_t now_ms) {
+BatchStatements batch_statements(const InsertBatch& batch, int64_t now_ms, bool follow_overrides) {
   const auto now_s = static_cast<uint32_t>(now_ms / 1000);
   std::vector<Insert> all;
   all.push_back(events(batch, now_s));
   all.push_back(persons(batch, now_s));
   all.push_back(distinct_ids(batch, now_s, false));
   all.push_back(distinct_ids(batch, now_s, true));
-  add_overrides(all, batch);
+  if (follow_overrides) add_overrides(all, batch);
   all.push_back(warnings(batch, now_s));
   all.push_back(replay_blocks(batch, now_s));
   all.push_back(log_entries(batch, now_s));
   all.push_back(heatmaps(batch, now_s));
   all.push_back(groups(batch, now_s));
-  uint64_t statements = 0;
-  size_t bytes = 64;
-  for (const Insert& s : all) {
-    if (s.rows == 0) continue;
-    statements++;
-    bytes += s.sql.size() + s.data.size() + 20;
-  }
-  EncodedInserts out;
-  out.operands.reserve(bytes);
-  ByteWriter w(out.operands);
-  w.varint(statements);
+  BatchStatements out;
   for (Insert& s : all) {
     if (s.rows == 0) continue;
-    w.bytes(s.sql);
-    w.bytes(s.data);
-    s.data = std::string();
+    out.statements.push_back({std::move(s.sql), std::move(s.data)});
     out.rows += s.rows;
+  }
+  return out;
+}
+
+EncodedInserts encode_inserts(const InsertBatch& batch, int64_t now_ms) {
+  BatchStatements all = batch_statements(batch, now_ms, true);
+  return {pack(std::move(all.statements)), all.rows};
+}
+
+std::string pack(std::vector<Statement> statements) {
+  size_t bytes = 64;
+  for (const Statement& s : statements) bytes += s.sql.size() + s.rows.size() + 20;
+  std::string out;
+  out.reserve(bytes);
+  ByteWriter w(out);
+  w.varint(statements.size());
+  for (Statement& s : statements) {
+    w.bytes(s.sql);
+    w.bytes(s.rows);
+    s.rows = std::string();
   }
   return out;
 }

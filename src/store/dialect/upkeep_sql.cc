@@ -1,4 +1,4 @@
-#include "store/engine/upkeep_sql.h"
+#include "store/dialect/upkeep_sql.h"
 
 #include <fmt/format.h>
 
@@ -9,18 +9,24 @@ namespace {
 
 // What joinGet answers for a distinct id without an override.
 constexpr std::string_view kNobody = "toUUID('00000000-0000-0000-0000-000000000000')";
-constexpr std::string_view kOverride =
-    "joinGet('default.penstock_overrides', 'person_id', team_id, distinct_id_hash)";
-constexpr std::string_view kFrozenVersion =
-    "joinGet('default.penstock_squash', 'version', team_id, distinct_id)";
-constexpr std::string_view kIds = "SELECT text FROM default.penstock_erasing WHERE kind = 0";
-constexpr std::string_view kSplitOff = "SELECT text FROM default.penstock_erasing WHERE kind = 1";
-constexpr std::string_view kSessions = "SELECT text FROM default.penstock_erasing WHERE kind = 2";
+std::string override_of(std::string_view db) {
+  return fmt::format("joinGet('{}.penstock_overrides', 'person_id', team_id, distinct_id_hash)",
+                     db);
+}
+
+std::string frozen_version(std::string_view db) {
+  return fmt::format("joinGet('{}.penstock_squash', 'version', team_id, distinct_id)", db);
+}
+
+/// What was put down to be erased: 0 ids, 1 ids that were split off, 2 sessions.
+std::string put_down(std::string_view db, int kind) {
+  return fmt::format("SELECT text FROM {}.penstock_erasing WHERE kind = {}", db, kind);
+}
 
 /// The hash finds rows; what is written for good is of a distinct id that is frozen itself.
-std::string stale() {
-  return fmt::format("{0} != {1} AND {0} != person_id AND {2} > 0", kOverride, kNobody,
-                     kFrozenVersion);
+std::string stale(std::string_view db) {
+  return fmt::format("{0} != {1} AND {0} != person_id AND {2} > 0", override_of(db), kNobody,
+                     frozen_version(db));
 }
 
 std::string fill(std::string_view table) {
@@ -41,21 +47,16 @@ std::string quoted(std::string_view text) {
   return out + "'";
 }
 
-std::string in_one_go(const std::vector<std::string>& statements) {
-  std::string out;
-  ByteWriter w(out);
-  w.varint(statements.size());
-  for (const std::string& statement : statements) {
-    w.bytes(statement);
-    w.bytes("");
-  }
+std::vector<Statement> in_one_go(const std::vector<std::string>& statements) {
+  std::vector<Statement> out;
+  for (const std::string& statement : statements) out.push_back({statement, ""});
   return out;
 }
 
 std::vector<std::string> at_start() {
   // A job repeats what it began; a mutation that went on without it would see its helper tables
   // emptied.
-  return {"KILL MUTATION WHERE database = 'default' AND NOT is_done SYNC",
+  return {"KILL MUTATION WHERE database = currentDatabase() AND NOT is_done SYNC",
           "TRUNCATE TABLE penstock_overrides", fill("penstock_overrides")};
 }
 
@@ -76,18 +77,19 @@ std::vector<std::string> freeze() {
 std::string frozen_count() { return "SELECT count() FROM penstock_squash"; }
 
 std::string event_partitions() {
-  return "SELECT DISTINCT partition_id FROM system.parts WHERE active AND database = 'default' "
+  return "SELECT DISTINCT partition_id FROM system.parts WHERE active AND database = "
+         "currentDatabase() "
          "AND table = 'sharded_events' ORDER BY partition_id";
 }
 
-std::string stale_count(std::string_view partition) {
-  return fmt::format("SELECT countIf({}) FROM sharded_events WHERE _partition_id = {}", stale(),
-                     quoted(partition));
+std::string stale_count(std::string_view database, std::string_view partition) {
+  return fmt::format("SELECT countIf({}) FROM sharded_events WHERE _partition_id = {}",
+                     stale(database), quoted(partition));
 }
 
-std::string rewrite(std::string_view partition) {
+std::string rewrite(std::string_view database, std::string_view partition) {
   return fmt::format("ALTER TABLE sharded_events UPDATE person_id = {} IN PARTITION ID {} WHERE {}",
-                     kOverride, quoted(partition), stale());
+                     override_of(database), quoted(partition), stale(database));
 }
 
 std::string room_for(std::string_view partition) {
@@ -96,66 +98,68 @@ std::string room_for(std::string_view partition) {
   return fmt::format(
       "SELECT (SELECT min(free_space) FROM system.disks), greatest(max(bytes_on_disk), "
       "sum(if(part_type = 'Wide', column_bytes_on_disk, bytes_on_disk))) FROM "
-      "system.parts_columns WHERE active AND database = 'default' AND table = 'sharded_events' "
+      "system.parts_columns WHERE active AND database = currentDatabase() AND table = "
+      "'sharded_events' "
       "AND partition_id = {} AND column = 'person_id'",
       quoted(partition));
 }
 
-std::string applied_count() {
+std::string applied_count(std::string_view database) {
   return fmt::format("SELECT count() FROM person_distinct_id_overrides WHERE version <= {}",
-                     kFrozenVersion);
+                     frozen_version(database));
 }
 
-std::string delete_applied() {
+std::string delete_applied(std::string_view database) {
   return fmt::format("ALTER TABLE person_distinct_id_overrides DELETE WHERE version <= {}",
-                     kFrozenVersion);
+                     frozen_version(database));
 }
 
 std::string thaw() { return "TRUNCATE TABLE penstock_squash"; }
 
-std::vector<EraseTarget> erase_targets(const EraseRequest& request) {
+std::vector<EraseTarget> erase_targets(std::string_view database, const EraseRequest& request) {
   const std::string team = fmt::format("team_id = {}", request.project.value);
   const std::string person = quoted(request.person_id.text());
-  const std::string by_id = fmt::format("{} AND distinct_id IN ({})", team, kIds);
+  const std::string ids = put_down(database, 0), split_off = put_down(database, 1),
+                    sessions = put_down(database, 2);
+  const std::string by_id = fmt::format("{} AND distinct_id IN ({})", team, ids);
   const std::string by_either =
-      fmt::format("{} AND (distinct_id IN ({}) OR person_id = {})", team, kIds, person);
+      fmt::format("{} AND (distinct_id IN ({}) OR person_id = {})", team, ids, person);
   return {{"events", "sharded_events",
            fmt::format("{} AND (distinct_id IN ({}) OR (person_id = {} AND distinct_id NOT IN "
                        "({})))",
-                       team, kIds, person, kSplitOff)},
+                       team, ids, person, split_off)},
           {"log_entries", "log_entries",
            fmt::format("{} AND log_source = 'session_replay' AND log_source_id IN ({})", team,
-                       kSessions)},
+                       sessions)},
           {"session_replay_blocks", "session_replay_blocks", by_id},
           {"heatmaps", "heatmaps", by_id},
           // Every type of warning has members of its own.
           {"ingestion_warnings", "ingestion_warnings",
            fmt::format("{} AND arrayExists(member -> member.2 IN ({}) OR member.2 = {}, "
                        "JSONExtractKeysAndValues(details, 'String'))",
-                       team, kIds, person)},
+                       team, ids, person)},
           {"person_distinct_id_overrides", "person_distinct_id_overrides", by_either},
           {"person_distinct_id2", "person_distinct_id2", by_either},
           {"person", "person", fmt::format("{} AND id = {}", team, person)}};
 }
 
-std::string put_down_ids(const std::vector<std::string>& ids) {
-  std::string rows, out;
-  ByteWriter r(rows), w(out);
+std::vector<Statement> put_down_ids(const std::vector<std::string>& ids) {
+  std::string rows;
+  ByteWriter r(rows);
   for (const std::string& id : ids) {
     r.u8(0);
     r.bytes(id);
   }
-  w.varint(ids.empty() ? 1 : 2);
-  w.bytes("TRUNCATE TABLE penstock_erasing");
-  w.bytes("");
+  std::vector<Statement> out;
+  out.push_back({"TRUNCATE TABLE penstock_erasing", ""});
   if (!ids.empty()) {
-    w.bytes("INSERT INTO penstock_erasing (kind, text) SETTINGS async_insert=0");
-    w.bytes(rows);
+    out.push_back(
+        {"INSERT INTO penstock_erasing (kind, text) SETTINGS async_insert=0", std::move(rows)});
   }
   return out;
 }
 
-std::vector<std::string> complete_ids(const EraseRequest& request) {
+std::vector<std::string> complete_ids(std::string_view database, const EraseRequest& request) {
   const int64_t team = request.project.value;
   const std::string person = quoted(request.person_id.text());
   return {fmt::format("INSERT INTO penstock_erasing SELECT 0, distinct_id FROM "
@@ -169,7 +173,7 @@ std::vector<std::string> complete_ids(const EraseRequest& request) {
                       team, person),
           fmt::format("INSERT INTO penstock_erasing SELECT DISTINCT 2, session_id FROM "
                       "session_replay_blocks WHERE team_id = {} AND distinct_id IN ({})",
-                      team, kIds)};
+                      team, put_down(database, 0))};
 }
 
 std::string count_of(const EraseTarget& target) {
@@ -195,13 +199,14 @@ std::string forget_ids() { return "TRUNCATE TABLE penstock_erasing"; }
 std::string unfinished(std::string_view table) {
   return fmt::format(
       "SELECT count(), anyIf(latest_fail_reason, latest_fail_reason != '') FROM system.mutations "
-      "WHERE database = 'default' AND table = {} AND NOT is_done",
+      "WHERE database = currentDatabase() AND table = {} AND NOT is_done",
       quoted(table));
 }
 
 std::string give_up(std::string_view table) {
-  return fmt::format("KILL MUTATION WHERE database = 'default' AND table = {} AND NOT is_done SYNC",
-                     quoted(table));
+  return fmt::format(
+      "KILL MUTATION WHERE database = currentDatabase() AND table = {} AND NOT is_done SYNC",
+      quoted(table));
 }
 
 }  // namespace penstock::store::sql

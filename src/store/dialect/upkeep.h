@@ -15,18 +15,19 @@
 #include <vector>
 
 #include "runtime/runtime.h"
-#include "store/engine/link.h"
+#include "store/dialect/statement.h"
 #include "store/event_store.h"
 
 namespace penstock::store {
 
 class Upkeep {
  public:
-  /// How a request reaches the engine.
-  using Send = std::function<void(EngineOp, std::string operands, ReplyDone)>;
-  /// `room_bytes`: of the disk, left free by every rewriting.
-  Upkeep(runtime::Loop& loop, uint64_t room_bytes, Send send)
-      : loop_(loop), room_bytes_(room_bytes), send_(std::move(send)) {}
+  /// `database`: where the tables are. `room_bytes`: of the disk, left free by every rewriting.
+  Upkeep(runtime::Loop& loop, std::string database, uint64_t room_bytes, SendStatements send)
+      : loop_(loop),
+        database_(std::move(database)),
+        room_bytes_(room_bytes),
+        send_(std::move(send)) {}
   ~Upkeep() { *alive_ = false; }
 
   void erase(EraseRequest request, EraseStep step, EraseDone done);
@@ -48,7 +49,7 @@ class Upkeep {
 
   void enqueue(std::move_only_function<void()> begin, std::function<void(Error)> refused);
   void ended();
-  void ask(const Job& job, EngineOp op, std::string operands, Next next);
+  void ask(const Job& job, Turn turn, std::vector<Statement> statements, Next next);
   void ask(const Job& job, std::string_view sql, Next next);
   void ask_all(const Job& job, std::vector<std::string> statements, size_t at, Next next);
   /// Runs a mutation and returns when the engine is through with it.
@@ -63,8 +64,9 @@ class Upkeep {
   void delete_applied(std::shared_ptr<Squash> s);
 
   runtime::Loop& loop_;
+  const std::string database_;
   const uint64_t room_bytes_;
-  Send send_;
+  SendStatements send_;
   std::deque<std::move_only_function<void()>> waiting_;  // kUpkeepJobsMax with the running one
   bool busy_ = false;
   uint64_t life_ = 0;

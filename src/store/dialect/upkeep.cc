@@ -1,4 +1,4 @@
-#include "store/engine/upkeep.h"
+#include "store/dialect/upkeep.h"
 
 #include <fmt/format.h>
 
@@ -8,10 +8,9 @@
 #include <sstream>
 #include <utility>
 
-#include "base/codec.h"
 #include "base/diag.h"
 #include "base/metrics.h"
-#include "store/engine/upkeep_sql.h"
+#include "store/dialect/upkeep_sql.h"
 
 namespace penstock::store {
 namespace {
@@ -66,14 +65,14 @@ void Upkeep::ended() {
   if (busy_) std::exchange(waiting_.front(), nullptr)();
 }
 
-void Upkeep::ask(const Job& job, EngineOp op, std::string operands, Next next) {
+void Upkeep::ask(const Job& job, Turn turn, std::vector<Statement> statements, Next next) {
   if (job.life != life_) {
     return job.failed({Code::kUnavailable, "the engine ended in the middle; repeat it"});
   }
-  send_(op, std::move(operands),
-        [this, alive = alive_, job, next = std::move(next)](Result<EngineReply> reply) mutable {
+  send_(turn, std::move(statements),
+        [this, alive = alive_, job, next = std::move(next)](Result<std::string> reply) mutable {
           if (!*alive) return;
-          if (reply) return next(std::move(reply->body));
+          if (reply) return next(std::move(*reply));
           const Code code =
               reply.error().code == Code::kMaybe ? Code::kUnavailable : reply.error().code;
           job.failed({code, std::move(reply.error().message)});
@@ -81,11 +80,9 @@ void Upkeep::ask(const Job& job, EngineOp op, std::string operands, Next next) {
 }
 
 void Upkeep::ask(const Job& job, std::string_view sql, Next next) {
-  std::string operands;
-  ByteWriter w(operands);
-  w.bytes(sql);
-  w.bytes("TSV");
-  ask(job, EngineOp::kUpkeep, std::move(operands), std::move(next));
+  std::vector<Statement> one;
+  one.push_back({std::string(sql), ""});
+  ask(job, Turn::kBeside, std::move(one), std::move(next));
 }
 
 void Upkeep::ask_all(const Job& job, std::vector<std::string> statements, size_t at, Next next) {
@@ -132,7 +129,7 @@ void Upkeep::erase(EraseRequest request, EraseStep step, EraseDone done) {
     return done(fail(Code::kInvalid, fmt::format("more than {} distinct ids", kEraseIdsMax)));
   }
   auto e = std::make_shared<Erasure>();
-  e->targets = sql::erase_targets(request);
+  e->targets = sql::erase_targets(database_, request);
   e->request = std::move(request);
   e->step = std::move(step);
   e->done = std::move(done);
@@ -143,9 +140,9 @@ void Upkeep::erase(EraseRequest request, EraseStep step, EraseDone done) {
                     if (const auto own = weak.lock()) own->done(std::unexpected(std::move(error)));
                     ended();
                   }};
-        ask(e->job, EngineOp::kInsert, sql::put_down_ids(e->request.distinct_ids),
+        ask(e->job, Turn::kAmongInserts, sql::put_down_ids(e->request.distinct_ids),
             [this, e](const std::string&) {
-              ask_all(e->job, sql::complete_ids(e->request), 0,
+              ask_all(e->job, sql::complete_ids(database_, e->request), 0,
                       [this, e](const std::string&) { erase_table(e); });
             });
       },
@@ -155,7 +152,7 @@ void Upkeep::erase(EraseRequest request, EraseStep step, EraseDone done) {
 void Upkeep::erase_table(std::shared_ptr<Erasure> e) {
   if (e->tables.size() == e->targets.size()) {
     // Distinct ids are personal themselves: nothing of them stays, in memory neither.
-    return ask(e->job, EngineOp::kInsert, sql::in_one_go(sql::renew_overrides()),
+    return ask(e->job, Turn::kAmongInserts, sql::in_one_go(sql::renew_overrides()),
                [this, e](const std::string&) {
                  ask(e->job, sql::forget_ids(), [this, e](const std::string&) {
                    e->done(std::move(e->tables));
@@ -240,19 +237,20 @@ void Upkeep::squash(SquashStep step, SquashDone done) {
 void Upkeep::squash_partition(std::shared_ptr<Squash> s) {
   if (s->progress.partitions_done == s->partitions.size()) return delete_applied(std::move(s));
   const std::string partition = s->partitions[s->progress.partitions_done];
-  ask(s->job, sql::stale_count(partition), [this, s, partition](const std::string& answer) {
-    const uint64_t rows = number(answer);
-    if (rows == 0) {
-      s->rounds = 0;
-      s->progress.partitions_done++;
-      if (s->step) s->step(s->progress);
-      return squash_partition(s);
-    }
-    if (++s->rounds > kRoundsMax) {
-      return s->job.failed({Code::kBusy, "rows with older persons keep coming in"});
-    }
-    rewrite(s, partition, rows);
-  });
+  ask(s->job, sql::stale_count(database_, partition),
+      [this, s, partition](const std::string& answer) {
+        const uint64_t rows = number(answer);
+        if (rows == 0) {
+          s->rounds = 0;
+          s->progress.partitions_done++;
+          if (s->step) s->step(s->progress);
+          return squash_partition(s);
+        }
+        if (++s->rounds > kRoundsMax) {
+          return s->job.failed({Code::kBusy, "rows with older persons keep coming in"});
+        }
+        rewrite(s, partition, rows);
+      });
 }
 
 /// What the new parts replace stays on the disk for some minutes, so each partition asks anew.
@@ -268,25 +266,26 @@ void Upkeep::rewrite(std::shared_ptr<Squash> s, const std::string& partition, ui
                        "MiB left free, {} MiB are there",
                        partition, needed >> 20, room_bytes_ >> 20, free >> 20)});
     }
-    mutate(s->job, "sharded_events", sql::rewrite(partition), [this, s, rows](const std::string&) {
-      s->progress.rows_rewritten += rows;
-      squashed_total.add(rows);
-      squash_partition(s);
-    });
+    mutate(s->job, "sharded_events", sql::rewrite(database_, partition),
+           [this, s, rows](const std::string&) {
+             s->progress.rows_rewritten += rows;
+             squashed_total.add(rows);
+             squash_partition(s);
+           });
   });
 }
 
 /// Every row has the person of its frozen override, or of a newer one that stays.
 void Upkeep::delete_applied(std::shared_ptr<Squash> s) {
-  ask(s->job, sql::applied_count(), [this, s](const std::string& answer) {
+  ask(s->job, sql::applied_count(database_), [this, s](const std::string& answer) {
     if (number(answer) > 0) {
       if (++s->rounds > kRoundsMax) {
         return s->job.failed({Code::kBusy, "applied overrides could not be deleted"});
       }
-      return mutate(s->job, "person_distinct_id_overrides", sql::delete_applied(),
+      return mutate(s->job, "person_distinct_id_overrides", sql::delete_applied(database_),
                     [this, s](const std::string&) { delete_applied(s); });
     }
-    ask(s->job, EngineOp::kInsert, sql::in_one_go(sql::renew_overrides()),
+    ask(s->job, Turn::kAmongInserts, sql::in_one_go(sql::renew_overrides()),
         [this, s](const std::string&) {
           ask(s->job, sql::thaw(), [this, s](const std::string&) {
             s->done(s->progress);

@@ -1,5 +1,6 @@
 // Statements of the store's upkeep: which rows carry an older person, which rows an erased person
-// has, and how the engine is told to change them. Pure functions.
+// has, and how the engine is told to change them. What a mutation reads is named with its
+// `database`: it runs without one of its own. Pure functions.
 #pragma once
 
 #include <cstdint>
@@ -8,15 +9,15 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "store/dialect/statement.h"
 #include "store/event_store.h"
 
 namespace penstock::store::sql {
 
 std::string quoted(std::string_view text);
 
-/// Statements that are to run in one go on the thread of the inserts, as EngineOp::kInsert takes
-/// them.
-std::string in_one_go(const std::vector<std::string>& statements);
+/// Statements without rows.
+std::vector<Statement> in_one_go(const std::vector<std::string>& statements);
 
 /// After a start, before anything is asked: what a killed engine left half done is given up, and
 /// the overrides that queries look at are read from their table.
@@ -28,12 +29,12 @@ std::vector<std::string> renew_overrides();
 std::vector<std::string> freeze();
 std::string frozen_count();
 std::string event_partitions();
-std::string stale_count(std::string_view partition);
+std::string stale_count(std::string_view database, std::string_view partition);
 /// One line: free bytes of the disk, and how many of them rewriting the partition takes at most.
 std::string room_for(std::string_view partition);
-std::string rewrite(std::string_view partition);
-std::string applied_count();
-std::string delete_applied();
+std::string rewrite(std::string_view database, std::string_view partition);
+std::string applied_count(std::string_view database);
+std::string delete_applied(std::string_view database);
 std::string thaw();
 
 // Erasing.
@@ -43,12 +44,12 @@ struct EraseTarget {
   std::string where;
 };
 /// In this order: a later table's rows are what an earlier one's are found by.
-std::vector<EraseTarget> erase_targets(const EraseRequest& request);
-/// The ids to erase, put down for the statements that follow; as EngineOp::kInsert takes it.
-std::string put_down_ids(const std::vector<std::string>& ids);
+std::vector<EraseTarget> erase_targets(std::string_view database, const EraseRequest& request);
+/// The ids to erase, put down for the statements that follow.
+std::vector<Statement> put_down_ids(const std::vector<std::string>& ids);
 /// Completes what was put down: ids that were merged into the person, ids that were split from it,
 /// the sessions.
-std::vector<std::string> complete_ids(const EraseRequest& request);
+std::vector<std::string> complete_ids(std::string_view database, const EraseRequest& request);
 std::string count_of(const EraseTarget& target);
 std::string note_count(const EraseRequest& request, const EraseTarget& target, uint64_t rows);
 std::string noted_count(const EraseRequest& request, const EraseTarget& target);

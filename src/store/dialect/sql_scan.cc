@@ -1,4 +1,4 @@
-#include "store/engine/sql_scan.h"
+#include "store/dialect/sql_scan.h"
 
 #include <algorithm>
 

@@ -20,6 +20,16 @@ inline constexpr size_t kQueryBytesMax = 256U << 10;
 
 /// kInvalid or kDenied with a sentence for the asker.
 Status check_query(std::string_view sql, bool operator_query);
+/// What a query runs under: its limits, its row filters, and that it only reads.
+struct QuerySetting {
+  std::string name, value;
+  bool text = false;  // quoted in SQL
+};
+/// `also_filtered`: tables beside those of `project_tables`.
+std::vector<QuerySetting> query_settings(const Query& query,
+                                         const std::vector<std::string>& also_filtered = {});
+/// The engine's name of it.
+std::string_view format_name(QueryFormat format);
 /// SET statement that puts limits and row filters on the connection; they cannot be changed after.
 std::string query_setup(const Query& query);
 

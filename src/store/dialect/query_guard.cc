@@ -1,12 +1,12 @@
-#include "store/engine/query_guard.h"
+#include "store/dialect/query_guard.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 
+#include "store/dialect/sql_scan.h"
 #include "store/engine/schema.h"
-#include "store/engine/sql_scan.h"
 
 namespace penstock::store {
 namespace {
@@ -218,23 +218,51 @@ Status check_query(std::string_view sql, bool operator_query) {
   return check_names(tokens, operator_query);
 }
 
-std::string query_setup(const Query& q) {
+std::vector<QuerySetting> query_settings(const Query& q,
+                                         const std::vector<std::string>& also_filtered) {
   std::string filters;
+  const auto filter = [&](std::string_view table) {
+    filters +=
+        fmt::format("{}'{}':'team_id = {}'", filters.empty() ? "" : ",", table, q.project.value);
+  };
   if (q.project.value != 0) {
-    for (const std::string_view table : project_tables()) {
-      filters +=
-          fmt::format("{}'{}':'team_id = {}'", filters.empty() ? "" : ",", table, q.project.value);
-    }
+    for (const std::string_view table : project_tables()) filter(table);
+    for (const std::string& table : also_filtered) filter(table);
   }
-  return fmt::format(
-      "SET max_execution_time={}, timeout_overflow_mode='throw', max_memory_usage={}, "
-      "max_result_rows={}, max_result_bytes={}, result_overflow_mode='throw', max_threads=2, "
-      "output_format_json_quote_64bit_integers=1, allow_introspection_functions=0, "
-      "use_query_condition_cache=0, http_max_tries=1, http_connection_timeout=2, "
-      "http_receive_timeout=5, "
-      "additional_table_filters={{{}}}, readonly=1",
-      static_cast<double>(q.limits.time_ms_max) / 1000.0, q.limits.memory_bytes_max,
-      q.limits.result_rows_max, q.limits.result_bytes_max, filters);
+  return {
+      {"max_execution_time", fmt::format("{}", static_cast<double>(q.limits.time_ms_max) / 1000.0)},
+      {"timeout_overflow_mode", "throw", true},
+      {"max_memory_usage", fmt::format("{}", q.limits.memory_bytes_max)},
+      {"max_result_rows", fmt::format("{}", q.limits.result_rows_max)},
+      {"max_result_bytes", fmt::format("{}", q.limits.result_bytes_max)},
+      {"result_overflow_mode", "throw", true},
+      {"max_threads", "2"},
+      {"output_format_json_quote_64bit_integers", "1"},
+      {"allow_introspection_functions", "0"},
+      {"use_query_condition_cache", "0"},
+      {"http_max_tries", "1"},
+      {"http_connection_timeout", "2"},
+      {"http_receive_timeout", "5"},
+      {"additional_table_filters", "{" + filters + "}"},
+      {"readonly", "1"}};
+}
+
+std::string_view format_name(QueryFormat format) {
+  switch (format) {
+    case QueryFormat::kJsonCompact: return "JSONCompact";
+    case QueryFormat::kCsvWithNames: return "CSVWithNames";
+    case QueryFormat::kPretty: return "PrettyCompact";
+  }
+  return "JSONCompact";
+}
+
+std::string query_setup(const Query& q) {
+  std::string out = "SET ";
+  for (const QuerySetting& s : query_settings(q)) {
+    if (out.size() > 4) out += ", ";
+    out += s.name + (s.text ? "='" + s.value + "'" : "=" + s.value);
+  }
+  return out;
 }
 
 }  // namespace penstock::store

@@ -1,0 +1,24 @@
+// The store that the settings name: in the data directory, or on a ClickHouse server.
+//
+// A server need not be there yet: rows wait in the log, queries answer 503. main's thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "load/squash.h"
+#include "main/settings.h"
+#include "runtime/net.h"
+#include "runtime/real_runtime.h"
+#include "store/event_store.h"
+
+namespace penstock::cli {
+
+Result<std::unique_ptr<store::EventStore>> make_store(const Settings& settings,
+                                                      runtime::Runtime& runtime,
+                                                      runtime::LoopThread& home,
+                                                      const std::string& data_dir);
+/// On a named cluster only who asks for a squash begins one, and is told why there is none.
+load::SquashOptions squash_options_of(const Settings& settings);
+
+}  // namespace penstock::cli

@@ -1,0 +1,313 @@
+#!/usr/bin/env python3
+"""ClickHouse's HTTP interface in front of the embedded engine, for tests.
+
+usage: clickhouse_front.py --engine PENSTOCK_ENGINE --lib LIBCHDB --dir DIR --port N [--port N …]
+                           [--user U --password P]
+
+The engine is the one that Penstock runs itself (the same child, the same frames), so its dialect is
+today's; what is in front of it is a small part of the HTTP interface as the manual has it: the
+query in the URL or the body, settings as parameters, X-ClickHouse-* headers, users, numbered
+exceptions, compressed bodies. It is no server for anything but tests: one database, no sessions.
+
+POST /_test/fault {"kind": …, "count": n, "match": "text of the SQL"} treats the next n requests that match:
+
+  code:N   answers exception N with the server's text for it
+  garbage  bytes that are no HTTP
+  half     status and half an answer, then the connection is closed
+  lost     does it and closes the connection without an answer
+  page     502 with a page, as a proxy answers
+  slow:S   waits S seconds first
+"""
+import argparse
+import ctypes
+import ctypes.util
+import http.server
+import json
+import os
+import re
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+import zlib
+
+INSERT, QUERY, CANCEL, RUN, STATS, UPKEEP = 1, 2, 3, 4, 5, 6
+READS = ("select", "with", "explain", "describe", "desc", "exists", "show", "from", "(")
+OF_THE_REQUEST = {"query", "database", "query_id", "default_format", "user", "password",
+                  "wait_end_of_query", "mutations_sync", "session_id", "compress", "decompress"}
+TEXTS = {252: "Too many parts (3000 with average size of 1.00 MiB) in table. Merges are processing significantly "
+              "slower than inserts. (TOO_MANY_PARTS)",
+         241: "Memory limit (total) exceeded (MEMORY_LIMIT_EXCEEDED)",
+         242: "Table is in readonly mode (TABLE_IS_READ_ONLY)",
+         319: "Unknown status, client must retry. (UNKNOWN_STATUS_OF_INSERT)",
+         117: "Cannot parse these rows (INCORRECT_DATA)"}
+
+
+def varint(n):
+    out = b""
+    while n >= 0x80:
+        out += bytes([n & 0x7f | 0x80])
+        n >>= 7
+    return out + bytes([n])
+
+
+def text(s):
+    raw = s if isinstance(s, bytes) else s.encode("utf-8", "surrogateescape")
+    return varint(len(raw)) + raw
+
+
+class Reader:
+    def __init__(self, raw):
+        self.raw, self.at = raw, 0
+
+    def take(self, form):
+        value, = struct.unpack_from("<" + form, self.raw, self.at)
+        self.at += struct.calcsize(form)
+        return value
+
+    def bytes(self):
+        size = shift = 0
+        while True:
+            byte = self.take("B")
+            size |= (byte & 0x7f) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        self.at += size
+        return self.raw[self.at - size:self.at]
+
+
+class Failed(Exception):
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code = code
+
+
+class Engine:
+    """The child and its frames; requests of many threads at a time."""
+
+    def __init__(self, args):
+        ours, theirs = socket.socketpair()
+        os.makedirs(args.dir, exist_ok=True)
+        log = open(os.path.join(args.dir, "front.log"), "ab")
+        self.child = subprocess.Popen(
+            [args.engine, "engine-child", "--path", args.dir, "--lib", args.lib, "--fd",
+             str(theirs.fileno()), "--memory", str(1 << 30)],
+            pass_fds=[theirs.fileno()], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        theirs.close()
+        self.socket, self.lock, self.next_id, self.waiting = ours, threading.Lock(), 1, {}
+        threading.Thread(target=self.read, daemon=True).start()
+        names = self.ask(RUN, text("SELECT number, errorCodeToName(number) FROM numbers(1200) WHERE "
+                                   "errorCodeToName(number) != ''") + text("TSV"))[2].decode()
+        self.codes = {name: int(n) for n, name in (line.split("\t") for line in names.splitlines())}
+        self.version = self.ask(RUN, text("SELECT version()") + text("TSV"))[2].decode().strip()
+
+    def read(self):
+        def exactly(n):
+            out = b""
+            while len(out) < n:
+                piece = self.socket.recv(min(n - len(out), 1 << 20))
+                if not piece:
+                    os._exit(3)  # as a server that died
+                out += piece
+            return out
+        while True:
+            body = exactly(struct.unpack("<I", exactly(4))[0])
+            with self.lock:
+                event, answer = self.waiting.pop(struct.unpack_from("<Q", body)[0])
+            answer.append(body[8:])
+            event.set()
+
+    def ask(self, op, operands):
+        event, answer = threading.Event(), []
+        with self.lock:
+            number, self.next_id = self.next_id, self.next_id + 1
+            self.waiting[number] = (event, answer)
+            self.socket.sendall(struct.pack("<IQB", len(operands) + 9, number, op) + operands)
+        event.wait()
+        r = Reader(answer[0])
+        if r.take("B") == 0:
+            r.take("B")
+            message = r.bytes().decode(errors="replace")
+            named = re.findall(r"\(([A-Z_0-9]+)\)", message)
+            raise Failed(next((self.codes[n] for n in reversed(named) if n in self.codes), 1001), message)
+        rows, read, elapsed = r.take("Q"), r.take("Q"), r.take("q")
+        return rows, read, r.bytes(), elapsed
+
+
+zstd = ctypes.CDLL(ctypes.util.find_library("zstd") or "libzstd.so.1")
+zstd.ZSTD_getFrameContentSize.restype = ctypes.c_ulonglong
+zstd.ZSTD_decompress.restype = ctypes.c_size_t
+
+
+def decoded(body, encoding):
+    if encoding == "zstd":
+        size = zstd.ZSTD_getFrameContentSize(body, ctypes.c_size_t(len(body)))
+        if size > 1 << 30:
+            raise Failed(117, "Not a zstd frame (INCORRECT_DATA)")
+        out = ctypes.create_string_buffer(int(size) or 1)
+        n = zstd.ZSTD_decompress(out, ctypes.c_size_t(size), body, ctypes.c_size_t(len(body)))
+        if n != size:
+            raise Failed(33, "Cannot read all data (CANNOT_READ_ALL_DATA)")
+        return out.raw[:n]
+    return zlib.decompress(body, 47) if encoding in ("gzip", "deflate") else body
+
+
+class Front(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        if self.path == "/ping":
+            return self.reply(200, b"Ok.\n")
+        return self.do_POST()
+
+    def do_POST(self):
+        try:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        except OSError:
+            return
+        if len(body) != int(self.headers.get("Content-Length") or 0):
+            self.close_connection = True
+            return  # the client is gone in the middle: nothing is done
+        if self.path == "/_test/fault":
+            with self.server.state["lock"]:
+                fault = json.loads(body)
+                self.server.state["faults"] += [fault] * fault.get("count", 1)
+            return self.reply(200, b"")
+        if self.path == "/_test/done":
+            return self.reply(200, json.dumps(self.server.state["done"]).encode())
+        params = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query, keep_blank_values=True,
+                                             errors="surrogateescape"))
+        fault = self.fault(params.get("query", "") + body[:4096].decode(errors="replace"))
+        try:
+            self.check_user(params)
+            if fault.startswith("slow:"):
+                time.sleep(float(fault[5:]))
+            if fault == "garbage":
+                self.wfile.write(os.urandom(64))
+                return self.cut()
+            if fault == "page":
+                return self.reply(502, b"<html>Bad Gateway</html>", {"Server": "proxy"}, ours=False)
+            if fault.startswith("code:"):
+                raise Failed(int(fault[5:]), TEXTS.get(int(fault[5:]), "as the test wants it"))
+            rows, read, answer, elapsed = self.execute(params, decoded(body, self.headers.get("Content-Encoding")))
+        except Failed as error:
+            status = 403 if error.code in (516, 497, 192, 193, 194) else 404 if error.code in (60, 81) else 500
+            said = f"Code: {error.code}. DB::Exception: {error} (version {self.server.state['engine'].version})\n"
+            return self.reply(status, said.encode(errors="replace"), {"X-ClickHouse-Exception-Code": str(error.code)})
+        if fault == "lost":
+            return self.cut()
+        summary = {"read_rows": str(rows), "read_bytes": str(read), "elapsed_ns": str(elapsed * 1000)}
+        return self.reply(200, answer, {"X-ClickHouse-Summary": json.dumps(summary)}, torn=fault == "half")
+
+    def fault(self, sql):
+        state = self.server.state
+        with state["lock"]:
+            for i, fault in enumerate(state["faults"]):
+                if fault.get("match", "") in sql:
+                    del state["faults"][i]
+                    state["done"].append(fault["kind"])
+                    return fault["kind"]
+        return ""
+
+    def check_user(self, params):
+        user = self.headers.get("X-ClickHouse-User") or params.get("user") or "default"
+        key = self.headers.get("X-ClickHouse-Key") or params.get("password") or ""
+        if (user, key) != (self.server.state["user"], self.server.state["password"]):
+            raise Failed(516, f"{user}: Authentication failed: password is incorrect, or there is no user with such "
+                              "name. (AUTHENTICATION_FAILED)")
+
+    def execute(self, params, body):
+        engine, state = self.server.state["engine"], self.server.state
+        if params.get("database", "default") != "default":
+            raise Failed(81, f"Database {params['database']} does not exist (UNKNOWN_DATABASE)")
+        sql, rows = params.get("query", ""), body
+        if not sql or not sql.lstrip()[:6].lower() == "insert":
+            sql, rows = sql + body.decode("utf-8", "surrogateescape"), b""
+        form = params.get("default_format", "TabSeparated")
+        word = re.match(r"\s*(?:/\*.*?\*/\s*)*(\w+|\()", sql.lower() or "(", re.S)
+        settings = {k: v for k, v in params.items() if k not in OF_THE_REQUEST}
+        kill = re.fullmatch(r"KILL QUERY WHERE query_id = '([^']+)' ASYNC", sql)
+        if kill:
+            return engine.ask(CANCEL, text(kill.group(1)))
+        if word and word.group(1) in READS and not settings:
+            return engine.ask(UPKEEP, text(sql) + text(form))  # not in the line of people's queries
+        if word and word.group(1) in READS:
+            def value(v):
+                return v if re.fullmatch(r"[\d.]+|\{.*\}", v, re.S) else "'" + v + "'"
+            # Last what forbids more.
+            names = sorted(settings, key=lambda k: k == "readonly")
+            setup = "SET " + ", ".join(f"{k}={value(settings[k])}" for k in names)
+            with state["lock"]:
+                state["queries"] += 1
+                marker = params.get("query_id", f"front-{state['queries']}")
+            return engine.ask(QUERY, text(marker) + text(setup) + text(sql) + text(form))
+        if rows:
+            sql, found = re.subn(r"\s+FORMAT\s+RowBinary\s*$", "", sql)
+            if not found:
+                raise Failed(73, "only RowBinary is taken here (UNKNOWN_FORMAT)")
+            return engine.ask(INSERT, varint(1) + text(sql) + text(rows))
+        if sql.lower().startswith(("alter", "kill")):
+            return engine.ask(UPKEEP, text(sql) + text(form))
+        return engine.ask(RUN, text(sql) + text(form))
+
+    def reply(self, status, body, headers=None, torn=False, ours=True):
+        try:
+            self.send_response_only(status)
+            if ours:
+                self.send_header("X-ClickHouse-Server-Display-Name", "front")
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body) + (10 if torn else 0)))
+            self.end_headers()
+            self.wfile.write(body)
+            self.wfile.flush()
+        except OSError:
+            torn = True
+        if torn:
+            self.cut()
+
+    def cut(self):
+        self.close_connection = True
+        try:
+            self.connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 128
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], OSError):  # a client that is gone
+            super().handle_error(request, client_address)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for name in ("engine", "lib", "dir"):
+        parser.add_argument("--" + name, required=True)
+    parser.add_argument("--port", type=int, action="append", required=True)
+    parser.add_argument("--user", default="default")
+    parser.add_argument("--password", default="")
+    args = parser.parse_args()
+    ctypes.CDLL(None).prctl(1, 9)  # dies with whoever started it
+    state = {"engine": Engine(args), "user": args.user, "password": args.password, "faults": [], "done": [],
+             "queries": 0, "lock": threading.Lock()}
+    servers = [Server(("127.0.0.1", port), Front) for port in args.port]
+    for server in servers:
+        server.state = state
+        threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
+    sys.exit(state["engine"].child.wait())
+
+
+main()
