@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include "catalog/sql/sql_catalog.h"
+
 namespace penstock::catalog {
 namespace {
 
@@ -80,6 +82,28 @@ Status Database::run(const std::string& sql) {
   return {};
 }
 
-int64_t Database::last_insert_id() const { return sqlite3_last_insert_rowid(handle_); }
+Status Database::migrate(std::span<const char* const> steps) {
+  int64_t version = 0;
+  {
+    PENSTOCK_TRY(auto s, prepare("PRAGMA user_version"));
+    PENSTOCK_CHECK(s.step());
+    version = s.integer(0);
+  }
+  const auto known = static_cast<int64_t>(steps.size());
+  if (version > known) return newer_catalog(version, known);
+  for (int64_t v = version; v < known; v++) {
+    PENSTOCK_CHECK(run("BEGIN IMMEDIATE; " + std::string(steps[static_cast<size_t>(v)]) +
+                       " PRAGMA user_version=" + std::to_string(v + 1) + "; COMMIT;"));
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Catalog>> open_sqlite_catalog(const std::string& path,
+                                                     runtime::Runtime& runtime) {
+  PENSTOCK_TRY(auto database, Database::open(path));
+  auto catalog = std::make_unique<SqlCatalog<Database>>(std::move(database), runtime);
+  PENSTOCK_CHECK(catalog->migrate());
+  return catalog;
+}
 
 }  // namespace penstock::catalog

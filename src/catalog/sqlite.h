@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -47,7 +48,14 @@ class Database {
   Result<Statement> prepare(std::string_view sql);
   /// One or more statements without results.
   Status run(const std::string& sql);
-  int64_t last_insert_id() const;
+
+  // What SqlCatalog asks of a database (sql/sql_catalog.h).
+  Status ready() { return {}; }
+  bool shared() const { return false; }
+  Status begin() { return run("BEGIN IMMEDIATE"); }
+  Status commit() { return run("COMMIT"); }
+  /// Applies what comes after the version the file is of; kInvalid: a newer Penstock made it.
+  Status migrate(std::span<const char* const> steps);
 
  private:
   sqlite3* handle_;

@@ -7,12 +7,14 @@
 #include <cstdlib>
 #include <filesystem>
 #include <future>
+#include <optional>
 
 #include "base/diag.h"
 #include "capture/capture.h"
 #include "catalog/catalog.h"
 #include "definitions/definitions.h"
 #include "event/lane.h"
+#include "main/catalog_engine.h"
 #include "main/disk_watch.h"
 #include "main/edge.h"
 #include "main/erase_places.h"
@@ -62,6 +64,7 @@ struct Process::Parts {
   std::unique_ptr<log::Scrub> scrub;  // on the pipeline loop
   std::unique_ptr<RedirectTopics> redirects;
   std::unique_ptr<catalog::Catalog> catalog;
+  std::optional<CatalogLook> catalog_look;
   std::unique_ptr<ledger::Ledger> ledger;
   std::shared_ptr<ledger::LedgerWatch> ledger_watch;
   std::unique_ptr<SelfAudit> self_audit;  // on the pipeline loop
@@ -176,7 +179,7 @@ Status Process::Parts::open_state() {
 }
 
 Status Process::Parts::open_catalog() {
-  PENSTOCK_TRY(catalog, catalog::open_sqlite_catalog(data_dir + "/catalog.db", *runtime));
+  PENSTOCK_TRY(catalog, cli::open_catalog(settings, *runtime, data_dir, pipeline, catalog_look));
   // Before capture hears of a change: when it does, the topics are there.
   redirects->ensure(*catalog->snapshot());
   catalog->on_change([this](const std::shared_ptr<const catalog::Snapshot>& snapshot) {
@@ -195,12 +198,12 @@ Status Process::Parts::open_catalog() {
       settings.project_key.empty() ? &now->projects.front() : now->find_token(settings.project_key);
   instance.project_key = chosen->token;
   // The command line's key is made anew at every start; the ones before it end here.
+  const std::string label = command_line_label(settings, data_dir);
   PENSTOCK_TRY(const auto keys, catalog->api_keys());
   for (const catalog::ApiKey& key : keys) {
-    if (key.label == "penstock command line") PENSTOCK_CHECK(catalog->delete_api_key(cli, key.id));
+    if (key.label == label) PENSTOCK_CHECK(catalog->delete_api_key(cli, key.id));
   }
-  PENSTOCK_TRY(instance.cli_key,
-               catalog->create_api_key(cli, "penstock command line", ProjectId{}));
+  PENSTOCK_TRY(instance.cli_key, catalog->create_api_key(cli, label, ProjectId{}));
   return {};
 }
 
@@ -434,6 +437,7 @@ Process::~Process() {
   on_loop(p.admin_thread, [&] { p.edge.close(); });  // with the last lines of all servers
   on_loop(p.pipeline, [&] {
     p.self_audit.reset();
+    p.catalog_look.reset();
     p.scrub.reset();
     p.usage_keeper.reset();
     p.ingest.reset();

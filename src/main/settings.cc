@@ -215,6 +215,21 @@ void bind_persons(config::OptionTable& t, Settings& s) {
         "Connections to PostgreSQL for what people look at, beside the one that writes.");
 }
 
+void bind_catalog(config::OptionTable& t, Settings& s) {
+  t.add("catalog.engine", s.catalog_engine, "name",
+        "Where projects, users and keys are: sqlite (in the data directory) or postgres.");
+  t.add("catalog.postgres_url", s.catalog.url, "URL",
+        "The database, as postgresql://user:password@host:5432/name.", true);
+  t.add("catalog.postgres_schema", s.catalog.schema, "name",
+        "The schema with the catalog's tables; made at the first start.");
+  t.add("catalog.connect_ms", s.catalog.connect_ms, 10, 60'000, "ms",
+        "How long connecting to PostgreSQL may take.");
+  t.add("catalog.statement_ms", s.catalog.statement_ms, 10, 60'000, "ms",
+        "How long one statement of PostgreSQL may take.");
+  t.add("catalog.look_ms", s.catalog_look_ms, 50, 600'000, "ms",
+        "How often changes of other Penstocks with the same catalog are looked for.");
+}
+
 void bind_objects(config::OptionTable& t, Settings& s) {
   t.add("objects.engine", s.objects_engine, "name",
         "Where recordings lie: embedded (in the data directory) or s3.");
@@ -307,6 +322,7 @@ void bind(config::OptionTable& table, Settings& settings) {
   bind_log(table, settings);
   bind_pipeline(table, settings);
   bind_persons(table, settings);
+  bind_catalog(table, settings);
   bind_objects(table, settings);
   bind_store(table, settings);
 }
@@ -370,6 +386,13 @@ Status validate(const Settings& s) {
   }
   if (s.persons_engine == "postgres" && s.persons.url.empty()) {
     return fail(Code::kInvalid, "persons.engine = \"postgres\" needs persons.postgres_url");
+  }
+  if (s.catalog_engine != "sqlite" && s.catalog_engine != "postgres") {
+    return fail(Code::kInvalid, fmt::format("catalog.engine is '{}'; it can be sqlite or postgres",
+                                            s.catalog_engine));
+  }
+  if (s.catalog_engine == "postgres" && s.catalog.url.empty()) {
+    return fail(Code::kInvalid, "catalog.engine = \"postgres\" needs catalog.postgres_url");
   }
   if (s.objects_engine == "s3") {
     objects::S3Options s3 = s.s3;

@@ -9,6 +9,7 @@
 
 #include "admin/admin.h"
 #include "capture/options.h"
+#include "catalog/postgres_catalog.h"
 #include "config/option_table.h"
 #include "definitions/definitions.h"
 #include "ingest/ingest.h"
@@ -49,6 +50,9 @@ struct Settings {
   uint64_t state_cache_bytes = uint64_t{64} << 20;
   std::string persons_engine = "embedded";  // or "postgres"
   persons::PostgresOptions persons;
+  std::string catalog_engine = "sqlite";  // or "postgres"
+  catalog::PostgresCatalogOptions catalog;
+  int64_t catalog_look_ms = 2000;
   std::string objects_engine = "embedded";  // or "s3"
   std::string s3_url;                       // s3://bucket/prefix; the rest in `s3`
   objects::S3Options s3;

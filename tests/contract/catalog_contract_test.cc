@@ -1,19 +1,23 @@
-// What every Catalog promises, over the one in memory (projects only) and the one in SQLite.
+// What every Catalog promises, over the one in memory (projects only), in SQLite and in PostgreSQL.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <memory>
 
 #include "catalog/catalog.h"
+#include "catalog/postgres_catalog.h"
 #include "runtime/sim_runtime.h"
+#include "tests/contract/postgres_server.h"
 
 namespace penstock::catalog {
 namespace {
 
 using ::testing::StartsWith;
+namespace testing = penstock::testing;
 
 constexpr Principal kBy{std::nullopt, "a test", ProjectId{}};
 
@@ -29,6 +33,9 @@ class World {
     std::string name =
         (std::filesystem::temp_directory_path() / "penstock-catalog-XXXXXX").string();
     directory_ = ::mkdtemp(name.data());
+    if (engine_ == "postgres" && testing::postgres_server() != nullptr) {
+      schema_ = "catalog_" + testing::postgres_server()->new_schema();
+    }
     open();
   }
   ~World() {
@@ -44,10 +51,29 @@ class World {
       catalog = make_memory_catalog(runtime_);
       return;
     }
+    if (engine_ == "postgres") {
+      if (schema_.empty()) return;
+      auto shared = open_shared();
+      ASSERT_TRUE(shared) << shared.error().message;
+      shared_ = shared->get();
+      catalog = std::move(*shared);
+      return;
+    }
     auto opened = open_sqlite_catalog(file(), runtime_);
     ASSERT_TRUE(opened) << opened.error().message;
     catalog = std::move(*opened);
   }
+  /// Another Penstock's, with the same tables.
+  Result<std::unique_ptr<SharedCatalog>> open_shared() {
+    return open_postgres_catalog({.url = testing::postgres_server()->url(schema_),
+                                  .schema = schema_,
+                                  .connect_ms = 1000,
+                                  .statement_ms = 500,
+                                  .retry_ms = 50},
+                                 runtime_);
+  }
+  SharedCatalog& shared() { return *shared_; }
+  const std::string& schema() const { return schema_; }
   std::string file() const { return directory_ + "/catalog.db"; }
   void pass(runtime::Duration time) { runtime_.jump_wall(time); }
 
@@ -55,13 +81,24 @@ class World {
 
  private:
   std::string engine_;
-  std::string directory_;
+  std::string directory_, schema_;
+  SharedCatalog* shared_ = nullptr;
   runtime::SimRuntime runtime_{1};  // its random bytes are seeded: no test depends on luck
 };
 
+/// Where PostgreSQL is not installed its tests are skipped, and fail where it has to be.
+bool is_missing(const std::string& engine) {
+  return engine == "postgres" && testing::postgres_server() == nullptr;
+}
+#define SKIP_WITHOUT_SERVER(engine)                                                      \
+  if (is_missing(engine)) {                                                              \
+    if (testing::PostgresServer::required()) FAIL() << "PostgreSQL 15 is not installed"; \
+    GTEST_SKIP() << "PostgreSQL 15 is not installed";                                    \
+  }
+
 class CatalogContract : public ::testing::TestWithParam<const char*> {
  protected:
-  World world_{GetParam()};
+  void SetUp() override{SKIP_WITHOUT_SERVER(GetParam())} World world_ { GetParam() };
   Catalog& catalog() { return *world_.catalog; }
 };
 
@@ -200,12 +237,14 @@ TEST_P(CatalogContract, AWrongSettingIsRefusedAndChangesNothing) {
             Code::kNotFound);
 }
 
-INSTANTIATE_TEST_SUITE_P(Engines, CatalogContract, ::testing::Values("memory", "sqlite"),
+INSTANTIATE_TEST_SUITE_P(Engines, CatalogContract,
+                         ::testing::Values("memory", "sqlite", "postgres"),
                          [](const auto& engine) { return std::string(engine.param); });
 
-class SqliteCatalogTest : public ::testing::Test {
+/// Users, sessions and keys, which the one in memory has not.
+class SqlCatalogTest : public ::testing::TestWithParam<const char*> {
  protected:
-  World world_{"sqlite"};
+  void SetUp() override{SKIP_WITHOUT_SERVER(GetParam())} World world_ { GetParam() };
   Catalog& catalog() { return *world_.catalog; }
   /// Somebody who has logged in by a link.
   Principal somebody() {
@@ -214,7 +253,10 @@ class SqliteCatalogTest : public ::testing::Test {
   }
 };
 
-TEST_F(SqliteCatalogTest, EverythingIsThereAfterARestart) {
+INSTANTIATE_TEST_SUITE_P(Engines, SqlCatalogTest, ::testing::Values("sqlite", "postgres"),
+                         [](const auto& engine) { return std::string(engine.param); });
+
+TEST_P(SqlCatalogTest, EverythingIsThereAfterARestart) {
   const auto project = catalog().create_project(kBy, "Shop", "phc_shop");
   ASSERT_TRUE(project);
   const auto key = catalog().create_api_key(kBy, "reports", project->id);
@@ -226,7 +268,7 @@ TEST_F(SqliteCatalogTest, EverythingIsThereAfterARestart) {
   EXPECT_TRUE(catalog().login_with_password("eve@example.com", "correct horse"));
 }
 
-TEST_F(SqliteCatalogTest, ALoginLinkWorksOnceAndForItsTime) {
+TEST_P(SqlCatalogTest, ALoginLinkWorksOnceAndForItsTime) {
   const auto first = catalog().create_login_secret(60'000);
   ASSERT_TRUE(first);
   const auto session = catalog().login_with_secret(*first);
@@ -240,7 +282,7 @@ TEST_F(SqliteCatalogTest, ALoginLinkWorksOnceAndForItsTime) {
   EXPECT_EQ(code_of(catalog().login_with_secret("guessed")), Code::kDenied);
 }
 
-TEST_F(SqliteCatalogTest, ASessionEndsAtLogoutAndByAge) {
+TEST_P(SqlCatalogTest, ASessionEndsAtLogoutAndByAge) {
   const auto login = [&] {
     return *catalog().login_with_secret(*catalog().create_login_secret(9999));
   };
@@ -253,7 +295,7 @@ TEST_F(SqliteCatalogTest, ASessionEndsAtLogoutAndByAge) {
   EXPECT_EQ(code_of(catalog().authenticate_session("")), Code::kDenied);
 }
 
-TEST_F(SqliteCatalogTest, OnlyTheRightPasswordLogsIn) {
+TEST_P(SqlCatalogTest, OnlyTheRightPasswordLogsIn) {
   ASSERT_TRUE(catalog().set_password(somebody(), "eve@example.com", "correct horse"));
   EXPECT_EQ(code_of(catalog().login_with_password("eve@example.com", "wrong horse")),
             Code::kDenied);
@@ -265,11 +307,11 @@ TEST_F(SqliteCatalogTest, OnlyTheRightPasswordLogsIn) {
   EXPECT_TRUE(catalog().login_with_password("eve@example.com", "new battery staple"));
 }
 
-TEST_F(SqliteCatalogTest, AKeyCannotSetAPassword) {
+TEST_P(SqlCatalogTest, AKeyCannotSetAPassword) {
   EXPECT_FALSE(catalog().set_password(kBy, "eve@example.com", "correct horse"));
 }
 
-TEST_F(SqliteCatalogTest, AKeyIsShownOnceBoundToItsProjectAndGoneWhenDeleted) {
+TEST_P(SqlCatalogTest, AKeyIsShownOnceBoundToItsProjectAndGoneWhenDeleted) {
   const auto project = catalog().create_project(kBy, "Shop", "");
   const auto bound = catalog().create_api_key(kBy, "reports", project->id);
   const auto all = catalog().create_api_key(kBy, "everything", ProjectId{});
@@ -285,6 +327,16 @@ TEST_F(SqliteCatalogTest, AKeyIsShownOnceBoundToItsProjectAndGoneWhenDeleted) {
   EXPECT_EQ(code_of(catalog().authenticate_key(*bound)), Code::kDenied);
   EXPECT_TRUE(catalog().authenticate_key(*all));
 }
+
+class SqliteCatalogTest : public ::testing::Test {
+ protected:
+  World world_{"sqlite"};
+  Catalog& catalog() { return *world_.catalog; }
+  Principal somebody() {
+    const auto session = catalog().login_with_secret(*catalog().create_login_secret(1000));
+    return *catalog().authenticate_session(*session);
+  }
+};
 
 TEST_F(SqliteCatalogTest, NoSecretIsInTheFile) {
   const auto key = catalog().create_api_key(kBy, "reports", ProjectId{});
@@ -310,6 +362,102 @@ TEST_F(SqliteCatalogTest, ADamagedFileIsAnErrorThatSaysSo) {
   const auto opened = open_sqlite_catalog(world_.file(), runtime);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, Code::kCorrupt) << opened.error().message;
+}
+
+class PostgresCatalogTest : public ::testing::Test {
+ protected:
+  void SetUp() override{SKIP_WITHOUT_SERVER(std::string("postgres"))} World world_ { "postgres" };
+  Catalog& catalog() { return *world_.catalog; }
+  testing::PostgresServer& server() { return *testing::postgres_server(); }
+  /// Tries as callers do, until the session is there again.
+  Status rename_until_done(ProjectId id, const std::string& name) {
+    Status out;
+    for (int i = 0; i < 100; i++) {
+      out = catalog().rename_project(kBy, id, name);
+      if (out) return out;
+      ::usleep(50'000);
+    }
+    return out;
+  }
+};
+
+TEST_F(PostgresCatalogTest, ChangesOfOneAreSeenByTheOtherAndFollowEachOther) {
+  auto other = world_.open_shared();
+  ASSERT_TRUE(other) << other.error().message;
+  const auto shop = catalog().create_project(kBy, "Shop", "phc_shop");
+  ASSERT_TRUE(shop);
+  EXPECT_EQ((*other)->snapshot()->find_token("phc_shop"), nullptr);
+  ASSERT_TRUE((*other)->look());
+  EXPECT_EQ((*other)->snapshot()->find_token("phc_shop")->name, "Shop");
+  const uint64_t version = (*other)->snapshot()->version;
+  ASSERT_TRUE((*other)->look());
+  EXPECT_EQ((*other)->snapshot()->version, version) << "nothing has changed";
+  // A change begins with a look of its own.
+  const auto blog = catalog().create_project(kBy, "Blog", "phc_blog");
+  ASSERT_TRUE(blog);
+  EXPECT_TRUE((*other)->rename_project(kBy, blog->id, "Journal"));
+  EXPECT_EQ(code_of((*other)->create_project(kBy, "Again", "phc_blog")), Code::kConflict);
+  ASSERT_TRUE(world_.shared().look());
+  EXPECT_EQ(catalog().snapshot()->find(blog->id)->name, "Journal");
+  const auto key = (*other)->create_api_key(kBy, "reports", blog->id);
+  ASSERT_TRUE(key);
+  EXPECT_EQ(catalog().authenticate_key(*key)->project, blog->id);
+}
+
+TEST_F(PostgresCatalogTest, AServerThatIsAwayLeavesTheSnapshotAndIsFoundAgain) {
+  const auto shop = catalog().create_project(kBy, "Shop", "phc_shop");
+  const auto known = catalog().create_api_key(kBy, "known", ProjectId{});
+  const auto fresh = catalog().create_api_key(kBy, "never used", ProjectId{});
+  ASSERT_TRUE(shop && known && fresh && catalog().authenticate_key(*known));
+  const auto is_away = [&](const Status& s) {
+    return !s && (s.error().code == Code::kUnavailable || s.error().code == Code::kTimeout);
+  };
+  server().cut(world_.schema());
+  EXPECT_TRUE(rename_until_done(shop->id, "Store"));
+  server().freeze();
+  EXPECT_TRUE(is_away(catalog().rename_project(kBy, shop->id, "Lost")));
+  EXPECT_TRUE(is_away(world_.shared().look()));
+  EXPECT_EQ(catalog().snapshot()->find_token("phc_shop")->name, "Store");
+  EXPECT_TRUE(catalog().authenticate_key(*known)) << "it was right a moment ago";
+  EXPECT_FALSE(catalog().authenticate_key(*fresh));
+  server().thaw();
+  EXPECT_TRUE(rename_until_done(shop->id, "Store 2"));
+  EXPECT_TRUE(catalog().authenticate_key(*fresh));
+  server().kill_now();
+  EXPECT_TRUE(is_away(catalog().rename_project(kBy, shop->id, "Lost")));
+  EXPECT_TRUE(catalog().authenticate_key(*known));
+  world_.pass(std::chrono::minutes(16));
+  EXPECT_FALSE(catalog().authenticate_key(*known)) << "not for ever";
+  server().start();
+  EXPECT_TRUE(rename_until_done(shop->id, "Store 3"));
+  EXPECT_EQ(catalog().snapshot()->find_token("phc_shop")->name, "Store 3");
+  const auto reopened = world_.open_shared();
+  ASSERT_TRUE(reopened);
+  EXPECT_EQ((*reopened)->snapshot()->find_token("phc_shop")->name, "Store 3");
+}
+
+TEST_F(PostgresCatalogTest, ACatalogOfANewerPenstockIsRefused) {
+  server().execute(world_.schema(),
+                   "INSERT INTO " + world_.schema() + ".catalog_version VALUES (99)");
+  const auto opened = world_.open_shared();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Code::kInvalid);
+  EXPECT_NE(opened.error().message.find("newer Penstock"), std::string::npos);
+}
+
+TEST_F(PostgresCatalogTest, ManyThatStartAtOnceMakeTheTablesOnce) {
+  server().execute("public", "DROP SCHEMA " + world_.schema() + " CASCADE");
+  std::vector<std::future<bool>> all;
+  for (int i = 0; i < 6; i++) {
+    all.push_back(
+        std::async(std::launch::async, [this] { return world_.open_shared().has_value(); }));
+  }
+  int opened = 0;
+  for (auto& one : all) opened += one.get() ? 1 : 0;
+  EXPECT_EQ(opened, 6);
+  EXPECT_EQ(
+      server().execute("public", "SELECT count(*) FROM " + world_.schema() + ".catalog_version"),
+      "3");
 }
 
 }  // namespace

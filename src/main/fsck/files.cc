@@ -123,7 +123,7 @@ void check_files(const std::string& data_dir, const Settings& settings, const Pr
                  Findings& out) {
   check_log(data_dir, "log", progress, out);
   check_state(data_dir, progress, out);
-  check_catalog(data_dir, progress, out);
+  if (settings.catalog_engine == "sqlite") check_catalog(data_dir, progress, out);
   check_objects(data_dir, settings, progress, out);
 }
 

@@ -32,7 +32,7 @@ std::unique_ptr<PersonStore> make_postgres_person_store(PostgresOptions options)
 }
 
 PostgresPersonStore::PostgresPersonStore(PostgresOptions options)
-    : options_(std::move(options)), connection_(options_) {}
+    : options_(std::move(options)), connection_(session_options(options_)) {}
 
 PostgresPersonStore::~PostgresPersonStore() = default;
 
@@ -186,7 +186,7 @@ class PostgresPersonStore::Reader {
     if (store_.readers_out_ >= store_.options_.readers_max) return;
     store_.readers_out_++;
     if (store_.readers_.empty()) {
-      connection_ = std::make_unique<Connection>(store_.options_);
+      connection_ = std::make_unique<Connection>(session_options(store_.options_));
     } else {
       connection_ = std::move(store_.readers_.back());
       store_.readers_.pop_back();

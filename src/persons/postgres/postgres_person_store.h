@@ -16,8 +16,8 @@
 
 #include "log/replay.h"
 #include "persons/person_store.h"
-#include "persons/postgres/connection.h"
 #include "persons/postgres/reduced.h"
+#include "persons/postgres/session.h"
 #include "persons/postgres_store.h"
 
 namespace penstock::persons {

@@ -133,7 +133,7 @@ Status guarded(Connection& connection, std::string_view what, Change change) {
     PENSTOCK_CHECK(connection.run("RELEASE one"));
     return {};
   }
-  if (s.error().code != Code::kInvalid) return s;
+  if (!is_refused(s)) return s;
   refused_metric.add();
   diag::error("PostgreSQL refuses a change; it is left out",
               {{"change", std::string(what)}, {"error", s.error().message}});
@@ -216,7 +216,7 @@ Status PostgresPersonStore::write(const PersonUpdates& updates,
   };
   Status s = transaction(changes);
   if (!s) roll_back();
-  if (!s && s.error().code == Code::kInvalid && connection_.is_open()) {
+  if (is_refused(s) && connection_.is_open()) {
     s = one_by_one(changes);
     if (!s) roll_back();
   }

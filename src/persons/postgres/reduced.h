@@ -11,7 +11,7 @@
 #include "base/result.h"
 #include "log/replay.h"
 #include "persons/person_store.h"
-#include "persons/postgres/connection.h"
+#include "persons/postgres/session.h"
 
 namespace penstock::persons {
 

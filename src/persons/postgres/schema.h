@@ -6,7 +6,7 @@
 #pragma once
 
 #include "base/result.h"
-#include "persons/postgres/connection.h"
+#include "persons/postgres/session.h"
 
 namespace penstock::persons {
 

@@ -98,6 +98,15 @@ uint64_t number_after(std::string_view text, std::string_view key) {
   return out;
 }
 
+/// The server's text for people; old servers wrap it in the names of their own functions.
+std::string text_of(const HttpAnswer& answer) {
+  constexpr std::string_view kBegin = "e.displayText() = ", kEnd = ", e.what() = ";
+  const size_t begin = answer.body.find(kBegin);
+  if (begin == std::string::npos) return readable_error(answer.body);
+  const size_t from = begin + kBegin.size();
+  return readable_error(answer.body.substr(from, answer.body.find(kEnd, from) - from));
+}
+
 bool is_clickhouse(const HttpAnswer& answer) {
   return std::ranges::any_of(answer.headers,
                              [](const auto& h) { return h.first.starts_with("x-clickhouse-"); });
@@ -121,7 +130,7 @@ int exception_code(const HttpAnswer& answer) {
 
 Status status_of(const HttpAnswer& answer, Purpose purpose) {
   const int code = exception_code(answer);
-  if (code != 0) return fail(code_of(code, purpose), readable_error(answer.body));
+  if (code != 0) return fail(code_of(code, purpose), text_of(answer));
   if (answer.status == 200 && is_clickhouse(answer)) return {};
   // A proxy, a balancer, or something else that listens there.
   const std::string said = fmt::format("HTTP {} by something that is no ClickHouse: {}",

@@ -66,6 +66,26 @@ TEST(Answers, SomethingElseThatAnswersIsNoSuccess) {
   EXPECT_TRUE(status_of(answer(200, "", {{"x-clickhouse-summary", "{}"}}), Purpose::kInsert));
 }
 
+// As a real server of version 18.16.1 said it.
+TEST(Answers, AnOldServersWordsAreReadToo) {
+  const HttpAnswer wrong =
+      answer(401,
+             "Code: 193, e.displayText() = DB::Exception: Wrong password for user default, "
+             "e.what() = DB::Exception\n",
+             {{"x-clickhouse-server-display-name", "vm"}});
+  const Status s = status_of(wrong, Purpose::kOwn);
+  ASSERT_FALSE(s.has_value());
+  EXPECT_EQ(s.error().code, Code::kDenied);
+  EXPECT_EQ(s.error().message, "Wrong password for user default");
+  const HttpAnswer missing =
+      answer(404,
+             "Code: 60, e.displayText() = DB::Exception: Table default.nothing doesn't exist., "
+             "e.what() = DB::Exception\n");
+  EXPECT_EQ(code(missing, Purpose::kQuery), Code::kInvalid);
+  EXPECT_EQ(status_of(missing, Purpose::kQuery).error().message,
+            "Table default.nothing doesn't exist.");
+}
+
 TEST(Answers, SummariesAndVersionsAreRead) {
   const Summary s = summary_of(answer(
       200, "",

@@ -86,7 +86,6 @@ HttpAsk Connection::base(bool in_database) const {
 void Connection::run(std::string sql, bool in_database, int64_t within_ms, TextDone done) {
   HttpAsk ask = base(in_database);
   ask.params.emplace_back("default_format", "TabSeparated");
-  ask.params.emplace_back("mutations_sync", "0");
   ask.body = std::make_shared<const std::string>(std::move(sql));
   ask.within_ms = within_ms;
   http_.ask(std::move(ask), [done = std::move(done)](Result<HttpAnswer> answer) mutable {

@@ -1,4 +1,4 @@
-#include "persons/postgres/connection.h"
+#include "postgres/connection.h"
 
 #include <poll.h>
 
@@ -7,12 +7,11 @@
 
 #include "base/metrics.h"
 
-namespace penstock::persons {
+namespace penstock::postgres {
 namespace {
 
-Counter connects_metric{"penstock_persons_postgres_connects_total",
-                        "Sessions opened with PostgreSQL."};
-Counter failures_metric{"penstock_persons_postgres_failures_total",
+Counter connects_metric{"penstock_postgres_connects_total", "Sessions opened with PostgreSQL."};
+Counter failures_metric{"penstock_postgres_failures_total",
                         "Statements and connects of PostgreSQL that failed."};
 
 /// libpq's messages have several lines and end with one break.
@@ -26,6 +25,7 @@ Code code_of(std::string_view state) {
   if (state == "57014") return Code::kTimeout;
   if (state == "40001" || state == "40P01" || state == "55P03") return Code::kBusy;
   if (state == "53100" || state == "53200") return Code::kExhausted;
+  if (state == "23505") return Code::kConflict;
   if (state == "42501" || state.starts_with("28")) return Code::kDenied;
   for (const std::string_view data : {"21", "22", "23", "54"}) {
     if (state.starts_with(data)) return Code::kInvalid;
@@ -98,11 +98,8 @@ Status Connection::connect() {
   PQsetnonblocking(session_.get(), 1);
   // libpq would write them to the terminal.
   PQsetNoticeProcessor(session_.get(), [](void*, const char*) {}, nullptr);
-  // Plans are the same whatever the tables' statistics say: keys are looked up one by one.
-  return run_script(
-      "SET client_min_messages = warning; SET jit = off; SET enable_seqscan = off; "
-      "SET enable_hashjoin = off; SET enable_mergejoin = off; SET statement_timeout = " +
-      std::to_string(options_.statement_ms));
+  return run_script("SET client_min_messages = warning; SET jit = off; SET statement_timeout = " +
+                    std::to_string(options_.statement_ms) + "; " + options_.set_up);
 }
 
 Result<bool> Connection::open() {
@@ -178,4 +175,4 @@ Status Connection::run_script(const std::string& sql) {
   return {};
 }
 
-}  // namespace penstock::persons
+}  // namespace penstock::postgres

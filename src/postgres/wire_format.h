@@ -15,7 +15,7 @@
 
 #include "base/ids.h"
 
-namespace penstock::persons {
+namespace penstock::postgres {
 
 /// Type ids of PostgreSQL's catalog, fixed for ever.
 enum class ArrayOf : uint32_t {
@@ -83,4 +83,4 @@ class Rows {
   std::unique_ptr<PGresult, decltype(&PQclear)> result_;
 };
 
-}  // namespace penstock::persons
+}  // namespace penstock::postgres

@@ -3,8 +3,9 @@
 // The deadlines are kept on this side, with a socket that never blocks: a server that was stopped
 // or is cut off does not answer its own statement_timeout. Whatever breaks the session closes it,
 // and the next call opens a new one; after a failed attempt the following ones answer at once for
-// `retry_ms`. Not thread safe. Failure: see persons/postgres_store.h; kInvalid is a value that the
-// server refuses.
+// `retry_ms`. Not thread safe. Failure: kUnavailable, kTimeout, kBusy (a deadlock), kExhausted (its
+// disk), kDenied (its permissions), kConflict (a key is taken); kInvalid is a value that the server
+// refuses. Messages say "PostgreSQL: …" and carry no values.
 #pragma once
 
 #include <chrono>
@@ -13,14 +14,21 @@
 #include <string>
 
 #include "base/result.h"
-#include "persons/postgres/wire_format.h"
-#include "persons/postgres_store.h"
+#include "postgres/wire_format.h"
 
-namespace penstock::persons {
+namespace penstock::postgres {
+
+struct SessionOptions {
+  std::string url;  // postgresql://…, or libpq's key=value form
+  int64_t connect_ms = 3000;
+  int64_t statement_ms = 10'000;
+  int64_t retry_ms = 1000;  // after a failed connect, until the next one is tried
+  std::string set_up;       // SQL for every new session
+};
 
 class Connection {
  public:
-  explicit Connection(const PostgresOptions& options) : options_(options) {}
+  explicit Connection(SessionOptions options) : options_(std::move(options)) {}
 
   /// Opens the session if there is none; true when a new one was made.
   Result<bool> open();
@@ -41,10 +49,10 @@ class Connection {
   std::unexpected<Error> broken(Code code, std::string_view what);
   std::unexpected<Error> refused(const PGresult* result);
 
-  PostgresOptions options_;
+  SessionOptions options_;
   std::unique_ptr<PGconn, decltype(&PQfinish)> session_{nullptr, &PQfinish};
   Clock::time_point not_before_{};
   Error last_error_{Code::kUnavailable, "PostgreSQL was not reached yet"};
 };
 
-}  // namespace penstock::persons
+}  // namespace penstock::postgres

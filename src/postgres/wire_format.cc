@@ -1,8 +1,8 @@
-#include "persons/postgres/wire_format.h"
+#include "postgres/wire_format.h"
 
 #include <algorithm>
 
-namespace penstock::persons {
+namespace penstock::postgres {
 namespace {
 
 constexpr int64_t kPostgresEpochMs = 946'684'800'000;  // 2000-01-01
@@ -130,4 +130,4 @@ int64_t Rows::time_ms(int row, int column) const {
   return (us >= 0 ? us / 1000 : -((-us + 999) / 1000)) + kPostgresEpochMs;
 }
 
-}  // namespace penstock::persons
+}  // namespace penstock::postgres

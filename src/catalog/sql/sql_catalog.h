@@ -1,22 +1,30 @@
-// The catalog in one SQLite file. Every change is one transaction with its audit row.
+// The catalog in a database that speaks SQL. Every change is one transaction with its audit row.
+//
+// `Db` is SQLite's Database or PostgresDatabase; what differs between them is theirs: how a
+// transaction begins, and the types of columns. Where others may write too (`shared`), a change
+// first reads what they did. Secrets that were right a while ago stay right while the database is
+// away, so that somebody can still look at what is wrong.
+#pragma once
+
 #include <fmt/format.h>
 
+#include <map>
 #include <mutex>
 
 #include "base/diag.h"
-#include "catalog/catalog.h"
+#include "catalog/postgres_catalog.h"
 #include "catalog/publisher.h"
 #include "catalog/secrets.h"
-#include "catalog/sqlite.h"
 
 namespace penstock::catalog {
-namespace {
 
-constexpr int64_t kSessionMs = int64_t{30} * 24 * 3600 * 1000;
-constexpr size_t kNameBytesMax = 200;
+inline constexpr int64_t kSessionMs = int64_t{30} * 24 * 3600 * 1000;
+inline constexpr size_t kNameBytesMax = 200;
+inline constexpr size_t kRememberedMax = 256;          // sessions and keys
+inline constexpr int64_t kRememberedMs = 15 * 60'000;  // after the database has said so
 
 // One entry per version, in order; a released entry is never edited.
-constexpr const char* kMigrations[] = {
+inline constexpr const char* kMigrations[] = {
     R"(CREATE TABLE projects(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL,
          token TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL,
          anonymize_ips INTEGER NOT NULL DEFAULT 0,
@@ -40,25 +48,28 @@ constexpr const char* kMigrations[] = {
          changed_at INTEGER NOT NULL, PRIMARY KEY(project_id, kind, group_type, name));)",
 };
 
-class SqliteCatalog : public Catalog {
+inline std::unexpected<Error> newer_catalog(int64_t version, int64_t known) {
+  return fail(Code::kInvalid, fmt::format("the catalog is of a newer Penstock (version {}, this "
+                                          "one knows {}): start that one",
+                                          version, known));
+}
+
+template <class Db>
+class SqlCatalog final : public SharedCatalog {
  public:
-  SqliteCatalog(std::unique_ptr<Database> database, runtime::Runtime& runtime)
+  SqlCatalog(std::unique_ptr<Db> database, runtime::Runtime& runtime)
       : database_(std::move(database)), runtime_(runtime) {}
 
   Status migrate() {
     const std::lock_guard lock(mutex_);
-    PENSTOCK_TRY(auto version, scalar("PRAGMA user_version"));
-    const auto known = static_cast<int64_t>(std::size(kMigrations));
-    if (version > known) {
-      return fail(Code::kInvalid, fmt::format("the catalog is of a newer Penstock (version {}, "
-                                              "this one knows {}): start that one",
-                                              version, known));
-    }
-    for (int64_t v = version; v < known; v++) {
-      PENSTOCK_CHECK(database_->run(fmt::format(
-          "BEGIN IMMEDIATE; {} PRAGMA user_version={}; COMMIT;", kMigrations[v], v + 1)));
-    }
+    PENSTOCK_CHECK(database_->ready());
+    PENSTOCK_CHECK(database_->migrate(kMigrations));
     return publish_locked();
+  }
+
+  Status look() override {
+    const std::lock_guard lock(mutex_);
+    return catch_up();
   }
 
   std::shared_ptr<const Snapshot> snapshot() const override { return publisher_.current(); }
@@ -77,15 +88,17 @@ class SqliteCatalog : public Catalog {
       return fail(Code::kInvalid, "a project's name has 1 to 200 characters");
     }
     const std::lock_guard lock(mutex_);
+    PENSTOCK_CHECK(catch_up());
     Project project;
     project.name = std::move(name);
     project.token = std::move(token);
     project.created_at_ms = now();
     const Status done = transaction(by, "project.create", project.name, [&]() -> Status {
       PENSTOCK_TRY(auto s,
-                   database_->prepare("INSERT INTO projects(name,token,created_at) VALUES(?,?,?)"));
+                   database_->prepare("INSERT INTO projects(name,token,created_at) VALUES(?,?,?) "
+                                      "RETURNING id"));
       PENSTOCK_CHECK(s.bind(project.name).bind(project.token).bind(project.created_at_ms).step());
-      project.id.value = database_->last_insert_id();
+      project.id.value = s.integer(0);
       return {};
     });
     if (!done && done.error().code == Code::kConflict) {
@@ -100,10 +113,11 @@ class SqliteCatalog : public Catalog {
     if (name.empty() || name.size() > kNameBytesMax) {
       return fail(Code::kInvalid, "a project's name has 1 to 200 characters");
     }
+    const std::lock_guard lock(mutex_);
+    PENSTOCK_CHECK(catch_up());
     if (publisher_.current()->find(id) == nullptr) {
       return fail(Code::kNotFound, fmt::format("there is no project {}", id.value));
     }
-    const std::lock_guard lock(mutex_);
     PENSTOCK_CHECK(transaction(by, "project.rename", fmt::to_string(id.value), [&]() -> Status {
       PENSTOCK_TRY(auto s, database_->prepare("UPDATE projects SET name=? WHERE id=?"));
       PENSTOCK_CHECK(s.bind(name).bind(id.value).step());
@@ -116,14 +130,17 @@ class SqliteCatalog : public Catalog {
                              std::string json) override {
     ProjectSettings checked;
     PENSTOCK_CHECK(apply_setting(name, json, checked));
+    const std::lock_guard lock(mutex_);
+    PENSTOCK_CHECK(catch_up());
     if (publisher_.current()->find(id) == nullptr) {
       return fail(Code::kNotFound, fmt::format("there is no project {}", id.value));
     }
-    const std::lock_guard lock(mutex_);
     const std::string target = fmt::format("{} {}", id.value, name);
     PENSTOCK_CHECK(transaction(by, "project.setting", target, [&]() -> Status {
       PENSTOCK_TRY(auto s,
-                   database_->prepare("INSERT OR REPLACE INTO project_settings VALUES(?,?,?,?)"));
+                   database_->prepare("INSERT INTO project_settings VALUES(?,?,?,?) ON CONFLICT"
+                                      "(project_id,name) DO UPDATE SET json=excluded.json,"
+                                      "changed_at=excluded.changed_at"));
       PENSTOCK_CHECK(s.bind(id.value).bind(name).bind(json).bind(now()).step());
       return {};
     }));
@@ -133,10 +150,11 @@ class SqliteCatalog : public Catalog {
   Status set_definition_note(const Principal& by, ProjectId id, const DefinitionKey& key,
                              const DefinitionNote& note) override {
     PENSTOCK_CHECK(check_note(key, note));
+    const std::lock_guard lock(mutex_);
+    PENSTOCK_CHECK(catch_up());
     if (publisher_.current()->find(id) == nullptr) {
       return fail(Code::kNotFound, fmt::format("there is no project {}", id.value));
     }
-    const std::lock_guard lock(mutex_);
     const std::string target = fmt::format("{} {} {}", id.value, key.kind, key.name);
     return transaction(by, "definition.note", target, [&]() -> Status {
       PENSTOCK_TRY(auto gone, database_->prepare("DELETE FROM definition_notes WHERE project_id=? "
@@ -161,6 +179,7 @@ class SqliteCatalog : public Catalog {
 
   Result<DefinitionNotes> definition_notes(ProjectId id, std::string_view kind) const override {
     const std::lock_guard lock(mutex_);
+    PENSTOCK_CHECK(database_->ready());
     PENSTOCK_TRY(auto s, database_->prepare("SELECT group_type,name,description,tags,verified FROM "
                                             "definition_notes WHERE project_id=? AND kind=?"));
     s.bind(id.value).bind(kind);
@@ -176,6 +195,7 @@ class SqliteCatalog : public Catalog {
 
   Result<std::string> create_login_secret(int64_t valid_ms) override {
     const std::lock_guard lock(mutex_);
+    PENSTOCK_CHECK(database_->ready());
     const std::string secret = make_secret(runtime_.random(), "");
     PENSTOCK_TRY(auto s, database_->prepare("INSERT INTO login_secrets VALUES(?,?)"));
     PENSTOCK_CHECK(s.bind(hash_secret(secret)).bind(now() + valid_ms).step());
@@ -184,6 +204,7 @@ class SqliteCatalog : public Catalog {
 
   Result<std::string> login_with_secret(std::string_view secret) override {
     const std::lock_guard lock(mutex_);
+    PENSTOCK_CHECK(database_->ready());
     PENSTOCK_TRY(auto s,
                  database_->prepare("DELETE FROM login_secrets WHERE hash=? RETURNING expires_at"));
     PENSTOCK_TRY(const bool found, s.bind(hash_secret(secret)).step());
@@ -200,6 +221,7 @@ class SqliteCatalog : public Catalog {
   Result<std::string> login_with_password(std::string_view email,
                                           std::string_view password) override {
     const std::lock_guard lock(mutex_);
+    PENSTOCK_CHECK(database_->ready());
     PENSTOCK_TRY(auto s, database_->prepare("SELECT id,password FROM users WHERE email=?"));
     PENSTOCK_TRY(const bool found, s.bind(email).step());
     if (!found || !password_matches(s.text(1), password)) {
@@ -216,6 +238,7 @@ class SqliteCatalog : public Catalog {
     }
     PENSTOCK_TRY(const std::string hash, hash_password(runtime_.random(), password));
     const std::lock_guard lock(mutex_);
+    PENSTOCK_CHECK(database_->ready());
     return transaction(by, "user.set_password", std::string(email), [&]() -> Status {
       PENSTOCK_TRY(auto s, database_->prepare("UPDATE users SET email=?,password=? WHERE id=?"));
       PENSTOCK_CHECK(s.bind(email).bind(hash).bind(*by.user_id).step());
@@ -225,6 +248,8 @@ class SqliteCatalog : public Catalog {
 
   Status logout(std::string_view session_secret) override {
     const std::lock_guard lock(mutex_);
+    PENSTOCK_CHECK(database_->ready());
+    remembered_.erase(hash_secret(session_secret));
     PENSTOCK_TRY(auto s, database_->prepare("DELETE FROM sessions WHERE hash=?"));
     PENSTOCK_CHECK(s.bind(hash_secret(session_secret)).step());
     return {};
@@ -235,10 +260,11 @@ class SqliteCatalog : public Catalog {
     if (label.empty() || label.size() > kNameBytesMax) {
       return fail(Code::kInvalid, "a key's label has 1 to 200 characters");
     }
+    const std::lock_guard lock(mutex_);
+    PENSTOCK_CHECK(catch_up());
     if (project.value != 0 && publisher_.current()->find(project) == nullptr) {
       return fail(Code::kNotFound, fmt::format("there is no project {}", project.value));
     }
-    const std::lock_guard lock(mutex_);
     const std::string key = make_secret(runtime_.random(), "phx_");
     PENSTOCK_CHECK(transaction(by, "key.create", label, [&]() -> Status {
       PENSTOCK_TRY(auto s, database_->prepare("INSERT INTO api_keys(hash,label,prefix,project_id,"
@@ -252,6 +278,7 @@ class SqliteCatalog : public Catalog {
 
   Result<std::vector<ApiKey>> api_keys() const override {
     const std::lock_guard lock(mutex_);
+    PENSTOCK_CHECK(database_->ready());
     PENSTOCK_TRY(auto s, database_->prepare("SELECT id,label,prefix,project_id,created_at "
                                             "FROM api_keys ORDER BY id"));
     std::vector<ApiKey> out;
@@ -264,6 +291,8 @@ class SqliteCatalog : public Catalog {
 
   Status delete_api_key(const Principal& by, int64_t id) override {
     const std::lock_guard lock(mutex_);
+    PENSTOCK_CHECK(database_->ready());
+    remembered_.clear();
     return transaction(by, "key.delete", fmt::to_string(id), [&]() -> Status {
       PENSTOCK_TRY(auto s, database_->prepare("DELETE FROM api_keys WHERE id=? RETURNING id"));
       PENSTOCK_TRY(const bool found, s.bind(id).step());
@@ -275,24 +304,57 @@ class SqliteCatalog : public Catalog {
 
   Result<Principal> authenticate_session(std::string_view session_secret) const override {
     const std::lock_guard lock(mutex_);
-    PENSTOCK_TRY(auto s, database_->prepare(
-                             "SELECT u.id,u.email FROM sessions s JOIN users u ON u.id=s.user_id "
-                             "WHERE s.hash=? AND s.expires_at>?"));
-    PENSTOCK_TRY(const bool found, s.bind(hash_secret(session_secret)).bind(now()).step());
-    if (!found) return fail(Code::kDenied, "log in first");
-    return Principal{s.integer(0), s.text(1), ProjectId{}};
+    const std::string hash = hash_secret(session_secret);
+    return remembering(hash, [&]() -> Result<Principal> {
+      PENSTOCK_TRY(auto s, database_->prepare(
+                               "SELECT u.id,u.email FROM sessions s JOIN users u ON u.id=s.user_id "
+                               "WHERE s.hash=? AND s.expires_at>?"));
+      PENSTOCK_TRY(const bool found, s.bind(hash).bind(now()).step());
+      if (!found) return fail(Code::kDenied, "log in first");
+      return Principal{s.integer(0), s.text(1), ProjectId{}};
+    });
   }
 
   Result<Principal> authenticate_key(std::string_view key) const override {
     const std::lock_guard lock(mutex_);
-    PENSTOCK_TRY(auto s, database_->prepare("SELECT label,project_id FROM api_keys WHERE hash=?"));
-    PENSTOCK_TRY(const bool found, s.bind(hash_secret(key)).step());
-    if (!found) return fail(Code::kDenied, "this key is not known here");
-    return Principal{std::nullopt, "key " + s.text(0), ProjectId{s.integer(1)}};
+    const std::string hash = hash_secret(key);
+    return remembering(hash, [&]() -> Result<Principal> {
+      PENSTOCK_TRY(auto s,
+                   database_->prepare("SELECT label,project_id FROM api_keys WHERE hash=?"));
+      PENSTOCK_TRY(const bool found, s.bind(hash).step());
+      if (!found) return fail(Code::kDenied, "this key is not known here");
+      return Principal{std::nullopt, "key " + s.text(0), ProjectId{s.integer(1)}};
+    });
   }
 
  private:
   int64_t now() const { return runtime_.clock().wall_ms(); }
+
+  /// Opens a session, and reads what others changed since.
+  Status catch_up() {
+    PENSTOCK_CHECK(database_->ready());
+    if (!database_->shared()) return {};
+    PENSTOCK_TRY(const int64_t last, scalar("SELECT coalesce(max(id),0) FROM audit"));
+    return last == seen_ ? Status{} : publish_locked();
+  }
+
+  template <typename Ask>
+  Result<Principal> remembering(const std::string& hash, Ask ask) const {
+    const auto opened = database_->ready();
+    auto answer = opened ? ask() : Result<Principal>(std::unexpected(opened.error()));
+    if (answer) {
+      if (remembered_.size() >= kRememberedMax) remembered_.clear();
+      remembered_[hash] = {*answer, now() + kRememberedMs};
+      return answer;
+    }
+    const auto it = remembered_.find(hash);
+    if (answer.error().code == Code::kDenied) {
+      if (it != remembered_.end()) remembered_.erase(it);
+      return answer;
+    }
+    if (it != remembered_.end() && now() < it->second.until_ms) return it->second.principal;
+    return answer;
+  }
 
   Result<int64_t> scalar(std::string_view sql) {
     PENSTOCK_TRY(auto s, database_->prepare(sql));
@@ -303,10 +365,10 @@ class SqliteCatalog : public Catalog {
   template <typename Change>
   Status transaction(const Principal& by, std::string_view action, const std::string& target,
                      Change change) {
-    PENSTOCK_CHECK(database_->run("BEGIN IMMEDIATE"));
+    PENSTOCK_CHECK(database_->begin());
     Status done = change();
     if (done) done = audit(by, action, target);
-    if (done) done = database_->run("COMMIT");
+    if (done) done = database_->commit();
     if (!done) {
       const Status undone = database_->run("ROLLBACK");
       if (!undone) return fail(undone.error(), done.error().message);
@@ -326,9 +388,9 @@ class SqliteCatalog : public Catalog {
     PENSTOCK_TRY(const int64_t id, scalar("SELECT id FROM users ORDER BY id LIMIT 1"));
     if (id != 0) return id;
     PENSTOCK_TRY(auto s, database_->prepare("INSERT INTO users(email,created_at) "
-                                            "VALUES('admin',?)"));
+                                            "VALUES('admin',?) RETURNING id"));
     PENSTOCK_CHECK(s.bind(now()).step());
-    return database_->last_insert_id();
+    return s.integer(0);
   }
 
   Result<std::string> start_session(int64_t user) {
@@ -342,6 +404,8 @@ class SqliteCatalog : public Catalog {
   }
 
   Status publish_locked() {
+    // First: what comes in between is read again the next time.
+    PENSTOCK_TRY(seen_, scalar("SELECT coalesce(max(id),0) FROM audit"));
     PENSTOCK_TRY(auto s, database_->prepare("SELECT id,name,token,created_at,anonymize_ips,"
                                             "person_processing_opt_out FROM projects ORDER BY id"));
     std::vector<Project> projects;
@@ -378,20 +442,16 @@ class SqliteCatalog : public Catalog {
     }
   }
 
-  std::unique_ptr<Database> database_;
+  std::unique_ptr<Db> database_;
+  int64_t seen_ = 0;  // the last change in the snapshot, by its audit row
+  struct Remembered {
+    Principal principal;
+    int64_t until_ms = 0;
+  };
+  mutable std::map<std::string, Remembered, std::less<>> remembered_;  // by the secret's hash
   runtime::Runtime& runtime_;
   mutable std::mutex mutex_;
   Publisher publisher_;
 };
-
-}  // namespace
-
-Result<std::unique_ptr<Catalog>> open_sqlite_catalog(const std::string& path,
-                                                     runtime::Runtime& runtime) {
-  PENSTOCK_TRY(auto database, Database::open(path));
-  auto catalog = std::make_unique<SqliteCatalog>(std::move(database), runtime);
-  PENSTOCK_CHECK(catalog->migrate());
-  return catalog;
-}
 
 }  // namespace penstock::catalog
