@@ -52,6 +52,7 @@ int run_command_line(int argc, char** argv) {
   add_log(app, run);
   add_fsck(app, run);
   add_prove(app, run);
+  add_hog(app, run);
   add_version(app, run);
   try {
     app.parse(argc, argv);

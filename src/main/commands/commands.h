@@ -31,6 +31,7 @@ void add_persons(CLI::App& app, Run& run);  // persons merges, preview, split, d
 void add_log(CLI::App& app, Run& run);      // log inspect, log repair
 void add_fsck(CLI::App& app, Run& run);
 void add_prove(CLI::App& app, Run& run);
+void add_hog(CLI::App& app, Run& run);  // run, compile, disasm, fmt, repl
 void add_version(CLI::App& app, Run& run);
 
 /// Prints "penstock: <message>" to stderr and answers 1.
