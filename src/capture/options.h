@@ -36,6 +36,8 @@ struct CaptureOptions {
   uint32_t overflow_events_per_second = 100;      // of one distinct id; 0: nothing overflows
   uint32_t overflow_burst = 1000;
   size_t overflow_keys_max = 65'536;  // distinct ids watched at once, per shard
+  /// Of one project of weight 1 beside others, over all shards; 0: no project overflows as a whole.
+  uint32_t flood_events_per_second = 3000;
 };
 
 }  // namespace penstock::capture

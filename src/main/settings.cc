@@ -70,6 +70,9 @@ void bind_capture(config::OptionTable& t, Settings& s) {
         "Events a distinct id may send at once before that rate counts.");
   t.add("capture.overflow_keys_max", c.overflow_keys_max, 64, 16'777'216, "count",
         "Distinct ids of one shard whose rate is watched at a time; 16 bytes each.");
+  t.add("capture.flood_events_per_second", c.flood_events_per_second, 0, 10'000'000, "count",
+        "Events a second, one more for every 4 KiB of a large one, above which a project beside "
+        "others travels in the overflow lane, times its weight; 0: never.");
   t.add("capture.path_prefix", c.path_prefix, "path",
         "Path such as /ingest-x1 below which every capture route answers as well, so that lists of "
         "ad blockers do not match; give SDKs the address with it.");

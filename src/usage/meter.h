@@ -13,6 +13,7 @@
 
 #include "base/ids.h"
 #include "catalog/admission_settings.h"
+#include "usage/flood.h"
 #include "usage/month.h"
 #include "usage/pace.h"
 
@@ -44,6 +45,8 @@ class Meter {
   }
   /// The bytes of AI events, over all shards. Any thread.
   Pace& ai_bytes() { return ai_bytes_; }
+  /// Its part of the lane that all share, over all shards. Any thread.
+  Flood& flood() { return flood_; }
 
  private:
   struct alignas(64) Cell {
@@ -55,6 +58,7 @@ class Meter {
 
   const ProjectId project_;
   Pace ai_bytes_;
+  Flood flood_;
   std::vector<Cell> cells_;  // one of every shard, then what was restored
 };
 

@@ -21,7 +21,11 @@ class Pace {
     int64_t seen = full_at_us_.load(std::memory_order_relaxed);
     for (;;) {
       const int64_t from = std::clamp(seen, now_us, now_us + depth_us);
-      if (from > now_us && from + cost_us > now_us + depth_us) return false;
+      if (from > now_us && from + cost_us > now_us + depth_us) {
+        // After a jump back of the clock it would otherwise stay empty until the old time comes.
+        if (seen > from) full_at_us_.compare_exchange_strong(seen, from, std::memory_order_relaxed);
+        return false;
+      }
       if (full_at_us_.compare_exchange_weak(seen, from + cost_us, std::memory_order_relaxed)) {
         return true;
       }

@@ -4,6 +4,7 @@
 #include "base/json_writer.h"
 #include "event/json_fields.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace penstock::usage {
@@ -35,6 +36,13 @@ Meter& Usage::meter(ProjectId project) {
   auto& meter = meters_[project];
   if (!meter) meter = std::make_unique<Meter>(project, shards_);
   return *meter;
+}
+
+bool Usage::is_shared(ProjectId project, int64_t since_ms) const {
+  const std::lock_guard held(mutex_);
+  return std::ranges::any_of(meters_, [&](const auto& each) {
+    return each.first != project && each.second->flood().seen_ms() > since_ms;
+  });
 }
 
 std::string Usage::encode(const Month& month) const {

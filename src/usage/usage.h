@@ -21,12 +21,16 @@ namespace penstock::usage {
 
 class Usage {
  public:
-  explicit Usage(size_t shards) : shards_(shards) {}
+  explicit Usage(size_t shards) : shards_(shards), strangers_(ProjectId{}, shards) {}
 
   /// The cell of one more capture shard; at most as many as the constructor was told.
   size_t join();
   /// The project's meter, made when it is asked for first; lives as long as the Usage.
   Meter& meter(ProjectId project);
+  /// Of all tokens that no project has; never written down.
+  Meter& strangers() { return strangers_; }
+  /// Whether another project than this has sent anything since then; asks every meter.
+  bool is_shared(ProjectId project, int64_t since_ms) const;
 
   std::string encode(const Month& month) const;
   /// Counts of another month than the one of `now_ms` are of no interest any more.
@@ -34,6 +38,7 @@ class Usage {
 
  private:
   const size_t shards_;
+  Meter strangers_;
   std::atomic<size_t> joined_{0};
   mutable std::mutex mutex_;
   std::map<ProjectId, std::unique_ptr<Meter>> meters_;

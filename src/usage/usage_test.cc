@@ -52,6 +52,14 @@ TEST(Pace, LetsABurstPassThenItsRateWhateverTheThreads) {
   EXPECT_FALSE(pace.take(10, 1000, 20'000, 1)) << "a clock that jumped back";
 }
 
+TEST(Pace, AClockThatJumpsBackKeepsItEmptyNoLongerThanItsBurst) {
+  Pace pace;
+  constexpr int64_t kHourMs = 3'600'000;
+  while (pace.take(100, 1000, 2000, kHourMs)) {}
+  EXPECT_FALSE(pace.take(100, 1000, 2000, 0));
+  EXPECT_TRUE(pace.take(100, 1000, 2000, 1000)) << "a second later there is room for a thousand";
+}
+
 TEST(Pace, WhatIsLargerThanTheBurstPassesAFullBucketOnce) {
   Pace pace;
   EXPECT_TRUE(pace.take(100, 10, 50, 0));

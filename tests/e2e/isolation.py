@@ -83,9 +83,12 @@ class Live:
                 continue
             age = int(time.monotonic() - oldest) + 30
             begun = time.monotonic()
-            status, answer = self.p.api("/api/projects/1/query", {"query":
-                "SELECT toString(uuid) FROM events WHERE event = 'live-probe' "
-                f"AND timestamp > now() - INTERVAL {age} SECOND LIMIT 9999"})
+            try:
+                status, answer = self.p.api("/api/projects/1/query", {"query":
+                    "SELECT toString(uuid) FROM events WHERE event = 'live-probe' "
+                    f"AND timestamp > now() - INTERVAL {age} SECOND LIMIT 9999"})
+            except OSError:  # the store stands still for longer than anybody waits for an answer
+                continue
             if status != 200:
                 continue
             with self.lock:

@@ -1,5 +1,7 @@
 #include "capture/admit/admission.h"
 
+#include <utility>
+
 #include "base/hash.h"
 #include "capture/metrics.h"
 
@@ -11,6 +13,9 @@ using event::Disposition;
 using event::Lane;
 
 constexpr int64_t kDayMs = 86'400'000;
+constexpr size_t kBytesOfOneMore = 4096;  // a large event is dear to everybody behind it
+constexpr uint64_t kTellAt = 32;          // shards need not meet at every event
+constexpr int64_t kOthersMs = 5000;       // who sent something in that time is there
 constexpr std::string_view kDropped = "event_restriction_drop";
 constexpr std::string_view kQuarantined = "event_restriction";
 constexpr std::string_view kRedirected = "redirected_to_topic";
@@ -51,6 +56,7 @@ struct Admission::Plan {
   const catalog::AdmissionSettings& admission;
   RestrictionPlan restrictions;
   usage::Meter& meter;
+  mutable uint64_t owed = 0;  // events that the project's flood has not been told of
 };
 
 Admission::Admission(const CaptureOptions& options, std::shared_ptr<usage::Usage> usage)
@@ -112,6 +118,24 @@ bool Admission::overflows(const Plan* plan, const event::RawRecord& record) {
   const uint64_t key = overflow_key(plan == nullptr ? ProjectId{} : plan->id, record.token,
                                     record.cookieless ? record.ip : record.distinct_id);
   return !overflow_.admits(key, limit, record.now_ms);
+}
+
+bool Admission::floods(const Plan* plan, const event::RawRecord& record) {
+  if (options_.flood_events_per_second == 0) return false;
+  usage::Meter& meter = plan == nullptr ? usage_->strangers() : plan->meter;
+  usage::Flood& flood = meter.flood();
+  flood.seen(record.now_ms);
+  uint64_t& owed = plan == nullptr ? strangers_owe_ : plan->owed;
+  owed += 1 + record.data.size() / kBytesOfOneMore;
+  if (owed >= kTellAt) {
+    const uint64_t rate =
+        uint64_t{options_.flood_events_per_second} * (plan == nullptr ? 1 : plan->admission.weight);
+    if (!flood.keeps_within(std::exchange(owed, 0), rate, record.now_ms) &&
+        usage_->is_shared(meter.project(), record.now_ms - kOthersMs)) {
+      flood.floods(record.now_ms);
+    }
+  }
+  return flood.is_flooding(record.now_ms);
 }
 
 Restricted Admission::restrict(const Plan& plan, event::RawRecord& record, Endpoint endpoint) {
@@ -184,7 +208,7 @@ Admitted Admission::admit(const catalog::Project* project, event::RawRecord& rec
   const Lane calm = calm_lane(record, recording);
   if (record.disposition != Disposition::kProcess) return {calm, record.reason, {}};
   if (plan == nullptr) {
-    const bool over = calm == Lane::kMain && overflows(nullptr, record);
+    const bool over = calm == Lane::kMain && goes_round(nullptr, record);
     if (over) metrics().overflowed.add();
     return {over ? Lane::kOverflow : calm, {}, {}};
   }
@@ -203,7 +227,7 @@ Admitted Admission::admit(const catalog::Project* project, event::RawRecord& rec
   if (!restricted.drop) count(*plan, resource, record.now_ms);
   if (restricted.diverts()) return divert(restricted, record, calm);
   if (calm != Lane::kMain) return {calm, {}, {}};
-  if (restricted.overflow || overflows(plan, record)) {
+  if (goes_round(plan, record) || restricted.overflow) {
     metrics().overflowed.add();
     return {Lane::kOverflow, {}, {}};
   }

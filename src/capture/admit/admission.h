@@ -2,7 +2,8 @@
 //
 // Every endpoint that takes events asks here once per event, after decoding and before Turn::add.
 // In this order: age (historical lane), quota, the project's budget for AI events, whether it takes
-// live events at all, its restrictions, the token bucket of its distinct id (overflow lane).
+// live events at all, its restrictions, the token bucket of its distinct id and whether the project
+// floods the lane that all share (overflow lane).
 // Recordings have one lane: neither age nor rate moves them. The record is changed in place
 // (historical, disposition, reason, skip_persons, data); the answer says in which lane it travels
 // and which tag a per-event answer (Capture V1) names. A dropped event still goes through the log,
@@ -91,6 +92,12 @@ class Admission {
   static Restricted restrict(const Plan& plan, event::RawRecord& record, Endpoint endpoint);
   static Admitted divert(const Restricted& how, event::RawRecord& record, event::Lane calm);
   bool overflows(const Plan* plan, const event::RawRecord& record);
+  bool floods(const Plan* plan, const event::RawRecord& record);
+  /// By the overflow lane, because of its distinct id or its project; both are told of every event.
+  bool goes_round(const Plan* plan, const event::RawRecord& record) {
+    const bool rate = overflows(plan, record), flood = floods(plan, record);
+    return rate || flood;
+  }
 
   const CaptureOptions& options_;
   const std::shared_ptr<usage::Usage> usage_;
@@ -99,6 +106,7 @@ class Admission {
   const catalog::OverflowLimit overflow_default_;
   std::unordered_map<int64_t, std::unique_ptr<Plan>> plans_;  // by project id
   const Plan* last_ = nullptr;
+  uint64_t strangers_owe_ = 0;  // as Plan::owed
   usage::Month month_;
 };
 

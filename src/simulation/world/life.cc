@@ -271,6 +271,7 @@ void Life::start_capture() {
   capture::CaptureOptions options;
   options.overflow_events_per_second = m_.tempo.overflow_per_second;
   options.overflow_burst = m_.tempo.overflow_burst;
+  options.flood_events_per_second = m_.tempo.overflow_per_second * 2;
   options.requests_waiting_max = m_.tempo.requests_waiting_max;
   for (size_t i = 0; i < kShards; i++) {
     shards_.push_back(capture::CaptureService::make(i == 0 ? log_loop_ : shard_loop_, runtime_,
