@@ -89,6 +89,18 @@ endif()
 set_target_properties(dep_llhttp PROPERTIES C_CLANG_TIDY "")
 add_library(dep::llhttp ALIAS dep_llhttp)
 
+# librdkafka, which tools/setup compiled.
+dep_version(RDKAFKA_VERSION rdkafka_version)
+set(rdkafka_dir ${PENSTOCK_CACHE}/rdkafka-${rdkafka_version})
+if(NOT EXISTS ${rdkafka_dir}/lib/librdkafka.a)
+  dep_missing("librdkafka ${rdkafka_version} in ${PENSTOCK_CACHE}")
+endif()
+add_library(dep_rdkafka INTERFACE)
+target_include_directories(dep_rdkafka SYSTEM INTERFACE ${rdkafka_dir}/include)
+target_link_libraries(dep_rdkafka INTERFACE ${rdkafka_dir}/lib/librdkafka.a dep_openssl dep_zlib
+  dep_zstd ${CMAKE_DL_LIBS} m)
+add_library(dep::rdkafka ALIAS dep_rdkafka)
+
 # The embedded ClickHouse engine: never linked, the engine child loads libchdb.so at run time from
 # beside the binary, which is where this link puts it.
 dep_version(CHDB_VERSION chdb_version)

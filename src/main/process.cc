@@ -18,6 +18,7 @@
 #include "main/disk_watch.h"
 #include "main/edge.h"
 #include "main/erase_places.h"
+#include "main/log_engine.h"
 #include "main/object_engine.h"
 #include "main/on_loop.h"
 #include "main/person_engine.h"
@@ -142,19 +143,17 @@ Status Process::Parts::open_directory() {
 }
 
 Status Process::Parts::open_log() {
-  log::EmbeddedLogOptions options = settings.log;
-  options.directory = data_dir + "/log";
-  log = log::open_embedded_log(*runtime, log_thread.loop(), options);
+  log = cli::open_log(settings, *runtime, log_thread.loop(), data_dir);
   PENSTOCK_CHECK(log->start(topics_of(settings)));
-  log::ScrubOptions scrubbing = settings.scrub;
-  scrubbing.directory = options.directory;
+  log::ScrubOptions scrubbing = settings.scrub;  // of an embedded log; another has nothing there
+  scrubbing.directory = data_dir + "/log";
   scrubbing.state_path = data_dir + "/state/scrub";
   scrub = log::Scrub::make(pipeline.loop(), *runtime, scrubbing);
   on_loop(pipeline, [&] { scrub->start(); });
   log::TopicSpec like{
       "", settings.partitions, settings.log_retention_bytes, settings.log_retention_ms, {}};
   redirects = std::make_unique<RedirectTopics>(*log, std::move(like));
-  return redirects->open_existing(runtime->files(), options.directory);
+  return redirects->open_existing(runtime->files(), scrubbing.directory);
 }
 
 Status Process::Parts::open_state() {
@@ -343,7 +342,8 @@ admin::AdminSources Process::Parts::admin_sources() {
   if (squash) add_squash(out, *squash);
   if (ledger_watch) out.ledger_check = [this] { return ledger_watch->last(); };
   if (self_audit) out.self_audit = [this] { return self_audit->last(); };
-  if (settings.scrub.bytes_per_second > 0) out.scrub = [this] { return scrub->status(); };
+  if (settings.log_engine == "embedded" && settings.scrub.bytes_per_second > 0)
+    out.scrub = [this] { return scrub->status(); };
   return out;
 }
 

@@ -154,6 +154,38 @@ void bind_log(config::OptionTable& t, Settings& s) {
         "Newest part of every lane kept in memory for consumers.");
 }
 
+void bind_kafka(config::OptionTable& t, Settings& s) {
+  auto& k = s.kafka;
+  t.add("log.engine", s.log_engine, "name",
+        "Where the log lies: embedded (in the data directory) or kafka.");
+  t.add("log.kafka_brokers", k.brokers, "list", "Brokers to begin with, as host:port,host:port.");
+  t.add("log.kafka_topic_prefix", k.topic_prefix, "text",
+        "Before the name of every topic; as PostHog's KAFKA_PREFIX.");
+  t.add("log.kafka_group_prefix", k.group_prefix, "text",
+        "Before the name of every consumer group.");
+  t.add("log.kafka_replication", k.replication, -1, 100, "count",
+        "Copies of topics that are created here; -1: the brokers' default.");
+  t.add("log.kafka_compression", k.compression, "name",
+        "Of what is written: lz4, zstd, gzip, snappy or none.");
+  t.add("log.kafka_linger_ms", k.linger_ms, 0, 10'000, "ms",
+        "How long a request waits for more events before it is sent.");
+  t.add("log.kafka_append_ms_max", k.append_ms_max, 100, 600'000, "ms",
+        "Time after which events that the brokers did not acknowledge are answered 503.");
+  t.add("log.kafka_start_ms_max", k.start_ms_max, 100, 3'600'000, "ms",
+        "How long a start waits for the brokers.");
+  t.add("log.kafka_security", k.security, "name",
+        "How brokers are spoken to: plaintext, tls, sasl_plaintext or sasl_tls.");
+  t.add("log.kafka_sasl_mechanism", k.sasl_mechanism, "name",
+        "SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN.");
+  t.add("log.kafka_user", k.user, "name", "The user for SASL.");
+  t.add("log.kafka_password", k.password, "text", "Its password.", true);
+  t.add("log.kafka_tls_ca_file", k.tls_ca_file, "path",
+        "PEM certificates that brokers are checked against; empty: the system's.");
+  t.add("log.kafka_tls_cert_file", k.tls_cert_file, "path",
+        "PEM certificate chain shown to brokers that ask for one.");
+  t.add("log.kafka_tls_key_file", k.tls_key_file, "path", "PEM key of that certificate.");
+}
+
 void bind_pipeline(config::OptionTable& t, Settings& s) {
   t.add("ingest.events_per_cycle_max", s.ingest.events_per_cycle_max, 1, 1'000'000, "count",
         "Events decided in one cycle.");
@@ -323,6 +355,7 @@ void bind(config::OptionTable& table, Settings& settings) {
   bind_capture(table, settings);
   bind_http(table, settings);
   bind_log(table, settings);
+  bind_kafka(table, settings);
   bind_pipeline(table, settings);
   bind_persons(table, settings);
   bind_catalog(table, settings);
@@ -396,6 +429,12 @@ Status validate(const Settings& s) {
   }
   if (s.catalog_engine == "postgres" && s.catalog.url.empty()) {
     return fail(Code::kInvalid, "catalog.engine = \"postgres\" needs catalog.postgres_url");
+  }
+  if (s.log_engine == "kafka") {
+    PENSTOCK_CHECK(log::check_kafka_options(s.kafka));
+  } else if (s.log_engine != "embedded") {
+    return fail(Code::kInvalid,
+                fmt::format("log.engine is '{}'; it can be embedded or kafka", s.log_engine));
   }
   if (s.objects_engine == "s3") {
     objects::S3Options s3 = s.s3;

@@ -17,6 +17,7 @@
 #include "load/loader.h"
 #include "load/squash.h"
 #include "log/embedded_log.h"
+#include "log/kafka_log.h"
 #include "log/scrub.h"
 #include "main/self_audit.h"
 #include "objects/s3_objects.h"
@@ -65,7 +66,9 @@ struct Settings {
   definitions::DefinitionLimits definitions;
   ledger::LedgerOptions ledger;
   admin::AdminOptions admin;
+  std::string log_engine = "embedded";  // or "kafka"
   log::EmbeddedLogOptions log;
+  log::KafkaLogOptions kafka;
   log::ScrubOptions scrub;
   runtime::ReservedSpaceOptions reserve;
   SelfAuditOptions self_audit;

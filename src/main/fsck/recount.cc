@@ -6,8 +6,8 @@
 
 #include "kv/key_value.h"
 #include "ledger/ledger.h"
-#include "log/embedded_log.h"
 #include "main/fsck/fsck.h"
+#include "main/log_engine.h"
 #include "main/on_loop.h"
 #include "main/topics.h"
 #include "runtime/real_runtime.h"
@@ -56,9 +56,7 @@ class Recount {
   Recount& operator=(const Recount&) = delete;
 
   Status run(Findings& out) {
-    log::EmbeddedLogOptions options = settings_.log;
-    options.directory = data_ + "/log";
-    log_ = log::open_embedded_log(*runtime_, thread_.loop(), options);
+    log_ = open_log(settings_, *runtime_, thread_.loop(), data_);
     PENSTOCK_CHECK(log_->start(topics_of(settings_)));
     PENSTOCK_TRY(auto kept_kv, kv::open_rocks_kv({.path = data_ + "/state/ledger"}));
     kept_ = ledger::make_ledger(std::move(kept_kv), settings_.ledger);

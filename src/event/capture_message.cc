@@ -1,0 +1,218 @@
+#include "event/capture_message.h"
+
+#include <array>
+#include <charconv>
+#include <cstring>
+
+#include "base/hash.h"
+#include "event/json_fields.h"
+#include "event/timestamp.h"
+
+namespace penstock::event {
+namespace {
+
+constexpr std::string_view kOwnHeader = "penstock";
+
+void append_member(std::string& out, std::string_view name, std::string_view text) {
+  out += name;
+  append_json_string(out, text);
+}
+
+std::optional<std::string> text_or_null(std::string_view text) {
+  return text.empty() ? std::nullopt : std::optional<std::string>(text);
+}
+
+std::optional<std::string> true_or_null(bool value) {
+  return value ? std::optional<std::string>("true") : std::nullopt;
+}
+
+/// The event object as an ingestion wants it: an /engage body has no name of its own.
+std::string event_text(const RawRecord& r) {
+  const size_t open = r.data.find('{');
+  if (!r.engage || open == std::string_view::npos) return std::string(r.data);
+  std::string out = R"({"event":)";
+  append_json_string(out, r.event);
+  const size_t next = r.data.find_first_not_of(" \t\r\n", open + 1);
+  if (next != std::string_view::npos && r.data[next] != '}') out += ',';
+  out += r.data.substr(open + 1);
+  return out;
+}
+
+/// What `event_text` put in front.
+std::string_view without_name(std::string_view data, std::string_view event) {
+  std::string front = R"({"event":)";
+  append_json_string(front, event);
+  if (!data.starts_with(front)) return data;
+  data.remove_prefix(front.size());
+  if (data.starts_with(',')) data.remove_prefix(1);
+  return data;
+}
+
+std::string_view header(const CaptureMessageView& m, std::string_view name) {
+  for (const auto& [key, value] : m.headers) {
+    if (key == name) return value;
+  }
+  return {};
+}
+
+bool is_true(std::string_view text) { return text == "true" || text == "1"; }
+
+std::optional<int64_t> number(std::string_view text) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+std::optional<int64_t> time_of(std::string_view text) {
+  if (const auto ms = number(text)) return ms;
+  return parse_timestamp_ms(text);
+}
+
+Uuid place_uuid(const CaptureMessageView& m) {
+  std::string place(m.topic);
+  place += ':' + std::to_string(m.partition) + ':' + std::to_string(m.offset);
+  Uuid out;
+  const std::array<uint64_t, 2> halves{hash64(place, 1), hash64(place, 2)};
+  std::memcpy(out.bytes.data(), halves.data(), out.bytes.size());
+  return out;
+}
+
+/// A string among the body's members; empty: not there, or something else.
+std::string member(const JsonFields& body, std::string_view name) {
+  const auto raw = body.find(name);
+  if (!raw || json_type(*raw) != JsonType::kString) return {};
+  return decode_string(*raw);
+}
+
+bool member_is_true(const JsonFields& body, std::string_view name) {
+  const auto raw = body.find(name);
+  return raw && *raw == "true";
+}
+
+std::string first_of(std::string a, std::string_view b) {
+  return a.empty() ? std::string(b) : std::move(a);
+}
+
+void unreadable(const CaptureMessageView& m, std::string& out) {
+  RawRecord r;
+  r.uuid = place_uuid(m);
+  r.now_ms = r.timestamp_ms = m.time_ms;
+  r.token = header(m, "token");
+  r.distinct_id = "unknown";
+  r.event = "unknown";
+  r.data = m.body;
+  r.disposition = Disposition::kQuarantine;
+  r.reason = kUnreadableMessage;
+  encode(r, out);
+}
+
+/// With what the body and the headers say; false: it is no event.
+bool read_body(const CaptureMessageView& m, const RawRecord* own, std::string& out) {
+  const auto body = JsonFields::parse(m.body);
+  if (!body) return false;
+  const std::string data = member(*body, "data");
+  const auto event_object = JsonFields::parse(data);
+  if (!event_object) return false;
+  const std::string token = first_of(member(*body, "token"), header(m, "token"));
+  const std::string distinct_id = first_of(member(*body, "distinct_id"), header(m, "distinct_id"));
+  const std::string event = first_of(first_of(member(*body, "event"), header(m, "event")),
+                                     member(*event_object, "event"));
+  const std::string uuid = first_of(member(*body, "uuid"), header(m, "uuid"));
+  const std::string ip = member(*body, "ip");
+  if (distinct_id.empty() || event.empty()) return false;
+  RawRecord r;
+  if (own != nullptr) {
+    r = *own;
+  } else {
+    const auto parsed = Uuid::parse(uuid);
+    if (!parsed && !uuid.empty()) return false;
+    r.uuid = parsed ? *parsed : place_uuid(m);
+    const auto now = time_of(first_of(member(*body, "now"), header(m, "now")));
+    r.now_ms = now.value_or(m.time_ms);
+    r.sent_at_ms = time_of(member(*body, "sent_at"));
+    auto timestamp = number(header(m, "timestamp"));
+    if (!timestamp) timestamp = time_of(member(*body, "timestamp"));
+    r.timestamp_ms = timestamp.value_or(r.now_ms);
+    r.cookieless = member_is_true(*body, "is_cookieless_mode");
+    r.historical =
+        member_is_true(*body, "historical_migration") || is_true(header(m, "historical_migration"));
+    r.skip_persons = is_true(header(m, "force_disable_person_processing"));
+    r.skip_heatmap = is_true(header(m, "skip_heatmap_processing"));
+  }
+  std::string engaged;
+  r.data = data;
+  if (r.engage) {
+    engaged = '{';
+    engaged += without_name(data, event);
+    r.data = engaged;
+  }
+  r.token = token;
+  r.distinct_id = distinct_id;
+  r.event = event;
+  r.ip = ip;
+  r.session_id = header(m, "session_id");
+  encode(r, out);
+  return true;
+}
+
+}  // namespace
+
+void write_capture_message(const RawRecord& r, Lane lane, CaptureMessage& out) {
+  const bool decided = r.disposition != Disposition::kProcess;
+  out.key.reset();
+  if (lane != Lane::kOverflow || !r.skip_persons) partition_key(r, lane, out.key.emplace());
+  const std::string uuid = r.uuid.text();
+  const std::string now = format_rfc3339_ms(r.now_ms);
+  std::string& body = out.body;
+  body.clear();
+  body.reserve(r.data.size() + r.data.size() / 4 + 512);
+  append_member(body, R"({"uuid":)", uuid);
+  append_member(body, R"(,"distinct_id":)", r.distinct_id);
+  append_member(body, R"(,"ip":)", r.ip);
+  append_member(body, R"(,"data":)", decided ? "{}" : event_text(r));
+  append_member(body, R"(,"now":)", now);
+  if (r.sent_at_ms) append_member(body, R"(,"sent_at":)", format_rfc3339_ms(*r.sent_at_ms));
+  if (!decided) append_member(body, R"(,"token":)", r.token);
+  append_member(body, R"(,"event":)", r.event);
+  append_member(body, R"(,"timestamp":)", format_rfc3339_ms(r.timestamp_ms));
+  if (r.cookieless) body += R"(,"is_cookieless_mode":true)";
+  if (r.historical) body += R"(,"historical_migration":true)";
+  body += '}';
+  auto& headers = out.headers;
+  headers.clear();
+  headers.emplace_back("token", decided ? std::nullopt : std::optional(std::string(r.token)));
+  headers.emplace_back("distinct_id", std::string(r.distinct_id));
+  headers.emplace_back("session_id", text_or_null(r.session_id));
+  headers.emplace_back("timestamp", std::to_string(r.timestamp_ms));
+  headers.emplace_back("event", std::string(r.event));
+  headers.emplace_back("uuid", uuid);
+  headers.emplace_back("now", now);
+  headers.emplace_back("force_disable_person_processing", true_or_null(r.skip_persons));
+  headers.emplace_back("historical_migration", true_or_null(r.historical));
+  if (r.skip_heatmap) headers.emplace_back("skip_heatmap_processing", "true");
+  RawRecord rest = r;
+  if (!decided)
+    rest.token = rest.distinct_id = rest.event = rest.ip = rest.session_id = rest.data = {};
+  std::string own;
+  encode(rest, own);
+  headers.emplace_back(kOwnHeader, std::move(own));
+}
+
+void read_capture_message(const CaptureMessageView& m, std::string& out) {
+  const std::string_view own_text = header(m, kOwnHeader);
+  if (own_text.empty()) {
+    if (!read_body(m, nullptr, out)) unreadable(m, out);
+    return;
+  }
+  const auto own = decode_raw(own_text);
+  if (own && own->disposition != Disposition::kProcess) {
+    out.append(own_text);
+    return;
+  }
+  if (!own || !read_body(m, &*own, out)) unreadable(m, out);
+}
+
+}  // namespace penstock::event

@@ -1,0 +1,397 @@
+// Appending: messages of open topics, frames of the others.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/diag.h"
+#include "base/metrics.h"
+#include "log/kafka/implementation.h"
+#include "log/record_codec.h"
+
+namespace penstock::log::kafka {
+namespace {
+
+Counter appended_metric{"penstock_log_kafka_acknowledged_messages_total",
+                        "Messages that the brokers acknowledged."};
+Counter failed_metric{"penstock_log_kafka_failed_messages_total",
+                      "Messages that the brokers refused, or whose fate is not known."};
+Counter busy_metric{"penstock_log_kafka_busy_total",
+                    "Appends refused because too much was unacknowledged."};
+LatencyHistogram append_metric{"penstock_log_kafka_append_us",
+                               "From an append to the brokers' acknowledgement."};
+
+constexpr int kPollMs = 100;
+constexpr size_t kMessageExtraBytes = 256;  // what a message costs beside its text
+
+size_t bytes_of(const MessageText& m) {
+  size_t out = m.value.size() + (m.key ? m.key->size() : 0) + kMessageExtraBytes;
+  for (const auto& [name, value] : m.headers) out += name.size() + (value ? value->size() : 0);
+  return out;
+}
+
+Status check_batch(const Batch& b, std::vector<std::string_view>& records) {
+  const std::string& text = b.text();
+  if (text.size() > kBatchBytesMax) return fail(Code::kInvalid, "a batch is too large");
+  records.clear();
+  if (b.count == 0 || b.count > text.size() || !split_records(text, b.count, records)) {
+    return fail(Code::kInvalid, "a batch does not hold the records it claims");
+  }
+  return {};
+}
+
+}  // namespace
+
+/// The messages of one batch of an open topic.
+class KafkaLog::OpenDelivery : public Delivery {
+ public:
+  OpenDelivery(KafkaLog& log, TicketPtr ticket, size_t index, TopicState& topic, Partition p,
+               size_t messages, size_t bytes)
+      : log_(log),
+        ticket_(std::move(ticket)),
+        index_(index),
+        topic_(topic),
+        partition_(p),
+        left_(messages),
+        count_(messages),
+        bytes_(bytes) {}
+
+  void delivered(rd_kafka_resp_err_t error, int64_t place) override {
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      error_ = error_of(error, "writing to " + topic_.name);
+    } else {
+      base_ = base_ < 0 ? place : std::min(base_, place);
+      last_ = std::max(last_, place);
+    }
+    if (--left_ > 0) return;
+    finish();
+  }
+
+ private:
+  void finish() {
+    {
+      const std::lock_guard lock(log_.mutex_);
+      PartitionState& p = *topic_.find(partition_);
+      p.end = std::max(p.end, last_ + 1);
+      log_.release(bytes_);
+      if (!error_) log_.note_append(*ticket_, count_, bytes_);
+    }
+    if (error_) {
+      failed_metric.add();
+      if (count_ > 1 && error_->code != Code::kCancelled) error_->code = Code::kMaybe;
+      ticket_->settle(index_, std::unexpected(*error_));
+    } else {
+      appended_metric.add(count_);
+      ticket_->settle(index_, Appended{partition_, Offset{base_}, false});
+    }
+    delete this;
+  }
+
+  // Delivery reports come on one thread; what fails before comes before any of them.
+  KafkaLog& log_;
+  TicketPtr ticket_;
+  size_t index_;
+  TopicState& topic_;
+  Partition partition_;
+  std::atomic<size_t> left_;
+  size_t count_, bytes_;
+  int64_t base_ = -1, last_ = -1;
+  std::optional<Error> error_;
+};
+
+class KafkaLog::FrameDelivery : public Delivery {
+ public:
+  FrameDelivery(KafkaLog& log, TopicState& topic, Partition p, std::shared_ptr<Flight> flight)
+      : log_(log), topic_(topic), partition_(p), flight_(std::move(flight)) {}
+
+  void delivered(rd_kafka_resp_err_t error, int64_t /*place*/) override {
+    log_.frame_delivered(topic_, partition_, flight_, error);
+    delete this;
+  }
+
+ private:
+  KafkaLog& log_;
+  TopicState& topic_;
+  Partition partition_;
+  std::shared_ptr<Flight> flight_;
+};
+
+void KafkaLog::on_delivery(rd_kafka_t* /*handle*/, const rd_kafka_message_t* message,
+                           void* /*opaque*/) {
+  static_cast<Delivery*>(message->_private)->delivered(message->err, message->offset);
+}
+
+Status KafkaLog::make_producer_anew() {
+  PENSTOCK_TRY(producer_, make_producer(options_, &KafkaLog::on_delivery, this));
+  const std::lock_guard lock(mutex_);
+  for (auto& [name, topic] : topics_) {
+    topic->writer.reset(rd_kafka_topic_new(producer_.get(), topic->remote.c_str(), nullptr));
+  }
+  producer_failed_ = false;
+  return {};
+}
+
+TopicState* KafkaLog::find(const std::string& topic) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = topics_.find(topic);
+  return it == topics_.end() ? nullptr : it->second.get();
+}
+
+void KafkaLog::append(runtime::Loop& home, std::string topic, std::vector<Batch> batches,
+                      AppendDone done) {
+  auto ticket = std::make_shared<Ticket>(home, std::move(done), batches.size());
+  ticket->begun_ns = runtime_.clock().mono_ns();
+  if (const Status accepted = try_append(ticket, topic, batches); !accepted) {
+    if (accepted.error().code == Code::kBusy) busy_metric.add();
+    ticket->answer(std::unexpected(accepted.error()));
+  }
+}
+
+Status KafkaLog::try_append(const TicketPtr& ticket, const std::string& name,
+                            std::vector<Batch>& batches) {
+  const std::shared_lock producer(producer_mutex_);
+  TopicState* topic = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopped_) return fail(Code::kCancelled, "the log has stopped");
+    if (producer_failed_ || recovering_) {
+      return fail(Code::kUnavailable, "the brokers refused what was under way; trying again");
+    }
+    if (shut_out_) return fail(Code::kUnavailable, "another process writes to this log now");
+    const auto it = topics_.find(name);
+    if (it == topics_.end()) return fail(Code::kNotFound, "there is no topic " + name);
+    topic = it->second.get();
+  }
+  for (const Batch& b : batches) {
+    if (topic->find(b.partition) == nullptr) {
+      return fail(Code::kInvalid, "there is no such partition");
+    }
+  }
+  if (batches.empty()) {
+    ticket->answer(std::vector<Appended>{});
+    return {};
+  }
+  return topic->open ? append_open(ticket, *topic, batches)
+                     : append_framed(ticket, *topic, batches);
+}
+
+Status KafkaLog::reserve(size_t bytes) {
+  if (pending_bytes_ > 0 && pending_bytes_ + bytes > options_.pending_bytes_max) {
+    return fail(Code::kBusy, "too much waits for the brokers; try again soon");
+  }
+  pending_bytes_ += bytes;
+  return {};
+}
+
+void KafkaLog::release(size_t bytes) {
+  pending_bytes_ -= std::min<uint64_t>(bytes, pending_bytes_);
+}
+
+void KafkaLog::note_append(const Ticket& ticket, size_t records, size_t bytes) {
+  stats_.appended_records += records;
+  stats_.appended_bytes += bytes;
+  stats_.commits++;
+  append_metric.record_us((runtime_.clock().mono_ns() - ticket.begun_ns) / 1000);
+  stats_.commit_us_p50 = append_metric.quantile_us(0.5);
+  stats_.commit_us_p99 = append_metric.quantile_us(0.99);
+}
+
+rd_kafka_resp_err_t KafkaLog::produce(TopicState& topic, Partition p, const MessageText& message,
+                                      Delivery* delivery) {
+  rd_kafka_headers_t* headers = nullptr;
+  if (!message.headers.empty()) {
+    headers = rd_kafka_headers_new(message.headers.size());
+    for (const auto& [name, value] : message.headers) {
+      rd_kafka_header_add(headers, name.data(), static_cast<ssize_t>(name.size()),
+                          value ? value->data() : nullptr,
+                          value ? static_cast<ssize_t>(value->size()) : 0);
+    }
+  }
+  std::array<rd_kafka_vu_t, 7> what{};
+  size_t n = 0;
+  what[n].vtype = RD_KAFKA_VTYPE_RKT;
+  what[n++].u.rkt = topic.writer.get();
+  what[n].vtype = RD_KAFKA_VTYPE_PARTITION;
+  what[n++].u.i32 = p.value;
+  what[n].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
+  what[n++].u.i = RD_KAFKA_MSG_F_COPY;
+  what[n].vtype = RD_KAFKA_VTYPE_VALUE;
+  what[n].u.mem.ptr = const_cast<char*>(message.value.data());
+  what[n++].u.mem.size = message.value.size();
+  if (message.key) {
+    what[n].vtype = RD_KAFKA_VTYPE_KEY;
+    what[n].u.mem.ptr = const_cast<char*>(message.key->data());
+    what[n++].u.mem.size = message.key->size();
+  }
+  what[n].vtype = RD_KAFKA_VTYPE_OPAQUE;
+  what[n++].u.ptr = delivery;
+  if (headers != nullptr) {
+    what[n].vtype = RD_KAFKA_VTYPE_HEADERS;
+    what[n++].u.headers = headers;
+  }
+  rd_kafka_error_t* error = rd_kafka_produceva(producer_.get(), what.data(), n);
+  if (error == nullptr) return RD_KAFKA_RESP_ERR_NO_ERROR;
+  const rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+  rd_kafka_error_destroy(error);
+  if (headers != nullptr) rd_kafka_headers_destroy(headers);
+  return code;
+}
+
+Status KafkaLog::append_open(const TicketPtr& ticket, TopicState& topic,
+                             std::vector<Batch>& batches) {
+  std::vector<std::vector<MessageText>> messages(batches.size());
+  std::vector<size_t> sizes(batches.size());
+  std::vector<std::string_view> records;
+  for (size_t i = 0; i < batches.size(); i++) {
+    if (batches[i].producer != 0) {
+      return fail(Code::kInvalid, topic.name + " has messages of its own: no producers there");
+    }
+    PENSTOCK_CHECK(check_batch(batches[i], records));
+    messages[i].resize(records.size());
+    for (size_t r = 0; r < records.size(); r++) {
+      PENSTOCK_CHECK(options_.codec->write(topic.name, records[r], messages[i][r]));
+      sizes[i] += bytes_of(messages[i][r]);
+    }
+  }
+  size_t all = 0;
+  for (const size_t size : sizes) all += size;
+  {
+    const std::lock_guard lock(mutex_);
+    PENSTOCK_CHECK(reserve(all));
+    open_tickets_.push_back(ticket);
+  }
+  for (size_t i = 0; i < batches.size(); i++) {
+    auto* delivery = new OpenDelivery(*this, ticket, i, topic, batches[i].partition,
+                                      messages[i].size(), sizes[i]);
+    rd_kafka_resp_err_t failed = RD_KAFKA_RESP_ERR_NO_ERROR;
+    // Of several threads that append, one at a time: the offsets of a batch follow each other.
+    const std::lock_guard in_a_row(topic.writing);
+    for (const MessageText& m : messages[i]) {
+      if (failed == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        failed = produce(topic, batches[i].partition, m, delivery);
+        if (failed == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+        if (failed == RD_KAFKA_RESP_ERR__FATAL) {
+          const std::lock_guard lock(mutex_);
+          producer_failed_ = true;
+        }
+      }
+      delivery->delivered(failed, -1);
+    }
+  }
+  return {};
+}
+
+Status KafkaLog::append_framed(const TicketPtr& ticket, TopicState& topic,
+                               std::vector<Batch>& batches) {
+  size_t all = 0;
+  std::vector<std::string_view> records;
+  for (const Batch& b : batches) {
+    PENSTOCK_CHECK(check_batch(b, records));
+    all += b.text().size() + kMessageExtraBytes;
+  }
+  const std::lock_guard lock(mutex_);
+  PENSTOCK_CHECK(reserve(all));
+  for (size_t i = 0; i < batches.size(); i++) {
+    const Batch& b = batches[i];
+    const size_t bytes = b.text().size() + kMessageExtraBytes;
+    PartitionState& p = *topic.find(b.partition);
+    if (b.producer != 0) {
+      const auto [last, fresh] = p.assigned.try_emplace(b.producer, -1);
+      if (b.sequence <= last->second) {
+        release(bytes);
+        // Acknowledged when what it repeats is.
+        if (p.flights.empty()) {
+          ticket->settle(i, Appended{b.partition, Offset{}, true});
+        } else {
+          p.flights.back()->waiting.emplace_back(ticket, i);
+        }
+        continue;
+      }
+      last->second = b.sequence;
+    }
+    auto flight = std::make_shared<Flight>();
+    flight->base = p.next_base;
+    flight->count = b.count;
+    flight->producer = b.producer;
+    flight->sequence = b.sequence;
+    flight->bytes = bytes;
+    flight->waiting.emplace_back(ticket, i);
+    p.next_base += b.count;
+    p.flights.push_back(flight);
+    MessageText message;
+    message.value.reserve(bytes);
+    encode(
+        Frame{FrameKind::kBatch, epoch_, flight->base, b.producer, b.sequence, b.count, b.text()},
+        message.value);
+    auto* delivery = new FrameDelivery(*this, topic, b.partition, flight);
+    const auto failed = produce(topic, b.partition, message, delivery);
+    if (failed == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    delete delivery;
+    p.broken = true;
+    producer_failed_ = true;
+    p.flights.pop_back();
+    release(bytes);
+    for (auto& w : flight->waiting) unresolved_.push_back(std::move(w));
+  }
+  return {};
+}
+
+void KafkaLog::frame_delivered(TopicState& topic, Partition partition,
+                               const std::shared_ptr<Flight>& flight, rd_kafka_resp_err_t error) {
+  const std::lock_guard lock(mutex_);
+  PartitionState& p = *topic.find(partition);
+  std::erase(p.flights, flight);
+  release(flight->bytes);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    failed_metric.add();
+    if (!p.broken && !stopped_) {
+      diag::error("the brokers refused a frame",
+                  {{"topic", topic.name}, {"error", rd_kafka_err2str(error)}});
+    }
+    p.broken = true;
+    producer_failed_ = true;
+    upkeep_wanted_.notify_all();
+  }
+  // Behind a gap nobody counts it: what holds is known when the partition was read again.
+  if (p.broken) {
+    for (auto& w : flight->waiting) unresolved_.push_back(std::move(w));
+    return;
+  }
+  p.end = std::max(p.end, flight->base + static_cast<int64_t>(flight->count));
+  if (flight->producer != 0) {
+    int64_t& last = p.sequences.try_emplace(flight->producer, -1).first->second;
+    last = std::max(last, flight->sequence);
+  }
+  appended_metric.add();
+  note_append(*flight->waiting.front().first, flight->count, flight->bytes);
+  for (size_t i = 0; i < flight->waiting.size(); i++) {
+    const auto& [ticket, index] = flight->waiting[i];
+    ticket->settle(index, Appended{partition, Offset{flight->base}, i > 0});
+  }
+}
+
+void KafkaLog::poll_producer() {
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      if (ending_) return;
+      if (replacing_) {  // recovery wants the producer for itself
+        upkeep_wanted_.wait_for(lock, std::chrono::milliseconds(kPollMs));
+        continue;
+      }
+    }
+    const std::shared_lock producer(producer_mutex_);
+    rd_kafka_poll(producer_.get(), kPollMs);
+    std::array<char, 256> text{};
+    const auto fatal = rd_kafka_fatal_error(producer_.get(), text.data(), text.size());
+    if (fatal == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    const std::lock_guard lock(mutex_);
+    if (!producer_failed_) {
+      diag::error("Kafka's producer failed and is made anew", {{"error", text.data()}});
+    }
+    producer_failed_ = true;
+    upkeep_wanted_.notify_all();
+  }
+}
+
+}  // namespace penstock::log::kafka

@@ -1,0 +1,101 @@
+"""An Apache Kafka broker for end-to-end tests (KRaft), with a directory of its own, on loopback, and a
+client of it that is not ours."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from harness import free_port
+
+JARS = os.environ.get("PENSTOCK_KAFKA", "")
+PYTHON = os.environ.get("PENSTOCK_E2E_PYTHON", "python3")
+CLIENT = pathlib.Path(__file__).resolve().parent / "python/kafka_client.py"
+MISSING = "Apache Kafka is not installed: tools/setup --test"
+
+
+def installed():
+    """Whether it is there; where it has to be (continuous integration) its absence is an error."""
+    found = bool(JARS) and pathlib.Path(JARS).is_dir()
+    if not found and (os.environ.get("CI") or os.environ.get("PENSTOCK_REQUIRE_SERVERS")):
+        raise AssertionError(MISSING)
+    return found
+
+
+class Kafka:
+    def __init__(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="penstock-kafka-"))
+        self.port, controller, self.process = free_port(), free_port(), None
+        self.address = f"127.0.0.1:{self.port}"
+        settings = {
+            "process.roles": "broker,controller", "node.id": 1,
+            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": f"PLAINTEXT://{self.address}",
+            "controller.listener.names": "CONTROLLER", "log.dirs": self.directory / "logs",
+            "offsets.topic.replication.factor": 1, "offsets.topic.num.partitions": 2,
+            "transaction.state.log.replication.factor": 1, "transaction.state.log.min.isr": 1,
+            "group.initial.rebalance.delay.ms": 0, "num.network.threads": 2, "num.io.threads": 4,
+            "auto.create.topics.enable": "false"}
+        (self.directory / "settings").write_text(
+            "".join(f"{name}={value}\n" for name, value in settings.items()))
+        self.java("kafka.tools.StorageTool", "format", "-t", "4L6g3nShT-eMCtK--X86sw",
+                  "-c", self.directory / "settings").wait(60)
+
+    def java(self, *words):
+        log = open(self.directory / "log", "ab")
+        return subprocess.Popen(
+            ["java", "-Xms64m", "-Xmx320m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
+             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", JARS + "/*", *map(str, words)],
+            stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+    def start(self):
+        self.process = self.java("kafka.Kafka", self.directory / "settings")
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return self
+            except OSError:
+                assert self.process.poll() is None, (self.directory / "log").read_text()[-500:]
+                time.sleep(0.1)
+        raise AssertionError("Kafka did not start: " + (self.directory / "log").read_text()[-500:])
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def freeze(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def flags(self, *more):
+        return [word for pair in ("log.engine=kafka", f"log.kafka_brokers={self.address}",
+                                  "log.partitions=3", *more) for word in ("--set", pair)]
+
+    def client(self, *words, text=None):
+        done = subprocess.run([PYTHON, CLIENT, words[0], self.address, *words[1:]], input=text,
+                              capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    def messages(self, *topics):
+        return [json.loads(line) for line in self.client("consume", *topics).splitlines()]
+
+    def produce(self, messages):
+        self.client("produce", text="".join(json.dumps(m) + "\n" for m in messages))
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+        self.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
