@@ -17,6 +17,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "catalog/app_catalog.h"
 #include "catalog/definition_notes.h"
 #include "catalog/project_settings.h"
 #include "runtime/runtime.h"
@@ -32,12 +33,15 @@ struct Project {
   bool person_processing_opt_out = false;
   /// Never null in a Snapshot.
   std::shared_ptr<const ProjectSettings> settings = std::make_shared<const ProjectSettings>();
+  /// The enabled apps in their order; null: none.
+  std::shared_ptr<const EnabledApps> apps{};
 };
 
 struct Snapshot {
   uint64_t version = 0;
   std::vector<Project> projects;                        // by id
   std::map<std::string, size_t, std::less<>> by_token;  // index into projects
+  bool any_apps = false;                                // of any project
 
   const Project* find_token(std::string_view token) const;
   const Project* find(ProjectId id) const;
@@ -69,6 +73,7 @@ class Catalog {
   virtual ~Catalog() = default;
 
   virtual std::shared_ptr<const Snapshot> snapshot() const = 0;
+  virtual AppCatalog& apps() = 0;
   /// Runs after every published change, on the thread that changed it.
   virtual void on_change(std::function<void(std::shared_ptr<const Snapshot>)> callback) = 0;
 

@@ -3,6 +3,7 @@
 
 #include <mutex>
 
+#include "catalog/apps/app_book.h"
 #include "catalog/catalog.h"
 #include "catalog/publisher.h"
 #include "catalog/secrets.h"
@@ -15,6 +16,7 @@ class MemoryCatalog : public Catalog {
   explicit MemoryCatalog(runtime::Runtime& runtime) : runtime_(runtime) {}
 
   std::shared_ptr<const Snapshot> snapshot() const override { return publisher_.current(); }
+  AppCatalog& apps() override { return apps_; }
   void on_change(Publisher::Listener callback) override {
     publisher_.add_listener(std::move(callback));
   }
@@ -32,7 +34,8 @@ class MemoryCatalog : public Catalog {
                   runtime_.clock().wall_ms(),
                   false,
                   false,
-                  std::make_shared<const ProjectSettings>()};
+                  std::make_shared<const ProjectSettings>(),
+                  nullptr};
     projects.push_back(fresh);
     publisher_.publish(std::move(projects));
     return fresh;
@@ -102,6 +105,15 @@ class MemoryCatalog : public Catalog {
   Result<Principal> authenticate_key(std::string_view) const override { return no_users(); }
 
  private:
+  Status take_apps(AppsByProject apps) {
+    std::vector<Project> projects = publisher_.current()->projects;
+    for (Project& p : projects) {
+      const auto found = apps.find(p.id);
+      p.apps = found == apps.end() ? nullptr : found->second;
+    }
+    publisher_.publish(std::move(projects));
+    return {};
+  }
   static std::unexpected<Error> no_users() {
     return fail(Code::kUnavailable, "the memory catalog keeps no users or keys");
   }
@@ -110,6 +122,8 @@ class MemoryCatalog : public Catalog {
   Publisher publisher_;
   mutable std::mutex notes_mutex_;
   std::map<ProjectId, DefinitionNotes> notes_;
+  AppBook apps_{runtime_, make_memory_app_rows(),
+                [this](AppsByProject apps) { return take_apps(std::move(apps)); }};
 };
 
 }  // namespace

@@ -33,6 +33,7 @@ class Publisher {
     fresh->projects = std::move(projects);
     for (size_t i = 0; i < fresh->projects.size(); i++) {
       fresh->by_token.emplace(fresh->projects[i].token, i);
+      fresh->any_apps = fresh->any_apps || fresh->projects[i].apps != nullptr;
     }
     std::vector<Listener> listeners;
     {

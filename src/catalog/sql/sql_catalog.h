@@ -12,6 +12,8 @@
 #include <mutex>
 
 #include "base/diag.h"
+#include "catalog/apps/app_book.h"
+#include "catalog/apps/sql_app_rows.h"
 #include "catalog/postgres_catalog.h"
 #include "catalog/publisher.h"
 #include "catalog/secrets.h"
@@ -46,6 +48,7 @@ inline constexpr const char* kMigrations[] = {
          kind TEXT NOT NULL, group_type TEXT NOT NULL, name TEXT NOT NULL,
          description TEXT NOT NULL, tags TEXT NOT NULL, verified INTEGER NOT NULL,
          changed_at INTEGER NOT NULL, PRIMARY KEY(project_id, kind, group_type, name));)",
+    kAppTables,
 };
 
 inline std::unexpected<Error> newer_catalog(int64_t version, int64_t known) {
@@ -58,19 +61,41 @@ template <class Db>
 class SqlCatalog final : public SharedCatalog {
  public:
   SqlCatalog(std::unique_ptr<Db> database, runtime::Runtime& runtime)
-      : database_(std::move(database)), runtime_(runtime) {}
+      : database_(std::move(database)),
+        runtime_(runtime),
+        apps_(runtime,
+              std::make_unique<SqlAppRows<Db>>(
+                  *database_, mutex_,
+                  [this](const Principal& by, std::string_view action, const std::string& target,
+                         const std::function<Status()>& change) {
+                    return transaction(by, action, target, change);
+                  }),
+              [this](AppsByProject apps) { return take_apps(std::move(apps)); }) {}
 
   Status migrate() {
+    PENSTOCK_CHECK(migrate_tables());
+    return apps_.load();  // publishes
+  }
+
+  Status migrate_tables() {
     const std::lock_guard lock(mutex_);
     PENSTOCK_CHECK(database_->ready());
-    PENSTOCK_CHECK(database_->migrate(kMigrations));
-    return publish_locked();
+    return database_->migrate(kMigrations);
   }
 
   Status look() override {
-    const std::lock_guard lock(mutex_);
-    return catch_up();
+    int64_t before = 0, after = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      before = seen_;
+      PENSTOCK_CHECK(catch_up());
+      after = seen_;
+    }
+    // The book locks first itself and then the catalog.
+    return before == after ? Status{} : apps_.load();
   }
+
+  AppCatalog& apps() override { return apps_; }
 
   std::shared_ptr<const Snapshot> snapshot() const override { return publisher_.current(); }
   void on_change(Publisher::Listener callback) override {
@@ -367,7 +392,7 @@ class SqlCatalog final : public SharedCatalog {
                      Change change) {
     PENSTOCK_CHECK(database_->begin());
     Status done = change();
-    if (done) done = audit(by, action, target);
+    if (done && !action.empty()) done = audit(by, action, target);
     if (done) done = database_->commit();
     if (!done) {
       const Status undone = database_->run("ROLLBACK");
@@ -403,6 +428,12 @@ class SqlCatalog final : public SharedCatalog {
     return secret;
   }
 
+  Status take_apps(AppsByProject apps) {
+    const std::lock_guard lock(mutex_);
+    enabled_apps_ = std::move(apps);
+    return publish_locked();
+  }
+
   Status publish_locked() {
     // First: what comes in between is read again the next time.
     PENSTOCK_TRY(seen_, scalar("SELECT coalesce(max(id),0) FROM audit"));
@@ -420,6 +451,8 @@ class SqlCatalog final : public SharedCatalog {
       project.anonymize_ips = s.integer(4) != 0;
       project.person_processing_opt_out = s.integer(5) != 0;
       PENSTOCK_TRY(project.settings, settings_of(project.id));
+      const auto apps = enabled_apps_.find(project.id);
+      if (apps != enabled_apps_.end()) project.apps = apps->second;
     }
     publisher_.publish(std::move(projects));
     return {};
@@ -452,6 +485,8 @@ class SqlCatalog final : public SharedCatalog {
   runtime::Runtime& runtime_;
   mutable std::mutex mutex_;
   Publisher publisher_;
+  AppsByProject enabled_apps_;
+  AppBook apps_;
 };
 
 }  // namespace penstock::catalog
