@@ -16,6 +16,7 @@ enum OutcomeFlag : uint8_t {
   kDecided = 16,
   kWhy = 32,
   kCodeVersion = 64,
+  kApps = 128,
 };
 
 uint8_t flags_of(const Outcome& o) {
@@ -25,7 +26,8 @@ uint8_t flags_of(const Outcome& o) {
   return static_cast<uint8_t>((o.redriven ? kRedriven : 0) | (o.request != 0 ? kRequest : 0) |
                               (o.client_request.is_nil() ? 0 : kClientRequest) |
                               (o.quarantine_entry.empty() ? 0 : kEntry) | (when ? kDecided : 0) |
-                              (why ? kWhy : 0) | (o.version.empty() ? 0 : kCodeVersion));
+                              (why ? kWhy : 0) | (o.version.empty() ? 0 : kCodeVersion) |
+                              (o.apps.empty() ? 0 : kApps));
 }
 
 void write_row(ByteWriter& w, const EventRow& row, int64_t received_ms) {
@@ -82,6 +84,7 @@ void write_outcome(ByteWriter& w, const Outcome& o) {
   if ((flags & kDecided) != 0) w.zigzag(o.decided_ms - o.received_ms);
   if ((flags & kWhy) != 0) w.u8(static_cast<uint8_t>(o.row.person_why));
   if ((flags & kCodeVersion) != 0) w.bytes(o.version);
+  if ((flags & kApps) != 0) w.bytes(o.apps);
   w.zigzag(o.project.value);
   w.zigzag(o.received_for.value);
   w.uuid(o.uuid);
@@ -113,6 +116,7 @@ Outcome read_outcome(ByteReader& in, uint8_t version, bool& known) {
   const int64_t after_ms = (flags & kDecided) != 0 ? in.zigzag() : 0;
   const auto why = static_cast<PersonWhy>((flags & kWhy) != 0 ? in.u8() : 0);
   if ((flags & kCodeVersion) != 0) o.version = in.bytes();
+  if ((flags & kApps) != 0) o.apps = in.bytes();
   o.project.value = in.zigzag();
   o.received_for.value = in.zigzag();
   o.uuid = in.uuid();

@@ -91,7 +91,10 @@ struct Outcome {
   uint32_t request = 0;        // RawRecord's
   Uuid client_request{};       // RawRecord's
   std::string_view quarantine_entry{};  // RawRecord's: this outcome takes the entry out
-  EventRow row;                         // for kAccepted; in the replay lane only what identifies it
+  /// What apps did with an accepted or dropped event, a JSON array (docs/formats/records.md);
+  /// empty: it went through none.
+  std::string_view apps{};
+  EventRow row;  // for kAccepted; in the replay lane only what identifies it
 };
 
 /// Full new state of a person; the higher version wins. Message `clickhouse_person`.

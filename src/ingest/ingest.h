@@ -17,6 +17,7 @@
 
 #include "catalog/catalog.h"
 #include "ingest/cookieless_store.h"
+#include "ingest/event_apps.h"
 #include "ingest/person_commands.h"
 #include "ingest/redrive.h"
 #include "ledger/ledger.h"
@@ -46,6 +47,8 @@ struct IngestOptions {
   PersonCommandOptions commands{};
   /// Without one, events of cookieless visitors are quarantined.
   CookielessStore* cookieless = nullptr;
+  /// Without them events pass no apps, whatever projects have enabled.
+  EventApps* apps = nullptr;
 };
 
 struct IngestStats {

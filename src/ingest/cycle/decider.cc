@@ -8,6 +8,7 @@
 #include "base/probe.h"
 #include "event/timestamp.h"
 #include "ingest/steps/ai_tokens.h"
+#include "ingest/steps/app_event.h"
 #include "ingest/steps/content.h"
 #include "ingest/steps/edge.h"
 #include "ingest/steps/elements.h"
@@ -72,6 +73,7 @@ struct Decider::Cycle {
   PersonStep person_step{overlay, warnings, merges};
   GroupStep group_step{groups, warnings};
   std::vector<int64_t> positions;
+  const AppsAnswers* apps = nullptr;
   uint32_t place = 0;        // of the event at hand
   size_t changes_bytes = 0;  // that merges and persons will cause at the end, about
   bool too_large = false;    // as `attempt`
@@ -84,6 +86,12 @@ struct Decider::Cycle {
   int64_t now_ms;
   CookielessStep cookieless;
   std::string properties;
+
+  const AppsAnswer* answer_of(const event::Source& source) const {
+    if (apps->empty()) return nullptr;
+    const auto found = apps->find({source.partition.value, source.offset.value});
+    return found == apps->end() ? nullptr : found->second.get();
+  }
 };
 
 std::vector<std::string_view> Output::records() const {
@@ -131,13 +139,13 @@ size_t Decided::bytes() const {
 
 Result<Decided> Decider::decide(event::Lane lane, const std::vector<InputSlice>& slices,
                                 const catalog::Snapshot& snapshot, int64_t now_ms,
-                                const std::vector<int64_t>& positions) {
-  auto decided = attempt(lane, slices, snapshot, now_ms, positions, false);
+                                const std::vector<int64_t>& positions, const AppsAnswers& apps) {
+  auto decided = attempt(lane, slices, snapshot, now_ms, positions, apps, false);
   while (decided && decided->bytes() > limits_.append_bytes_max && decided->events > 0) {
     const size_t events = decided->events;
     decided->outputs.clear();  // before the next attempt needs memory
     decided = attempt(lane, first_of(slices, std::max<size_t>(events / 2, 1)), snapshot, now_ms,
-                      positions, events == 1);
+                      positions, apps, events == 1);
     if (events == 1) break;
   }
   return decided;
@@ -145,8 +153,10 @@ Result<Decided> Decider::decide(event::Lane lane, const std::vector<InputSlice>&
 
 Result<Decided> Decider::attempt(event::Lane lane, const std::vector<InputSlice>& slices,
                                  const catalog::Snapshot& snapshot, int64_t now_ms,
-                                 const std::vector<int64_t>& positions, bool too_large) {
+                                 const std::vector<int64_t>& positions, const AppsAnswers& apps,
+                                 bool too_large) {
   Cycle cycle(persons_, cookieless_, zones_, now_ms);
+  cycle.apps = &apps;
   cycle.positions = positions;
   cycle.too_large = too_large;
   for (const InputSlice& slice : slices) {
@@ -249,7 +259,7 @@ std::optional<std::string> Decider::expected_visitor(Cycle& cycle, const Head& h
   return cycle.cookieless.expected_id(item);
 }
 
-Result<Verdict> Decider::prepare(Cycle& cycle, Item& item) {
+Result<Verdict> Decider::prepare(Cycle& cycle, Item& item, const AppsAnswer* apps) {
   if (Verdict v = check_distinct_id(item, cycle.warnings); v.decided()) return v;
   if (Verdict v = check_group_key(item, cycle.warnings); v.decided()) return v;
   bound_timestamp(item, cycle.now_ms, cycle.warnings);
@@ -262,6 +272,9 @@ Result<Verdict> Decider::prepare(Cycle& cycle, Item& item) {
     return take_heatmap_event(item, cycle.heatmap, cycle.warnings);
   }
   if (Verdict v = handle_special(item, cycle.warnings); v.decided()) return v;
+  if (apps != nullptr) {
+    if (Verdict v = apply_apps(item, *apps, cycle.warnings); v.decided()) return v;
+  }
   const bool flag_call = is_profileless_flag_call(item);
   if (Verdict v = decide_profile(item, cycle.warnings); v.decided()) return v;
   if (flag_call && item.processing == PersonProcessing::kFull) {
@@ -323,7 +336,9 @@ Status Decider::decide_one(Cycle& cycle, const Head& head, Output& output) {
   warn_of_edge(item, cycle.warnings);
   if (!item.verdict.decided() && cycle.too_large) item.verdict = refuse_large(item);
   if (!item.verdict.decided()) {
-    PENSTOCK_TRY(item.verdict, prepare(cycle, item));
+    const AppsAnswer* apps = cycle.answer_of(item.source);
+    PENSTOCK_TRY(item.verdict, prepare(cycle, item, apps));
+    if (apps != nullptr) outcome.apps = apps->report;
   }
   switch (item.verdict.kind) {
     case Verdict::Kind::kGoOn: {

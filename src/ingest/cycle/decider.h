@@ -17,6 +17,7 @@
 
 #include "catalog/catalog.h"
 #include "event/processed_record.h"
+#include "ingest/event_apps.h"
 #include "ingest/steps/cookieless.h"
 #include "ingest/steps/item.h"
 #include "ingest/steps/person_step.h"
@@ -89,10 +90,10 @@ class Decider {
   /// Decides the slices in order; may end early, then `next` of an output, or a missing output,
   /// tells what is left.
   /// `now_ms` is later for every cycle. `positions`: the processed partitions' next offsets, for
-  /// the merges' records.
+  /// the merges' records. `apps`: what apps made of those of the events that went through any.
   Result<Decided> decide(event::Lane lane, const std::vector<InputSlice>& slices,
                          const catalog::Snapshot& snapshot, int64_t now_ms,
-                         const std::vector<int64_t>& positions = {});
+                         const std::vector<int64_t>& positions = {}, const AppsAnswers& apps = {});
 
  private:
   struct Head;
@@ -101,14 +102,15 @@ class Decider {
   /// `too_large`: the one event there is has been found to make more than an append holds.
   Result<Decided> attempt(event::Lane lane, const std::vector<InputSlice>& slices,
                           const catalog::Snapshot& snapshot, int64_t now_ms,
-                          const std::vector<int64_t>& positions, bool too_large);
+                          const std::vector<int64_t>& positions, const AppsAnswers& apps,
+                          bool too_large);
   Verdict refuse_large(const Item& item) const;
   Status read(Cycle& cycle);
   Status read_entries(Cycle& cycle);
   static std::optional<std::string> expected_visitor(Cycle& cycle, const Head& head);
   Status decide_one(Cycle& cycle, const Head& head, Output& output);
   static Verdict check_repeat(Cycle& cycle, const Head& head, Item& item);
-  Result<Verdict> prepare(Cycle& cycle, Item& item);
+  Result<Verdict> prepare(Cycle& cycle, Item& item, const AppsAnswer* apps);
   Status finish_accepted(Cycle& cycle, Item& item, event::Outcome& outcome);
   static void finish_heatmap(Cycle& cycle, const Item& item, event::Outcome& outcome);
   void finish_quarantined(Cycle& cycle, const Item& item, event::Outcome& outcome);

@@ -1,10 +1,27 @@
-// What IngestService does beside its cycles: applying what others appended, and pausing for
-// commands.
+// What IngestService does beside its cycles: choosing what one takes, applying what others
+// appended, pausing for commands, and telling how far it is.
+#include <algorithm>
+
 #include "base/diag.h"
-#include "ingest/cycle/ingest_service.h"
+#include "ingest/cycle/ingest_cycle.h"
 #include "log/scan.h"
 
 namespace penstock::ingest {
+
+Status IngestService::take(Cycle& cycle, const LaneChoice::Turn& turn,
+                           const catalog::Snapshot& snapshot) {
+  const bool apps = gate_.looks(snapshot);
+  const size_t ahead = apps ? AppGate::kAhead : 1;
+  cycle.slices = cycle.reader->peek(turn.events_max * ahead, turn.bytes_max * ahead);
+  // The order of decision can be read from the log: by time, which every cycle has its own, then by
+  // partition, then by offset. Undoing a merge goes by it.
+  std::ranges::stable_sort(cycle.slices, {}, &InputSlice::partition);
+  if (!apps) return {};
+  PENSTOCK_TRY(auto admitted, gate_.admit(turn.lane, cycle.slices, snapshot, turn.events_max));
+  cycle.slices = std::move(admitted.slices);
+  cycle.apps = std::move(admitted.answers);
+  return {};
+}
 
 Status IngestService::apply_slice(Partition partition, Offset base,
                                   const std::vector<std::string_view>& records,
@@ -127,6 +144,26 @@ StoreProgress IngestService::store_progress() const {
     const auto it = stored.find(b.partition.value);
     out.appended += b.end.value;
     out.stored += std::max(it == stored.end() ? 0 : it->second, b.start.value);
+  }
+  return out;
+}
+
+IngestStats IngestService::stats() const {
+  IngestStats out;
+  std::map<std::pair<event::Lane, int32_t>, int64_t> decided;
+  {
+    const std::lock_guard lock(stats_mutex_);
+    out = stats_;
+    decided = decided_;
+  }
+  for (event::Lane lane : event::kEventLanes) {
+    const auto bounds = log_.bounds(std::string(event::lane_topic(lane)));
+    if (!bounds) continue;
+    for (const log::PartitionBounds& b : *bounds) {
+      const auto it = decided.find({lane, b.partition.value});
+      const int64_t next = it == decided.end() ? b.start.value : it->second;
+      out.lag_records += static_cast<uint64_t>(std::max<int64_t>(b.end.value - next, 0));
+    }
   }
   return out;
 }

@@ -7,6 +7,7 @@
 #include "base/diag.h"
 #include "base/metrics.h"
 #include "base/probe.h"
+#include "ingest/cycle/ingest_cycle.h"
 #include "log/scan.h"
 
 namespace penstock::ingest {
@@ -38,17 +39,6 @@ LaneChoiceOptions choice_options(const IngestOptions& options) {
 
 }  // namespace
 
-struct IngestService::Cycle {
-  LaneReader* reader = nullptr;
-  Decided decided;
-  std::vector<log::Batch> batches;
-  std::vector<Offset> bases;  // of each output, once appended
-  int64_t began_ns = 0, cpu_ns = 0;
-  int64_t now_ms = 0;
-  size_t bytes = 0;                // of what it took
-  std::vector<int64_t> positions;  // next offsets of the processed partitions when it began
-};
-
 IngestService::IngestService(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log,
                              catalog::Catalog& catalog, persons::PersonStore& persons,
                              ledger::Ledger& ledger, IngestOptions options)
@@ -61,14 +51,18 @@ IngestService::IngestService(runtime::Loop& loop, runtime::Runtime& runtime, log
       options_(options),
       choice_(choice_options(options_)),
       decider_(persons, ledger, {.output_bytes_max = options.bytes_per_cycle_max},
-               options.cookieless) {
+               options.cookieless),
+      gate_(options.apps, runtime, ledger, options.cookieless, {}, [this] { pump(); }) {
   LaneReaderOptions reading;
   reading.fetch_bytes_max = std::min<size_t>(options.bytes_per_cycle_max, 4U << 20);
   reading.retry_ms_min = options.retry_ms_min;
   reading.retry_ms_max = options.retry_ms_max;
   for (event::Lane lane : event::kEventLanes) {
     readers_[static_cast<size_t>(lane)] =
-        std::make_unique<LaneReader>(loop, log, lane, reading, [this] { pump(); });
+        std::make_unique<LaneReader>(loop, log, lane, reading, [this, lane] {
+          gate_.look_again(lane);
+          pump();
+        });
   }
   redrive_ = Redrive::make(loop, runtime, log, catalog, ledger,
                            {.partitions = options.partitions,
@@ -150,9 +144,9 @@ void IngestService::pump() {
     pauses_.pop_front();
     return work();
   }
-  const auto turn =
-      choice_.next([this](event::Lane lane) { return reader(lane).has_records(); },
-                   runtime_.clock().mono_ns() / 1'000'000, [this] { return store_progress(); });
+  const auto turn = choice_.next(
+      [this](event::Lane lane) { return reader(lane).has_records() && !gate_.waits(lane); },
+      runtime_.clock().mono_ns() / 1'000'000, [this] { return store_progress(); });
   if (turn) {
     busy_ = true;
     return run(*turn);
@@ -162,17 +156,17 @@ void IngestService::pump() {
 
 void IngestService::run(LaneChoice::Turn turn) {
   auto cycle = std::make_shared<Cycle>();
-  LaneReader& from = reader(turn.lane);
-  cycle->reader = &from;
+  cycle->reader = &reader(turn.lane);
   auto outcome = std::make_shared<Status>();
-  std::vector<InputSlice> slices = from.peek(turn.events_max, turn.bytes_max);
-  // The order of decision can be read from the log: by time, which every cycle has its own, then by
-  // partition, then by offset. Undoing a merge goes by it.
-  std::ranges::stable_sort(slices, {}, &InputSlice::partition);
+  auto snapshot = catalog_.snapshot();
+  if (const Status taken = take(*cycle, turn, *snapshot); !taken) {
+    return retry(taken.error(), [this, turn] { run(turn); });
+  }
+  if (cycle->slices.empty()) return resume();
   cycle->now_ms = cycle_ms_ = std::max(runtime_.clock().wall_ms(), cycle_ms_ + 1);
   for (const auto& [partition, next] : applied_) cycle->positions.push_back(next);
-  auto work = [this, cycle, outcome, slices = std::move(slices), snapshot = catalog_.snapshot()] {
-    *outcome = decide(*cycle, slices, *snapshot);
+  auto work = [this, cycle, outcome, snapshot = std::move(snapshot)] {
+    *outcome = decide(*cycle, *snapshot);
   };
   off_loop(std::move(work), [this, cycle, outcome, turn] {
     if (*outcome) return append(cycle);
@@ -180,15 +174,14 @@ void IngestService::run(LaneChoice::Turn turn) {
   });
 }
 
-Status IngestService::decide(Cycle& cycle, const std::vector<InputSlice>& slices,
-                             const catalog::Snapshot& snapshot) {
+Status IngestService::decide(Cycle& cycle, const catalog::Snapshot& snapshot) {
   cycle.began_ns = runtime_.clock().mono_ns();
-  for (const InputSlice& s : slices) {
+  for (const InputSlice& s : cycle.slices) {
     for (const std::string_view record : s.records) cycle.bytes += record.size();
   }
   const event::Lane lane = cycle.reader->lane();
-  PENSTOCK_TRY(cycle.decided,
-               decider_.decide(lane, slices, snapshot, cycle.now_ms, cycle.positions));
+  PENSTOCK_TRY(cycle.decided, decider_.decide(lane, cycle.slices, snapshot, cycle.now_ms,
+                                              cycle.positions, cycle.apps));
   for (const Output& output : cycle.decided.outputs) {
     log::Batch batch;
     batch.partition = output.partition;
@@ -332,13 +325,17 @@ void IngestService::advance_to_log(LaneReader& from) {
     if (last > p.next.value) {
       probe<"ingest.log_is_ahead_of_the_cycle">();
       from.advance(p.partition, {last});
+      gate_.forget(from.lane(), p.partition, {last});
     }
   }
 }
 
 void IngestService::finish(Cycle& cycle) {
   const Decided& d = cycle.decided;
-  for (const Output& output : d.outputs) cycle.reader->advance(output.partition, output.next);
+  for (const Output& output : d.outputs) {
+    cycle.reader->advance(output.partition, output.next);
+    gate_.forget(cycle.reader->lane(), output.partition, output.next);
+  }
   choice_.decided(cycle.reader->lane(), d.events, cycle.bytes);
   // The first to end after a change of the catalog may have begun before it.
   const auto before = std::exchange(seen_, catalog_.snapshot());
@@ -473,26 +470,6 @@ void IngestService::stop_when_quiet() {
     return;
   }
   checkpoint([done] { (*done)(); });
-}
-
-IngestStats IngestService::stats() const {
-  IngestStats out;
-  std::map<std::pair<event::Lane, int32_t>, int64_t> decided;
-  {
-    const std::lock_guard lock(stats_mutex_);
-    out = stats_;
-    decided = decided_;
-  }
-  for (event::Lane lane : event::kEventLanes) {
-    const auto bounds = log_.bounds(std::string(event::lane_topic(lane)));
-    if (!bounds) continue;
-    for (const log::PartitionBounds& b : *bounds) {
-      const auto it = decided.find({lane, b.partition.value});
-      const int64_t next = it == decided.end() ? b.start.value : it->second;
-      out.lag_records += static_cast<uint64_t>(std::max<int64_t>(b.end.value - next, 0));
-    }
-  }
-  return out;
 }
 
 }  // namespace penstock::ingest

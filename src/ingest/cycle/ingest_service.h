@@ -12,6 +12,7 @@
 #include <mutex>
 
 #include "ingest/commands/executor.h"
+#include "ingest/cycle/app_gate.h"
 #include "ingest/cycle/decider.h"
 #include "ingest/cycle/lane_choice.h"
 #include "ingest/cycle/lane_reader.h"
@@ -45,8 +46,9 @@ class IngestService final : public Ingest, private CommandHost {
   StoreProgress store_progress() const;
   void look_at_store_later();
   void run(LaneChoice::Turn turn);
-  Status decide(Cycle& cycle, const std::vector<InputSlice>& slices,
-                const catalog::Snapshot& snapshot);
+  /// What the cycle takes; nothing when it has to wait for apps.
+  Status take(Cycle& cycle, const LaneChoice::Turn& turn, const catalog::Snapshot& snapshot);
+  Status decide(Cycle& cycle, const catalog::Snapshot& snapshot);
   void append(std::shared_ptr<Cycle> cycle);
   void on_appended(std::shared_ptr<Cycle> cycle, Result<std::vector<log::Appended>> appended);
   void apply(std::shared_ptr<Cycle> cycle);
@@ -88,6 +90,7 @@ class IngestService final : public Ingest, private CommandHost {
   IngestOptions options_;
   LaneChoice choice_;
   Decider decider_;
+  AppGate gate_;
   std::array<std::unique_ptr<LaneReader>, event::kLanes.size()> readers_;  // by lane
   std::shared_ptr<Redrive> redrive_;
   std::shared_ptr<const catalog::Snapshot> seen_;  // when the last cycle ended

@@ -76,8 +76,9 @@ struct Item {
   std::optional<std::string> merge_with;  // the other distinct id of an identify or alias
   int64_t timestamp_ms = 0;
   std::string elements_chain;
-  std::string set_text, set_once_text;          // what `properties` borrows
-  std::string new_distinct_id, new_session_id;  // what `raw` points to once they were rewritten
+  std::string set_text, set_once_text;  // what `properties` borrows
+  // What `raw` and `event` point to once they were rewritten.
+  std::string new_distinct_id, new_session_id, new_event, new_ip;
 };
 
 inline constexpr size_t kEventNameCharsMax = 200;
