@@ -3,14 +3,15 @@
 
 usage: pack_assets.py web WEB_DIST OUT_PACK OUT_ASM
        pack_assets.py sdk POSTHOG_JS_DIST OUT_PACK OUT_ASM
+       pack_assets.py apps APPS OUT_PACK OUT_ASM
 
 OUT_PACK: for every file its path, content type, bytes and gzip copy, each with a u32le length.
-OUT_ASM: an assembler file that includes the pack under the symbol penstock_web_pack or
-penstock_sdk_pack.
+OUT_ASM: an assembler file that includes the pack under the symbol penstock_web_pack,
+penstock_sdk_pack or penstock_apps_pack.
 
 web: the built UI, with plain bytes and gzip copies; without a built UI one page that says how to
 build it. sdk: the browser bundles that posthog-js and its snippet can ask for, gzip copies only,
-because every browser takes them so.
+because every browser takes them so. apps: packages of apps, plain bytes only.
 """
 import gzip
 import pathlib
@@ -65,11 +66,17 @@ def sdk_entries(dist):
         yield f"/static/{name}.js", TYPES[".js"], b"", packed((dist / f"{name}.js").read_bytes())
 
 
+def app_entries(folder):
+    for p in sorted(p for p in folder.rglob("*") if p.is_file()):
+        yield "/" + p.relative_to(folder).as_posix(), "text/plain; charset=utf-8", p.read_bytes(), b""
+
+
 def main():
     what = sys.argv[1]
     dist, pack_path, asm_path = map(pathlib.Path, sys.argv[2:5])
     pack = bytearray()
-    for path, kind, data, small in (web_entries if what == "web" else sdk_entries)(dist):
+    entries = {"web": web_entries, "sdk": sdk_entries, "apps": app_entries}[what]
+    for path, kind, data, small in entries(dist):
         for part in (path.encode(), kind.encode(), data, small):
             field(pack, part)
     if not pack_path.exists() or pack_path.read_bytes() != pack:

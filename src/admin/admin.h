@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/app_sources.h"
 #include "catalog/catalog.h"
 #include "config/option_table.h"
 #include "definitions/definition_store.h"
@@ -111,6 +112,7 @@ struct AdminSources {
   /// the admin loop.
   using TriedOut = std::move_only_function<void(Result<std::vector<std::string>>)>;
   std::function<void(event::Source, std::string record, TriedOut)> try_out;
+  AppSources apps;
   std::function<std::vector<config::OptionInfo>()> options;
   std::vector<std::string> stages;
   std::string data_dir;
@@ -126,6 +128,7 @@ struct AdminOptions {
   uint64_t query_memory_bytes_max = 1U << 30;
   uint64_t query_rows_max = 100'000;
   size_t body_bytes_max = 1U << 20;
+  size_t app_body_bytes_max = 8U << 20;           // of requests about apps, which carry packages
   size_t recordings_max = 8;                      // streamed at once; more: 503
   size_t recording_open_bytes_max = 32U << 20;    // decompressed blocks of one stream
   size_t recording_blocks_max = 100'000;          // of one session

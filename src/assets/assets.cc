@@ -12,6 +12,8 @@ extern "C" const char penstock_web_pack[];
 extern "C" const char penstock_web_pack_end[];
 extern "C" const char penstock_sdk_pack[];
 extern "C" const char penstock_sdk_pack_end[];
+extern "C" const char penstock_apps_pack[];
+extern "C" const char penstock_apps_pack_end[];
 
 namespace penstock::assets {
 namespace {
@@ -63,6 +65,10 @@ const Asset* find(const Pack& pack, std::string_view path) {
 const Asset* find_web(std::string_view path) { return find(web(), path); }
 size_t web_count() { return web().size(); }
 const Asset* find_sdk(std::string_view path) { return find(sdk(), path); }
+const std::vector<Asset>& app_files() {
+  static const Pack all = unpack(penstock_apps_pack, penstock_apps_pack_end);
+  return all;
+}
 std::string_view sdk_version() { return PENSTOCK_SDK_VERSION; }
 
 }  // namespace penstock::assets

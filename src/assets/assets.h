@@ -1,11 +1,13 @@
-// Files that are linked into the binary: the web UI, and posthog-js's browser bundles.
+// Files that are linked into the binary: the web UI, posthog-js's browser bundles, and the apps
+// that come with Penstock.
 //
 // Packed by tools/pack_assets.py, the UI from web/dist, the bundles from the pinned posthog-js
-// package. Read only, any thread.
+// package, the apps from src/assets/apps. Read only, any thread.
 #pragma once
 
 #include <cstddef>
 #include <string_view>
+#include <vector>
 
 namespace penstock::assets {
 
@@ -22,6 +24,8 @@ size_t web_count();
 
 /// A posthog-js bundle by its unversioned path; null for what the package does not have.
 const Asset* find_sdk(std::string_view path);
+/// The files of all apps, as "/url-parser/index.js".
+const std::vector<Asset>& app_files();
 /// The bundles' version: "1.449.2".
 std::string_view sdk_version();
 

@@ -49,6 +49,7 @@ int run_command_line(int argc, char** argv) {
   add_config(app, run);
   add_account(app, run);
   add_persons(app, run);
+  add_app(app, run);
   add_log(app, run);
   add_fsck(app, run);
   add_prove(app, run);

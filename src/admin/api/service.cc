@@ -53,6 +53,13 @@ Service::Service(Parts parts, AdminSources sources, AdminOptions options)
   });
 }
 
+/// An app's package comes as JSON, an archive as Base64 in it.
+size_t Service::body_bytes_max(const wire::Request& head) const {
+  const bool is_app = head.path.find("/apps") != std::string_view::npos;
+  return is_app ? std::max(options_.body_bytes_max, options_.app_body_bytes_max)
+                : options_.body_bytes_max;
+}
+
 Result<catalog::Principal> Service::authenticate(const wire::Request& request,
                                                  bool& by_cookie) const {
   const std::string_view authorization = request.find("authorization");
@@ -152,6 +159,7 @@ void Service::route_project(Call& call, wire::Responder& r) {
   if (what == "quarantine" && quarantine(call, r)) return;
   if ((what == "persons" || what == "person_commands") && person_commands(call, r)) return;
   if (what == "definitions" && method == "PATCH") return note_definition(call, r);
+  if (what.starts_with("app") && apps(call, r)) return;
   if (method == "GET") {
     if (what == "ledger" && call.path.size() == 4) return ledger_rows(call, r);
     if (what == "ledger" && call.path[4] == "events") return ledger_events(call, r);

@@ -40,7 +40,7 @@ class Service : public AdminService {
  public:
   Service(Parts parts, AdminSources sources, AdminOptions options);
   ~Service() override { *alive_ = false; }
-  size_t body_bytes_max(const wire::Request&) const override { return options_.body_bytes_max; }
+  size_t body_bytes_max(const wire::Request& head) const override;
   void handle(wire::Request& request, wire::Responder responder) override;
   void stop() override;
 
@@ -163,6 +163,30 @@ class Service : public AdminService {
   Result<ledger::QuarantineFilter> quarantine_select(const Call& call) const;
   /// An entry that the caller may see.
   Result<ledger::QuarantineEntry> quarantined_of(const Call& call, std::string_view id) const;
+
+  // apps.cc
+  bool apps(Call& call, R& r);
+  void app_templates(R& r);
+  void list_apps(Call& call, R& r);
+  void create_app(Call& call, R& r);
+  void show_app(Call& call, R& r, const catalog::App& app);
+  void add_app_version(Call& call, R& r, const catalog::App& app);
+  void use_app_version(Call& call, R& r, const catalog::App& app);
+  void delete_app(Call& call, R& r, const catalog::App& app);
+  bool app_configs(Call& call, R& r);
+  void list_app_configs(Call& call, R& r);
+  void create_app_config(Call& call, R& r);
+  void change_app_config(Call& call, R& r, const catalog::AppConfig& config);
+  void delete_app_config(Call& call, R& r, const catalog::AppConfig& config);
+  void order_app_configs(Call& call, R& r);
+  void app_logs(Call& call, R& r);
+  void reply_app_config(R& r, const Result<catalog::AppConfig>& config, int status = 200);
+  std::vector<AppRunStatus> app_statuses() const;
+
+  // app_trial.cc
+  void test_app(Call& call, R& r, const catalog::App& app);
+  void test_package(Call& call, R& r);
+  Result<catalog::EnabledApp> trial_of(const Call& call, const catalog::App& app) const;
 
   // squash.cc
   void squash(Call& call, R& r);

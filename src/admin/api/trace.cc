@@ -78,12 +78,19 @@ void write_person(JsonWriter& w, const event::EventRow& row, const Story& s) {
   w.end_object();
 }
 
+/// Before the decision, which stands on what they made of the event.
+void write_apps(JsonWriter& w, const event::Outcome& o) {
+  if (o.apps.empty()) return;
+  w.begin_object().field("name", "apps").key("apps").raw(o.apps).end_object();
+}
+
 void write_decided(JsonWriter& w, const Story& s) {
   const ledger::TraceEntry& e = s.entry;
   if (e.state == "refused" || !e.processed) return;
   const auto record = s.outcome ? event::decode_processed(*s.outcome)
                                 : Result<event::ProcessedRecord>(fail(Code::kNotFound, ""));
   const auto* o = record ? std::get_if<event::Outcome>(&*record) : nullptr;
+  if (o != nullptr) write_apps(w, *o);
   w.begin_object().field("name", "decided").key("at");
   o != nullptr && o->decided_ms != 0 ? w.string(iso_time(o->decided_ms)) : w.null();
   place(w, event::kTopicProcessed, e.source.partition, *e.processed);

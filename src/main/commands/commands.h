@@ -32,6 +32,7 @@ void add_log(CLI::App& app, Run& run);      // log inspect, log repair
 void add_fsck(CLI::App& app, Run& run);
 void add_prove(CLI::App& app, Run& run);
 void add_hog(CLI::App& app, Run& run);  // run, compile, disasm, fmt, repl
+void add_app(CLI::App& app, Run& run);  // app new, test, deploy, list, …
 void add_version(CLI::App& app, Run& run);
 
 /// Prints "penstock: <message>" to stderr and answers 1.

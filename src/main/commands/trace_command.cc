@@ -30,6 +30,30 @@ std::string why_words(std::string_view why) {
   return std::string(why);
 }
 
+/// "Enrich (3) succeeded, set plan; Filter (4) dropped"
+std::string apps_words(const event::JsonFields& hop) {
+  std::string out;
+  const auto apps = event::split_array(hop.find("apps").value_or("[]"));
+  if (!apps) return out;
+  for (const auto raw : *apps) {
+    const auto app = event::JsonFields::parse(raw);
+    if (!app) continue;
+    if (!out.empty()) out += "; ";
+    out += fmt::format("{} ({}) {}", text_of(*app, "name"), text_of(*app, "id"),
+                       text_of(*app, "status"));
+    const auto set = event::JsonFields::parse(app->find("set").value_or("{}"));
+    if (set) {
+      for (const auto& f : set->fields()) out += fmt::format(", {}={}", f.key, f.value);
+    }
+    const auto unset = event::split_array(app->find("unset").value_or("[]"));
+    for (size_t i = 0; unset && i < unset->size(); i++) {
+      out += fmt::format(", without {}", (*unset)[i]);
+    }
+    out += with(": ", text_of(*app, "error"));
+  }
+  return out;
+}
+
 /// What a hop says beside its name, time and place.
 std::string detail_of(const event::JsonFields& hop, const std::string& name) {
   if (name == "refused") {
@@ -43,6 +67,7 @@ std::string detail_of(const event::JsonFields& hop, const std::string& name) {
     return text_of(hop, "verdict") + with(": ", text_of(hop, "reason")) +
            with(" at step ", text_of(hop, "stage"));
   }
+  if (name == "apps") return apps_words(hop);
   if (name == "person") {
     return fmt::format("{}: {}{}", text_of(hop, "person_id"), why_words(text_of(hop, "why")),
                        with("; now its id belongs to ", text_of(hop, "person_now")));
