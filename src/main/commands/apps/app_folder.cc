@@ -18,8 +18,8 @@ namespace fs = std::filesystem;
 using event::JsonFields;
 
 constexpr std::string_view kJs =
-    R"(// Called with every event before it is stored. Answer the event, changed or not; answer nothing and
-// it is dropped. `meta.config` has the values of plugin.json's config.
+    R"(// Called with every event before it is stored. Answer the event, changed or not; answer
+// nothing and it is dropped. `meta.config` has the values of plugin.json's config.
 export function processEvent(event, { config }) {
   if (event.properties && event.event === '$pageview') {
     event.properties.greeting = config.greeting
@@ -32,8 +32,8 @@ constexpr std::string_view kTs = R"(import { Plugin, PluginEvent } from '@postho
 
 type GreetingPlugin = Plugin<{ config: { greeting: string } }>
 
-// Called with every event before it is stored. Answer the event, changed or not; answer nothing and
-// it is dropped. `meta.config` has the values of plugin.json's config.
+// Called with every event before it is stored. Answer the event, changed or not; answer nothing
+// and it is dropped. `meta.config` has the values of plugin.json's config.
 export const processEvent: GreetingPlugin['processEvent'] = (event: PluginEvent, { config }) => {
   if (event.properties && event.event === '$pageview') {
     event.properties.greeting = config.greeting
@@ -43,8 +43,8 @@ export const processEvent: GreetingPlugin['processEvent'] = (event: PluginEvent,
 )";
 
 constexpr std::string_view kHog =
-    R"(// Runs on every event before it is stored. Return the event, changed or not; return null and it is
-// dropped. `inputs` has the values of plugin.json's config.
+    R"(// Runs on every event before it is stored. Return the event, changed or not; return null and
+// it is dropped. `inputs` has the values of plugin.json's config.
 let changed := event
 if (event.event == '$pageview') {
   changed.properties.greeting := inputs.greeting
