@@ -27,9 +27,9 @@ inline constexpr const char* kAppTables = R"(
     "order" INTEGER NOT NULL, config TEXT NOT NULL, filters TEXT NOT NULL, error TEXT NOT NULL,
     web_token TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL);)";
 
-using AuditedChange = std::function<Status(const Principal& by, std::string_view action,
-                                           const std::string& target,
-                                           const std::function<Status()>& change)>;
+using AuditedChange =
+    std::function<Status(const Principal& by, std::string_view action, const std::string& target,
+                         const std::function<Status()>& change)>;
 
 /// `audited` runs a change in one transaction with its row of audit; the mutex is held by then.
 template <class Db>
