@@ -56,6 +56,7 @@ dep_library(sqlite sqlite3.h sqlite3)
 dep_library(libpq postgresql/libpq-fe.h pq)
 dep_library(openssl openssl/ssl.h ssl crypto)
 dep_library(curl curl/curl.h curl)
+dep_library(maxminddb maxminddb.h maxminddb)
 dep_library(pugixml pugixml.hpp pugixml)
 dep_library(fmt fmt/format.h fmt)
 dep_library(spdlog spdlog/spdlog.h spdlog)
@@ -115,4 +116,36 @@ dep_version(POSTHOG_JS_VERSION PENSTOCK_SDK_VERSION)
 set(PENSTOCK_SDK_DIST ${PENSTOCK_CACHE}/posthog-js-${PENSTOCK_SDK_VERSION}/dist)
 if(NOT EXISTS ${PENSTOCK_SDK_DIST}/array.js)
   dep_missing("posthog-js ${PENSTOCK_SDK_VERSION} in ${PENSTOCK_CACHE}")
+endif()
+
+# QuickJS's C sources. It asks whether a script has to stop once in so many steps; by default the
+# steps are so many that a loop around a slow builtin goes on for seconds.
+dep_version(QUICKJS_VERSION quickjs_version)
+set(quickjs_dir ${PENSTOCK_CACHE}/quickjs-${quickjs_version})
+if(NOT EXISTS ${quickjs_dir}/quickjs.c)
+  dep_missing("QuickJS ${quickjs_version} in ${PENSTOCK_CACHE}")
+endif()
+file(STRINGS ${quickjs_dir}/quickjs.c quickjs_steps REGEX "^#define JS_INTERRUPT_COUNTER_INIT 10000$")
+if(NOT quickjs_steps)
+  message(FATAL_ERROR "QuickJS ${quickjs_version} counts its steps differently than expected")
+endif()
+add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/quickjs_steps.c
+  COMMAND sed "s/^#define JS_INTERRUPT_COUNTER_INIT 10000$/#define JS_INTERRUPT_COUNTER_INIT 50/"
+    ${quickjs_dir}/quickjs.c > ${CMAKE_BINARY_DIR}/quickjs_steps.c
+  DEPENDS ${quickjs_dir}/quickjs.c VERBATIM)
+enable_language(C)
+add_library(dep_quickjs STATIC ${CMAKE_BINARY_DIR}/quickjs_steps.c ${quickjs_dir}/libregexp.c
+  ${quickjs_dir}/libunicode.c ${quickjs_dir}/cutils.c ${quickjs_dir}/dtoa.c)
+target_include_directories(dep_quickjs SYSTEM PUBLIC ${quickjs_dir})
+target_compile_definitions(dep_quickjs PRIVATE _GNU_SOURCE CONFIG_VERSION="${quickjs_version}")
+target_compile_options(dep_quickjs PRIVATE -O2 -w -fwrapv)
+target_link_libraries(dep_quickjs INTERFACE m)
+set_target_properties(dep_quickjs PROPERTIES C_CLANG_TIDY "")
+add_library(dep::quickjs ALIAS dep_quickjs)
+
+# What takes the types out of TypeScript, packed into the binary with the apps' own scripts.
+dep_version(SUCRASE_VERSION sucrase_version)
+set(PENSTOCK_SUCRASE ${PENSTOCK_CACHE}/sucrase-${sucrase_version})
+if(NOT EXISTS ${PENSTOCK_SUCRASE}/index.js)
+  dep_missing("sucrase ${sucrase_version} in ${PENSTOCK_CACHE}")
 endif()

@@ -25,7 +25,7 @@ LINES_MAX, COLUMNS_MAX = 500, 100
 # Adapters around a third-party engine, and the composition root.
 MACHINE_EXCEPTED = ("src/runtime/", "src/main/", "src/store/engine/", "src/store/clickhouse/http_client", "src/kv/rocks/",
                     "src/catalog/sqlite", "src/persons/postgres/", "src/postgres/",
-                    "src/log/kafka/")
+                    "src/log/kafka/", "src/apps/script/", "src/apps/fetch/")
 MACHINE = re.compile(
     r"(?<![\w>.])::(open|socket|socketpair|fork|kill|waitpid|clock_gettime|nanosleep|usleep|rename|"
     r"unlink|fsync|fdatasync|pread|pwrite|mmap|flock)\(|std::chrono::(system|steady)_clock|"

@@ -4,14 +4,17 @@
 usage: pack_assets.py web WEB_DIST OUT_PACK OUT_ASM
        pack_assets.py sdk POSTHOG_JS_DIST OUT_PACK OUT_ASM
        pack_assets.py apps APPS OUT_PACK OUT_ASM
+       pack_assets.py scripts APPS_JS:SUCRASE_DIST OUT_PACK OUT_ASM
 
 OUT_PACK: for every file its path, content type, bytes and gzip copy, each with a u32le length.
 OUT_ASM: an assembler file that includes the pack under the symbol penstock_web_pack,
-penstock_sdk_pack or penstock_apps_pack.
+penstock_sdk_pack, penstock_apps_pack or penstock_scripts_pack.
 
 web: the built UI, with plain bytes and gzip copies; without a built UI one page that says how to
 build it. sdk: the browser bundles that posthog-js and its snippet can ask for, gzip copies only,
-because every browser takes them so. apps: packages of apps, plain bytes only.
+because every browser takes them so. apps: packages of apps, plain bytes only. scripts: what app
+workers run before apps, plain bytes; sucrase's modules become one script, without what only its
+command line and source maps need.
 """
 import gzip
 import pathlib
@@ -71,12 +74,50 @@ def app_entries(folder):
         yield "/" + p.relative_to(folder).as_posix(), "text/plain; charset=utf-8", p.read_bytes(), b""
 
 
+def sucrase(dist):
+    """One function that answers the module "./index"; a module is looked up by its last path."""
+    modules = []
+    for path in sorted(p for p in dist.rglob("*.js") if "esm" not in p.parts):
+        name = path.relative_to(dist).as_posix().removesuffix(".js")
+        if name in ("cli", "register", "Options-gen-types"):
+            continue
+        text = path.read_text()
+        if name in ("Options", "computeSourceMap", "util/formatTokens"):  # they need other packages
+            text = "exports.validateOptions = exports.default = function () {};"
+        modules.append(f'"{name}": function (module, exports, require) {{{text}\n}}')
+    return ("(function () { const modules = {" + ",\n".join(modules) + """};
+const loaded = {};
+function load(name) {
+  if (!loaded[name]) {
+    const module = (loaded[name] = { exports: {} });
+    const folder = name.split("/").slice(0, -1);
+    modules[name](module, module.exports, (to) => {
+      const path = folder.slice();
+      for (const part of to.split("/")) {
+        if (part === "..") path.pop();
+        else if (part !== ".") path.push(part);
+      }
+      const found = path.join("/");
+      return load(found in modules ? found : found + "/index");
+    });
+  }
+  return loaded[name].exports;
+}
+return load("index"); })()""").encode()
+
+
+def script_entries(places):
+    own, dist = map(pathlib.Path, str(places).split(":"))
+    for path in sorted(own.glob("*.js")):
+        yield path.name, TYPES[".js"], path.read_bytes(), b""
+    yield "sucrase.js", TYPES[".js"], sucrase(dist), b""
+
+
 def main():
     what = sys.argv[1]
     dist, pack_path, asm_path = map(pathlib.Path, sys.argv[2:5])
     pack = bytearray()
-    entries = {"web": web_entries, "sdk": sdk_entries, "apps": app_entries}[what]
-    for path, kind, data, small in entries(dist):
+    for path, kind, data, small in ENTRIES[what](dist):
         for part in (path.encode(), kind.encode(), data, small):
             field(pack, part)
     if not pack_path.exists() or pack_path.read_bytes() != pack:
@@ -88,4 +129,5 @@ def main():
         '.section .note.GNU-stack,"",@progbits\n')
 
 
+ENTRIES = {"web": web_entries, "sdk": sdk_entries, "scripts": script_entries, "apps": app_entries}
 main()

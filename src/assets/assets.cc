@@ -14,6 +14,8 @@ extern "C" const char penstock_sdk_pack[];
 extern "C" const char penstock_sdk_pack_end[];
 extern "C" const char penstock_apps_pack[];
 extern "C" const char penstock_apps_pack_end[];
+extern "C" const char penstock_scripts_pack[];
+extern "C" const char penstock_scripts_pack_end[];
 
 namespace penstock::assets {
 namespace {
@@ -55,6 +57,11 @@ const Pack& sdk() {
   return all;
 }
 
+const Pack& scripts() {
+  static const Pack all = unpack(penstock_scripts_pack, penstock_scripts_pack_end);
+  return all;
+}
+
 const Asset* find(const Pack& pack, std::string_view path) {
   const auto found = std::ranges::find(pack, path, &Asset::path);
   return found == pack.end() ? nullptr : &*found;
@@ -70,5 +77,10 @@ const std::vector<Asset>& app_files() {
   return all;
 }
 std::string_view sdk_version() { return PENSTOCK_SDK_VERSION; }
+
+std::string_view find_script(std::string_view name) {
+  const Asset* found = find(scripts(), name);
+  return found == nullptr ? std::string_view() : found->bytes;
+}
 
 }  // namespace penstock::assets

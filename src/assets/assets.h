@@ -1,5 +1,5 @@
-// Files that are linked into the binary: the web UI, posthog-js's browser bundles, and the apps
-// that come with Penstock.
+// Files that are linked into the binary: the web UI, posthog-js's browser bundles, the apps that
+// come with Penstock, and the scripts that app workers run.
 //
 // Packed by tools/pack_assets.py, the UI from web/dist, the bundles from the pinned posthog-js
 // package, the apps from src/assets/apps. Read only, any thread.
@@ -28,5 +28,8 @@ const Asset* find_sdk(std::string_view path);
 const std::vector<Asset>& app_files();
 /// The bundles' version: "1.449.2".
 std::string_view sdk_version();
+
+/// A script of src/apps/js by its file's name, or "sucrase.js"; empty when there is none.
+std::string_view find_script(std::string_view name);
 
 }  // namespace penstock::assets

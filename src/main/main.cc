@@ -6,6 +6,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "apps/app_worker.h"
 #include "main/commands/commands.h"
 #include "store/engine_store.h"
 
@@ -84,6 +85,9 @@ void keep_memory() {
 int main(int argc, char** argv) {
   if (argc > 1 && std::string_view(argv[1]) == "engine-child") {
     return penstock::store::engine_child_main(argc, argv);
+  }
+  if (argc > 1 && std::string_view(argv[1]) == "app-worker") {
+    return penstock::apps::app_worker_main(argc, argv);
   }
   penstock::cli::keep_memory();
   return penstock::cli::run_command_line(argc, argv);

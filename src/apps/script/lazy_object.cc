@@ -1,0 +1,532 @@
+#include "apps/script/lazy_object.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/assert.h"
+#include "event/json_fields.h"
+#include "event/json_scan.h"
+
+namespace penstock::apps {
+namespace {
+
+constexpr size_t kDepthMax = 100;
+constexpr size_t kIndexFrom = 24;  // members; below it looking at each is faster
+constexpr size_t kAtomTextsMax = 2048;
+
+struct Slot {
+  enum class State : uint8_t { kRaw, kRead, kSet, kGone };
+  std::string_view key;  // unescaped, in the text or in `own_keys`
+  std::string_view raw;  // the value's text; empty when a script added the member
+  JSValue value = kUndefined;
+  State state = State::kRaw;
+};
+
+JSClassID class_id = 0;
+
+/// What a lazy object is behind its face.
+struct Lazy {
+  std::shared_ptr<const LazyText> text;
+  std::string_view raw;  // of the whole object
+  std::vector<Slot> slots;
+  std::vector<std::unique_ptr<std::string>> own_keys;
+  std::unordered_map<std::string_view, uint32_t> index;  // once there are many
+  size_t gone = 0;
+  bool changed = false;   // a member was set, added or deleted
+  bool ordinary = false;  // it has properties of the ordinary kind, too
+  bool closed = false;    // takes no new members
+
+  Slot* find(std::string_view key) {
+    if (slots.size() > kIndexFrom) {
+      const auto found = index.find(key);
+      return found == index.end() ? nullptr : &slots[found->second];
+    }
+    for (Slot& slot : slots) {
+      if (slot.key.size() == key.size() && slot.key == key) return &slot;
+    }
+    return nullptr;
+  }
+  Slot& add(std::string_view key) {
+    slots.push_back({key, {}});
+    if (slots.size() == kIndexFrom + 1) {
+      for (size_t i = 0; i < slots.size(); i++) index.emplace(slots[i].key, i);
+    } else if (slots.size() > kIndexFrom) {
+      index.emplace(key, slots.size() - 1);
+    }
+    return slots.back();
+  }
+  std::string_view keep(std::string_view key) {
+    own_keys.push_back(std::make_unique<std::string>(key));
+    return *own_keys.back();
+  }
+};
+
+/// The texts of keys that scripts asked for lately: asking the engine each time costs more than
+/// finding the member. One per runtime, in its opaque pointer's place for this file.
+struct AtomTexts {
+  struct Entry {
+    std::string text;
+    bool symbol = false;
+  };
+  std::unordered_map<JSAtom, Entry> entries;
+};
+
+thread_local std::unordered_map<JSRuntime*, AtomTexts> atom_texts;
+thread_local JSRuntime* atom_runtime = nullptr;
+thread_local AtomTexts* atom_current = nullptr;
+
+AtomTexts& texts_of(JSContext* context) {
+  JSRuntime* runtime = JS_GetRuntime(context);
+  if (runtime != atom_runtime) {
+    atom_current = &atom_texts[runtime];
+    atom_runtime = runtime;
+  }
+  return *atom_current;
+}
+
+const AtomTexts::Entry& text_of_atom(JSContext* context, JSAtom atom) {
+  AtomTexts& texts = texts_of(context);
+  const auto found = texts.entries.find(atom);
+  if (found != texts.entries.end()) return found->second;
+  if (texts.entries.size() >= kAtomTextsMax) {
+    for (auto& [old, entry] : texts.entries) JS_FreeAtom(context, old);
+    texts.entries.clear();
+  }
+  AtomTexts::Entry entry;
+  const Js value(context, JS_AtomToValue(context, atom));
+  entry.symbol = JS_IsSymbol(value.get());
+  if (!entry.symbol) {
+    size_t size = 0;
+    if (const char* text = JS_AtomToCStringLen(context, &size, atom)) {
+      entry.text.assign(text, size);
+      JS_FreeCString(context, text);
+    }
+  }
+  JS_DupAtom(context, atom);
+  return texts.entries.emplace(atom, std::move(entry)).first->second;
+}
+
+Lazy* lazy_of(JSValueConst value) { return static_cast<Lazy*>(JS_GetOpaque(value, class_id)); }
+
+Js make_over(JSContext* context, const std::shared_ptr<const LazyText>& text, std::string_view raw);
+
+Js read_number(JSContext* context, std::string_view raw) {
+  int64_t whole = 0;
+  const char* end = raw.data() + raw.size();
+  if (raw.size() < 16 && raw != "-0") {
+    const auto [at, error] = std::from_chars(raw.data(), end, whole);
+    if (error == std::errc() && at == end) return {context, JS_NewInt64(context, whole)};
+  }
+  double value = 0;
+  const auto [at, error] = std::from_chars(raw.data(), end, value);
+  if (error == std::errc() && at == end) return {context, JS_NewFloat64(context, value)};
+  return parse_json(context, raw);  // larger than a double holds
+}
+
+Js read_value(JSContext* context, const Lazy& lazy, std::string_view raw) {
+  switch (raw.front()) {
+    case '{': return make_over(context, lazy.text, raw);
+    case '"':
+      if (raw.find('\\') == std::string_view::npos) {
+        return new_text(context, raw.substr(1, raw.size() - 2));
+      }
+      return parse_json(context, raw);
+    case 't': return {context, kTrue};
+    case 'f': return {context, kFalse};
+    case 'n': return {context, kNull};
+    case '[': return parse_json(context, raw);
+    default: return read_number(context, raw);
+  }
+}
+
+/// Makes the member's value if nobody asked for it before. False: it threw.
+bool touch(JSContext* context, const Lazy& lazy, Slot& slot) {
+  if (slot.state != Slot::State::kRaw) return true;
+  Js value = read_value(context, lazy, slot.raw);
+  if (value.is_exception()) return false;
+  slot.value = value.release();
+  slot.state = Slot::State::kRead;
+  return true;
+}
+
+Slot* live(Lazy* lazy, const AtomTexts::Entry& entry) {
+  if (entry.symbol) return nullptr;
+  Slot* slot = lazy->find(entry.text);
+  return slot == nullptr || slot->state == Slot::State::kGone ? nullptr : slot;
+}
+
+void put(JSContext* context, Lazy& lazy, Slot& slot, JSValueConst value) {
+  const JSValue old = slot.value;
+  if (slot.state == Slot::State::kGone) lazy.gone--;
+  slot.value = JS_DupValue(context, value);
+  slot.state = Slot::State::kSet;
+  lazy.changed = true;
+  JS_FreeValue(context, old);
+}
+
+void drop(JSContext* context, Lazy& lazy, Slot& slot) {
+  const JSValue old = slot.value;
+  slot.value = kUndefined;
+  slot.state = Slot::State::kGone;
+  lazy.gone++;
+  lazy.changed = true;
+  JS_FreeValue(context, old);
+}
+
+int get_own(JSContext* context, JSPropertyDescriptor* out, JSValueConst object, JSAtom key) {
+  Lazy* lazy = lazy_of(object);
+  Slot* slot = live(lazy, text_of_atom(context, key));
+  if (slot == nullptr) return 0;
+  if (out != nullptr) {
+    if (!touch(context, *lazy, *slot)) return -1;
+    out->flags = JS_PROP_C_W_E;
+    out->value = JS_DupValue(context, slot->value);
+    out->getter = kUndefined;
+    out->setter = kUndefined;
+  }
+  return 1;
+}
+
+bool is_array_index(std::string_view key) {
+  if (key.empty() || key.size() > 10 || (key.size() > 1 && key[0] == '0')) return false;
+  return std::ranges::all_of(key, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// Where the members stand when they are listed: numbers in their order, then the rest.
+std::vector<const Slot*> in_order(const Lazy& lazy) {
+  std::vector<const Slot*> out;
+  bool numbers = false;
+  for (const Slot& slot : lazy.slots) {
+    if (slot.state == Slot::State::kGone) continue;
+    numbers = numbers || is_array_index(slot.key);
+    out.push_back(&slot);
+  }
+  if (numbers) {
+    std::ranges::stable_sort(out, [](const Slot* a, const Slot* b) {
+      const bool x = is_array_index(a->key), y = is_array_index(b->key);
+      if (x != y) return x;
+      if (!x) return false;
+      return a->key.size() != b->key.size() ? a->key.size() < b->key.size() : a->key < b->key;
+    });
+  }
+  return out;
+}
+
+int get_names(JSContext* context, JSPropertyEnum** out, uint32_t* count, JSValueConst object) {
+  const std::vector<const Slot*> slots = in_order(*lazy_of(object));
+  const size_t bytes = sizeof(JSPropertyEnum) * std::max<size_t>(slots.size(), 1);
+  auto* names = static_cast<JSPropertyEnum*>(js_malloc(context, bytes));
+  if (names == nullptr) return -1;
+  for (size_t i = 0; i < slots.size(); i++) {
+    names[i].is_enumerable = 1;
+    names[i].atom = JS_NewAtomLen(context, slots[i]->key.data(), slots[i]->key.size());
+  }
+  *out = names;
+  *count = static_cast<uint32_t>(slots.size());
+  return 0;
+}
+
+int remove_own(JSContext* context, JSValueConst object, JSAtom key) {
+  Lazy* lazy = lazy_of(object);
+  if (Slot* slot = live(lazy, text_of_atom(context, key))) drop(context, *lazy, *slot);
+  return 1;
+}
+
+int define_own(JSContext* context, JSValueConst object, JSAtom key, JSValueConst value,
+               JSValueConst getter, JSValueConst setter, int flags) {
+  Lazy* lazy = lazy_of(object);
+  const AtomTexts::Entry& entry = text_of_atom(context, key);
+  Slot* slot = live(lazy, entry);
+  const auto lacks = [&](int has, int is) {
+    return (flags & has) != 0 ? (flags & is) == 0 : slot == nullptr;
+  };
+  const bool plain = !entry.symbol && (flags & (JS_PROP_HAS_GET | JS_PROP_HAS_SET)) == 0 &&
+                     !lacks(JS_PROP_HAS_CONFIGURABLE, JS_PROP_CONFIGURABLE) &&
+                     !lacks(JS_PROP_HAS_WRITABLE, JS_PROP_WRITABLE) &&
+                     !lacks(JS_PROP_HAS_ENUMERABLE, JS_PROP_ENUMERABLE);
+  if (slot == nullptr && lazy->closed) {
+    if ((flags & JS_PROP_THROW) == 0) return 0;
+    JS_ThrowTypeError(context, "object is not extensible");
+    return -1;
+  }
+  if (plain) {
+    if (slot == nullptr) {
+      Slot* gone = lazy->find(entry.text);
+      slot = gone != nullptr ? gone : &lazy->add(lazy->keep(entry.text));
+      put(context, *lazy, *slot, (flags & JS_PROP_HAS_VALUE) != 0 ? value : kUndefined);
+    } else if ((flags & JS_PROP_HAS_VALUE) != 0) {
+      put(context, *lazy, *slot, value);
+    }
+    return 1;
+  }
+  // More than a plain value: from now on an ordinary property, which the engine looks at first.
+  Js kept;
+  int all = flags;
+  if (slot != nullptr) {
+    if (!touch(context, *lazy, *slot)) return -1;
+    kept = Js(context, JS_DupValue(context, slot->value));
+    for (const auto& [has, is] : {std::pair{JS_PROP_HAS_CONFIGURABLE, JS_PROP_CONFIGURABLE},
+                                  {JS_PROP_HAS_ENUMERABLE, JS_PROP_ENUMERABLE},
+                                  {JS_PROP_HAS_WRITABLE, JS_PROP_WRITABLE}}) {
+      const bool accessor = (flags & (JS_PROP_HAS_GET | JS_PROP_HAS_SET)) != 0;
+      if ((flags & has) == 0 && !(accessor && has == JS_PROP_HAS_WRITABLE)) all |= has | is;
+    }
+    drop(context, *lazy, *slot);
+    if ((flags & (JS_PROP_HAS_VALUE | JS_PROP_HAS_GET | JS_PROP_HAS_SET)) == 0) {
+      all |= JS_PROP_HAS_VALUE;
+      value = kept.get();
+    }
+  }
+  lazy->ordinary = true;
+  lazy->changed = true;
+  return JS_DefineProperty(context, object, key, value, getter, setter, all | JS_PROP_NO_EXOTIC);
+}
+
+JSValue get_any(JSContext* context, JSValueConst object, JSAtom key, JSValueConst receiver) {
+  Lazy* lazy = lazy_of(object);
+  if (Slot* slot = live(lazy, text_of_atom(context, key))) {
+    if (!touch(context, *lazy, *slot)) return kException;
+    return JS_DupValue(context, slot->value);
+  }
+  const Js proto(context, JS_GetPrototype(context, object));
+  if (!JS_IsObject(proto.get())) return kUndefined;
+  return JS_GetPropertyInternal(context, proto.get(), key, receiver, 0);
+}
+
+int has_any(JSContext* context, JSValueConst object, JSAtom key) {
+  if (live(lazy_of(object), text_of_atom(context, key)) != nullptr) return 1;
+  const Js proto(context, JS_GetPrototype(context, object));
+  return JS_IsObject(proto.get()) ? JS_HasProperty(context, proto.get(), key) : 0;
+}
+
+int set_any(JSContext* context, JSValueConst object, JSAtom key, JSValueConst value,
+            JSValueConst receiver, int flags) {
+  Lazy* lazy = lazy_of(object);
+  const bool own = JS_IsObject(receiver) && JS_VALUE_GET_PTR(receiver) == JS_VALUE_GET_PTR(object);
+  if (Slot* slot = live(lazy, text_of_atom(context, key))) {
+    if (own) {
+      put(context, *lazy, *slot, value);
+      return 1;
+    }
+    return JS_DefinePropertyValue(context, receiver, key, JS_DupValue(context, value),
+                                  JS_PROP_C_W_E | flags);
+  }
+  const Js proto(context, JS_GetPrototype(context, object));
+  if (!JS_IsObject(proto.get())) {
+    return JS_DefinePropertyValue(context, receiver, key, JS_DupValue(context, value),
+                                  JS_PROP_C_W_E | flags);
+  }
+  // Setters further up have their turn; without one it ends in define_own of the receiver.
+  return JS_SetPropertyInternal(context, proto.get(), key, JS_DupValue(context, value), receiver,
+                                flags);
+}
+
+int is_open(JSContext*, JSValueConst object) { return lazy_of(object)->closed ? 0 : 1; }
+
+/// The engine's own mark stays unset: members have to become ordinary ones after this.
+int close(JSContext*, JSValueConst object) {
+  lazy_of(object)->closed = true;
+  return 1;
+}
+
+JSClassExoticMethods methods() {
+  JSClassExoticMethods out{};
+  out.get_own_property = get_own;
+  out.get_own_property_names = get_names;
+  out.delete_property = remove_own;
+  out.define_own_property = define_own;
+  out.has_property = has_any;
+  out.get_property = get_any;
+  out.set_property = set_any;
+  out.is_extensible = is_open;
+  out.prevent_extensions = close;
+  return out;
+}
+
+void finalize(JSRuntime* runtime, JSValue value) {
+  std::unique_ptr<Lazy> lazy(lazy_of(value));
+  if (lazy == nullptr) return;
+  for (Slot& slot : lazy->slots) JS_FreeValueRT(runtime, slot.value);
+}
+
+void mark(JSRuntime* runtime, JSValueConst value, JS_MarkFunc* marker) {
+  Lazy* lazy = lazy_of(value);
+  if (lazy == nullptr) return;
+  for (Slot& slot : lazy->slots) JS_MarkValue(runtime, slot.value, marker);
+}
+
+bool split(Lazy& lazy) {
+  event::JsonScanner in(lazy.raw);
+  if (!in.accept('{')) return false;
+  if (in.accept('}')) return true;
+  do {
+    std::string_view key, value;
+    bool escaped = false;
+    if (!in.string(key, escaped) || !in.accept(':') || !in.value(value)) return false;
+    key = escaped ? lazy.keep(event::decode_string(key)) : key.substr(1, key.size() - 2);
+    Slot* slot = lazy.find(key);
+    if (slot != nullptr) lazy.changed = true;  // written back, it has each key once
+    (slot != nullptr ? *slot : lazy.add(key)).raw = value;
+  } while (in.accept(','));
+  return in.accept('}');
+}
+
+Js make_over(JSContext* context, const std::shared_ptr<const LazyText>& text,
+             std::string_view raw) {
+  auto lazy = std::make_unique<Lazy>();
+  lazy->text = text;
+  lazy->raw = raw;
+  if (!split(*lazy)) return {context, JS_ThrowTypeError(context, "the event is not JSON")};
+  Js object(context, JS_NewObjectClass(context, static_cast<int>(class_id)));
+  if (!object.is_exception()) JS_SetOpaque(object.get(), lazy.release());
+  return object;
+}
+
+// ---- Writing back ----
+
+bool write(JSContext* context, JSValueConst value, std::string& out, size_t depth);
+
+/// Whether a list that was looked at is still what its text says, however that is written.
+bool same_list(JSContext* context, const Slot& slot, std::string& text, size_t depth) {
+  text.clear();
+  if (!write(context, slot.value, text, depth)) return false;
+  if (text == slot.raw) return true;
+  const Js before = parse_json(context, slot.raw);
+  std::string old;
+  return !before.is_exception() && write(context, before.get(), old, depth) && text == old;
+}
+
+bool untouched(JSContext* context, const Lazy& lazy, size_t depth) {
+  if (lazy.changed || depth > kDepthMax) return false;
+  for (const Slot& slot : lazy.slots) {
+    if (slot.state != Slot::State::kRead || !JS_IsObject(slot.value)) continue;
+    if (const Lazy* inner = lazy_of(slot.value)) {
+      if (!untouched(context, *inner, depth + 1)) return false;
+      continue;
+    }
+    std::string text;
+    if (!same_list(context, slot, text, depth + 1)) return false;
+  }
+  return true;
+}
+
+bool stringify(JSContext* context, JSValueConst value, std::string& out) {
+  const Js text(context, JS_JSONStringify(context, value, kUndefined, kUndefined));
+  if (text.is_exception()) {
+    JS_FreeValue(context, JS_GetException(context));
+    return false;
+  }
+  if (text.is_undefined()) return false;
+  size_t size = 0;
+  const char* bytes = JS_ToCStringLen(context, &size, text.get());
+  if (bytes == nullptr) return false;
+  out.append(bytes, size);
+  JS_FreeCString(context, bytes);
+  return true;
+}
+
+bool write_members(JSContext* context, Lazy& lazy, std::string& out, size_t depth) {
+  out.push_back('{');
+  bool first = true;
+  for (const Slot& slot : lazy.slots) {
+    if (slot.state == Slot::State::kGone) continue;
+    const size_t before = out.size();
+    if (!first) out.push_back(',');
+    event::append_json_string(out, slot.key);
+    out.push_back(':');
+    if (slot.state == Slot::State::kRaw) {
+      out.append(slot.raw);
+    } else if (JS_IsUndefined(slot.value) || JS_IsSymbol(slot.value) ||
+               JS_IsFunction(context, slot.value)) {
+      out.resize(before);
+      continue;
+    } else if (slot.state == Slot::State::kRead && !JS_IsObject(slot.value)) {
+      out.append(slot.raw);  // nothing can have changed it
+    } else if (std::string text; slot.state == Slot::State::kRead &&
+                                 lazy_of(slot.value) == nullptr &&
+                                 same_list(context, slot, text, depth + 1)) {
+      out.append(slot.raw);
+    } else if (!write(context, slot.value, out, depth + 1)) {
+      return false;
+    }
+    first = false;
+  }
+  out.push_back('}');
+  return true;
+}
+
+bool write(JSContext* context, JSValueConst value, std::string& out, size_t depth) {
+  if (depth > kDepthMax) return false;
+  if (JS_IsBool(value)) {
+    out.append(JS_VALUE_GET_BOOL(value) != 0 ? "true" : "false");
+    return true;
+  }
+  if (JS_IsNull(value)) {
+    out.append("null");
+    return true;
+  }
+  if (JS_VALUE_GET_TAG(value) == JS_TAG_INT) {
+    out.append(std::to_string(JS_VALUE_GET_INT(value)));
+    return true;
+  }
+  if (JS_IsObject(value)) {
+    Lazy* lazy = lazy_of(value);
+    if (lazy != nullptr && !lazy->ordinary) {
+      if (untouched(context, *lazy, depth)) {
+        out.append(lazy->raw);
+        return true;
+      }
+      return write_members(context, *lazy, out, depth);
+    }
+  }
+  return stringify(context, value, out);
+}
+
+}  // namespace
+
+void register_lazy_objects(JSRuntime* runtime) {
+  static JSClassExoticMethods exotic = methods();
+  if (class_id == 0) JS_NewClassID(&class_id);
+  JSClassDef definition{};
+  definition.class_name = "Object";
+  definition.finalizer = finalize;
+  definition.gc_mark = mark;
+  definition.exotic = &exotic;
+  PENSTOCK_ASSERT(JS_NewClass(runtime, class_id, &definition) == 0);
+}
+
+void prepare_lazy_objects(JSContext* context) {
+  const Js plain(context, JS_NewObject(context));
+  JS_SetClassProto(context, class_id, JS_GetPrototype(context, plain.get()));
+}
+
+void forget_lazy_objects(JSContext* context) {
+  JSRuntime* runtime = JS_GetRuntime(context);
+  const auto found = atom_texts.find(runtime);
+  if (found == atom_texts.end()) return;
+  for (auto& [atom, entry] : found->second.entries) JS_FreeAtom(context, atom);
+  atom_texts.erase(found);
+  if (atom_runtime == runtime) atom_runtime = nullptr;
+}
+
+Js make_lazy(JSContext* context, std::shared_ptr<const LazyText> text) {
+  const std::string_view raw = text->text;
+  return make_over(context, text, raw);
+}
+
+bool append_json(JSContext* context, JSValue value, std::string& out) {
+  const size_t before = out.size();
+  if (write(context, value, out, 0)) return true;
+  out.resize(before);
+  return false;
+}
+
+bool is_untouched(JSContext* context, JSValue value) {
+  const Lazy* lazy = JS_IsObject(value) ? lazy_of(value) : nullptr;
+  return lazy != nullptr && !lazy->ordinary && untouched(context, *lazy, 0);
+}
+
+}  // namespace penstock::apps

@@ -1,0 +1,51 @@
+// Lazy objects: JSON objects that a script sees as ordinary ones, and that stay text until touched.
+//
+// What costs most about handing events to scripts is turning them into objects and back. A lazy
+// object knows where its members' values lie in the event's text; a value is made when a script
+// asks for it, and what nobody changed is written back as the bytes it was. Keys are compared
+// unescaped; of a key that is there twice the first place and the last value count, as in
+// JSON.parse. Members that are more than a plain value (accessors, read-only, symbols) become
+// ordinary properties of the same object. Thread: the runtime's.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "apps/script/js.h"
+#include "base/result.h"
+
+namespace penstock::apps {
+
+/// An event's text, kept while any object of it lives; counted for the memory limit.
+struct LazyText {
+  LazyText(std::string content, size_t& in_use) : text(std::move(content)), total(in_use) {
+    total += text.size();
+  }
+  ~LazyText() { total -= text.size(); }
+  LazyText(const LazyText&) = delete;
+  LazyText& operator=(const LazyText&) = delete;
+
+  std::string text;
+  size_t& total;
+};
+
+/// Once per runtime, before the first context's object is made.
+void register_lazy_objects(JSRuntime* runtime);
+/// Once per context: members' prototype is the context's Object.prototype.
+void prepare_lazy_objects(JSContext* context);
+
+/// Before the context is freed.
+void forget_lazy_objects(JSContext* context);
+
+/// An object over `text`, which must be one valid JSON object; an exception otherwise.
+Js make_lazy(JSContext* context, std::shared_ptr<const LazyText> text);
+
+/// Appends the value as JSON.stringify would, untouched parts as the bytes they were. False: it
+/// threw, is too deep, or is nothing that JSON has (a function, undefined): nothing is appended.
+bool append_json(JSContext* context, JSValue value, std::string& out);
+
+/// Whether an object that `make_lazy` answered would be written back byte by byte.
+bool is_untouched(JSContext* context, JSValue value);
+
+}  // namespace penstock::apps
