@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "apps/script/lazy.h"
 #include "base/assert.h"
 #include "event/json_fields.h"
 #include "event/json_scan.h"
@@ -13,56 +14,9 @@
 namespace penstock::apps {
 namespace {
 
-constexpr size_t kDepthMax = 100;
-constexpr size_t kIndexFrom = 24;  // members; below it looking at each is faster
 constexpr size_t kAtomTextsMax = 2048;
 
-struct Slot {
-  enum class State : uint8_t { kRaw, kRead, kSet, kGone };
-  std::string_view key;  // unescaped, in the text or in `own_keys`
-  std::string_view raw;  // the value's text; empty when a script added the member
-  JSValue value = kUndefined;
-  State state = State::kRaw;
-};
-
 JSClassID class_id = 0;
-
-/// What a lazy object is behind its face.
-struct Lazy {
-  std::shared_ptr<const LazyText> text;
-  std::string_view raw;  // of the whole object
-  std::vector<Slot> slots;
-  std::vector<std::unique_ptr<std::string>> own_keys;
-  std::unordered_map<std::string_view, uint32_t> index;  // once there are many
-  size_t gone = 0;
-  bool changed = false;   // a member was set, added or deleted
-  bool ordinary = false;  // it has properties of the ordinary kind, too
-  bool closed = false;    // takes no new members
-
-  Slot* find(std::string_view key) {
-    if (slots.size() > kIndexFrom) {
-      const auto found = index.find(key);
-      return found == index.end() ? nullptr : &slots[found->second];
-    }
-    for (Slot& slot : slots) {
-      if (slot.key.size() == key.size() && slot.key == key) return &slot;
-    }
-    return nullptr;
-  }
-  Slot& add(std::string_view key) {
-    slots.push_back({key, {}});
-    if (slots.size() == kIndexFrom + 1) {
-      for (size_t i = 0; i < slots.size(); i++) index.emplace(slots[i].key, i);
-    } else if (slots.size() > kIndexFrom) {
-      index.emplace(key, slots.size() - 1);
-    }
-    return slots.back();
-  }
-  std::string_view keep(std::string_view key) {
-    own_keys.push_back(std::make_unique<std::string>(key));
-    return *own_keys.back();
-  }
-};
 
 /// The texts of keys that scripts asked for lately: asking the engine each time costs more than
 /// finding the member. One per runtime, in its opaque pointer's place for this file.
@@ -108,8 +62,6 @@ const AtomTexts::Entry& text_of_atom(JSContext* context, JSAtom atom) {
   JS_DupAtom(context, atom);
   return texts.entries.emplace(atom, std::move(entry)).first->second;
 }
-
-Lazy* lazy_of(JSValueConst value) { return static_cast<Lazy*>(JS_GetOpaque(value, class_id)); }
 
 Js make_over(JSContext* context, const std::shared_ptr<const LazyText>& text, std::string_view raw);
 
@@ -385,107 +337,9 @@ Js make_over(JSContext* context, const std::shared_ptr<const LazyText>& text,
   return object;
 }
 
-// ---- Writing back ----
-
-bool write(JSContext* context, JSValueConst value, std::string& out, size_t depth);
-
-/// Whether a list that was looked at is still what its text says, however that is written.
-bool same_list(JSContext* context, const Slot& slot, std::string& text, size_t depth) {
-  text.clear();
-  if (!write(context, slot.value, text, depth)) return false;
-  if (text == slot.raw) return true;
-  const Js before = parse_json(context, slot.raw);
-  std::string old;
-  return !before.is_exception() && write(context, before.get(), old, depth) && text == old;
-}
-
-bool untouched(JSContext* context, const Lazy& lazy, size_t depth) {
-  if (lazy.changed || depth > kDepthMax) return false;
-  for (const Slot& slot : lazy.slots) {
-    if (slot.state != Slot::State::kRead || !JS_IsObject(slot.value)) continue;
-    if (const Lazy* inner = lazy_of(slot.value)) {
-      if (!untouched(context, *inner, depth + 1)) return false;
-      continue;
-    }
-    std::string text;
-    if (!same_list(context, slot, text, depth + 1)) return false;
-  }
-  return true;
-}
-
-bool stringify(JSContext* context, JSValueConst value, std::string& out) {
-  const Js text(context, JS_JSONStringify(context, value, kUndefined, kUndefined));
-  if (text.is_exception()) {
-    JS_FreeValue(context, JS_GetException(context));
-    return false;
-  }
-  if (text.is_undefined()) return false;
-  size_t size = 0;
-  const char* bytes = JS_ToCStringLen(context, &size, text.get());
-  if (bytes == nullptr) return false;
-  out.append(bytes, size);
-  JS_FreeCString(context, bytes);
-  return true;
-}
-
-bool write_members(JSContext* context, Lazy& lazy, std::string& out, size_t depth) {
-  out.push_back('{');
-  bool first = true;
-  for (const Slot& slot : lazy.slots) {
-    if (slot.state == Slot::State::kGone) continue;
-    const size_t before = out.size();
-    if (!first) out.push_back(',');
-    event::append_json_string(out, slot.key);
-    out.push_back(':');
-    if (slot.state == Slot::State::kRaw) {
-      out.append(slot.raw);
-    } else if (JS_IsUndefined(slot.value) || JS_IsSymbol(slot.value) ||
-               JS_IsFunction(context, slot.value)) {
-      out.resize(before);
-      continue;
-    } else if (slot.state == Slot::State::kRead && !JS_IsObject(slot.value)) {
-      out.append(slot.raw);  // nothing can have changed it
-    } else if (std::string text; slot.state == Slot::State::kRead &&
-                                 lazy_of(slot.value) == nullptr &&
-                                 same_list(context, slot, text, depth + 1)) {
-      out.append(slot.raw);
-    } else if (!write(context, slot.value, out, depth + 1)) {
-      return false;
-    }
-    first = false;
-  }
-  out.push_back('}');
-  return true;
-}
-
-bool write(JSContext* context, JSValueConst value, std::string& out, size_t depth) {
-  if (depth > kDepthMax) return false;
-  if (JS_IsBool(value)) {
-    out.append(JS_VALUE_GET_BOOL(value) != 0 ? "true" : "false");
-    return true;
-  }
-  if (JS_IsNull(value)) {
-    out.append("null");
-    return true;
-  }
-  if (JS_VALUE_GET_TAG(value) == JS_TAG_INT) {
-    out.append(std::to_string(JS_VALUE_GET_INT(value)));
-    return true;
-  }
-  if (JS_IsObject(value)) {
-    Lazy* lazy = lazy_of(value);
-    if (lazy != nullptr && !lazy->ordinary) {
-      if (untouched(context, *lazy, depth)) {
-        out.append(lazy->raw);
-        return true;
-      }
-      return write_members(context, *lazy, out, depth);
-    }
-  }
-  return stringify(context, value, out);
-}
-
 }  // namespace
+
+Lazy* lazy_of(JSValueConst value) { return static_cast<Lazy*>(JS_GetOpaque(value, class_id)); }
 
 void register_lazy_objects(JSRuntime* runtime) {
   static JSClassExoticMethods exotic = methods();
@@ -515,18 +369,6 @@ void forget_lazy_objects(JSContext* context) {
 Js make_lazy(JSContext* context, std::shared_ptr<const LazyText> text) {
   const std::string_view raw = text->text;
   return make_over(context, text, raw);
-}
-
-bool append_json(JSContext* context, JSValue value, std::string& out) {
-  const size_t before = out.size();
-  if (write(context, value, out, 0)) return true;
-  out.resize(before);
-  return false;
-}
-
-bool is_untouched(JSContext* context, JSValue value) {
-  const Lazy* lazy = JS_IsObject(value) ? lazy_of(value) : nullptr;
-  return lazy != nullptr && !lazy->ordinary && untouched(context, *lazy, 0);
 }
 
 }  // namespace penstock::apps

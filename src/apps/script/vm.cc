@@ -1,11 +1,8 @@
 #include "apps/script/vm.h"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <array>
 #include <climits>
-#include <cstdlib>
 
 #include "apps/script/vm_functions.h"
 #include "assets/assets.h"
@@ -46,42 +43,6 @@ struct Vm::Call {
   int64_t deadline_ns = 0;
   VmDone done;
 };
-
-const JSMallocFunctions* Vm::allocator() {
-  static const JSMallocFunctions functions = [] {
-    JSMallocFunctions out{};
-    out.js_malloc = [](JSMallocState* state, size_t size) -> void* {
-      auto* memory = static_cast<Memory*>(state->opaque);
-      if (memory->used + size > memory->max) return nullptr;
-      void* made = std::malloc(size);
-      if (made != nullptr) memory->used += ::malloc_usable_size(made);
-      return made;
-    };
-    out.js_free = [](JSMallocState* state, void* at) {
-      if (at == nullptr) return;
-      static_cast<Memory*>(state->opaque)->used -= ::malloc_usable_size(at);
-      std::free(at);
-    };
-    out.js_realloc = [](JSMallocState* state, void* at, size_t size) -> void* {
-      auto* memory = static_cast<Memory*>(state->opaque);
-      const size_t old = at == nullptr ? 0 : ::malloc_usable_size(at);
-      if (size == 0) {
-        memory->used -= old;
-        std::free(at);
-        return nullptr;
-      }
-      if (size > old && memory->used + size - old > memory->max) return nullptr;
-      void* made = std::realloc(at, size);
-      if (made != nullptr) memory->used += ::malloc_usable_size(made) - old;
-      return made;
-    };
-    out.js_malloc_usable_size = [](const void* at) -> size_t {
-      return ::malloc_usable_size(const_cast<void*>(at));
-    };
-    return out;
-  }();
-  return &functions;
-}
 
 Vm::Vm(VmHost& host, VmSpec spec, VmLimits limits)
     : host_(host), spec_(std::move(spec)), limits_(limits) {

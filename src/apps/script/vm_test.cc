@@ -141,10 +141,8 @@ TEST_F(VmTest, LazyObjectsAreOrdinaryOnes) {
 
 TEST_F(VmTest, KeysWithEscapesTwinsAndNumbers) {
   const std::string event =
-      R"({"event":"a","team_id":2,"properties":{"\u0061b":1,"b":2,"2":0,"ab":3,"1":0,"__proto__":4}})";
-  EXPECT_EQ(after("event.r = [event.properties.ab, Object.keys(event.properties).join()]", event)
-                .substr(0, 10),
-            R"({"event":")");
+      R"({"event":"a","team_id":2,"properties":{"\u0061b":1,"b":2,"2":0,"ab":3,"1":0,)"
+      R"("__proto__":4}})";
   load_js(
       "function processEvent(e) { return {...e, properties: {v: e.properties.ab, "
       "k: Object.keys(e.properties)}} }");

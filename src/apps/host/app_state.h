@@ -1,0 +1,80 @@
+// AppState: what apps keep: storage, cursors, caches and jobs, over a KeyValue.
+//
+// Storage and cursors are per configuration, caches per app and project (plugins.md section 4).
+// Everything is bounded: keys, values, and bytes per app. `call` answers one host call; jobs are
+// handed out once each ("max attempts 1"). Loop thread; calls block briefly, as KeyValue's.
+// Failure: kInvalid is the app's mistake, the rest the store's.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "apps/apps.h"
+#include "event/json_fields.h"
+#include "kv/key_value.h"
+
+namespace penstock::apps {
+
+/// Whose state it is.
+struct StateOwner {
+  ConfigId config = 0;
+  int64_t plugin = 0, project = 0;  // project 0: stateless
+};
+
+struct Job {
+  ConfigId config = 0;
+  int64_t run_at_ms = 0;
+  std::string body;  // {"name":…,"payload":…}
+};
+
+class AppState {
+ public:
+  static constexpr size_t kKeyBytesMax = 1024;
+  static constexpr size_t kValueBytesMax = 1U << 20;
+  static constexpr uint64_t kOwnerBytesMax = 64U << 20;  // of storage, and of cache
+  static constexpr size_t kJobsMax = 100'000;
+
+  explicit AppState(kv::KeyValue& kv) : kv_(kv) {}
+
+  /// True for "storage.get", "cache.set", "cursor.increment", "job" and their like.
+  static bool handles(std::string_view op);
+  /// The answer as JSON.
+  Result<std::string> call(const StateOwner& owner, std::string_view op, std::string_view arguments,
+                           int64_t now_ms);
+
+  /// Takes at most `count` jobs that are due out of the queue.
+  Result<std::vector<Job>> take_due(int64_t now_ms, size_t count);
+  /// Puts a job (back) into the queue.
+  Status put(const Job& job);
+  /// Deletes what has expired, a bounded number of entries; go on until it answers false.
+  Result<bool> sweep(int64_t now_ms);
+  bool dirty() const { return dirty_; }
+  void flushed() { dirty_ = false; }
+
+ private:
+  struct Entry {
+    int64_t expires_ms = 0;  // 0: never
+    bool list = false;
+    std::string text;  // of a list: each element length-prefixed
+  };
+  using Fields = event::JsonFields;
+
+  Result<Entry> read(const std::string& key, int64_t now_ms, bool& there) const;
+  Status write(const std::string& prefix, const std::string& key, const Entry* entry);
+  Result<std::string> storage(const StateOwner& owner, std::string_view op, const Fields& fields,
+                              std::string_view key, int64_t now_ms);
+  Result<std::string> cache(const StateOwner& owner, std::string_view op, const Fields& fields,
+                            std::string_view key, int64_t now_ms);
+  Result<std::string> list(const std::string& prefix, const std::string& key, std::string_view op,
+                           const Fields& fields, Entry entry);
+  Result<std::string> job(const StateOwner& owner, const Fields& fields);
+
+  kv::KeyValue& kv_;
+  bool dirty_ = false;
+  uint64_t job_number_ = 0;
+  std::string swept_;
+};
+
+}  // namespace penstock::apps

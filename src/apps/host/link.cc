@@ -1,0 +1,115 @@
+#include "apps/host/link.h"
+
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "base/codec.h"
+
+namespace penstock::apps {
+namespace {
+
+constexpr size_t kReadBytes = 1U << 18;
+
+}  // namespace
+
+WorkerLink::WorkerLink(runtime::Poller& poller, Options options,
+                       std::function<void(std::string_view)> frame, std::function<void()> died)
+    : poller_(poller),
+      options_(std::move(options)),
+      frame_(std::move(frame)),
+      died_(std::move(died)) {}
+
+WorkerLink::~WorkerLink() { forget(); }
+
+Status WorkerLink::spawn() {
+  PENSTOCK_TRY(auto pair, runtime::socket_pair());
+  PENSTOCK_TRY(Page page, Page::make());
+  PENSTOCK_TRY(auto child,
+               runtime::ChildProcess::spawn({{options_.binary, "app-worker", "--fd", "3", "--page",
+                                              "4", "--geoip", options_.geoip_file},
+                                             {pair.second.fd(), page.fd()}}));
+  child_ = std::move(child);
+  page_ = std::move(page);
+  socket_ = std::move(pair.first);
+  in_.clear();
+  out_.clear();
+  sent_ = unsent_ = 0;
+  wants_write_ = false;
+  return poller_.watch(socket_, *this, true, false);
+}
+
+void WorkerLink::forget() {
+  if (!running()) return;
+  poller_.unwatch(socket_);
+  socket_.close();
+  child_.reset();  // kills it if it still runs, and reaps it
+}
+
+void WorkerLink::lost() {
+  if (!running()) return;
+  forget();
+  died_();
+}
+
+void WorkerLink::kill() { lost(); }
+
+bool WorkerLink::send(std::string body) {
+  if (!running() || body.size() > kFrameBytesMax) return false;
+  if (unsent_ + body.size() > options_.unsent_bytes_max) return false;
+  std::string head;
+  ByteWriter(head).u32(static_cast<uint32_t>(body.size()));
+  unsent_ += head.size() + body.size();
+  out_.push_back(std::move(head));
+  out_.push_back(std::move(body));
+  write();
+  return true;
+}
+
+void WorkerLink::on_ready(bool readable, bool writable) {
+  if (writable) write();
+  if (readable && running()) read();
+}
+
+void WorkerLink::write() {
+  while (!out_.empty()) {
+    const auto n = socket_.send(std::string_view(out_.front()).substr(sent_));
+    if (!n) break;  // reading tells that it is gone
+    if (*n == 0) break;
+    sent_ += *n;
+    unsent_ -= *n;
+    if (sent_ < out_.front().size()) continue;
+    out_.pop_front();
+    sent_ = 0;
+  }
+  const bool wants = !out_.empty();
+  if (wants == wants_write_) return;
+  wants_write_ = wants;
+  poller_.change(socket_, *this, true, wants);
+}
+
+void WorkerLink::read() {
+  std::vector<char> buffer(kReadBytes);
+  bool ended = false;
+  for (;;) {
+    const auto n = socket_.recv(buffer);
+    ended = !n;
+    if (!n || *n == 0) break;
+    in_.append(buffer.data(), *n);
+  }
+  size_t at = 0;
+  while (in_.size() - at >= sizeof(uint32_t)) {
+    uint32_t size = 0;
+    std::memcpy(&size, in_.data() + at, sizeof size);
+    if (size == 0 || size > kFrameBytesMax) return lost();
+    if (in_.size() - at - sizeof size < size) break;
+    const std::string body = in_.substr(at + sizeof size, size);
+    frame_(body);
+    if (!running()) return;
+    at += sizeof size + size;
+  }
+  in_.erase(0, at);
+  if (ended) lost();
+}
+
+}  // namespace penstock::apps

@@ -1,0 +1,63 @@
+// WorkerLink: the parent's end: starts a worker, frames what goes to it, hands over what comes
+// back, notices its death. Loop thread.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "apps/script/frames.h"
+#include "apps/script/page.h"
+#include "base/result.h"
+#include "runtime/net.h"
+#include "runtime/process.h"
+
+namespace penstock::apps {
+
+class WorkerLink : public runtime::SocketHandler {
+ public:
+  struct Options {
+    std::string binary, geoip_file;
+    size_t unsent_bytes_max = 256U << 20;
+  };
+  /// `frame`: one body; `died`: the worker has ended, for whatever reason.
+  WorkerLink(runtime::Poller& poller, Options options, std::function<void(std::string_view)> frame,
+             std::function<void()> died);
+  ~WorkerLink() override;
+
+  Status spawn();
+  bool running() const { return child_.has_value(); }
+  int pid() const { return child_ ? child_->pid() : 0; }
+  /// Ends it at once; `died` is called.
+  void kill();
+  /// The same without calling anything.
+  void forget();
+  /// False: it is gone, or so much waits for it that it will not take it.
+  bool send(std::string body);
+  /// What it is at, or was at when it died: valid until the next `spawn`.
+  Running* running_script() const { return page_ ? &page_->running() : nullptr; }
+
+  void on_ready(bool readable, bool writable) override;
+
+ private:
+  void lost();
+  void read();
+  void write();
+
+  runtime::Poller& poller_;
+  Options options_;
+  std::function<void(std::string_view)> frame_;
+  std::function<void()> died_;
+  runtime::Socket socket_;
+  std::optional<Page> page_;
+  std::optional<runtime::ChildProcess> child_;
+  std::string in_;
+  std::deque<std::string> out_;
+  size_t sent_ = 0, unsent_ = 0;
+  bool wants_write_ = false;
+};
+
+}  // namespace penstock::apps

@@ -1,0 +1,69 @@
+// What a lazy object is behind its face: shared by lazy_object.cc, which scripts see, and
+// lazy_write.cc, which writes it back. Thread: the runtime's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "apps/script/js.h"
+#include "apps/script/lazy_object.h"
+
+namespace penstock::apps {
+
+/// Members; below it looking at each is faster than an index.
+inline constexpr size_t kIndexFrom = 24;
+
+/// One member.
+struct Slot {
+  enum class State : uint8_t { kRaw, kRead, kSet, kGone };
+  std::string_view key;  // unescaped, in the text or in `own_keys`
+  std::string_view raw;  // the value's text; empty when a script added the member
+  JSValue value = kUndefined;
+  State state = State::kRaw;
+};
+
+/// What a lazy object is behind its face.
+struct Lazy {
+  std::shared_ptr<const LazyText> text;
+  std::string_view raw;  // of the whole object
+  std::vector<Slot> slots;
+  std::vector<std::unique_ptr<std::string>> own_keys;
+  std::unordered_map<std::string_view, uint32_t> index;  // once there are many
+  size_t gone = 0;
+  bool changed = false;   // a member was set, added or deleted
+  bool ordinary = false;  // it has properties of the ordinary kind, too
+  bool closed = false;    // takes no new members
+
+  Slot* find(std::string_view key) {
+    if (slots.size() > kIndexFrom) {
+      const auto found = index.find(key);
+      return found == index.end() ? nullptr : &slots[found->second];
+    }
+    for (Slot& slot : slots) {
+      if (slot.key.size() == key.size() && slot.key == key) return &slot;
+    }
+    return nullptr;
+  }
+  Slot& add(std::string_view key) {
+    slots.push_back({key, {}});
+    if (slots.size() == kIndexFrom + 1) {
+      for (size_t i = 0; i < slots.size(); i++) index.emplace(slots[i].key, i);
+    } else if (slots.size() > kIndexFrom) {
+      index.emplace(key, slots.size() - 1);
+    }
+    return slots.back();
+  }
+  std::string_view keep(std::string_view key) {
+    own_keys.push_back(std::make_unique<std::string>(key));
+    return *own_keys.back();
+  }
+};
+
+/// Null for every other value.
+Lazy* lazy_of(JSValueConst value);
+
+}  // namespace penstock::apps
