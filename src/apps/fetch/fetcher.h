@@ -22,8 +22,8 @@
 namespace penstock::apps {
 
 struct FetchRequest {
-  std::string url, method = "GET", body;
-  std::vector<std::pair<std::string, std::string>> headers;
+  std::string url{}, method = "GET", body{};
+  std::vector<std::pair<std::string, std::string>> headers{};
   bool follow = true;   // redirects
   bool refuse = false;  // a redirect is an error
   int redirects_max = 20;

@@ -360,6 +360,61 @@ TEST_F(EngineTest, AWorkerCannotTouchTheMachine) {
   }
 }
 
+std::string content(const std::string& path) {
+  std::ifstream in(path);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+/// The published package, byte by byte, with the database of places that it brings for its tests.
+TEST_F(EngineTest, PostHogsGeoipPluginRunsUnchanged) {
+  const std::string folder = PENSTOCK_GEOIP_PLUGIN;
+  options.geoip_file = folder + "/GeoLite2-City-Test.mmdb";
+  make();
+  AppConfig geoip = config(1, {{"plugin.json", content(folder + "/plugin.json")},
+                               {"index.ts", content(folder + "/index.ts")}});
+  auto package = std::make_shared<AppPackage>(*geoip.package);
+  package->stateless = true;
+  geoip.package = package;
+  AppConfig second = geoip;
+  second.id = 2;
+  second.project = {5};
+  set({geoip, second});
+  const std::string from_sweden =
+      R"({"event":"$pageview","distinct_id":"d","team_id":2,"ip":"89.160.20.129","properties":{}})";
+  const AppResult result = transform({from_sweden})[0];
+  EXPECT_EQ(result.fate, Fate::kChanged);
+  for (const char* part :
+       {R"("$geoip_city_name":"Linköping")", R"("$geoip_country_code":"SE")",
+        R"("$geoip_latitude":58.4167)", R"("$geoip_time_zone":"Europe/Stockholm")",
+        R"("$geoip_subdivision_1_name":"Östergötland County")", R"("$set":{"$geoip_city_name")",
+        R"("$initial_geoip_continent_code":"EU")"}) {
+    EXPECT_THAT(result.json, HasSubstr(part));
+  }
+  std::string again = from_sweden;
+  again.replace(again.find("\"team_id\":2"), 11, "\"team_id\":5");
+  const AppResult other = transform({again}, {5})[0];
+  EXPECT_THAT(other.succeeded, ElementsAre("app1 (2)")) << "one VM, each configuration's name";
+  EXPECT_THAT(other.json, ::testing::Not(HasSubstr(R"("$set":)")))
+      << "its cache is one for all projects, so this person's address is known";
+}
+
+TEST_F(EngineTest, SecretsAreCutOutOfLogsAndErrors) {
+  make();
+  AppConfig app = js(1,
+                     "exports.processEvent = (e, { config }) => { console.log('key', config.key);"
+                     " throw new Error('denied: ' + config.key) }");
+  app.config_json = R"({"key":"s3cret"})";
+  app.secrets = {"s3cret"};
+  set({app});
+  const AppResult result = transform_one("a");
+  EXPECT_EQ(result.steps[0].error, "Error: denied: ***");
+  EXPECT_THAT(sink.logs, Contains("key ***"));
+  EXPECT_THAT(sink.logs, ::testing::Not(Contains(HasSubstr("s3cret"))));
+  EXPECT_THAT(status(1).error, ::testing::Not(HasSubstr("s3cret")));
+}
+
 TEST_F(EngineTest, TriesLeaveNothingBehind) {
   make();
   std::optional<Result<AppResult>> out;
