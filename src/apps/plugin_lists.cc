@@ -1,19 +1,42 @@
 #include "apps/plugin_lists.h"
 
+#include <optional>
+
 #include "base/json_writer.h"
 #include "event/json_fields.h"
+#include "event/json_scan.h"
 
 namespace penstock::apps {
 namespace {
 
-void set_list(event::JsonFields& properties, std::string_view key,
-              const std::vector<std::string>& names) {
-  if (names.empty()) return;
+constexpr std::string_view kSucceeded = "$plugins_succeeded", kFailed = "$plugins_failed";
+
+std::string list_of(const std::vector<std::string>& names) {
   JsonWriter list;
   list.begin_array();
   for (const std::string& name : names) list.string(name);
-  list.end_array();
-  properties.set(key, list.take());
+  return list.end_array().take();
+}
+
+/// Where the members of `properties` end, if the event has such an object and for certain no list
+/// of apps in it: whatever a client or a script may have called by their names is for the long way.
+std::optional<size_t> end_of_properties(std::string_view event, bool& empty) {
+  for (const std::string_view suspect : {"$plugins_", "\\u00"}) {
+    if (event.find(suspect) != std::string_view::npos) return std::nullopt;
+  }
+  event::JsonScanner in(event);
+  if (!in.accept('{')) return std::nullopt;
+  std::optional<size_t> end;
+  do {
+    std::string_view key, value;
+    bool escaped = false;
+    if (!in.string(key, escaped) || !in.accept(':') || !in.value(value)) return std::nullopt;
+    if (key != R"("properties")") continue;
+    if (end || value.front() != '{') return std::nullopt;
+    end = static_cast<size_t>(value.data() - event.data()) + value.size() - 1;
+    empty = value.find('"') == std::string_view::npos;
+  } while (in.accept(','));
+  return end;
 }
 
 }  // namespace
@@ -25,13 +48,27 @@ std::string app_label(const AppConfig& config) {
 
 std::string with_plugin_lists(std::string_view event, const std::vector<std::string>& succeeded,
                               const std::vector<std::string>& failed) {
+  bool empty = false;
+  if (const auto end = end_of_properties(event, empty)) {
+    std::string lists;
+    for (const auto& [key, names] : {std::pair(kSucceeded, &succeeded), {kFailed, &failed}}) {
+      if (names->empty()) continue;
+      if (!empty) lists.push_back(',');
+      empty = false;
+      lists += '"' + std::string(key) + "\":" + list_of(*names);
+    }
+    std::string out;
+    out.reserve(event.size() + lists.size());
+    out.append(event.substr(0, *end)).append(lists).append(event.substr(*end));
+    return out;
+  }
   auto fields = event::JsonFields::parse(event);
   if (!fields) return std::string(event);
   const std::string text(fields->find("properties").value_or("{}"));
   auto properties = event::JsonFields::parse(text);
   if (!properties) properties = event::JsonFields::parse("{}");
-  set_list(*properties, "$plugins_succeeded", succeeded);
-  set_list(*properties, "$plugins_failed", failed);
+  if (!succeeded.empty()) properties->set(kSucceeded, list_of(succeeded));
+  if (!failed.empty()) properties->set(kFailed, list_of(failed));
   fields->set("properties", properties->text());
   return fields->text();
 }

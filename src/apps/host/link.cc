@@ -2,7 +2,6 @@
 
 #include <cstring>
 #include <utility>
-#include <vector>
 
 #include "base/codec.h"
 
@@ -89,13 +88,13 @@ void WorkerLink::write() {
 }
 
 void WorkerLink::read() {
-  std::vector<char> buffer(kReadBytes);
+  buffer_.resize(kReadBytes);
   bool ended = false;
   for (;;) {
-    const auto n = socket_.recv(buffer);
+    const auto n = socket_.recv(buffer_);
     ended = !n;
     if (!n || *n == 0) break;
-    in_.append(buffer.data(), *n);
+    in_.append(buffer_.data(), *n);
   }
   size_t at = 0;
   while (in_.size() - at >= sizeof(uint32_t)) {
@@ -103,8 +102,8 @@ void WorkerLink::read() {
     std::memcpy(&size, in_.data() + at, sizeof size);
     if (size == 0 || size > kFrameBytesMax) return lost();
     if (in_.size() - at - sizeof size < size) break;
-    const std::string body = in_.substr(at + sizeof size, size);
-    frame_(body);
+    // No frame makes the worker start anew, so `in_` stays.
+    frame_(std::string_view(in_).substr(at + sizeof size, size));
     if (!running()) return;
     at += sizeof size + size;
   }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "apps/script/frames.h"
 #include "apps/script/page.h"
@@ -55,6 +56,7 @@ class WorkerLink : public runtime::SocketHandler {
   std::optional<Page> page_;
   std::optional<runtime::ChildProcess> child_;
   std::string in_;
+  std::vector<char> buffer_;
   std::deque<std::string> out_;
   size_t sent_ = 0, unsent_ = 0;
   bool wants_write_ = false;

@@ -20,8 +20,10 @@ inline constexpr size_t kIndexFrom = 24;
 /// One member.
 struct Slot {
   enum class State : uint8_t { kRaw, kRead, kSet, kGone };
-  std::string_view key;  // unescaped, in the text or in `own_keys`
-  std::string_view raw;  // the value's text; empty when a script added the member
+  std::string_view key;                  // unescaped, in the text or in `own_keys`
+  std::string_view raw;                  // the value's text; empty when a script added the member
+  const char* begin = nullptr;           // of the member in the text: its key's opening quote
+  std::unique_ptr<struct Lazy> inner{};  // split already, nobody has asked for it yet
   JSValue value = kUndefined;
   State state = State::kRaw;
 };
@@ -37,6 +39,7 @@ struct Lazy {
   bool changed = false;   // a member was set, added or deleted
   bool ordinary = false;  // it has properties of the ordinary kind, too
   bool closed = false;    // takes no new members
+  bool twins = false;     // the text has a key more than once
 
   Slot* find(std::string_view key) {
     if (slots.size() > kIndexFrom) {
@@ -49,7 +52,7 @@ struct Lazy {
     return nullptr;
   }
   Slot& add(std::string_view key) {
-    slots.push_back({key, {}});
+    slots.emplace_back().key = key;
     if (slots.size() == kIndexFrom + 1) {
       for (size_t i = 0; i < slots.size(); i++) index.emplace(slots[i].key, i);
     } else if (slots.size() > kIndexFrom) {

@@ -51,32 +51,55 @@ bool stringify(JSContext* context, JSValueConst value, std::string& out) {
   return true;
 }
 
+/// Whether the member's own bytes are what has to be written.
+bool is_verbatim(JSContext* context, const Slot& slot, size_t depth) {
+  if (slot.state == Slot::State::kRaw) return true;
+  if (slot.state != Slot::State::kRead) return false;
+  if (!JS_IsObject(slot.value)) return true;  // nothing can have changed it
+  if (const Lazy* inner = lazy_of(slot.value)) {
+    return !inner->ordinary && untouched(context, *inner, depth + 1);
+  }
+  std::string text;
+  return same_list(context, slot, text, depth + 1);
+}
+
+/// Neighbours that stayed as they were are copied in one piece, commas and all.
 bool write_members(JSContext* context, Lazy& lazy, std::string& out, size_t depth) {
   out.push_back('{');
+  const char* from = nullptr;
+  const char* to = nullptr;
   bool first = true;
+  const auto flush = [&] {
+    if (from == nullptr) return;
+    if (!first) out.push_back(',');
+    out.append(from, to);
+    first = false;
+    from = nullptr;
+  };
   for (const Slot& slot : lazy.slots) {
+    if (slot.begin != nullptr && !lazy.twins && is_verbatim(context, slot, depth)) {
+      if (from == nullptr) from = slot.begin;
+      to = slot.raw.data() + slot.raw.size();
+      continue;
+    }
+    flush();
     if (slot.state == Slot::State::kGone) continue;
     const size_t before = out.size();
     if (!first) out.push_back(',');
     event::append_json_string(out, slot.key);
     out.push_back(':');
-    if (slot.state == Slot::State::kRaw) {
+    if (slot.begin != nullptr && is_verbatim(context, slot, depth)) {
       out.append(slot.raw);
     } else if (JS_IsUndefined(slot.value) || JS_IsSymbol(slot.value) ||
                JS_IsFunction(context, slot.value)) {
       out.resize(before);
       continue;
-    } else if (slot.state == Slot::State::kRead && !JS_IsObject(slot.value)) {
-      out.append(slot.raw);  // nothing can have changed it
-    } else if (std::string text; slot.state == Slot::State::kRead &&
-                                 lazy_of(slot.value) == nullptr &&
-                                 same_list(context, slot, text, depth + 1)) {
-      out.append(slot.raw);
     } else if (!write(context, slot.value, out, depth + 1)) {
       return false;
     }
     first = false;
   }
+  flush();
   out.push_back('}');
   return true;
 }

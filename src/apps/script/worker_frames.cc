@@ -79,10 +79,12 @@ bool Worker::flush() {
 
 /// Reads what is there and no more.
 bool Worker::read_frames() {
+  ssize_t got = 0;
   const size_t before = in_.size();
-  in_.resize(before + kReadBytes);
-  const ssize_t got = ::read(fd_, in_.data() + before, kReadBytes);
-  in_.resize(before + static_cast<size_t>(std::max<ssize_t>(got, 0)));
+  in_.resize_and_overwrite(before + kReadBytes, [&](char* text, size_t) {
+    got = ::read(fd_, text + before, kReadBytes);
+    return before + static_cast<size_t>(std::max<ssize_t>(got, 0));
+  });
   if (got < 0) return errno == EINTR || errno == EAGAIN;
   if (got == 0) return false;
   size_t at = 0;
