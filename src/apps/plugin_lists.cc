@@ -20,7 +20,7 @@ std::string list_of(const std::vector<std::string>& names) {
 
 /// Where the members of `properties` end, if the event has such an object and for certain no list
 /// of apps in it: whatever a client or a script may have called by their names is for the long way.
-std::optional<size_t> end_of_properties(std::string_view event, bool& empty) {
+std::optional<size_t> end_of_properties(std::string_view event) {
   for (const std::string_view suspect : {"$plugins_", "\\u00"}) {
     if (event.find(suspect) != std::string_view::npos) return std::nullopt;
   }
@@ -34,7 +34,6 @@ std::optional<size_t> end_of_properties(std::string_view event, bool& empty) {
     if (key != R"("properties")") continue;
     if (end || value.front() != '{') return std::nullopt;
     end = static_cast<size_t>(value.data() - event.data()) + value.size() - 1;
-    empty = value.find('"') == std::string_view::npos;
   } while (in.accept(','));
   return end;
 }
@@ -46,20 +45,26 @@ std::string app_label(const AppConfig& config) {
          std::to_string(config.id) + ")";
 }
 
+void put_plugin_lists(std::string& event, size_t end, const std::vector<std::string>& succeeded,
+                      const std::vector<std::string>& failed) {
+  size_t before = end;
+  while (before > 0 && std::string_view(" \n\r\t").contains(event[before - 1])) before--;
+  bool first = before > 0 && event[before - 1] == '{';
+  std::string lists;
+  for (const auto& [key, names] : {std::pair(kSucceeded, &succeeded), {kFailed, &failed}}) {
+    if (names->empty()) continue;
+    if (!first) lists.push_back(',');
+    first = false;
+    lists.append("\"").append(key).append("\":").append(list_of(*names));
+  }
+  event.insert(end, lists);
+}
+
 std::string with_plugin_lists(std::string_view event, const std::vector<std::string>& succeeded,
                               const std::vector<std::string>& failed) {
-  bool empty = false;
-  if (const auto end = end_of_properties(event, empty)) {
-    std::string lists;
-    for (const auto& [key, names] : {std::pair(kSucceeded, &succeeded), {kFailed, &failed}}) {
-      if (names->empty()) continue;
-      if (!empty) lists.push_back(',');
-      empty = false;
-      lists += '"' + std::string(key) + "\":" + list_of(*names);
-    }
-    std::string out;
-    out.reserve(event.size() + lists.size());
-    out.append(event.substr(0, *end)).append(lists).append(event.substr(*end));
+  if (const auto end = end_of_properties(event)) {
+    std::string out(event);
+    put_plugin_lists(out, *end, succeeded, failed);
     return out;
   }
   auto fields = event::JsonFields::parse(event);

@@ -111,6 +111,9 @@ void Engine::send_part(size_t worker, std::unique_ptr<Part> part) {
   part->id = next_id_++;
   std::string frame(1, static_cast<char>(ToWorker::kBatch));
   ByteWriter w(frame);
+  size_t bytes = 0;
+  for (const size_t i : part->indexes) bytes += part->pending->events[i].json.size() + 64;
+  frame.reserve(bytes);
   w.u64(part->id);
   w.u8(part->pending->options.diffs ? 1 : 0);
   w.varint(part->indexes.size());

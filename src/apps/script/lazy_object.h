@@ -45,6 +45,12 @@ Js make_lazy(JSContext* context, std::shared_ptr<const LazyText> text);
 /// threw, is too deep, or is nothing that JSON has (a function, undefined): nothing is appended.
 bool append_json(JSContext* context, JSValue value, std::string& out);
 
+/// The same of an event. `end`: where the members of its properties end in what was appended, if it
+/// has properties and none of them begins with "$plugins_"; else 0.
+bool append_event(JSContext* context, JSValue value, std::string& out, size_t& end);
+/// The same of an event that is untouched: where they end in its text.
+size_t end_of_properties(JSValue value);
+
 /// Whether an object that `make_lazy` answered would be written back byte by byte.
 bool is_untouched(JSContext* context, JSValue value);
 

@@ -64,7 +64,9 @@ bool is_verbatim(JSContext* context, const Slot& slot, size_t depth) {
 }
 
 /// Neighbours that stayed as they were are copied in one piece, commas and all.
-bool write_members(JSContext* context, Lazy& lazy, std::string& out, size_t depth) {
+/// `end`: as append_event's, of the member `marked`.
+bool write_members(JSContext* context, Lazy& lazy, std::string& out, size_t depth,
+                   const Slot* marked = nullptr, size_t* end = nullptr) {
   out.push_back('{');
   const char* from = nullptr;
   const char* to = nullptr;
@@ -73,6 +75,9 @@ bool write_members(JSContext* context, Lazy& lazy, std::string& out, size_t dept
     if (from == nullptr) return;
     if (!first) out.push_back(',');
     out.append(from, to);
+    if (marked != nullptr && marked->begin >= from && marked->begin < to) {
+      *end = out.size() - static_cast<size_t>(to - (marked->raw.data() + marked->raw.size())) - 1;
+    }
     first = false;
     from = nullptr;
   };
@@ -97,6 +102,7 @@ bool write_members(JSContext* context, Lazy& lazy, std::string& out, size_t dept
     } else if (!write(context, slot.value, out, depth + 1)) {
       return false;
     }
+    if (&slot == marked) *end = out.size() - 1;
     first = false;
   }
   flush();
@@ -138,6 +144,40 @@ bool append_json(JSContext* context, JSValue value, std::string& out) {
   if (write(context, value, out, 0)) return true;
   out.resize(before);
   return false;
+}
+
+/// The event's properties, if they are an object without lists of apps.
+const Slot* plain_properties(Lazy& event) {
+  if (event.twins) return nullptr;
+  Slot* slot = event.find("properties");
+  if (slot == nullptr || slot->state == Slot::State::kGone) return nullptr;
+  const Lazy* inner = slot->inner                ? slot->inner.get()
+                      : JS_IsObject(slot->value) ? lazy_of(slot->value)
+                                                 : nullptr;
+  if (inner == nullptr || inner->ordinary) return nullptr;
+  for (const Slot& member : inner->slots) {
+    if (member.key.starts_with("$plugins_")) return nullptr;
+  }
+  return slot;
+}
+
+bool append_event(JSContext* context, JSValue value, std::string& out, size_t& end) {
+  end = 0;
+  Lazy* lazy = JS_IsObject(value) ? lazy_of(value) : nullptr;
+  if (lazy == nullptr || lazy->ordinary || !out.empty()) return append_json(context, value, out);
+  const Slot* properties = plain_properties(*lazy);
+  if (write_members(context, *lazy, out, 0, properties, &end)) return true;
+  out.clear();
+  end = 0;
+  return false;
+}
+
+size_t end_of_properties(JSValue value) {
+  Lazy* lazy = lazy_of(value);
+  const Slot* properties = plain_properties(*lazy);
+  if (properties == nullptr) return 0;
+  const char* last = properties->raw.data() + properties->raw.size() - 1;
+  return static_cast<size_t>(last - lazy->text->text.data());
 }
 
 bool is_untouched(JSContext* context, JSValue value) {

@@ -347,13 +347,13 @@ void Vm::event_answer(Call& call, const Js& value, VmAnswer& answer) {
   if (!restored && is_untouched(context_, value.get()) &&
       JS_VALUE_GET_PTR(value.get()) == JS_VALUE_GET_PTR(call.event.get())) {
     answer.kind = VmAnswer::Kind::kValue;
+    answer.properties_end = end_of_properties(value.get());
     return;
   }
-  if (!append_json(context_, value.get(), answer.json)) {
+  if (!append_event(context_, value.get(), answer.json, answer.properties_end)) {
     return refuse("what processEvent answered cannot be written as JSON");
   }
   if (answer.json.size() > limits_.event_bytes) {
-    answer.json.clear();
     return refuse("the event became larger than " + std::to_string(limits_.event_bytes) + " bytes");
   }
   answer.changed = true;

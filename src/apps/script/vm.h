@@ -58,6 +58,7 @@ struct VmAnswer {
   Kind kind = Kind::kNothing;
   std::string json{};  // of kValue, or what an event had become before the throw
   bool changed = false;
+  size_t properties_end = 0;  // of an event, as append_event's; 0: unknown
   VmError error{};
 };
 using VmDone = std::move_only_function<void(VmAnswer)>;

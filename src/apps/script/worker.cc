@@ -60,6 +60,7 @@ struct EventRun {
   };
   std::vector<Link> chain;
   size_t at = 0;
+  size_t properties_end = 0;  // in `json`, as VmAnswer's
   Fate fate = Fate::kUnchanged;
   uint64_t dropped_by = 0;
   std::vector<StepOut> steps;
@@ -301,6 +302,7 @@ void Worker::answered(EventRun& run, Instance& instance, int64_t began_ns, VmAns
       run.failed.push_back(label);
       break;
   }
+  if (answer.changed || answer.properties_end != 0) run.properties_end = answer.properties_end;
   if (answer.changed) {
     run.changed = true;
     if (run.diffs) step.after = answer.json;
@@ -313,7 +315,11 @@ void Worker::answered(EventRun& run, Instance& instance, int64_t began_ns, VmAns
 void Worker::event_done(EventRun& run) {
   waiting_events_--;
   if (run.fate != Fate::kDropped && !(run.succeeded.empty() && run.failed.empty())) {
-    run.json = with_plugin_lists(run.json, run.succeeded, run.failed);
+    if (run.properties_end != 0) {
+      put_plugin_lists(run.json, run.properties_end, run.succeeded, run.failed);
+    } else {
+      run.json = with_plugin_lists(run.json, run.succeeded, run.failed);
+    }
     run.fate = Fate::kChanged;
   } else if (run.fate != Fate::kDropped && run.changed) {
     run.fate = Fate::kChanged;
@@ -322,6 +328,9 @@ void Worker::event_done(EventRun& run) {
   if (found == batches_.end() || --found->second->left > 0) return;
   Batch& batch = *found->second;
   std::string frame = start_frame(FromWorker::kBatchDone);
+  size_t bytes = 0;
+  for (const auto& done : batch.runs) bytes += done->json.size() + 64;
+  frame.reserve(bytes);
   ByteWriter w(frame);
   w.u64(batch.id);
   w.varint(batch.runs.size());
