@@ -2,12 +2,14 @@
 """ClickHouse's HTTP interface in front of the embedded engine, for tests.
 
 usage: clickhouse_front.py --engine PENSTOCK_ENGINE --lib LIBCHDB --dir DIR --port N [--port N …]
-                           [--user U --password P]
+                           [--user U --password P] [--tls-port N]
 
 The engine is the one that Penstock runs itself (the same child, the same frames), so its dialect is
 today's; what is in front of it is a small part of the HTTP interface as the manual has it: the
 query in the URL or the body, settings as parameters, X-ClickHouse-* headers, users, numbered
-exceptions, compressed bodies. It is no server for anything but tests: one database, no sessions.
+exceptions, compressed bodies. It is no server for anything but tests: no sessions, no progress.
+
+With --tls-port that port speaks HTTPS for 127.0.0.1; DIR/ca.pem says whom to trust.
 
 POST /_test/fault {"kind": …, "count": n, "match": "text of the SQL"} treats the next n requests that match:
 
@@ -26,6 +28,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -226,8 +229,9 @@ class Front(http.server.BaseHTTPRequestHandler):
 
     def execute(self, params, body):
         engine, state = self.server.state["engine"], self.server.state
-        if params.get("database", "default") != "default":
-            raise Failed(81, f"Database {params['database']} does not exist (UNKNOWN_DATABASE)")
+        database = params.get("database", "default")
+        if not re.fullmatch(r"\w+", database):
+            raise Failed(81, f"Database {database} does not exist (UNKNOWN_DATABASE)")
         sql, rows = params.get("query", ""), body
         if not sql or not sql.lstrip()[:6].lower() == "insert":
             sql, rows = sql + body.decode("utf-8", "surrogateescape"), b""
@@ -238,13 +242,13 @@ class Front(http.server.BaseHTTPRequestHandler):
         if kill:
             return engine.ask(CANCEL, text(kill.group(1)))
         if word and word.group(1) in READS and not settings:
-            return engine.ask(UPKEEP, text(sql) + text(form))  # not in the line of people's queries
+            return self.in_database(UPKEEP, database, sql, form)  # not in the line of people's queries
         if word and word.group(1) in READS:
             def value(v):
                 return v if re.fullmatch(r"[\d.]+|\{.*\}", v, re.S) else "'" + v + "'"
             # Last what forbids more.
             names = sorted(settings, key=lambda k: k == "readonly")
-            setup = "SET " + ", ".join(f"{k}={value(settings[k])}" for k in names)
+            setup = f"USE {database}; SET " + ", ".join(f"{k}={value(settings[k])}" for k in names)
             with state["lock"]:
                 state["queries"] += 1
                 marker = params.get("query_id", f"front-{state['queries']}")
@@ -253,10 +257,16 @@ class Front(http.server.BaseHTTPRequestHandler):
             sql, found = re.subn(r"\s+FORMAT\s+RowBinary\s*$", "", sql)
             if not found:
                 raise Failed(73, "only RowBinary is taken here (UNKNOWN_FORMAT)")
-            return engine.ask(INSERT, varint(1) + text(sql) + text(rows))
-        if sql.lower().startswith(("alter", "kill")):
-            return engine.ask(UPKEEP, text(sql) + text(form))
-        return engine.ask(RUN, text(sql) + text(form))
+            with state["turns"][RUN]:
+                return engine.ask(INSERT, varint(2) + text("USE " + database) + text("") + text(sql) + text(rows))
+        return self.in_database(UPKEEP if sql.lower().startswith(("alter", "kill")) else RUN, database, sql, form)
+
+    def in_database(self, op, database, sql, form):
+        """Each of the engine's connections has one at a time."""
+        engine = self.server.state["engine"]
+        with self.server.state["turns"][op]:
+            engine.ask(op, text("USE " + database) + text("TSV"))
+            return engine.ask(op, text(sql) + text(form))
 
     def reply(self, status, body, headers=None, torn=False, ours=True):
         try:
@@ -297,13 +307,23 @@ def main():
     for name in ("engine", "lib", "dir"):
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--port", type=int, action="append", required=True)
+    parser.add_argument("--tls-port", type=int)
     parser.add_argument("--user", default="default")
     parser.add_argument("--password", default="")
     args = parser.parse_args()
     ctypes.CDLL(None).prctl(1, 9)  # dies with whoever started it
     state = {"engine": Engine(args), "user": args.user, "password": args.password, "faults": [], "done": [],
-             "queries": 0, "lock": threading.Lock()}
+             "queries": 0, "lock": threading.Lock(), "turns": {RUN: threading.Lock(), UPKEEP: threading.Lock()}}
     servers = [Server(("127.0.0.1", port), Front) for port in args.port]
+    if args.tls_port:
+        key, cert = os.path.join(args.dir, "key.pem"), os.path.join(args.dir, "ca.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-days", "2", "-subj", "/CN=front", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key,
+                        "-out", cert], check=True, stderr=subprocess.DEVNULL)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        servers.insert(0, Server(("127.0.0.1", args.tls_port), Front))
+        servers[0].socket = context.wrap_socket(servers[0].socket, server_side=True)
     for server in servers:
         server.state = state
         threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()

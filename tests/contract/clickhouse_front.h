@@ -41,7 +41,8 @@ class ClickHouseFront {
                std::move(password)} {
     for (int& port : ports_) {
       port = free_port();
-      words_.insert(words_.end(), {"--port", std::to_string(port)});
+      const char* flag = &port == &ports_[2] ? "--tls-port" : "--port";
+      words_.insert(words_.end(), {flag, std::to_string(port)});
     }
     start();
   }
@@ -79,18 +80,33 @@ class ClickHouseFront {
   void fault(const std::string& kind, int count = 1, const std::string& match = "") const {
     const std::string body = R"({"kind":")" + kind + R"(","count":)" + std::to_string(count) +
                              R"(,"match":")" + match + "\"}";
-    const int fd = connected(ports_[0]);
-    const std::string request =
-        "POST /_test/fault HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-        "Content-Length: " +
-        std::to_string(body.size()) + "\r\n\r\n" + body;
-    if (fd < 0 || ::send(fd, request.data(), request.size(), MSG_NOSIGNAL) <= 0) std::abort();
-    char answer[512];
-    if (::recv(fd, answer, sizeof answer, 0) <= 0) std::abort();
-    ::close(fd);
+    post("/_test/fault", body);
   }
+  /// As somebody else who is allowed everything.
+  std::string run(const std::string& sql) const {
+    return post("/?user=default&password=" + words_[9], sql);
+  }
+  std::string tls_url() const { return "https://127.0.0.1:" + std::to_string(ports_[2]); }
+  std::string ca_file() const { return words_[7] + "/ca.pem"; }
 
  private:
+  std::string post(const std::string& path, const std::string& body) const {
+    const int fd = connected(ports_[0]);
+    const std::string request = "POST " + path +
+                                " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                                "Content-Length: " +
+                                std::to_string(body.size()) + "\r\n\r\n" + body;
+    if (fd < 0 || ::send(fd, request.data(), request.size(), MSG_NOSIGNAL) <= 0) std::abort();
+    std::string out;
+    char piece[4096];
+    for (ssize_t n = 0; (n = ::recv(fd, piece, sizeof piece, 0)) > 0;) {
+      out.append(piece, static_cast<size_t>(n));
+    }
+    ::close(fd);
+    if (out.empty()) std::abort();
+    return out.substr(out.find("\r\n\r\n") + 4);
+  }
+
   static sockaddr_in address(int port) {
     sockaddr_in out{};
     out.sin_family = AF_INET;
@@ -123,7 +139,7 @@ class ClickHouseFront {
   }
 
   std::vector<std::string> words_;
-  int ports_[2] = {0, 0};
+  int ports_[3] = {0, 0, 0};
   pid_t pid_ = 0;
 };
 

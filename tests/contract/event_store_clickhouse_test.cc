@@ -156,6 +156,55 @@ TEST_F(ClickHouseServerTest, AWrongPasswordIsSaidAndTheRightOneLaterWorks) {
   world_->on_loop([&] { store.reset(); });
 }
 
+TEST_F(ClickHouseServerTest, HttpsIsSpokenWithWhomTheFileTrustsAndNobodyElse) {
+  ASSERT_TRUE(world_->insert("here", rows(5)).has_value());
+  runtime::LoopThread& thread = world_->thread();
+  auto runtime = runtime::make_real_runtime();
+  for (const bool trusted : {true, false}) {
+    ClickHouseOptions options{.urls = world_->front()->tls_url(),
+                              .password = "a-secret-of-the-tests"};
+    if (trusted) options.ca_file = world_->front()->ca_file();
+    std::unique_ptr<EventStore> store;
+    world_->on_loop([&] {
+      store = std::move(*make_clickhouse_store(*runtime, thread.loop(), options));
+      ASSERT_TRUE(store->start().has_value());
+    });
+    for (int i = 0; i < 500 && !store->health().ready &&
+                    store->health().detail.find("certificate") == std::string::npos;
+         i++) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    EXPECT_EQ(store->health().ready, trusted) << store->health().detail;
+    if (!trusted) {
+      EXPECT_NE(store->health().detail.find("certificate"), std::string::npos)
+          << store->health().detail;
+    } else {
+      const auto answer = world_->await<Result<QueryResult>>([&](auto done) {
+        store->query({"q", "SELECT count() FROM events", {1}, QueryFormat::kCsvWithNames, {}},
+                     std::move(done));
+      });
+      EXPECT_TRUE(answer.has_value() && answer->body.find("5\n") != std::string::npos);
+    }
+    world_->on_loop([&] { store.reset(); });
+  }
+}
+
+TEST_F(ClickHouseServerTest, AProjectSeesNoOtherDatabaseOfTheServer) {
+  EXPECT_EQ(world_->front()->run("CREATE DATABASE Other"), "");
+  EXPECT_EQ(world_->front()->run("CREATE TABLE Other.events (team_id Int64) ENGINE = Memory"), "");
+  EXPECT_EQ(world_->front()->run("INSERT INTO Other.events SELECT 7"), "");
+  Result<QueryResult> answer;
+  for (int i = 0; i < 100; i++) {  // until the next look
+    answer = world_->query("SELECT team_id FROM Other.events", 1);
+    if (!answer) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  ASSERT_FALSE(answer.has_value()) << answer->body;
+  EXPECT_EQ(answer.error().code, Code::kDenied);
+  EXPECT_FALSE(world_->query("SELECT * FROM `Other`.\"events\"", 1).has_value());
+  EXPECT_EQ(world_->ask("SELECT team_id FROM Other.events", 0), "7\n");
+}
+
 TEST_F(ClickHouseServerTest, TheNextServerIsAskedWhenOneIsAway) {
   ASSERT_TRUE(world_->insert("here", rows(5)).has_value());
   runtime::LoopThread& thread = world_->thread();

@@ -174,7 +174,7 @@ TEST_P(EngineStoreTest, HeatmapsAreRowsOfTheirPointsKeptOnceAndOnlyOnesOwn) {
 }
 
 TEST_P(EngineStoreTest, NoFormOfQueryPassesTheFilter) {
-  for (const char* sql :
+  for (const char* text :
        {"SELECT count() FROM default.events", "SELECT count() FROM `default`.\"events\" AS e",
         "SELECT count() FROM events FINAL", "FROM events SELECT count()",
         "SELECT count() FROM (SELECT * FROM events WHERE team_id = 2 OR 1)",
@@ -188,6 +188,11 @@ TEST_P(EngineStoreTest, NoFormOfQueryPassesTheFilter) {
         "SELECT sum(c) FROM (SELECT 1 c FROM events UNION ALL SELECT 0 c FROM events)",
         "SELECT countIf(team_id = 1) + 100 * countIf(team_id != 1) FROM events",
         "SELECT count() FROM events WHERE uuid IN (SELECT uuid FROM events) /* x */ -- y"}) {
+    std::string sql = text;
+    for (size_t at = 0; (at = sql.find("default", at)) != std::string::npos;) {
+      sql.replace(at, 7, world_->database());
+      at += world_->database().size();
+    }
     EXPECT_EQ(world_->ask(sql, 1), "2\n") << sql;
   }
   EXPECT_EQ(world_->ask("SELECT max(team_id), min(team_id) FROM events", 1), "1,1\n");
@@ -341,15 +346,16 @@ TEST_P(EngineStoreTest, QueriesWaitTheirTurnAndCanBeCancelledWhileTheyWait) {
 }
 
 TEST_P(EngineStoreTest, EveryTableIsGuardedAndEveryTableFunctionKnown) {
-  EXPECT_EQ(world_->ask("SELECT name FROM system.tables WHERE database = 'default' AND name NOT IN "
-                        "('events', 'sharded_events', 'person', 'persons', 'person_distinct_id2', "
-                        "'person_distinct_ids', 'person_distinct_id_overrides', "
-                        "'groups', 'ingestion_warnings', 'session_replay_blocks', "
-                        "'session_replay_events', 'log_entries', 'heatmaps') AND NOT "
-                        "startsWith(name, 'penstock_')",
-                        0),
+  EXPECT_EQ(world_->ask(
+                "SELECT name FROM system.tables WHERE database = currentDatabase() AND name NOT IN "
+                "('events', 'sharded_events', 'person', 'persons', 'person_distinct_id2', "
+                "'person_distinct_ids', 'person_distinct_id_overrides', "
+                "'groups', 'ingestion_warnings', 'session_replay_blocks', "
+                "'session_replay_events', 'log_entries', 'heatmaps') AND NOT "
+                "startsWith(name, 'penstock_')",
+                0),
             "");
-  EXPECT_EQ(world_->ask("SELECT count() FROM system.columns WHERE database = 'default' AND "
+  EXPECT_EQ(world_->ask("SELECT count() FROM system.columns WHERE database = currentDatabase() AND "
                         "table NOT LIKE 'penstock_%' AND name = 'team_id' AND "
                         "type IN ('Int64', 'UInt64')",
                         0),

@@ -99,6 +99,7 @@ class World {
     return out;
   }
   ClickHouseFront* front() { return front_.get(); }
+  const std::string& database() const { return database_; }
 
   static bool engine_available() {
     return !beside("libchdb.so").empty() && !beside("penstock-engine").empty();
@@ -384,8 +385,9 @@ class World {
       }
       // Every world is a database of its own, which stays for whoever wants to look.
       static int worlds = 0;
-      out.database = "penstock_test_" + std::to_string(std::time(nullptr)) + "_" +
+      out.database = "test_penstock_" + std::to_string(std::time(nullptr)) + "_" +
                      std::to_string(::getpid()) + "_" + std::to_string(++worlds);
+      database_ = out.database;
       return out;
     }
     front_ = std::make_unique<ClickHouseFront>(beside("penstock-engine"), beside("libchdb.so"),
@@ -403,7 +405,7 @@ class World {
     done.get_future().wait();
   }
 
-  std::string directory_;
+  std::string directory_, database_ = "default";
   bool keep_ = false;
   std::unique_ptr<runtime::Runtime> runtime_ = runtime::make_real_runtime();
   runtime::LoopThread thread_{"store"};

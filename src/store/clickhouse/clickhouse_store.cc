@@ -10,6 +10,7 @@
 #include <future>
 #include <map>
 #include <mutex>
+#include <set>
 #include <sstream>
 #include <utility>
 
@@ -26,7 +27,7 @@ namespace penstock::store {
 namespace {
 
 using clickhouse::Connection;
-using clickhouse::Layout;
+using clickhouse::layout_of;
 using clickhouse::Migrator;
 using clickhouse::Packed;
 
@@ -38,8 +39,6 @@ constexpr int64_t kStopMs = 10'000;
 constexpr int64_t kMillion = 1'000'000;
 constexpr char kClusterUpkeep[] =
     "erasing and squashing are not there on a named cluster (docs/SCALE_OUT.md)";
-
-Layout layout_of(const ClickHouseOptions& o) { return {o.database, o.cluster, o.keeper_path}; }
 
 class ClickHouseStore final : public EventStore {
  public:
@@ -128,7 +127,8 @@ class ClickHouseStore final : public EventStore {
   }
 
   void query(Query query, QueryDone done) override {
-    if (const Status allowed = check_query(query.sql, query.project.value == 0); !allowed) {
+    if (const Status allowed = check_query(query.sql, query.project.value == 0, others_);
+        !allowed) {
       return done(std::unexpected(allowed.error()));
     }
     if (!ready_ || stopping_) return done(fail(Code::kUnavailable, detail()));
@@ -303,8 +303,10 @@ class ClickHouseStore final : public EventStore {
                        if (prepared_ && !rows->starts_with("0")) return came_up();
                        if (prepared_) count_restart();
                        auto all = std::make_shared<std::vector<std::string>>(sql::at_start());
-                       all->emplace_back("TRUNCATE TABLE penstock_alive");
-                       all->emplace_back("INSERT INTO penstock_alive SELECT now()");
+                       // Not emptied first: another Penstock may be looking at it.
+                       all->emplace_back(
+                           "INSERT INTO penstock_alive SELECT now() WHERE (SELECT count() FROM "
+                           "penstock_alive) = 0");
                        prepare(std::move(all), 0);
                      });
   }
@@ -370,13 +372,15 @@ class ClickHouseStore final : public EventStore {
     looking_ = true;
     loop_.cancel(std::exchange(next_look_, 0));
     connection_->run(
-        fmt::format("SELECT version(), {}, (SELECT sum(bytes_on_disk) FROM system.parts WHERE "
-                    "active AND database = currentDatabase()), (SELECT count() FROM {}), "
-                    "(SELECT count() FROM system.detached_parts WHERE database = currentDatabase() "
-                    "AND reason LIKE 'broken%'), (SELECT max(value) FROM system.metrics WHERE "
-                    "metric = 'MemoryTracking')",
-                    in_memory() ? "(SELECT count() FROM penstock_alive)" : "1",
-                    in_memory() ? "penstock_overrides" : "person_distinct_id_overrides"),
+        fmt::format(
+            "SELECT version(), {}, (SELECT sum(bytes_on_disk) FROM system.parts WHERE "
+            "active AND database = currentDatabase()), (SELECT count() FROM {}), "
+            "(SELECT count() FROM system.detached_parts WHERE database = currentDatabase() "
+            "AND reason LIKE 'broken%'), (SELECT max(value) FROM system.metrics WHERE "
+            "metric = 'MemoryTracking'), (SELECT arrayStringConcat(groupArray(lower(name)), "
+            "'\\n') FROM system.databases WHERE name != currentDatabase())",
+            in_memory() ? "(SELECT count() FROM penstock_alive)" : "1",
+            in_memory() ? "penstock_overrides" : "person_distinct_id_overrides"),
         true, options_.statement_ms, [this, alive = alive_](Result<std::string> answer) {
           if (!*alive || stopping_) return;
           looking_ = false;
@@ -399,6 +403,15 @@ class ClickHouseStore final : public EventStore {
     std::string version;
     uint64_t alive = 0, disk = 0, overrides = 0, damaged = 0, memory = 0;
     in >> version >> alive >> disk >> overrides >> damaged >> memory;
+    others_.clear();
+    std::string names;
+    std::getline(in.ignore(1), names);
+    for (size_t at = 0; at < names.size();) {
+      const size_t end =
+          std::min(names.find("\\n", at), names.size());  // as TSV writes a line's end
+      others_.insert(names.substr(at, end - at));
+      at = end + 2;
+    }
     version_ = clickhouse::version_number(version);
     const std::lock_guard lock(mutex_);
     health_.version = version;
@@ -433,6 +446,7 @@ class ClickHouseStore final : public EventStore {
   std::map<std::string, Running> running_;  // queries, by the asker's id
   uint64_t next_query_ = 1;
   int version_ = 0;
+  std::set<std::string, std::less<>> others_;  // databases that are not ours
   int64_t retry_ms_ = 0;
   bool ready_ = false, migrated_ = false, prepared_ = false, stopping_ = false, looking_ = false;
   runtime::TimerId next_look_ = 0;
@@ -444,54 +458,11 @@ class ClickHouseStore final : public EventStore {
 
 }  // namespace
 
-Status check_clickhouse_options(const ClickHouseOptions& o) {
-  const auto wrong = [](std::string_view what) {
-    return fail(Code::kInvalid, fmt::format("ClickHouse: {}", what));
-  };
-  const std::vector<std::string> urls = clickhouse::split_urls(o.urls);
-  if (urls.empty()) return wrong("there is no URL");
-  for (const std::string& url : urls) {
-    const size_t scheme = url.find("://");
-    if (scheme == std::string::npos || url.size() == scheme + 3 ||
-        (url.substr(0, scheme) != "http" && url.substr(0, scheme) != "https")) {
-      return wrong(fmt::format("'{}' is no http:// or https:// URL", url));
-    }
-    if (url.find_first_of("/?#@ ", scheme + 3) != std::string::npos) {
-      return wrong("a URL is a scheme, a host and a port alone");
-    }
-  }
-  if (o.compression != "zstd" && o.compression != "none") {
-    return wrong("the compression is neither zstd nor none");
-  }
-  if (o.keeper_path.find_first_of("'\\ ") != std::string::npos || !o.keeper_path.starts_with('/')) {
-    return wrong("the path in Keeper does not begin with a slash, or has quotes or blanks");
-  }
-  if (const Status good = clickhouse::check_layout(layout_of(o)); !good) {
-    return wrong(good.error().message);
-  }
-  return {};
-}
-
 Result<std::unique_ptr<EventStore>> make_clickhouse_store(runtime::Runtime& runtime,
                                                           runtime::Loop& home,
                                                           ClickHouseOptions options) {
   PENSTOCK_CHECK(check_clickhouse_options(options));
   return std::make_unique<ClickHouseStore>(runtime, home, std::move(options));
-}
-
-std::vector<std::string> clickhouse_ddl(const ClickHouseOptions& options,
-                                        const std::string& kafka_brokers,
-                                        const std::string& kafka_prefix) {
-  Layout layout = layout_of(options);
-  layout.reads_kafka = !kafka_brokers.empty();
-  std::vector<std::string> out{clickhouse::create_database(layout),
-                               clickhouse::create_migrations(layout)};
-  for (std::string& s : clickhouse::create_tables(layout)) out.push_back(std::move(s));
-  if (kafka_brokers.empty()) return out;
-  const clickhouse::KafkaReading kafka{.brokers = kafka_brokers, .prefix = kafka_prefix};
-  for (std::string& s : clickhouse::create_kafka_reading(layout, kafka))
-    out.push_back(std::move(s));
-  return out;
 }
 
 }  // namespace penstock::store

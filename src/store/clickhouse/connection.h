@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "store/clickhouse/answers.h"
+#include "store/clickhouse/ddl_sql.h"
 #include "store/clickhouse/http_client.h"
 #include "store/clickhouse_store.h"
 #include "store/dialect/statement.h"
@@ -24,6 +25,10 @@ struct Packed {
 };
 /// Compresses rows where that is asked for; tens of milliseconds for a large batch.
 std::vector<Packed> packed(std::vector<Statement> statements, const ClickHouseOptions& options);
+
+inline Layout layout_of(const ClickHouseOptions& o) {
+  return {o.database, o.cluster, o.keeper_path};
+}
 
 /// "http://a:8123, http://b:8123/" → without blanks and slashes at the end.
 std::vector<std::string> split_urls(std::string_view urls);

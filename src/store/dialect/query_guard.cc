@@ -88,7 +88,8 @@ Status check_shape(std::vector<SqlToken>& tokens, bool operator_query) {
   return {};
 }
 
-Status check_names(const std::vector<SqlToken>& tokens, bool operator_query) {
+Status check_names(const std::vector<SqlToken>& tokens, bool operator_query,
+                   const std::set<std::string, std::less<>>& other_databases) {
   for (size_t i = 0; i < tokens.size(); i++) {
     const SqlToken& t = tokens[i];
     if (!t.word) continue;
@@ -108,7 +109,8 @@ Status check_names(const std::vector<SqlToken>& tokens, bool operator_query) {
       return fail(Code::kDenied, fmt::format("the table function '{}' is not allowed", t.text));
     }
     if (operator_query) continue;
-    const bool hidden = t.text == "system" || t.text == "information_schema";
+    const bool hidden =
+        t.text == "system" || t.text == "information_schema" || other_databases.contains(t.text);
     if ((hidden && names_database(tokens, i)) || t.text.starts_with("penstock_")) {
       return fail(Code::kDenied, fmt::format("'{}' is not part of a project", t.text));
     }
@@ -209,13 +211,14 @@ const std::vector<std::string_view>& denied_table_functions() {
   return all;
 }
 
-Status check_query(std::string_view sql, bool operator_query) {
+Status check_query(std::string_view sql, bool operator_query,
+                   const std::set<std::string, std::less<>>& other_databases) {
   if (sql.size() > kQueryBytesMax) {
     return fail(Code::kInvalid, fmt::format("the query is longer than {} bytes", kQueryBytesMax));
   }
   PENSTOCK_TRY(std::vector<SqlToken> tokens, scan_sql(sql));
   PENSTOCK_CHECK(check_shape(tokens, operator_query));
-  return check_names(tokens, operator_query);
+  return check_names(tokens, operator_query, other_databases);
 }
 
 std::vector<QuerySetting> query_settings(const Query& q,

@@ -7,6 +7,7 @@
 // that both see the same names: what they might read differently is refused. Pure functions.
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,8 +19,10 @@ namespace penstock::store {
 
 inline constexpr size_t kQueryBytesMax = 256U << 10;
 
-/// kInvalid or kDenied with a sentence for the asker.
-Status check_query(std::string_view sql, bool operator_query);
+/// kInvalid or kDenied with a sentence for the asker. `other_databases`: in lower case, those of a
+/// server that hold what is no project's.
+Status check_query(std::string_view sql, bool operator_query,
+                   const std::set<std::string, std::less<>>& other_databases = {});
 /// What a query runs under: its limits, its row filters, and that it only reads.
 struct QuerySetting {
   std::string name, value;
