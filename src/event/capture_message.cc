@@ -96,11 +96,12 @@ std::string first_of(std::string a, std::string_view b) {
   return a.empty() ? std::string(b) : std::move(a);
 }
 
-void unreadable(const CaptureMessageView& m, std::string& out) {
+void unreadable(const CaptureMessageView& m, const ProjectOfToken& project_of, std::string& out) {
   RawRecord r;
   r.uuid = place_uuid(m);
   r.now_ms = r.timestamp_ms = m.time_ms;
   r.token = header(m, "token");
+  r.project = project_of(r.token);
   r.distinct_id = "unknown";
   r.event = "unknown";
   r.data = m.body;
@@ -110,7 +111,8 @@ void unreadable(const CaptureMessageView& m, std::string& out) {
 }
 
 /// With what the body and the headers say; false: it is no event.
-bool read_body(const CaptureMessageView& m, const RawRecord* own, std::string& out) {
+bool read_body(const CaptureMessageView& m, const RawRecord* own, const ProjectOfToken& project_of,
+               std::string& out) {
   const auto body = JsonFields::parse(m.body);
   if (!body) return false;
   const std::string data = member(*body, "data");
@@ -131,6 +133,7 @@ bool read_body(const CaptureMessageView& m, const RawRecord* own, std::string& o
     if (!parsed && !uuid.empty()) return false;
     r.uuid = parsed ? *parsed : place_uuid(m);
     const auto now = time_of(first_of(member(*body, "now"), header(m, "now")));
+    r.project = project_of(token);
     r.now_ms = now.value_or(m.time_ms);
     r.sent_at_ms = time_of(member(*body, "sent_at"));
     auto timestamp = number(header(m, "timestamp"));
@@ -201,10 +204,11 @@ void write_capture_message(const RawRecord& r, Lane lane, CaptureMessage& out) {
   headers.emplace_back(kOwnHeader, std::move(own));
 }
 
-void read_capture_message(const CaptureMessageView& m, std::string& out) {
+void read_capture_message(const CaptureMessageView& m, const ProjectOfToken& project_of,
+                          std::string& out) {
   const std::string_view own_text = header(m, kOwnHeader);
   if (own_text.empty()) {
-    if (!read_body(m, nullptr, out)) unreadable(m, out);
+    if (!read_body(m, nullptr, project_of, out)) unreadable(m, project_of, out);
     return;
   }
   const auto own = decode_raw(own_text);
@@ -212,7 +216,9 @@ void read_capture_message(const CaptureMessageView& m, std::string& out) {
     out.append(own_text);
     return;
   }
-  if (!own || !read_body(m, &*own, out)) unreadable(m, out);
+  if (!own || !read_body(m, &*own, project_of, out)) {
+    unreadable(m, project_of, out);
+  }
 }
 
 }  // namespace penstock::event

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,9 +41,15 @@ struct CaptureMessageView {
   std::vector<std::pair<std::string_view, std::string_view>> headers;
 };
 
-/// Appends the encoded raw record. What is no capture message becomes a record to be quarantined
-/// under kUnreadableMessage, with the body's bytes and a uuid made of where it lies.
-void read_capture_message(const CaptureMessageView& message, std::string& out);
+/// Which project a token is of, now; 0: of none.
+using ProjectOfToken = std::function<ProjectId(std::string_view token)>;
+
+/// Appends the encoded raw record. An event that another capture wrote is of the project that
+/// `project_of` names: it alone knew which it was then. What is no capture message becomes a record
+/// to be quarantined under kUnreadableMessage, with the body's bytes and a uuid made of where it
+/// lies.
+void read_capture_message(const CaptureMessageView& message, const ProjectOfToken& project_of,
+                          std::string& out);
 
 inline constexpr std::string_view kUnreadableMessage = "unreadable_message";
 

@@ -48,7 +48,8 @@ std::string read(std::string_view body, const Headers& headers) {
     if (value) view.headers.emplace_back(name, *value);
   }
   std::string out;
-  read_capture_message(view, out);
+  read_capture_message(
+      view, [](std::string_view token) { return ProjectId{token == "phc_x" ? 3 : 0}; }, out);
   return out;
 }
 
@@ -161,7 +162,7 @@ TEST(CaptureMessage, what_posthogs_capture_writes_is_read) {
   EXPECT_EQ(r->timestamp_ms, 1'784'999'940'000);
   EXPECT_TRUE(r->historical);
   EXPECT_TRUE(r->skip_persons);
-  EXPECT_EQ(r->project.value, 0);
+  EXPECT_EQ(r->project.value, 3);
   EXPECT_EQ(r->data, R"({"uuid":"01900000-0000-7000-8000-00000000abcd","event":"e",)"
                      R"("properties":{"a":"\u00e9"}})");
   // The corrected time stands in a header, to the millisecond.

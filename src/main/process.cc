@@ -143,8 +143,12 @@ Status Process::Parts::open_directory() {
 }
 
 Status Process::Parts::open_log() {
-  log = cli::open_log(settings, *runtime, log_thread.loop(), data_dir);
-  PENSTOCK_CHECK(log->start(topics_of(settings)));
+  PENSTOCK_TRY(catalog, cli::open_catalog(settings, *runtime, data_dir, pipeline, catalog_look));
+  log = cli::open_log(settings, *runtime, log_thread.loop(), data_dir, catalog.get());
+  if (const Status begun = log->start(topics_of(settings)); !begun) {
+    log->stop();  // it asks the catalog, which goes before it
+    return begun;
+  }
   log::ScrubOptions scrubbing = settings.scrub;  // of an embedded log; another has nothing there
   scrubbing.directory = data_dir + "/log";
   scrubbing.state_path = data_dir + "/state/scrub";
@@ -178,7 +182,6 @@ Status Process::Parts::open_state() {
 }
 
 Status Process::Parts::open_catalog() {
-  PENSTOCK_TRY(catalog, cli::open_catalog(settings, *runtime, data_dir, pipeline, catalog_look));
   // Before capture hears of a change: when it does, the topics are there.
   redirects->ensure(*catalog->snapshot());
   catalog->on_change([this](const std::shared_ptr<const catalog::Snapshot>& snapshot) {

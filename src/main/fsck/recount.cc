@@ -56,7 +56,7 @@ class Recount {
   Recount& operator=(const Recount&) = delete;
 
   Status run(Findings& out) {
-    log_ = open_log(settings_, *runtime_, thread_.loop(), data_);
+    log_ = open_log(settings_, *runtime_, thread_.loop(), data_, nullptr);
     PENSTOCK_CHECK(log_->start(topics_of(settings_)));
     PENSTOCK_TRY(auto kept_kv, kv::open_rocks_kv({.path = data_ + "/state/ledger"}));
     kept_ = ledger::make_ledger(std::move(kept_kv), settings_.ledger);

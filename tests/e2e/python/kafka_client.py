@@ -3,7 +3,8 @@
 usage: kafka_client.py consume BROKERS TOPIC...    every message there is now, a JSON line each
        kafka_client.py produce BROKERS             JSON lines: topic, key, value, headers
 
-Keys, values and headers are text (UTF-8; what is not is base64 behind "base64:"), or null.
+Keys, values and headers are text (UTF-8; what is not is base64 behind "base64:"), or null. It reads
+headers that are null and cannot write them: those are left out.
 """
 import base64
 import json
@@ -45,8 +46,8 @@ def produce(brokers):
         sent.append(producer.send(
             m["topic"], key=m["key"].encode() if m.get("key") is not None else None,
             value=m["value"].encode(), partition=m.get("partition"),
-            headers=[(name, None if value is None else value.encode())
-                     for name, value in m.get("headers", [])]))
+            headers=[(name, value.encode()) for name, value in m.get("headers", [])
+                     if value is not None]))
     producer.flush(timeout=60)
     for future in sent:
         future.get(timeout=60)
