@@ -304,7 +304,8 @@ void bind_clickhouse(config::OptionTable& t, Settings& s) {
         "empty: one server.");
   t.add("store.clickhouse_keeper_path", c.keeper_path, "path",
         "Where replicated tables of a cluster are in Keeper.");
-  t.add("store.clickhouse_compression", c.compression, "name", "How inserts travel: zstd or none.");
+  t.add("store.clickhouse_compression", c.compression, "name",
+        "How inserts travel: zstd, or none where the server is near.");
   t.add("store.clickhouse_connect_ms", c.connect_ms, 10, 60'000, "ms",
         "How long connecting to the server may take.");
   t.add("store.clickhouse_insert_ms", c.insert_ms, 100, 3'600'000, "ms",
