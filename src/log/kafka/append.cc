@@ -372,6 +372,7 @@ void KafkaLog::frame_delivered(TopicState& topic, Partition partition,
 
 void KafkaLog::poll_producer() {
   for (;;) {
+    answer_late_appends();  // here, where nothing waits for brokers
     {
       std::unique_lock lock(mutex_);
       if (ending_) return;

@@ -186,6 +186,7 @@ class KafkaLog : public Log {
   // Positions of groups, by Kafka's names, and those that are not written yet.
   mutable std::mutex groups_mutex_;
   mutable std::map<std::string, Positions> groups_, dirty_;
+  bool positions_wait_ = false;  // upkeep's: that the brokers do not take them was told
   /// Groups that nobody named at start, and the topics whose positions were asked for since.
   mutable std::set<std::pair<std::string, std::string>> loaded_;
 

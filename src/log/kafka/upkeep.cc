@@ -17,6 +17,7 @@ constexpr auto kTurn = std::chrono::milliseconds(250);
 constexpr int64_t kCheckpointNs = 5'000'000'000;
 constexpr int64_t kStartsNs = 30'000'000'000;
 constexpr int64_t kAdminMs = 10'000;
+constexpr int64_t kCommitMs = 2000;
 constexpr int kDrainMs = 5000;
 
 std::string note_of(int64_t offset) { return "offset=" + std::to_string(offset); }
@@ -34,7 +35,6 @@ void KafkaLog::run_upkeep() {
       if (stopped_) continue;
       failed = producer_failed_ || recovering_;
     }
-    answer_late_appends();
     if (failed) recover_producer();
     const int64_t now = runtime_.clock().mono_ns();
     if (now - checkpoint_ns > kCheckpointNs) {
@@ -162,17 +162,24 @@ void KafkaLog::flush_positions() {
     const std::lock_guard lock(groups_mutex_);
     now.swap(dirty_);
   }
+  // Brokers that do not take one do not take the next: a turn waits for them once.
+  Status written;
   for (const auto& [group, positions] : now) {
-    std::vector<PartitionPlace> places;
-    for (const auto& [key, place] : positions) places.push_back(place);
-    const std::lock_guard admin(admin_mutex_);
-    const Status written = admin_->commit(group, places, kAdminMs);
-    if (written) continue;
-    diag::warn("positions of a group are written later",
-               {{"group", group}, {"error", written.error().message}});
+    if (written) {
+      std::vector<PartitionPlace> places;
+      for (const auto& [key, place] : positions) places.push_back(place);
+      const std::lock_guard admin(admin_mutex_);
+      written = admin_->commit(group, places, kCommitMs);
+      if (written) continue;
+      if (!positions_wait_) {
+        diag::warn("positions of groups are written later",
+                   {{"group", group}, {"error", written.error().message}});
+      }
+    }
     const std::lock_guard lock(groups_mutex_);
     for (const auto& [key, place] : positions) dirty_[group].try_emplace(key, place);
   }
+  positions_wait_ = !written;
 }
 
 /// Where retention has moved the starts to.
