@@ -35,35 +35,34 @@ struct Lazy {
   std::vector<Slot> slots;
   std::vector<std::unique_ptr<std::string>> own_keys;
   std::unordered_map<std::string_view, uint32_t> index;  // once there are many
-  size_t gone = 0;
-  bool changed = false;   // a member was set, added or deleted
+  size_t gone = 0;                                       // slots whose members were deleted
+  size_t counted = 0;                                    // bytes, in the text's total
+  bool changed = false;                                  // a member was set, added or deleted
   bool ordinary = false;  // it has properties of the ordinary kind, too
   bool closed = false;    // takes no new members
   bool twins = false;     // the text has a key more than once
 
-  Slot* find(std::string_view key) {
-    if (slots.size() > kIndexFrom) {
-      const auto found = index.find(key);
-      return found == index.end() ? nullptr : &slots[found->second];
-    }
-    for (Slot& slot : slots) {
-      if (slot.key.size() == key.size() && slot.key == key) return &slot;
-    }
-    return nullptr;
+  Lazy() = default;
+  Lazy(const Lazy&) = delete;
+  Lazy& operator=(const Lazy&) = delete;
+  ~Lazy() {
+    if (text) text->total -= counted;
   }
-  Slot& add(std::string_view key) {
-    slots.emplace_back().key = key;
-    if (slots.size() == kIndexFrom + 1) {
-      for (size_t i = 0; i < slots.size(); i++) index.emplace(slots[i].key, i);
-    } else if (slots.size() > kIndexFrom) {
-      index.emplace(key, slots.size() - 1);
-    }
-    return slots.back();
-  }
-  std::string_view keep(std::string_view key) {
-    own_keys.push_back(std::make_unique<std::string>(key));
-    return *own_keys.back();
-  }
+
+  /// Null for what was deleted, too.
+  Slot* find(std::string_view key);
+  /// Behind all others; there must be none of this key.
+  Slot& add(std::string_view key);
+  /// A copy of a key that lives as long as the object.
+  std::string_view keep(std::string_view key);
+  /// The member's value is the caller's to free.
+  void remove(Slot& slot);
+  /// False: the runtime's lazy objects hold too much.
+  bool count(size_t bytes);
+
+ private:
+  void compact();
+  void reindex();
 };
 
 /// Null for every other value.

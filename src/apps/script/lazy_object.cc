@@ -108,13 +108,11 @@ bool touch(JSContext* context, const Lazy& lazy, Slot& slot) {
 
 Slot* live(Lazy* lazy, const AtomTexts::Entry& entry) {
   if (entry.symbol) return nullptr;
-  Slot* slot = lazy->find(entry.text);
-  return slot == nullptr || slot->state == Slot::State::kGone ? nullptr : slot;
+  return lazy->find(entry.text);
 }
 
 void put(JSContext* context, Lazy& lazy, Slot& slot, JSValueConst value) {
   const JSValue old = slot.value;
-  if (slot.state == Slot::State::kGone) lazy.gone--;
   slot.value = JS_DupValue(context, value);
   slot.state = Slot::State::kSet;
   lazy.changed = true;
@@ -123,10 +121,7 @@ void put(JSContext* context, Lazy& lazy, Slot& slot, JSValueConst value) {
 
 void drop(JSContext* context, Lazy& lazy, Slot& slot) {
   const JSValue old = slot.value;
-  slot.value = kUndefined;
-  slot.state = Slot::State::kGone;
-  lazy.gone++;
-  lazy.changed = true;
+  lazy.remove(slot);
   JS_FreeValue(context, old);
 }
 
@@ -146,7 +141,8 @@ int get_own(JSContext* context, JSPropertyDescriptor* out, JSValueConst object, 
 
 bool is_array_index(std::string_view key) {
   if (key.empty() || key.size() > 10 || (key.size() > 1 && key[0] == '0')) return false;
-  return std::ranges::all_of(key, [](char c) { return c >= '0' && c <= '9'; });
+  if (!std::ranges::all_of(key, [](char c) { return c >= '0' && c <= '9'; })) return false;
+  return key.size() < 10 || key <= "4294967294";  // the largest that an array can have
 }
 
 /// Where the members stand when they are listed: numbers in their order, then the rest.
@@ -208,8 +204,11 @@ int define_own(JSContext* context, JSValueConst object, JSAtom key, JSValueConst
   }
   if (plain) {
     if (slot == nullptr) {
-      Slot* gone = lazy->find(entry.text);
-      slot = gone != nullptr ? gone : &lazy->add(lazy->keep(entry.text));
+      if (!lazy->count(sizeof(Slot) + entry.text.size())) {
+        JS_ThrowOutOfMemory(context);
+        return -1;
+      }
+      slot = &lazy->add(lazy->keep(entry.text));
       put(context, *lazy, *slot, (flags & JS_PROP_HAS_VALUE) != 0 ? value : kUndefined);
     } else if ((flags & JS_PROP_HAS_VALUE) != 0) {
       put(context, *lazy, *slot, value);
@@ -364,6 +363,9 @@ Js make_over(JSContext* context, const std::shared_ptr<const LazyText>& text,
   const bool good =
       event::read_json(index, raw, [&](auto in) { return split(in, *lazy, true) && in.at_end(); });
   if (!good) return {context, JS_ThrowTypeError(context, "the event is not JSON")};
+  if (!lazy->count(lazy->slots.size() * sizeof(Slot))) {
+    return {context, JS_ThrowOutOfMemory(context)};
+  }
   return wrap(context, std::move(lazy));
 }
 

@@ -19,7 +19,8 @@ namespace penstock::apps {
 
 /// An event's text, kept while any object of it lives; counted for the memory limit.
 struct LazyText {
-  LazyText(std::string content, size_t& in_use) : text(std::move(content)), total(in_use) {
+  LazyText(std::string content, size_t& in_use, size_t in_use_max)
+      : text(std::move(content)), total(in_use), max(in_use_max) {
     total += text.size();
   }
   ~LazyText() { total -= text.size(); }
@@ -27,7 +28,8 @@ struct LazyText {
   LazyText& operator=(const LazyText&) = delete;
 
   std::string text;
-  size_t& total;
+  size_t& total;  // of all texts of a runtime, and of what its lazy objects hold beside values
+  size_t max;     // of these: objects that would need more throw
 };
 
 /// Once per runtime, before the first context's object is made.

@@ -204,8 +204,8 @@ void Vm::process(int64_t project, std::string event, VmDone done) {
       ended.emplace_back(std::move(call), std::move(answer));
       return;
     }
-    call->event =
-        make_lazy(context_, std::make_shared<const LazyText>(std::move(event), text_bytes_));
+    call->event = make_lazy(context_, std::make_shared<const LazyText>(
+                                          std::move(event), text_bytes_, limits_.memory_bytes));
     Js result(context_, kException);
     if (!call->event.is_exception()) {
       std::array<JSValue, 2> arguments{call->event.get(), meta_.get()};
@@ -222,7 +222,8 @@ void Vm::hook(std::string_view name, std::string_view payload,
   inside(limits_.cpu_ms, [&](Ended& ended) {
     const Js list(context_, JS_NewArray(context_));
     for (size_t i = 0; i < events.size(); i++) {
-      Js event = make_lazy(context_, std::make_shared<const LazyText>(events[i], text_bytes_));
+      Js event = make_lazy(
+          context_, std::make_shared<const LazyText>(events[i], text_bytes_, limits_.memory_bytes));
       if (event.is_exception()) {
         JS_FreeValue(context_, JS_GetException(context_));
         continue;
