@@ -5,24 +5,24 @@
 
 namespace penstock::apps::metrics {
 
-inline Counter events{"penstock_apps_events_total", "Events handed to apps"};
-inline Counter succeeded{"penstock_apps_calls_total", "Calls of apps' processEvent by their result",
-                         "result=\"succeeded\""};
-inline Counter failed{"penstock_apps_calls_total", "Calls of apps' processEvent by their result",
+inline Counter events{"penstock_apps_events_total", "Events handed to apps."};
+inline Counter succeeded{"penstock_apps_calls_total",
+                         "Calls of apps' processEvent by their result.", "result=\"succeeded\""};
+inline Counter failed{"penstock_apps_calls_total", "Calls of apps' processEvent by their result.",
                       "result=\"failed\""};
-inline Counter dropped{"penstock_apps_calls_total", "Calls of apps' processEvent by their result",
+inline Counter dropped{"penstock_apps_calls_total", "Calls of apps' processEvent by their result.",
                        "result=\"dropped\""};
-inline Counter skipped{"penstock_apps_calls_total", "Calls of apps' processEvent by their result",
+inline Counter skipped{"penstock_apps_calls_total", "Calls of apps' processEvent by their result.",
                        "result=\"skipped\""};
-inline Counter worker_ends{"penstock_apps_worker_ends_total", "App workers that ended unasked"};
+inline Counter worker_ends{"penstock_apps_worker_ends_total", "App workers that ended unasked."};
 inline Counter worker_kills{"penstock_apps_worker_kills_total",
-                            "App workers that were ended because a script stood still"};
+                            "App workers that were ended because a script stood still."};
 inline Counter disabled{"penstock_apps_disabled_total",
-                        "Times an app was disabled for a while by the health rule"};
-inline Counter fetches{"penstock_apps_fetches_total", "HTTP requests of apps"};
+                        "Times an app was disabled for a while by the health rule."};
+inline Counter fetches{"penstock_apps_fetches_total", "HTTP requests of apps."};
 inline Counter fetches_denied{"penstock_apps_fetches_denied_total",
-                              "HTTP requests of apps to addresses that are not public"};
-inline LatencyHistogram batch_us{"penstock_apps_batch_us",
-                                 "Microseconds from handing a batch over to its last result"};
+                              "HTTP requests of apps to addresses that are not public."};
+inline LatencyHistogram batch_us{"penstock_apps_batch_seconds",
+                                 "From handing a batch over to its last result."};
 
 }  // namespace penstock::apps::metrics

@@ -75,8 +75,12 @@ class Texts {
 
 constexpr const char* kApp = R"(
 let seed = 0;
-const dice = (n) => { seed = (seed * 1103515245 + 12345) % 2147483648; return Math.floor(seed / 65536) % n; };
-const keys = ['a', 'b', 'c', '1', '10', '2', '01', '', '__proto__', 'toString', 'length', 'properties', 'new', '\n', 'é'];
+const dice = (n) => {
+  seed = (seed * 1103515245 + 12345) % 2147483648;
+  return Math.floor(seed / 65536) % n;
+};
+const keys = ['a', 'b', 'c', '1', '10', '2', '01', '', '__proto__', 'toString', 'length',
+  'properties', 'new', '\n', 'é'];
 const isObject = (v) => typeof v === 'object' && v !== null;
 function same(step, lazy, eager) {
   const a = JSON.stringify(lazy), b = JSON.stringify(eager);
@@ -95,10 +99,17 @@ function act(lazy, eager) {
     case 5: return both((o) => [key in o, Object.hasOwn(o, key), o.propertyIsEnumerable(key)]);
     case 6: return both((o) => { const list = []; for (const k in o) list.push(k); return list; });
     case 7: return both((o) => Object.getOwnPropertyDescriptor(o, key));
-    case 8: return both((o) => { if (isObject(o[key]) && Object.hasOwn(o, key)) o[key].deep = fresh; return o; });
+    case 8: return both((o) => {
+      if (isObject(o[key]) && Object.hasOwn(o, key)) o[key].deep = fresh;
+      return o;
+    });
     case 9: return both((o) => { if (Array.isArray(o[key])) o[key].push(fresh); return o; });
     case 10: return both((o) => Object.entries(o));
-    case 11: return both((o) => { if (key !== '__proto__') Object.defineProperty(o, key, { value: fresh, configurable: true, enumerable: true, writable: true }); return o; });
+    case 11: return both((o) => {
+      const all = { value: fresh, configurable: true, enumerable: true, writable: true };
+      if (key !== '__proto__') Object.defineProperty(o, key, all);
+      return o;
+    });
     case 12: return both((o) => { const { [key]: gone, ...rest } = o; return rest; });
     default: return both((o) => Object.assign(Object.create({ inherited: 1 }), o));
   }
