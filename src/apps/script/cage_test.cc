@@ -27,6 +27,7 @@ int inside(const std::function<int()>& attempt) {
 }
 
 TEST(Cage, NoFilesNoSocketsNoProgramsNoEnvironment) {
+  if (inside([] { return 0; }) == 100) GTEST_SKIP() << "no filter here: built with sanitizers";
   ::setenv("PENSTOCK_TEST_SECRET", "s3cret", 1);
   EXPECT_EQ(inside([] { return ::open("/etc/passwd", O_RDONLY) < 0 ? 1 : 0; }), 1);
   EXPECT_EQ(inside([] { return ::open("/tmp/x", O_CREAT | O_WRONLY, 0600) < 0 ? 1 : 0; }), 1);

@@ -138,7 +138,7 @@ TEST(LazyObject, AScriptCannotTellItFromAParsedOne) {
   vm.load([](VmAnswer answer) {
     ASSERT_EQ(answer.kind, VmAnswer::Kind::kValue) << answer.error.message;
   });
-  for (uint64_t seed = 1; seed <= 3000; seed++) {
+  for (uint64_t seed = 1; seed <= 1000; seed++) {
     const std::string subject = Texts(seed).object(4);
     std::string quoted;
     event::append_json_string(quoted, subject);
