@@ -10,10 +10,10 @@
 #include <optional>
 
 #include "base/diag.h"
-#include "capture/capture.h"
 #include "catalog/catalog.h"
 #include "definitions/definitions.h"
 #include "event/lane.h"
+#include "main/apps/app_host.h"
 #include "main/catalog_engine.h"
 #include "main/disk_watch.h"
 #include "main/edge.h"
@@ -25,6 +25,7 @@
 #include "main/quarantine_source.h"
 #include "main/redirect_topics.h"
 #include "main/self_audit.h"
+#include "main/shard.h"
 #include "main/squash_source.h"
 #include "main/stage_status.h"
 #include "main/store_engine.h"
@@ -41,13 +42,6 @@ namespace {
 constexpr int64_t kLoginLinkMs = 3'600'000;
 constexpr int64_t kAdminDrainMs = 2000;
 constexpr int kEndedBySecondSignal = 130;
-
-struct Shard {
-  explicit Shard(size_t index) : thread(fmt::format("capture-{}", index)) {}
-  runtime::LoopThread thread;
-  std::unique_ptr<capture::CaptureService> service;
-  std::unique_ptr<wire::Server> server;
-};
 
 }  // namespace
 
@@ -78,6 +72,7 @@ struct Process::Parts {
   std::unique_ptr<load::Loader> loader;
   std::unique_ptr<definitions::Definitions> definitions;
   std::unique_ptr<load::Squash> squash;  // beside the loader
+  std::unique_ptr<AppHost> apps;         // on the pipeline loop
   std::unique_ptr<ingest::Ingest> ingest;
   std::unique_ptr<objects::ObjectStore> objects;
   std::unique_ptr<replay::Replay> replay;
@@ -186,6 +181,7 @@ Status Process::Parts::open_catalog() {
   redirects->ensure(*catalog->snapshot());
   catalog->on_change([this](const std::shared_ptr<const catalog::Snapshot>& snapshot) {
     redirects->ensure(*snapshot);
+    if (apps) apps->on_change();
   });
   const catalog::Principal cli{std::nullopt, "penstock up", ProjectId{}};
   const auto snapshot = catalog->snapshot();
@@ -251,6 +247,8 @@ Status Process::Parts::start_store() {
     ingest_options.commands = person_commands({*runtime, pipeline.loop(), *store, *objects, *ledger,
                                                settings.log_retention_ms, settings.runs("load")});
     ingest_options.cookieless = cookieless.get();
+    PENSTOCK_TRY(apps, open_apps(settings, {*runtime, pipeline, *catalog, *disk, data_dir}));
+    ingest_options.apps = apps->chain();
     ingest = ingest::Ingest::make(pipeline.loop(), *runtime, *log, *catalog, *persons, *ledger,
                                   ingest_options);
     on_loop(pipeline, [&] { outcome = ingest->start(); });
@@ -300,6 +298,7 @@ Status Process::Parts::start_capture() {
     shards.push_back(std::move(shard));
   }
   instance.capture_url = edge.url_of(*shards.front()->server) + settings.capture.path_prefix;
+  if (apps) apps->serve_capture(instance);
   // Where the whole way runs, from the socket to SQL.
   if (settings.runs("ingest") && settings.runs("load")) {
     self_audit = std::make_unique<SelfAudit>(
@@ -342,6 +341,7 @@ admin::AdminSources Process::Parts::admin_sources() {
     out.person_commands = [this] { return open_person_commands(*ingest); };
     add_quarantine(out, {*ingest, pipeline.loop(), admin_thread.loop()});
   }
+  if (apps) out.apps = apps->sources(admin_thread.loop());
   if (squash) add_squash(out, *squash);
   if (ledger_watch) out.ledger_check = [this] { return ledger_watch->last(); };
   if (self_audit) out.self_audit = [this] { return self_audit->last(); };
@@ -388,6 +388,7 @@ void Process::Parts::stop() {
   }
   if (ledger_watch) on_loop(pipeline, [&] { ledger_watch->stop(); });
   stop_stage(pipeline, ingest);
+  stop_stage(pipeline, apps);
   stop_stage(pipeline, replay);
   if (loader) {
     std::promise<void> done;
@@ -444,6 +445,7 @@ Process::~Process() {
     p.scrub.reset();
     p.usage_keeper.reset();
     p.ingest.reset();
+    p.apps.reset();
     p.replay.reset();
     p.squash.reset();
     p.loader.reset();

@@ -197,6 +197,22 @@ void bind_pipeline(config::OptionTable& t, Settings& s) {
   t.add("ingest.bulk_unstored_max", s.ingest.bulk_unstored_max, 100, 10'000'000, "count",
         "Beside live traffic, backfills, hot keys and floods wait while so many decided records "
         "are not in the store.");
+  auto& apps = s.apps.engine;
+  t.add("apps.deadline_ms", s.apps.deadline_ms, 100, 600'000, "ms",
+        "How long a batch of events waits for a project's apps; then an app that has not answered "
+        "has failed, and the event goes on as it was.");
+  t.add("apps.workers", apps.workers, 1, 64, "count", "Worker processes that run apps.");
+  t.add("apps.memory_bytes_max", apps.memory_bytes_max, kMiB, 4 * kGiB, "bytes",
+        "Memory of one app.");
+  t.add("apps.cpu_ms_max", apps.cpu_ms_max, 1, 60'000, "ms",
+        "CPU of one call of an app, without its waiting.");
+  t.add("apps.task_ms_max", apps.task_ms_max, 100, 600'000, "ms",
+        "One call of an app, with its waiting.");
+  t.add("apps.geoip_file", apps.geoip_file, "path", "A MaxMind City database (.mmdb) for apps.");
+  t.add("apps.npm_registry", s.apps.npm_registry, "URL",
+        "Where apps are installed from as npm packages, without a slash at the end.");
+  t.add("apps.allow_private_hosts", apps.allow_private_hosts, "list",
+        "Private hosts and ranges that apps may fetch from: \"10.1.0.0/16, localhost\".");
   auto& r = s.replay;
   t.add("replay.retention_days", r.retention_days, 0, 10'000, "days",
         "How long session recordings are kept; 0: for ever.");

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "admin/admin.h"
+#include "apps/worker_apps.h"
 #include "capture/options.h"
 #include "catalog/postgres_catalog.h"
 #include "config/option_table.h"
@@ -30,6 +31,12 @@
 #include "wire/http.h"
 
 namespace penstock::cli {
+
+struct AppSettings {
+  apps::AppsOptions engine;
+  int64_t deadline_ms = 5000;                               // for a batch of events in one engine
+  std::string npm_registry = "https://registry.npmjs.org";  // where packages are installed from
+};
 
 struct Settings {
   std::string capture_listen = "127.0.0.1:8000";
@@ -60,6 +67,7 @@ struct Settings {
   capture::CaptureOptions capture;
   wire::ServerLimits http;
   ingest::IngestOptions ingest;
+  AppSettings apps;
   load::LoaderOptions load;
   load::SquashOptions squash;
   replay::ReplayOptions replay;

@@ -16,6 +16,7 @@ import { LivePage } from "./pages/live/live_page";
 import { LoginPage } from "./pages/login";
 
 // The editor and the charts are most of the code; they come when their page is opened.
+const AppsPage = lazy(() => import("./pages/apps/apps_page"));
 const DefinitionsPage = lazy(() => import("./pages/definitions/definitions_page"));
 const EventsPage = lazy(() => import("./pages/events/events_page"));
 const FlagsPage = lazy(() => import("./pages/flags/flags_page"));
@@ -58,6 +59,7 @@ createRoot(root).render(
             <Route path="/replay" element={<RecordingsPage />} />
             <Route path="/replay/:session" element={<RecordingPage />} />
             <Route path="/trace/:uuid?" element={<TracePage />} />
+            <Route path="/apps" element={<AppsPage />} />
             <Route path="/flags" element={<FlagsPage />} />
             <Route path="/ledger" element={<LedgerPage />} />
             <Route path="/quarantine" element={<QuarantinePage />} />

@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 
+import { app_cases } from "./app_cases.mjs";
 import { definition_cases } from "./definition_cases.mjs";
 import { group_cases } from "./group_cases.mjs";
 import { integrity_cases } from "./integrity_cases.mjs";
@@ -14,7 +15,7 @@ import { recording_cases } from "./recording_cases.mjs";
 import { contradicting_event, sample_events } from "./sample_events.mjs";
 
 const run_file = promisify(execFile);
-const kPages = ["Live", "Events", "Persons", "Groups", "Replay", "Trace", "Definitions", "Flags", "Ledger", "Quarantine", "Health", "Warnings", "Settings"];
+const kPages = ["Live", "Events", "Persons", "Groups", "Replay", "Trace", "Definitions", "Apps", "Flags", "Ledger", "Quarantine", "Health", "Warnings", "Settings"];
 const kStrayToken = "phc_strayTokenOfAProjectThatComesLater0000001";
 const kEmail = "admin@example.com";
 const kPassword = "correct horse battery";
@@ -444,7 +445,7 @@ test("settings: a restriction is written; what the API refuses is said in words"
   await intake.getByRole("listitem", { name: "Restriction 1" }).getByText("unwanted").waitFor();
 });
 
-cases.push(...person_cases, ...group_cases, ...definition_cases, ...recording_cases, ...integrity_cases, ...look_cases);
+cases.push(...person_cases, ...group_cases, ...app_cases, ...definition_cases, ...recording_cases, ...integrity_cases, ...look_cases);
 
 test("settings: dark and light can be chosen and are remembered", async ({ page }) => {
   const scheme = () => page.locator("html").getAttribute("data-mantine-color-scheme");

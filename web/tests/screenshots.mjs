@@ -77,7 +77,7 @@ export async function take_screenshots(browser, instance, folder) {
     ["definitions", "/definitions"], ["properties", "/definitions?view=event"], ["properties-person", "/definitions?view=person"],
     ["groups", "/groups"], ["group", `/groups/0/of?key=${encodeURIComponent("Analytical Engines")}`],
     ["group-persons", `/groups/0/of?key=${encodeURIComponent("Analytical Engines")}&tab=persons`],
-    ["replay", "/replay"], ["recording", `/replay/${session}`], ["flags", "/flags"],
+    ["replay", "/replay"], ["recording", `/replay/${session}`], ["apps", "/apps"], ["flags", "/flags"],
     ["health", "/health"], ["ledger", "/ledger"], ["quarantine", "/quarantine"], ["trace", `/trace/${uuid}`], ["warnings", "/warnings"],
     ["settings", "/settings"]];
   for (const colorScheme of ["light", "dark"]) {

@@ -47,6 +47,7 @@ constexpr std::array<Kind, kFaults> kKinds{{
     {"persons_silent", 20'000},
     {"objects_away", 50'000},
     {"objects_silent", 50'000},
+    {"app_hangs", 50'000},
 }};
 
 }  // namespace

@@ -1,7 +1,7 @@
 // Faults: what goes wrong in a run, how often, and how often it did.
 //
 // A seed enables some kinds and gives each an intensity. Whoever can be struck asks `strike` at
-// every opportunity. To add a kind: a line here, one in faults.cc, and a place that asks; apps and
+// every opportunity. To add a kind: a line here, one in faults.cc, and a place that asks;
 // destinations will ask where `RemoteStore` does (world/remote_store.h). One owner, one thread.
 #pragma once
 
@@ -54,6 +54,7 @@ enum class Fault : uint8_t {
   kPersonsSilent,
   kObjectsAway,
   kObjectsSilent,
+  kAppHangs,  // answers at its deadline
   kCount
 };
 inline constexpr size_t kFaults = static_cast<size_t>(Fault::kCount);

@@ -115,7 +115,8 @@ Life::Life(Machine& m, Clients& clients)
       cookieless_(ingest::make_cookieless_store(kv::make_view(m.cookieless_kv), runtime_)),
       objects_(std::make_unique<FlakyObjects>(
           objects::make_directory_objects(runtime_, "/data/objects"), m.faults)),
-      store_(m, runtime_, pipeline_) {
+      store_(m, runtime_, pipeline_),
+      apps_(m, pipeline_) {
   m.lives++;
 }
 
@@ -177,7 +178,8 @@ Status Life::start() {
 }
 
 Status Life::open_catalog() {
-  PENSTOCK_CHECK(catalog_->create_project({}, "a", kTokenA));
+  PENSTOCK_TRY(const auto first, catalog_->create_project({}, "a", kTokenA));
+  PENSTOCK_CHECK(enable_app(*catalog_, first.id));
   PENSTOCK_CHECK(catalog_->create_project({}, "b", kTokenB));
   if (m_.late_project) PENSTOCK_CHECK(catalog_->create_project({}, "late", kTokenLate));
   for (const SettingChange& change : m_.settings) {
@@ -230,6 +232,7 @@ ingest::IngestOptions Life::ingest_options() {
       std::min<size_t>(options.redrive_bytes_max, m_.tempo.pending_bytes_max / 2);
   options.persons_block = m_.tempo.persons_remote;
   options.cookieless = cookieless_.get();
+  options.apps = &apps_;
   options.commands.places.push_back(rows_place(store_));
   options.commands.wait_for_load = true;
   options.commands.retry_ms_max = 2000;

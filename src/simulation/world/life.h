@@ -29,6 +29,7 @@
 #include "simulation/clients/clients.h"
 #include "simulation/world/machine.h"
 #include "simulation/world/remote_store.h"
+#include "simulation/world/sim_apps.h"
 #include "usage/usage.h"
 
 namespace penstock::simulation {
@@ -105,6 +106,7 @@ class Life {
   std::unique_ptr<ingest::CookielessStore> cookieless_;
   std::unique_ptr<objects::ObjectStore> objects_;
   RemoteStore store_;
+  SimApps apps_;
   std::unique_ptr<load::Loader> loader_;
   std::unique_ptr<load::Squash> squash_;
   std::unique_ptr<ingest::Ingest> ingest_;

@@ -59,8 +59,20 @@ export interface TraceStep {
 }
 
 /** One station of an event's way; which members there are depends on the name. */
+/** What one app did with an event. */
+export interface AppStep {
+  id: number;
+  name: string;
+  status: "succeeded" | "failed" | "dropped" | "skipped";
+  error?: string;
+  set?: Record<string, unknown>;
+  unset?: string[];
+  fields?: Record<string, unknown>;
+  keys?: number;
+}
+
 export interface Hop {
-  name: "refused" | "received" | "decided" | "person" | "duplicate" | "redriven" | "discarded" | "waiting" | "quarantine" | "stored";
+  name: "apps" | "refused" | "received" | "decided" | "person" | "duplicate" | "redriven" | "discarded" | "waiting" | "quarantine" | "stored";
   at?: string | null;
   topic?: string;
   partition?: number;
@@ -84,6 +96,7 @@ export interface Hop {
   by?: string;
   ahead?: number;
   quarantine_id?: string;
+  apps?: AppStep[];
 }
 
 export interface RequestEvent {

@@ -1,5 +1,6 @@
 // "Where is my event?" in plain words: for every state what happened, and what to do about it.
 import type { Hop, TraceEntry, TraceState } from "../api/types";
+import { app_words } from "./app_words";
 import { plural, whole, words } from "./format";
 
 export type Tone = "good" | "waiting" | "neutral" | "warning" | "bad";
@@ -29,6 +30,14 @@ const kReasons: Record<string, ReasonWords> = {
     happened:
       "Another event with the same uuid was accepted before, and this one says something else. A uuid stands for one event, so only the first one became a row.",
     todo: "Give every event a uuid of its own. A retry of the same event is no conflict.",
+  },
+  dropped_by_app: {
+    happened: "One of the project's apps answered nothing for it, which drops an event.",
+    todo: "Nothing to do if the app is meant to. Otherwise look at it under Apps: a forgotten “return” drops everything.",
+  },
+  app_result_invalid: {
+    happened: "What the project's apps made of it is no event any more: an event is an object with properties.",
+    todo: "Correct the app under Apps, then drive the event again from Quarantine.",
   },
   cookieless_disabled: {
     happened: "It is from a visitor without cookies, and this project takes none.",
@@ -302,6 +311,11 @@ function step_of(hop: Hop, entry: TraceEntry): TimelineStep {
       const said = [hop.redriven ? "from quarantine" : "", hop.client_request_id ? `the client's request ${hop.client_request_id}` : ""];
       const link = hop.request_id ? { to: `/trace/${hop.request_id}`, text: "All of its request" } : undefined;
       return { ...base, title: "Received and made durable", detail: said.filter(Boolean).join(", "), link };
+    }
+    case "apps": {
+      const steps = hop.apps ?? [];
+      const failed = steps.some((step) => step.status === "failed");
+      return { ...base, title: "Went through apps", state: failed ? "failed" : "done", detail: steps.map(app_words).join("; ") };
     }
     case "decided": {
       const verdict = kVerdicts[hop.verdict ?? ""] ?? { title: words(hop.verdict ?? "Decided"), state: "done" as StepState };

@@ -1,0 +1,278 @@
+#include "ingest/app_chain.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/json_writer.h"
+#include "event/event_diff.h"
+#include "event/json_fields.h"
+#include "ingest/hog_apps.h"
+
+namespace penstock::ingest {
+namespace {
+
+using catalog::AppLanguage;
+using catalog::EnabledApp;
+using catalog::EnabledApps;
+using Did = apps::AppStep::Did;
+
+std::string_view did_name(Did did) {
+  switch (did) {
+    case Did::kSucceeded: return "succeeded";
+    case Did::kFailed: return "failed";
+    case Did::kDropped: return "dropped";
+    case Did::kSkipped: return "skipped";
+  }
+  return "skipped";
+}
+
+constexpr std::array<std::string_view, 4> kHogDid = {"succeeded", "failed", "dropped", "skipped"};
+
+bool is_hog(const std::shared_ptr<const EnabledApp>& app) {
+  return app->app.manifest.language == AppLanguage::kHog;
+}
+
+/// One event on its way, and what was done to it.
+struct Passing {
+  AppsAnswer answer;
+  JsonWriter report;
+  bool ended = false;
+};
+
+/// One batch of one project; owned by the callback of the engine that has it.
+struct Run {
+  std::shared_ptr<const EnabledApps> apps;
+  ProjectId project;
+  std::vector<std::string> events;  // as they are now
+  std::vector<Passing> passing;
+  EventApps::Done done;
+  size_t at = 0;  // the next app
+};
+
+class AppChain final : public EventApps {
+ public:
+  AppChain(runtime::Loop& loop, runtime::Runtime& runtime, apps::Apps* javascript,
+           AppChainOptions options)
+      : javascript_(javascript), hog_(loop, runtime), options_(options) {}
+  ~AppChain() override { *alive_ = false; }
+
+  bool transforms(const catalog::Project& project) const override {
+    if (project.apps == nullptr) return false;
+    if (javascript_ != nullptr && javascript_->transforms(project.id)) return true;
+    return std::ranges::any_of(*project.apps, is_hog);
+  }
+
+  void run(const catalog::Project& project, std::vector<std::string> events, Done done) override {
+    auto run = std::make_shared<Run>();
+    run->apps = project.apps;
+    run->project = project.id;
+    run->passing.resize(events.size());
+    for (Passing& p : run->passing) p.report.begin_array();
+    run->events = std::move(events);
+    run->done = std::move(done);
+    go_on(std::move(run));
+  }
+
+ private:
+  void go_on(std::shared_ptr<Run> run) {
+    if (run->at == run->apps->size()) return finish(*run);
+    if (is_hog((*run->apps)[run->at])) return ask_hog(std::move(run));
+    std::vector<apps::ConfigId> through;
+    for (; run->at < run->apps->size() && !is_hog((*run->apps)[run->at]); run->at++) {
+      through.push_back((*run->apps)[run->at]->config.id);
+    }
+    if (javascript_ == nullptr) return go_on(std::move(run));
+    ask(std::move(run), std::move(through));
+  }
+
+  void ask_hog(std::shared_ptr<Run> run) {
+    const auto app = (*run->apps)[run->at++];
+    std::vector<size_t> places;
+    std::vector<std::string> events;
+    for (size_t i = 0; i < run->events.size(); i++) {
+      if (run->passing[i].ended) continue;
+      events.push_back(run->events[i]);
+      places.push_back(i);
+    }
+    if (events.empty()) return finish(*run);
+    hog_.run(app, std::move(events),
+             [this, alive = alive_, run, app,
+              places = std::move(places)](std::vector<HogResult> results) mutable {
+               if (!*alive) return;
+               for (size_t i = 0; i < places.size(); i++) {
+                 take_hog(*run, *app, places[i], results[i]);
+               }
+               go_on(std::move(run));
+             });
+  }
+
+  void take_hog(Run& run, const EnabledApp& app, size_t place, HogResult& result) const {
+    Passing& p = run.passing[place];
+    JsonWriter& w = p.report;
+    w.begin_object().field("id", app.config.id).field("name", app.app.manifest.name);
+    w.field("status", kHogDid.at(static_cast<size_t>(result.did))).field("cpu_us", result.cpu_us);
+    if (!result.error.empty()) w.field("error", result.error);
+    if (!result.event.empty()) {
+      event::write_event_diff(w, run.events[place], result.event, options_.diff_bytes_max);
+      run.events[place] = std::move(result.event);
+      p.answer.fate = AppsAnswer::Fate::kChanged;
+    }
+    w.end_object();
+    if (result.did != HogDid::kDropped) return;
+    p.answer.fate = AppsAnswer::Fate::kDropped;
+    p.ended = true;
+  }
+
+  void ask(std::shared_ptr<Run> run, std::vector<apps::ConfigId> through) {
+    std::vector<apps::AppEvent> batch;
+    std::vector<size_t> places;
+    for (size_t i = 0; i < run->events.size(); i++) {
+      if (run->passing[i].ended) continue;
+      batch.push_back({run->project, run->events[i], through});
+      places.push_back(i);
+    }
+    if (batch.empty()) return finish(*run);
+    apps::TransformOptions options;
+    options.diffs = through.size() > 1;
+    options.deadline_ms = options_.deadline_ms;
+    javascript_->transform(std::move(batch), options,
+                           [this, alive = alive_, run, places = std::move(places)](
+                               std::vector<apps::AppResult> results) mutable {
+                             if (!*alive) return;
+                             for (size_t i = 0; i < places.size(); i++) {
+                               take(*run, places[i], results[i]);
+                             }
+                             go_on(std::move(run));
+                           });
+  }
+
+  void take(Run& run, size_t place, apps::AppResult& result) {
+    Passing& p = run.passing[place];
+    report(run, place, result);
+    switch (result.fate) {
+      case apps::Fate::kUnchanged: break;
+      case apps::Fate::kChanged:
+        run.events[place] = std::move(result.json);
+        p.answer.fate = AppsAnswer::Fate::kChanged;
+        break;
+      case apps::Fate::kDropped:
+        p.answer.fate = AppsAnswer::Fate::kDropped;
+        p.ended = true;
+        break;
+      case apps::Fate::kQuarantined:
+        p.answer.fate = AppsAnswer::Fate::kQuarantined;
+        p.answer.why = result.why;
+        p.ended = true;
+        break;
+    }
+  }
+
+  void report(Run& run, size_t place, const apps::AppResult& result) const {
+    JsonWriter& w = run.passing[place].report;
+    std::string_view before = run.events[place];
+    for (const apps::AppStep& step : result.steps) {
+      w.begin_object().field("id", step.config).field("name", name_of(run, step.config));
+      w.field("status", did_name(step.did)).field("cpu_us", step.cpu_us);
+      if (!step.error.empty()) w.field("error", step.error);
+      std::string_view after = step.after;
+      if (result.steps.size() == 1 && result.fate == apps::Fate::kChanged) after = result.json;
+      if (!after.empty()) {
+        event::write_event_diff(w, before, after, options_.diff_bytes_max);
+        before = after;
+      }
+      w.end_object();
+    }
+  }
+
+  static std::string_view name_of(const Run& run, apps::ConfigId config) {
+    for (const auto& app : *run.apps) {
+      if (app->config.id == config) return app->app.manifest.name;
+    }
+    return {};
+  }
+
+  static void finish(Run& run) {
+    std::vector<AppsAnswer> out;
+    out.reserve(run.passing.size());
+    for (size_t i = 0; i < run.passing.size(); i++) {
+      Passing& p = run.passing[i];
+      p.answer.report = p.report.end_array().take();
+      if (p.answer.report == "[]") p.answer.report.clear();
+      if (p.answer.fate == AppsAnswer::Fate::kChanged) p.answer.event = std::move(run.events[i]);
+      out.push_back(std::move(p.answer));
+    }
+    run.done(std::move(out));
+  }
+
+  apps::Apps* javascript_;
+  HogApps hog_;
+  AppChainOptions options_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+/// Base64 that the catalog has taken; what is none ends the text.
+std::string from_base64(std::string_view text) {
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  uint32_t bits = 0;
+  int count = 0;
+  for (const char c : text) {
+    const size_t value = kDigits.find(c);
+    if (value == std::string_view::npos) break;
+    bits = bits << 6 | static_cast<uint32_t>(value);
+    if ((count += 6) >= 8) out += static_cast<char>(bits >> (count -= 8) & 0xff);
+  }
+  return out;
+}
+
+std::string text_of(const event::JsonFields& fields, std::string_view key) {
+  const auto raw = fields.find(key);
+  const bool text = raw && event::json_type(*raw) == event::JsonType::kString;
+  return text ? event::decode_string(*raw) : std::string();
+}
+
+}  // namespace
+
+std::unique_ptr<EventApps> make_app_chain(runtime::Loop& loop, runtime::Runtime& runtime,
+                                          apps::Apps* javascript, AppChainOptions options) {
+  return std::make_unique<AppChain>(loop, runtime, javascript, options);
+}
+
+apps::AppConfig engine_config(const catalog::Project& project, const catalog::EnabledApp& app) {
+  apps::AppConfig out;
+  out.id = app.config.id;
+  out.project = project.id;
+  out.project_token = project.token;
+  out.version = app.config.updated_at_ms;
+  out.order = static_cast<int32_t>(app.config.order);
+  auto package = std::make_shared<apps::AppPackage>();
+  package->plugin_id = app.app.id;
+  package->name = app.app.manifest.name;
+  package->files = {app.files->begin(), app.files->end()};
+  package->stateless = app.app.manifest.is_stateless;
+  out.package = std::move(package);
+  auto values = event::JsonFields::parse(app.config.config);
+  if (!values) return out;
+  for (const catalog::AppField& field : app.app.manifest.fields) {
+    const auto raw = values->find(field.key);
+    if (!raw) continue;
+    if (field.secret && event::json_type(*raw) == event::JsonType::kString) {
+      if (std::string secret = event::decode_string(*raw); !secret.empty()) {
+        out.secrets.push_back(std::move(secret));
+      }
+    }
+    if (field.type != "attachment" || event::json_type(*raw) != event::JsonType::kObject) continue;
+    if (const auto file = event::JsonFields::parse(*raw)) {
+      out.attachments[field.key] = {text_of(*file, "content_type"), text_of(*file, "file_name"),
+                                    from_base64(text_of(*file, "contents"))};
+    }
+    values->erase(field.key);
+  }
+  out.config_json = values->text();
+  return out;
+}
+
+}  // namespace penstock::ingest

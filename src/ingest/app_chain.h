@@ -1,0 +1,29 @@
+// AppChain: a project's apps in their order, whatever they are written in, as ingest asks them.
+//
+// Hands events to the engine of each app in turn, and writes down what each one did: the lists
+// `$plugins_…` and `$transformations_…` in the event and the report that `trace` shows. JavaScript
+// runs in `apps`' workers, Hog on the pool. Ingest loop only. Without `javascript` its apps leave
+// events as they are.
+#pragma once
+
+#include <memory>
+
+#include "apps/apps.h"
+#include "ingest/event_apps.h"
+#include "runtime/runtime.h"
+
+namespace penstock::ingest {
+
+struct AppChainOptions {
+  /// For a batch in one engine: then what is missing has failed and goes on unchanged.
+  int64_t deadline_ms = 5000;
+  size_t diff_bytes_max = 2048;  // of one app's part of a report
+};
+
+std::unique_ptr<EventApps> make_app_chain(runtime::Loop& loop, runtime::Runtime& runtime,
+                                          apps::Apps* javascript, AppChainOptions options);
+
+/// A configuration as the engine wants it; secrets and attachments taken out of its values.
+apps::AppConfig engine_config(const catalog::Project& project, const catalog::EnabledApp& app);
+
+}  // namespace penstock::ingest

@@ -1,0 +1,130 @@
+// A project's apps in their order, JavaScript (in memory) and Hog mixed, and what is written down.
+#include "ingest/app_chain.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "apps/memory_apps.h"
+#include "event/json_fields.h"
+#include "runtime/sim_runtime.h"
+
+namespace penstock::ingest {
+namespace {
+
+using ::testing::HasSubstr;
+
+class AppChainTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    javascript_ = apps::make_memory_apps(loop_);
+    catalog_ = catalog::make_memory_catalog(runtime_);
+    project_ = catalog_->create_project({}, "Shop", "phc_shop")->id;
+    chain_ = make_app_chain(loop_, runtime_, javascript_.get(), {});
+  }
+
+  void install(const std::string& name, const std::string& main, const std::string& code,
+               const std::string& config = "[]") {
+    const auto app = catalog_->apps().create_app(
+        {}, project_,
+        {{"plugin.json", R"({"name":")" + name + R"(","config":)" + config + "}"}, {main, code}},
+        "upload");
+    ASSERT_TRUE(app) << app.error().message;
+    ASSERT_TRUE(catalog_->apps().create_config({}, project_, app->id, {.enabled = true}));
+  }
+  void javascript(const std::string& name, apps::MemoryApp code) {
+    install(name, "index.js", "");
+    javascript_->provide(static_cast<int64_t>(catalog_->apps().apps(project_).size()),
+                         std::move(code));
+    std::vector<apps::AppConfig> all;
+    for (const auto& app : *project().apps) {
+      if (app->app.manifest.language != catalog::AppLanguage::kHog) {
+        all.push_back(engine_config(project(), *app));
+      }
+    }
+    javascript_->set(std::move(all));
+  }
+  const catalog::Project& project() {
+    snapshot_ = catalog_->snapshot();
+    return *snapshot_->find(project_);
+  }
+  AppsAnswer run(const std::string& properties = R"({"a":1})") {
+    EXPECT_TRUE(chain_->transforms(project()));
+    std::optional<AppsAnswer> out;
+    chain_->run(project(),
+                {R"({"event":"seen","distinct_id":"d","properties":)" + properties + "}"},
+                [&](std::vector<AppsAnswer> answers) { out = std::move(answers.at(0)); });
+    EXPECT_EQ(runtime_.run_until([&] { return out.has_value(); }), runtime::SimEnd::kDone);
+    return std::move(*out);
+  }
+
+  runtime::SimRuntime runtime_{1};
+  runtime::Loop& loop_ = runtime_.make_loop();
+  std::unique_ptr<apps::MemoryApps> javascript_;
+  std::unique_ptr<catalog::Catalog> catalog_;
+  std::shared_ptr<const catalog::Snapshot> snapshot_;
+  ProjectId project_;
+  std::unique_ptr<EventApps> chain_;
+};
+
+apps::MemoryApp replacing(const std::string& from, const std::string& to) {
+  return [=](const apps::AppConfig&, std::string event) -> Result<std::optional<std::string>> {
+    event.replace(event.find(from), from.size(), to);
+    return event;
+  };
+}
+
+TEST_F(AppChainTest, EachAppSeesWhatTheOneBeforeHasMade) {
+  javascript("First", replacing(R"("a":1)", R"("a":2)"));
+  install("Second", "index.hog", R"(
+    let changed := event
+    changed.properties.b := event.properties.a + 1
+    return changed)");
+  javascript("Third", replacing(R"("b":3)", R"("b":4)"));
+  const AppsAnswer answer = run();
+  EXPECT_EQ(answer.fate, AppsAnswer::Fate::kChanged);
+  EXPECT_THAT(answer.event, HasSubstr(R"("a":2)"));
+  EXPECT_THAT(answer.event, HasSubstr(R"("b":4)"));
+  EXPECT_THAT(answer.event, HasSubstr(R"x("$transformations_succeeded":["Second (2)"])x"));
+  EXPECT_THAT(answer.event, HasSubstr(R"x("Third (3)")x"));
+  const auto steps = event::split_array(answer.report);
+  ASSERT_TRUE(steps && steps->size() == 3) << answer.report;
+  EXPECT_THAT(std::string((*steps)[0]), HasSubstr(R"("name":"First","status":"succeeded")"));
+  EXPECT_THAT(std::string((*steps)[0]), HasSubstr(R"("set":{"a":2})"));
+  EXPECT_THAT(std::string((*steps)[1]), HasSubstr(R"("set":{"b":3})"));
+  EXPECT_THAT(std::string((*steps)[2]), HasSubstr(R"("set":{"b":4})"));
+}
+
+TEST_F(AppChainTest, ADropEndsTheChain) {
+  install("Gate", "index.hog", "return null");
+  javascript("After",
+             [](const apps::AppConfig&, std::string) -> Result<std::optional<std::string>> {
+               ADD_FAILURE() << "asked";
+               return std::nullopt;
+             });
+  const AppsAnswer answer = run();
+  EXPECT_EQ(answer.fate, AppsAnswer::Fate::kDropped);
+  EXPECT_THAT(answer.report, HasSubstr(R"("status":"dropped")"));
+}
+
+TEST_F(AppChainTest, AFailureKeepsTheEventAndIsNamed) {
+  install("Broken", "index.hog", "return jsonParse('{')");
+  install("Garbage", "index.hog", "return {'properties': 1}");
+  install("No program", "index.hog", "return (");
+  install("Last", "index.hog", "return event");
+  const AppsAnswer answer = run();
+  EXPECT_EQ(answer.fate, AppsAnswer::Fate::kChanged);
+  EXPECT_THAT(answer.event, HasSubstr(R"("a":1)"));
+  EXPECT_THAT(answer.event,
+              HasSubstr(R"x("$transformations_failed":["Broken (1)","Garbage (2)"])x"));
+  EXPECT_THAT(answer.event, HasSubstr(R"x("$transformations_succeeded":["Last (4)"])x"));
+}
+
+TEST_F(AppChainTest, InputsAreTheConfiguration) {
+  install("Greets", "index.hog",
+          "let changed := event\nchanged.properties.greeting := inputs.word\nreturn changed",
+          R"([{"key":"word","default":"ahoy"}])");
+  EXPECT_THAT(run().event, HasSubstr(R"("greeting":"ahoy")"));
+}
+
+}  // namespace
+}  // namespace penstock::ingest

@@ -1,0 +1,65 @@
+// HogApps: apps written in Hog, run on events in this process, on the pool.
+//
+// A transformation as PostHog has them (contract delivery, section 6): what it returns becomes the
+// event's properties, name and distinct id; null drops the event; a failure leaves it as it is. A
+// program that has used up its time several times in a row rests for a while. `run` on the ingest
+// loop; programs run on a pool thread, one batch of one app at a time.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "catalog/app_catalog.h"
+#include "hog/machine.h"
+#include "runtime/runtime.h"
+
+namespace penstock::ingest {
+
+enum class HogDid : uint8_t { kSucceeded, kFailed, kDropped, kSkipped };
+
+struct HogResult {
+  HogDid did = HogDid::kSkipped;
+  std::string event;  // JSON; empty: as it was
+  std::string error;
+  int64_t cpu_us = 0;
+};
+
+class HogApps {
+ public:
+  using Done = std::move_only_function<void(std::vector<HogResult>)>;
+
+  HogApps(runtime::Loop& loop, runtime::Runtime& runtime) : loop_(loop), runtime_(runtime) {}
+  ~HogApps() { *alive_ = false; }
+  HogApps(const HogApps&) = delete;
+  HogApps& operator=(const HogApps&) = delete;
+
+  void run(std::shared_ptr<const catalog::EnabledApp> app, std::vector<std::string> events,
+           Done done);
+
+ private:
+  struct Job;
+  /// A configuration, ready to run.
+  struct Ready {
+    std::shared_ptr<const catalog::EnabledApp> of;
+    std::shared_ptr<const hog::Program> program;
+    std::string error;  // why there is none
+    int overtime = 0;   // in a row
+    int64_t rests_until_ms = 0;
+  };
+  Ready& ready(const std::shared_ptr<const catalog::EnabledApp>& app);
+  void take(int64_t config, Job& job);
+
+  runtime::Loop& loop_;
+  runtime::Runtime& runtime_;
+  std::map<int64_t, Ready> ready_;                       // by configuration
+  std::vector<std::unique_ptr<hog::Machine>> machines_;  // that nobody uses
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+/// Why a program cannot be one; empty: it can.
+std::string hog_problem(const std::string& source);
+
+}  // namespace penstock::ingest

@@ -1,0 +1,274 @@
+#include "main/apps/app_host.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+#include "base/diag.h"
+#include "ingest/app_chain.h"
+#include "main/apps/npm.h"
+#include "main/on_loop.h"
+
+namespace penstock::cli {
+namespace {
+
+constexpr auto kRefresh = std::chrono::milliseconds(500);
+constexpr size_t kMetricsMax = 200;  // of one configuration
+constexpr std::array<std::string_view, 3> kSources = {"SYSTEM", "PLUGIN", "CONSOLE"};
+constexpr std::array<std::string_view, 5> kTypes = {"DEBUG", "LOG", "INFO", "WARN", "ERROR"};
+
+admin::AppLogLine line_of(apps::LogEntry entry) {
+  admin::AppLogLine out;
+  out.config = entry.config;
+  out.time_ms = entry.time_ms;
+  out.source = kSources.at(static_cast<size_t>(entry.source));
+  out.type = kTypes.at(static_cast<size_t>(entry.level));
+  out.message = std::move(entry.message);
+  return out;
+}
+
+std::string_view fate_name(const apps::AppResult& result) {
+  switch (result.fate) {
+    case apps::Fate::kChanged: return "changed";
+    case apps::Fate::kDropped: return "dropped";
+    case apps::Fate::kQuarantined: return "quarantined";
+    case apps::Fate::kUnchanged: break;
+  }
+  return "unchanged";
+}
+
+admin::AppTrialResult trial_of(apps::AppResult result, std::vector<apps::LogEntry> logs) {
+  admin::AppTrialResult out;
+  out.fate = fate_name(result);
+  out.event = std::move(result.json);
+  out.error = result.why;
+  for (const apps::AppStep& step : result.steps) {
+    out.cpu_us += step.cpu_us;
+    if (step.did == apps::AppStep::Did::kFailed) {
+      out.error = step.error;
+      // That it failed is all that has changed; what it did to the event before that counts too.
+      if (out.fate == "unchanged") out.fate = "failed";
+    }
+  }
+  for (apps::LogEntry& entry : logs) out.logs.push_back(line_of(std::move(entry)));
+  return out;
+}
+
+}  // namespace
+
+AppHost::AppHost(runtime::Loop& loop, runtime::Runtime& runtime, catalog::Catalog& catalog,
+                 std::unique_ptr<kv::KeyValue> state)
+    : loop_(loop),
+      runtime_(runtime),
+      catalog_(catalog),
+      state_(std::move(state)),
+      captures_(loop, runtime, catalog),
+      hog_(loop, runtime) {}
+
+Result<std::unique_ptr<AppHost>> open_apps(const Settings& settings, AppParts parts) {
+  PENSTOCK_TRY(auto state,
+               parts.disk.open({parts.data_dir + "/state/apps", settings.state_cache_bytes}));
+  auto host = std::make_unique<AppHost>(parts.pipeline.loop(), parts.runtime, parts.catalog,
+                                        std::move(state));
+  Status outcome;
+  on_loop(parts.pipeline, [&] { outcome = host->start(parts.pipeline.poller(), settings.apps); });
+  PENSTOCK_CHECK(outcome);
+  return host;
+}
+
+Status AppHost::start(runtime::Poller& poller, const AppSettings& settings) {
+  PENSTOCK_TRY(engine_, apps::make_apps(runtime_, loop_, poller, *state_, *this, settings.engine));
+  npm_registry_ = settings.npm_registry;
+  ingest::AppChainOptions options;
+  options.deadline_ms = settings.deadline_ms;
+  chain_ = ingest::make_app_chain(loop_, runtime_, engine_.get(), options);
+  PENSTOCK_CHECK(engine_->start());
+  configure();
+  refresh();
+  return {};
+}
+
+void AppHost::stop(runtime::Task done) {
+  if (!engine_) return done();
+  engine_->stop(std::move(done));
+}
+
+void AppHost::on_change() {
+  loop_.post([this, alive = alive_] {
+    if (*alive && engine_) configure();
+  });
+}
+
+void AppHost::configure() {
+  const auto snapshot = catalog_.snapshot();
+  std::vector<std::shared_ptr<const catalog::EnabledApp>> now;
+  for (const catalog::Project& project : snapshot->projects) {
+    if (project.apps == nullptr) continue;
+    for (const auto& app : *project.apps) {
+      if (app->app.manifest.language == catalog::AppLanguage::kJavaScript) now.push_back(app);
+    }
+  }
+  const auto same = [](const auto& a, const auto& b) {
+    return a == b || (a->config.id == b->config.id && a->app.version == b->app.version &&
+                      a->config.updated_at_ms == b->config.updated_at_ms);
+  };
+  if (std::ranges::equal(now, enabled_, same)) return;
+  Packages packages;
+  std::vector<apps::AppConfig> configs;
+  for (const auto& app : now) {
+    apps::AppConfig config = ingest::engine_config(*snapshot->find(app->config.project), *app);
+    // One package for all its configurations and for ever, so that a VM is kept.
+    const std::pair key(app->app.id, app->app.version);
+    const auto known = packages_.find(key);
+    config.package =
+        packages.emplace(key, known == packages_.end() ? config.package : known->second)
+            .first->second;
+    configs.push_back(std::move(config));
+  }
+  packages_ = std::move(packages);
+  enabled_ = std::move(now);
+  engine_->set(std::move(configs));
+}
+
+void AppHost::refresh() {
+  std::vector<admin::AppRunStatus> now;
+  {
+    const std::lock_guard lock(mutex_);
+    for (apps::AppStatus& s : engine_->statuses()) {
+      admin::AppRunStatus out;
+      out.config = s.config;
+      out.health = apps::health_name(s.health);
+      out.error = std::move(s.error);
+      out.attempts = s.attempts;
+      out.retry_at_ms = s.retry_at_ms;
+      out.events = s.events;
+      out.succeeded = s.succeeded;
+      out.failed = s.failed;
+      out.dropped = s.dropped;
+      out.cpu_us = s.cpu_us;
+      out.memory_bytes = s.memory_bytes;
+      out.metrics = metrics_[s.config];
+      now.push_back(std::move(out));
+    }
+    statuses_ = std::move(now);
+  }
+  loop_.after(kRefresh, [this, alive = alive_] {
+    if (*alive) refresh();
+  });
+}
+
+std::vector<admin::AppRunStatus> AppHost::statuses() const {
+  const std::lock_guard lock(mutex_);
+  return statuses_;
+}
+
+admin::AppSources AppHost::sources(runtime::Loop& admin) {
+  admin::AppSources out;
+  out.fetch_npm = [registry = npm_registry_](const std::string& package) {
+    return fetch_npm(registry, package);
+  };
+  out.statuses = [this] { return statuses(); };
+  out.logs = [this](const admin::AppLogsAsked& asked) { return logs_.read(asked); };
+  out.reset = [this](int64_t config) {
+    loop_.post([this, alive = alive_, config] {
+      if (*alive) engine_->reset(config);
+    });
+  };
+  out.try_out = [this, &admin](catalog::Project project, catalog::EnabledApp app, std::string event,
+                               admin::AppSources::Tried done) {
+    auto back = [&admin, done = std::move(done)](Result<admin::AppTrialResult> tried) mutable {
+      admin.post(
+          [done = std::move(done), tried = std::move(tried)]() mutable { done(std::move(tried)); });
+    };
+    loop_.post([this, alive = alive_, project = std::move(project), app = std::move(app),
+                event = std::move(event), back = std::move(back)]() mutable {
+      if (*alive) try_out(project, app, std::move(event), std::move(back));
+    });
+  };
+  return out;
+}
+
+void AppHost::try_out(const catalog::Project& project, const catalog::EnabledApp& app,
+                      std::string event, admin::AppSources::Tried done) {
+  if (app.app.manifest.language != catalog::AppLanguage::kJavaScript) {
+    return try_hog(app, std::move(event), std::move(done));
+  }
+  engine_->try_out(ingest::engine_config(project, app), std::move(event),
+                   [done = std::move(done)](Result<apps::AppResult> result,
+                                            std::vector<apps::LogEntry> logs) mutable {
+                     if (!result) return done(std::unexpected(std::move(result).error()));
+                     done(trial_of(std::move(*result), std::move(logs)));
+                   });
+}
+
+void AppHost::try_hog(const catalog::EnabledApp& app, std::string event,
+                      admin::AppSources::Tried done) {
+  using ingest::HogDid;
+  const auto source = app.files->find(app.app.manifest.main);
+  const std::string problem =
+      source == app.files->end() ? "its main file is gone" : ingest::hog_problem(source->second);
+  if (!problem.empty()) return done(fail(Code::kInvalid, problem));
+  hog_.run(std::make_shared<const catalog::EnabledApp>(app), {event},
+           [event, done = std::move(done)](std::vector<ingest::HogResult> results) mutable {
+             ingest::HogResult& r = results.front();
+             admin::AppTrialResult out;
+             out.fate = r.did == HogDid::kDropped  ? "dropped"
+                        : r.did == HogDid::kFailed ? "failed"
+                                                   : "changed";
+             out.event = std::move(r.event);
+             out.error = std::move(r.error);
+             out.cpu_us = r.cpu_us;
+             done(std::move(out));
+           });
+}
+
+void AppHost::log(apps::LogEntry entry) { logs_.add(line_of(std::move(entry))); }
+
+Status AppHost::capture(ProjectId project, std::string event) {
+  return captures_.add(project, std::move(event));
+}
+
+void AppHost::metric(apps::ConfigId config, std::string_view name, std::string_view kind,
+                     double value) {
+  const std::lock_guard lock(mutex_);
+  auto& of = metrics_[config];
+  if (of.size() >= kMetricsMax && !of.contains(std::string(name))) return;
+  const auto [found, fresh] = of.try_emplace(std::string(name), value);
+  if (fresh) return;
+  if (kind == "max") {
+    found->second = std::max(found->second, value);
+  } else if (kind == "min") {
+    found->second = std::min(found->second, value);
+  } else {
+    found->second += value;
+  }
+}
+
+void AppHost::changed(const apps::AppStatus& status) {
+  int64_t app = 0;
+  for (const auto& enabled : enabled_) {
+    if (enabled->config.id == status.config) app = enabled->app.id;
+  }
+  auto job = [&catalog = catalog_, app, status] {
+    const auto noted = [](const Status& s) {
+      if (s || s.error().code == Code::kNotFound) return;  // removed meanwhile
+      diag::warn("an app's state was not noted", {{"error", s.error().message}});
+    };
+    noted(catalog.apps().note_error(status.config, status.error));
+    if (app != 0 && !status.capabilities.empty()) {
+      noted(catalog.apps().note_capabilities(app, status.capabilities));
+    }
+    if (status.health != apps::Health::kFailed) return;
+    const auto off = catalog.apps().change_config({std::nullopt, "app engine", ProjectId{}},
+                                                  status.config, {.enabled = false});
+    if (!off) noted(std::unexpected(off.error()));
+  };
+  // A full queue only means that the catalog does not know; the statuses say it anyway.
+  const Status submitted = runtime_.pool().submit(std::move(job), loop_, [] {});
+  if (!submitted)
+    diag::warn("an app's state was not noted", {{"error", submitted.error().message}});
+}
+
+}  // namespace penstock::cli

@@ -1,0 +1,89 @@
+// AppHost: the apps of this process: their engine, what they log and capture, and their health.
+//
+// Keeps the engine's configurations those of the catalog's snapshot, notes errors and capabilities
+// in the catalog, and answers the admin API from copies. Lives on the loop it was made with;
+// `statuses`, `logs` and `serve_capture` from any thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "admin/app_sources.h"
+#include "apps/apps.h"
+#include "catalog/catalog.h"
+#include "ingest/event_apps.h"
+#include "ingest/hog_apps.h"
+#include "kv/key_value.h"
+#include "main/apps/app_captures.h"
+#include "main/apps/app_logs.h"
+#include "main/disk_watch.h"
+#include "main/settings.h"
+#include "runtime/real_runtime.h"
+
+namespace penstock::cli {
+
+class AppHost final : public apps::AppSink {
+ public:
+  AppHost(runtime::Loop& loop, runtime::Runtime& runtime, catalog::Catalog& catalog,
+          std::unique_ptr<kv::KeyValue> state);
+  ~AppHost() override { *alive_ = false; }
+
+  /// Starts the engine, whose sink is this. On the loop.
+  Status start(runtime::Poller& poller, const AppSettings& settings);
+  void stop(runtime::Task done);
+  /// For ingest, after `start`.
+  ingest::EventApps* chain() { return chain_.get(); }
+  void serve_capture(const Instance& instance) { captures_.serve(instance); }
+  /// The catalog has changed; any thread.
+  void on_change();
+
+  std::vector<admin::AppRunStatus> statuses() const;
+  /// `admin`: where trials are asked and answered.
+  admin::AppSources sources(runtime::Loop& admin);
+
+  // apps::AppSink
+  void log(apps::LogEntry entry) override;
+  Status capture(ProjectId project, std::string event) override;
+  void metric(apps::ConfigId config, std::string_view name, std::string_view kind,
+              double value) override;
+  void changed(const apps::AppStatus& status) override;
+
+ private:
+  using Packages = std::map<std::pair<int64_t, int64_t>, std::shared_ptr<const apps::AppPackage>>;
+  void configure();
+  void refresh();
+  void try_out(const catalog::Project& project, const catalog::EnabledApp& app, std::string event,
+               admin::AppSources::Tried done);
+  void try_hog(const catalog::EnabledApp& app, std::string event, admin::AppSources::Tried done);
+
+  runtime::Loop& loop_;
+  runtime::Runtime& runtime_;
+  catalog::Catalog& catalog_;
+  std::unique_ptr<kv::KeyValue> state_;  // what apps keep
+  std::string npm_registry_;
+  AppCaptures captures_;
+  ingest::HogApps hog_;  // for trials
+  AppLogs logs_;
+  std::unique_ptr<apps::Apps> engine_;
+  std::unique_ptr<ingest::EventApps> chain_;
+  std::vector<std::shared_ptr<const catalog::EnabledApp>> enabled_;  // as the engine has them
+  Packages packages_;
+  mutable std::mutex mutex_;  // of the copies
+  std::vector<admin::AppRunStatus> statuses_;
+  std::map<apps::ConfigId, std::map<std::string, double>> metrics_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+struct AppParts {
+  runtime::Runtime& runtime;
+  runtime::LoopThread& pipeline;
+  catalog::Catalog& catalog;
+  DiskWatch& disk;
+  const std::string& data_dir;
+};
+/// Made and started on the pipeline's loop, with its state below <data>/state/apps.
+Result<std::unique_ptr<AppHost>> open_apps(const Settings& settings, AppParts parts);
+
+}  // namespace penstock::cli

@@ -1,0 +1,245 @@
+"""Apps through the real binary: an event is changed, dropped, passed by a broken app; order, versions, crashes."""
+import json
+import pathlib
+import subprocess
+import tempfile
+import time
+import uuid
+
+from harness import BIN, KEY, Penstock
+
+ADDS = "export function processEvent(event, { config }) {\n" \
+       "  event.properties.seen_by = (event.properties.seen_by || '') + config.mark\n  return event\n}\n"
+THROWS = "export function processEvent() { throw new Error('nothing works today') }\n"
+LOOPS = "export function processEvent(event) { while (event) {} }\n"
+DROPS = "export function processEvent(event) { return event.event === 'noise' ? null : event }\n"
+
+
+def event(name="seen", **properties):
+    return {"event": name, "distinct_id": "d", "uuid": str(uuid.uuid4()), "properties": properties}
+
+
+def send(p, *events):
+    status, body, _ = p.post("/batch/", {"api_key": KEY, "batch": list(events)})
+    assert status == 200, (status, body)
+
+
+def settled(p):
+    def done():
+        ledger = p.ledger()
+        total = ledger["total"]
+        at_rest = ledger["balance"]["balanced"] and total["in_flight"] == 0
+        return total if at_rest and ledger["balance"]["stored"] == ledger["balance"]["accepted"] else None
+    return p.eventually(done)
+
+
+def ask(p, path, body=None, method=None):
+    status, answer = p.api(f"/api/projects/1{path}", body, method) if method else p.api(f"/api/projects/1{path}", body)
+    assert status in (200, 201), (status, answer)
+    return answer
+
+
+def install(p, name, code, config=None, schema=None, enabled=True):
+    manifest = {"name": name, "main": "index.js", "config": schema or []}
+    app = ask(p, "/apps", {"files": {"plugin.json": json.dumps(manifest), "index.js": code}}, "POST")
+    made = ask(p, "/app_configs", {"app": app["id"], "enabled": enabled, "config": config or {}}, "POST")
+    if enabled:
+        p.eventually(lambda: config_of(p, made["id"])["status"] and
+                     config_of(p, made["id"])["status"]["health"] == "healthy")
+    return made
+
+
+def config_of(p, config):
+    return ask(p, f"/app_configs/{config}")
+
+
+def row(p, sent):
+    rows = p.sql(f"SELECT properties FROM events WHERE uuid = '{sent['uuid']}'")
+    return json.loads(rows[0][0]) if rows else None
+
+
+MARK = [{"key": "mark", "type": "string", "default": "a"}]
+
+
+def test_an_app_changes_an_event_and_trace_tells_how():
+    with Penstock() as p:
+        config = install(p, "Marker", ADDS, {"mark": "x"}, MARK)
+        sent = event(kept=1)
+        send(p, sent)
+        settled(p)
+        found = row(p, sent)
+        assert found["seen_by"] == "x" and found["kept"] == 1, found
+        assert found["$plugins_succeeded"] == [f"Marker ({config['id']})"], found
+        hops = ask(p, f"/trace/{sent['uuid']}")["entries"][0]["hops"]
+        apps = next(h for h in hops if h["name"] == "apps")["apps"]
+        assert apps[0]["name"] == "Marker" and apps[0]["status"] == "succeeded", apps
+        assert apps[0]["set"] == {"seen_by": "x"}, apps
+        said = subprocess.run([BIN, "trace", "--data", p.data, sent["uuid"]], capture_output=True, text=True, timeout=30)
+        assert 'Marker (1) succeeded, seen_by="x"' in said.stdout, said.stdout
+
+
+def test_order_disabling_and_dropping():
+    with Penstock() as p:
+        first = install(p, "First", ADDS, {"mark": "1"}, MARK)
+        second = install(p, "Second", ADDS, {"mark": "2"}, MARK)
+        install(p, "Quiet", DROPS)
+        a = event()
+        send(p, a, event("noise"))
+        total = settled(p)
+        assert row(p, a)["seen_by"] == "12", row(p, a)
+        assert total["dropped"] == {"dropped_by_app": 1}, total
+        ask(p, "/app_configs/order", {"ids": [second["id"], first["id"]]}, "PUT")
+        p.eventually(lambda: marked(p) == "21")
+        ask(p, f"/app_configs/{second['id']}", {"enabled": False}, "PATCH")
+        p.eventually(lambda: marked(p) == "1")
+
+
+def marked(p):
+    """Who has seen an event that is sent now."""
+    sent = event()
+    send(p, sent)
+    settled(p)
+    return row(p, sent)["seen_by"]
+
+
+def test_a_broken_app_costs_its_own_result_only():
+    with Penstock() as p:
+        broken = install(p, "Broken", THROWS)
+        install(p, "Marker", ADDS, {"mark": "m"}, MARK)
+        sent = event(kept=1)
+        send(p, sent)
+        settled(p)
+        found = row(p, sent)
+        assert found["seen_by"] == "m" and found["$plugins_failed"] == [f"Broken ({broken['id']})"], found
+        lines = p.eventually(lambda: ask(p, f"/app_logs?app_config={broken['id']}")["results"])
+        assert any("nothing works today" in line["message"] for line in lines), lines
+        p.eventually(lambda: "nothing works today" in json.dumps(config_of(p, broken["id"])["error"]))
+
+
+def test_a_looping_app_ends_and_the_event_goes_on():
+    with Penstock() as p:
+        install(p, "Endless", LOOPS)
+        sent = event(kept=1)
+        begun = time.monotonic()
+        send(p, sent)
+        settled(p)
+        assert time.monotonic() - begun < 15
+        assert row(p, sent)["kept"] == 1
+        others = [event() for _ in range(50)]
+        send(p, *others)
+        settled(p)
+        assert p.sql("SELECT toUInt32(count()) FROM events") == [[51]]
+
+
+def test_secrets_are_taken_and_never_shown():
+    with Penstock() as p:
+        schema = [{"key": "apiKey", "type": "string", "secret": True, "required": True}]
+        code = "export function processEvent(event, { config }) { console.log('key', config.apiKey); " \
+               "event.properties.length = config.apiKey.length; return event }"
+        config = install(p, "Keeper", code, {"apiKey": "hush-hush-4711"}, schema)
+        assert config["config"] == {"apiKey": {"secret": True}}, config
+        sent = event()
+        send(p, sent)
+        settled(p)
+        assert row(p, sent)["length"] == 14
+        lines = p.eventually(lambda: ask(p, "/app_logs")["results"])
+        seen = json.dumps([lines, ask(p, "/app_configs"), ask(p, f"/apps/{config['app']}")])
+        assert "hush-hush" not in seen and "hush-hush" not in p.output(), seen
+        status, answer = p.api(f"/api/projects/1/app_configs/{config['id']}", {"config": {"apiKey": ""}}, "PATCH")
+        assert status == 400 and "apiKey" in answer["error"]["message"], answer
+
+
+def test_an_app_may_capture_and_a_test_stores_nothing():
+    with Penstock() as p:
+        code = "export function processEvent(event) { if (event.event === 'order') " \
+               "posthog.capture('order seen', { of: event.uuid }); return event }"
+        app = install(p, "Echo", code)
+        tried = ask(p, f"/apps/{app['app']}/test", {"event": {"event": "other", "properties": {"a": 1}}}, "POST")
+        assert tried["fate"] in ("unchanged", "changed"), tried
+        assert p.sql("SELECT toUInt32(count()) FROM events") == [[0]]
+        sent = event("order")
+        send(p, sent)
+        p.eventually(lambda: p.sql("SELECT JSONExtractString(properties, 'of') FROM events WHERE event = 'order seen'")
+                     == [[sent["uuid"]]])
+
+
+def test_a_crash_leaves_each_event_once():
+    with Penstock() as p:
+        install(p, "Marker", ADDS, {"mark": "x"}, MARK)
+        sent = []
+        for _ in range(4):
+            batch = [event() for _ in range(300)]
+            send(p, *batch)
+            sent += batch
+            p.kill()
+            p.start()
+        total = settled(p)
+        assert p.ledger()["balance"]["accepted"] == len(sent) and total["dropped"] == {}, total
+        assert p.sql("SELECT toUInt32(count()), toUInt32(uniqExact(uuid)), "
+                     "toUInt32(countIf(JSONExtractString(properties, 'seen_by') = 'x')) FROM events") == [[1200] * 3]
+
+
+def run(p, folder, *args):
+    out = subprocess.run([BIN, *args], capture_output=True, text=True, timeout=60, cwd=folder,
+                         env={"PENSTOCK_DATA": p.data, "PATH": ""})
+    assert out.returncode == 0, (args, out.returncode, out.stdout, out.stderr)
+    return out.stdout
+
+
+def test_the_command_line_from_new_to_rollback():
+    with Penstock() as p, tempfile.TemporaryDirectory() as folder:
+        for lang in ("js", "ts", "hog"):
+            run(p, folder, "app", "new", f"greet-{lang}", "--lang", lang)
+            assert "2 passed, 0 failed" in run(p, folder, "app", "test", f"greet-{lang}")
+        run(p, folder, "app", "deploy", "greet-js", "--config", '{"greeting":"ahoy"}')
+        assert "greet-js" in run(p, folder, "app", "list")
+        p.eventually(lambda: config_of(p, 1)["status"] and config_of(p, 1)["status"]["health"] == "healthy")
+        sent = event("$pageview")
+        send(p, sent)
+        settled(p)
+        assert row(p, sent)["greeting"] == "ahoy"
+        code = pathlib.Path(folder, "greet-js", "index.js")
+        code.write_text(code.read_text().replace("config.greeting", "config.greeting + '!'"))
+        replayed = run(p, folder, "app", "replay", "greet-js", "--since", "1h", "--config", '{"greeting":"ahoy"}')
+        assert "ahoy!" in replayed and "1 differ" in replayed, replayed
+        run(p, folder, "app", "deploy", "greet-js")
+        assert ask(p, "/apps/1")["app"]["version"] == 2
+        assert "version 1" in run(p, folder, "app", "rollback", "greet-js")
+        assert ask(p, "/apps/1")["app"]["version"] == 1
+        run(p, folder, "app", "disable", "greet-js")
+        assert config_of(p, 1)["enabled"] is False
+
+
+def test_the_templates_pass_their_own_tests():
+    with Penstock() as p, tempfile.TemporaryDirectory() as folder:
+        listed = ask(p, "/app_templates")["results"]
+        assert len(listed) >= 9, [t["id"] for t in listed]
+        for template in listed:
+            app = ask(p, "/apps", {"template": template["id"]}, "POST")
+            for path, text in ask(p, f"/apps/{app['id']}")["files"].items():
+                file = pathlib.Path(folder, template["id"], path)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text)
+            assert "0 failed" in run(p, folder, "app", "test", template["id"]), template
+
+
+def test_the_tutorial_works_as_written():
+    page = pathlib.Path(__file__).resolve().parents[2] / "docs/apps/TUTORIAL.md"
+    commands = []
+    for block in page.read_text().split("```sh\n")[1:]:
+        commands += block.split("```")[0].strip().splitlines()
+    assert len(commands) > 10, commands
+    with Penstock() as p, tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "bin").mkdir()
+        pathlib.Path(folder, "bin", "penstock").symlink_to(BIN)
+        for command in commands:
+            out = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, cwd=folder,
+                                 env={"PENSTOCK_DATA": p.data, "PATH": f"{folder}/bin:/usr/bin:/bin"})
+            assert out.returncode == 0, (command, out.stdout, out.stderr)
+            if "app deploy" in command:
+                p.eventually(lambda: config_of(p, 1)["status"] and
+                             config_of(p, 1)["status"]["health"] == "healthy")
+            if "penstock send" in command:
+                settled(p)
+            if "penstock query" in command:
+                assert "ahoy" in out.stdout, out.stdout

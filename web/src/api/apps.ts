@@ -1,0 +1,150 @@
+// The admin API's apps: packages, their versions, and how the project has configured them.
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+
+import { api } from "./client";
+
+export interface AppField {
+  key?: string;
+  name?: string;
+  label?: string;
+  markdown?: string;
+  type?: string;
+  choices?: (string | { label: string; value: string })[];
+  default?: unknown;
+  hint?: string;
+  description?: string;
+  required?: boolean;
+  secret?: boolean;
+  visible_if?: [string, string][];
+}
+
+export interface App {
+  id: number;
+  name: string;
+  description: string;
+  url: string;
+  language: "javascript" | "hog";
+  main: string;
+  version: number;
+  is_global: boolean;
+  config_schema: AppField[];
+  created_at: string;
+  updated_at: string;
+}
+
+export interface AppStatus {
+  health: "loading" | "healthy" | "degraded" | "disabled" | "failed";
+  attempts: number;
+  retry_at: string | null;
+  last_error: { message?: string } | null;
+  events: number;
+  succeeded: number;
+  failed: number;
+  dropped: number;
+  cpu_us_per_event: number;
+  memory_bytes: number;
+  metrics: Record<string, number>;
+}
+
+export interface AppConfig {
+  id: number;
+  app: number;
+  name: string;
+  enabled: boolean;
+  order: number;
+  config: Record<string, unknown>;
+  filters: Record<string, unknown>;
+  error: { message?: string } | null;
+  updated_at: string;
+  status: AppStatus | null;
+}
+
+export interface AppTemplate {
+  id: string;
+  name: string;
+  description: string;
+  language: "javascript" | "hog";
+  config_schema: AppField[];
+}
+
+export interface AppVersion {
+  version: number;
+  created_at: string;
+  by: string;
+  source: string;
+  bytes: number;
+}
+
+export interface AppLog {
+  number: number;
+  app_config: number;
+  timestamp: string;
+  source: string;
+  type: string;
+  message: string;
+}
+
+export interface AppTrial {
+  fate: "unchanged" | "changed" | "dropped" | "failed" | "quarantined";
+  before: Record<string, unknown>;
+  after: Record<string, unknown> | null;
+  diff?: { set?: Record<string, unknown>; unset?: string[]; fields?: Record<string, unknown>; keys?: number };
+  error: string | null;
+  cpu_us: number;
+  logs: AppLog[];
+}
+
+interface Listed<T> {
+  results: T[];
+}
+
+const kRefreshMs = 2000;
+
+export function useApps(project: number) {
+  return useQuery({ queryKey: ["apps", project], queryFn: () => api<Listed<App>>(`/projects/${project}/apps`) });
+}
+
+export function useAppConfigs(project: number) {
+  return useQuery({
+    queryKey: ["app_configs", project],
+    queryFn: () => api<Listed<AppConfig> & { running: boolean }>(`/projects/${project}/app_configs`),
+    refetchInterval: kRefreshMs,
+  });
+}
+
+export function useAppTemplates(project: number) {
+  return useQuery({
+    queryKey: ["app_templates", project],
+    queryFn: () => api<Listed<AppTemplate>>(`/projects/${project}/app_templates`),
+    staleTime: Infinity,
+  });
+}
+
+export function useAppFiles(project: number, app: number | undefined) {
+  return useQuery({
+    queryKey: ["app", project, app],
+    queryFn: () =>
+      api<{ app: App; versions: AppVersion[]; files: Record<string, string> }>(`/projects/${project}/apps/${app}`),
+    enabled: app !== undefined,
+  });
+}
+
+export function useAppLogs(project: number, config: number) {
+  return useQuery({
+    queryKey: ["app_logs", project, config],
+    queryFn: () => api<Listed<AppLog>>(`/projects/${project}/app_logs?app_config=${config}&limit=200`),
+    refetchInterval: kRefreshMs,
+  });
+}
+
+/** Every change of apps shows everywhere at once. */
+export function useAppChange<T, R>(project: number, change: (value: T) => Promise<R>) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: change,
+    onSettled: () =>
+      Promise.all(
+        ["apps", "app_configs", "app"].map((key) => client.invalidateQueries({ queryKey: [key, project] })),
+      ),
+  });
+}

@@ -1,0 +1,32 @@
+import { describe, expect, it } from "vitest";
+
+import { missing_value, moved, shown_value, visible_fields } from "./app_form";
+
+const schema = [
+  { markdown: "Where to look." },
+  { key: "mode", name: "Mode", type: "choice", choices: ["fast", "slow"], default: "fast" },
+  { key: "key", name: "Key", secret: true, required: true },
+  { key: "delay", type: "string", visible_if: [["mode", "slow"]] as [string, string][] },
+];
+
+describe("an app's form", () => {
+  it("shows fields that depend on others only then", () => {
+    expect(visible_fields(schema, { mode: "fast" }).map((f) => f.key)).toEqual([undefined, "mode", "key"]);
+    expect(visible_fields(schema, { mode: "slow" }).map((f) => f.key)).toEqual([undefined, "mode", "key", "delay"]);
+  });
+
+  it("never shows a secret, and takes one that is set as given", () => {
+    expect(shown_value(schema[2]!, { key: { secret: true } })).toBe("");
+    expect(missing_value(schema, { key: { secret: true } })).toBe("");
+    expect(missing_value(schema, {})).toBe("Key needs a value.");
+  });
+
+  it("fills defaults in", () => {
+    expect(shown_value(schema[1]!, {})).toBe("fast");
+  });
+
+  it("moves an entry", () => {
+    expect(moved(["a", "b", "c"], 2, 0)).toEqual(["c", "a", "b"]);
+    expect(moved(["a", "b", "c"], 0, 1)).toEqual(["b", "a", "c"]);
+  });
+});

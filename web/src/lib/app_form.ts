@@ -1,0 +1,49 @@
+// The form of an app's configuration, from the schema in its plugin.json.
+import type { AppField } from "../api/apps";
+
+export type AppValues = Record<string, unknown>;
+
+/** What stands for a secret that is set. */
+export const is_kept_secret = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && (value as { secret?: unknown }).secret === true;
+
+/** The fields to show now: some depend on others' values. */
+export function visible_fields(schema: AppField[], values: AppValues): AppField[] {
+  return schema.filter(
+    (field) => !field.visible_if?.length || field.visible_if.every(([key, value]) => String(values[key] ?? "") === value),
+  );
+}
+
+export function field_label(field: AppField): string {
+  return field.name || field.label || field.key || "";
+}
+
+export function choices_of(field: AppField): { value: string; label: string }[] {
+  return (field.choices ?? []).map((c) => (typeof c === "string" ? { value: c, label: c } : c));
+}
+
+/** As text for a field; a secret that is set shows as nothing. */
+export function shown_value(field: AppField, values: AppValues): string {
+  const value = field.key === undefined ? undefined : values[field.key] ?? field.default;
+  if (value === undefined || value === null || is_kept_secret(value)) return "";
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** "" for what is empty, or the sentence that says what is missing. */
+export function missing_value(schema: AppField[], values: AppValues): string {
+  for (const field of visible_fields(schema, values)) {
+    if (!field.required || field.key === undefined) continue;
+    const value = values[field.key];
+    if (is_kept_secret(value)) continue;
+    if (shown_value(field, values) === "") return `${field_label(field)} needs a value.`;
+  }
+  return "";
+}
+
+/** The list with one entry moved to another's place. */
+export function moved<T>(list: T[], from: number, to: number): T[] {
+  const out = [...list];
+  const [one] = out.splice(from, 1);
+  if (one !== undefined) out.splice(to, 0, one);
+  return out;
+}
