@@ -23,6 +23,19 @@ Status IngestService::take(Cycle& cycle, const LaneChoice::Turn& turn,
   return {};
 }
 
+/// What it decided, partition by partition, and nothing else.
+void IngestService::take_again(Cycle& cycle, const Cycle& before) {
+  cycle.apps = before.apps;
+  for (const InputSlice& slice : before.slices) {
+    const auto& outputs = before.decided.outputs;
+    const auto output = std::ranges::find(outputs, slice.partition, &Output::partition);
+    if (output == outputs.end() || output->next <= slice.base) continue;
+    const auto decided = static_cast<size_t>(output->next.value - slice.base.value);
+    InputSlice& kept = cycle.slices.emplace_back(slice);
+    if (kept.records.size() > decided) kept.records.resize(decided);
+  }
+}
+
 Status IngestService::apply_slice(Partition partition, Offset base,
                                   const std::vector<std::string_view>& records,
                                   size_t persons_from) {

@@ -149,18 +149,20 @@ void IngestService::pump() {
       runtime_.clock().mono_ns() / 1'000'000, [this] { return store_progress(); });
   if (turn) {
     busy_ = true;
-    return run(*turn);
+    return run(*turn, nullptr);
   }
   if (choice_.waits()) look_at_store_later();
 }
 
-void IngestService::run(LaneChoice::Turn turn) {
+void IngestService::run(LaneChoice::Turn turn, const std::shared_ptr<Cycle>& before) {
   auto cycle = std::make_shared<Cycle>();
   cycle->reader = &reader(turn.lane);
   auto outcome = std::make_shared<Status>();
   auto snapshot = catalog_.snapshot();
-  if (const Status taken = take(*cycle, turn, *snapshot); !taken) {
-    return retry(taken.error(), [this, turn] { run(turn); });
+  if (before != nullptr) {
+    take_again(*cycle, *before);
+  } else if (const Status taken = take(*cycle, turn, *snapshot); !taken) {
+    return retry(taken.error(), [this, turn] { run(turn, nullptr); });
   }
   if (cycle->slices.empty()) return resume();
   cycle->now_ms = cycle_ms_ = std::max(runtime_.clock().wall_ms(), cycle_ms_ + 1);
@@ -168,9 +170,9 @@ void IngestService::run(LaneChoice::Turn turn) {
   auto work = [this, cycle, outcome, snapshot = std::move(snapshot)] {
     *outcome = decide(*cycle, *snapshot);
   };
-  off_loop(std::move(work), [this, cycle, outcome, turn] {
+  off_loop(std::move(work), [this, cycle, outcome, turn, before] {
     if (*outcome) return append(cycle);
-    retry(outcome->error(), [this, turn] { run(turn); });
+    retry(outcome->error(), [this, turn, before] { run(turn, before); });
   });
 }
 
@@ -240,11 +242,11 @@ void IngestService::on_appended(std::shared_ptr<Cycle> cycle,
   if (!appended) {
     appended.error().code == Code::kMaybe ? probe<"ingest.append_maybe">()
                                           : probe<"ingest.append_refused">();
-    // The same records are decided anew: what was decided now may be in the log or not, and the
-    // sequence tells the log, which keeps the first.
-    const LaneChoice::Turn again{cycle->reader->lane(), cycle->decided.events,
-                                 options_.bytes_per_cycle_max};
-    return retry(appended.error(), [this, again] { run(again); });
+    // Exactly these records are decided anew: what was decided now may be in the log or not, and
+    // the sequence tells the log, which keeps the first. A partition that had gone further now
+    // would carry a new sequence over records that are there already.
+    const LaneChoice::Turn again{cycle->reader->lane(), 0, 0};
+    return retry(appended.error(), [this, again, cycle] { run(again, cycle); });
   }
   bool as_expected = appended->size() == cycle->decided.outputs.size();
   for (const Output& output : cycle->decided.outputs) {

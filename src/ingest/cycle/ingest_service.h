@@ -45,9 +45,11 @@ class IngestService final : public Ingest, private CommandHost {
   void pump();
   StoreProgress store_progress() const;
   void look_at_store_later();
-  void run(LaneChoice::Turn turn);
+  /// `before`: a cycle whose append may have happened or not; its records once more.
+  void run(LaneChoice::Turn turn, const std::shared_ptr<Cycle>& before);
   /// What the cycle takes; nothing when it has to wait for apps.
   Status take(Cycle& cycle, const LaneChoice::Turn& turn, const catalog::Snapshot& snapshot);
+  static void take_again(Cycle& cycle, const Cycle& before);
   Status decide(Cycle& cycle, const catalog::Snapshot& snapshot);
   void append(std::shared_ptr<Cycle> cycle);
   void on_appended(std::shared_ptr<Cycle> cycle, Result<std::vector<log::Appended>> appended);
