@@ -19,8 +19,8 @@ const kColours = { loading: "gray", healthy: "teal", degraded: "yellow", disable
 
 function Figures({ config }: { config: AppConfig }) {
   const s = config.status;
-  if (!config.enabled) return <span className="muted">Off</span>;
-  if (!s) return <span className="muted">Not running yet</span>;
+  if (!config.enabled) return <span className={styles.figures}>Off</span>;
+  if (!s) return <span className={styles.figures}>Not running yet</span>;
   return (
     <div className={styles.figures}>
       <Badge color={kColours[s.health]} variant="light">
