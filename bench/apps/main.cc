@@ -1,6 +1,9 @@
 // bench_apps FILE EVENTS: what a JavaScript app costs per event, its worker process and the way
 // there and back included. FILE holds one event a line; prints microseconds of CPU per event of
 // this process and of its worker. bench/apps/run compares it with Node.
+//
+// bench_apps idle APPS: milliseconds from naming the first app to its being loaded, worker process
+// and all, and megabytes that each further app adds to the worker.
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -58,6 +61,63 @@ double worker_us() {
   return 0;
 }
 
+double worker_mb() {
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream children(task.path() / "children");
+    std::string pid, word;
+    if (!(children >> pid)) continue;
+    std::ifstream in("/proc/" + pid + "/statm");
+    in >> word >> word;
+    return std::atof(word.c_str()) * static_cast<double>(::sysconf(_SC_PAGESIZE)) / 1e6;
+  }
+  return 0;
+}
+
+int idle(size_t count) {
+  auto runtime = runtime::make_real_runtime();
+  runtime::LoopThread thread("bench");
+  auto state = kv::make_memory_kv();
+  Quiet sink;
+  auto made = apps::make_apps(*runtime, thread.loop(), thread.poller(), *state, sink, {});
+  if (!made || !(*made)->start()) return 1;
+  auto package = std::make_shared<apps::AppPackage>();
+  package->name = "idle";
+  package->files["index.js"] = "exports.processEvent = (event) => event";
+  std::vector<apps::AppConfig> all;
+  const int64_t began = runtime->clock().mono_ns();
+  double first_ms = 0, first_mb = 0;
+  const auto add = [&](size_t until) {
+    for (size_t i = all.size(); i < until; i++) {
+      apps::AppConfig config;
+      config.id = static_cast<int64_t>(i + 1);
+      config.project = {1};
+      config.package = package;
+      all.push_back(std::move(config));
+    }
+    (*made)->set(all);
+  };
+  std::function<void()> look = [&] {
+    size_t loaded = 0;
+    for (const auto& status : (*made)->statuses()) {
+      loaded += status.health == apps::Health::kHealthy ? 1 : 0;
+    }
+    if (loaded == 1 && first_ms == 0) {
+      first_ms = static_cast<double>(runtime->clock().mono_ns() - began) / 1e6;
+      first_mb = worker_mb();
+      add(count);
+    }
+    if (loaded == count) return thread.stop();
+    thread.loop().after(std::chrono::milliseconds(1), [&] { look(); });
+  };
+  add(1);
+  look();
+  thread.run();
+  const auto further = static_cast<double>(count - 1);
+  fmt::print("first app loaded after {:.1f} ms, worker {:.1f} MB; each further app {:.2f} MB\n",
+             first_ms, first_mb, (worker_mb() - first_mb) / further);
+  return 0;
+}
+
 int measure(const std::string& file, size_t count, const std::string& code) {
   std::vector<std::string> events;
   std::ifstream in(file);
@@ -112,6 +172,8 @@ int main(int argc, char** argv) {
   if (argc > 1 && std::string_view(argv[1]) == "app-worker") {
     return penstock::apps::app_worker_main(argc, argv);
   }
+  if (argc == 3 && std::string_view(argv[1]) == "idle")
+    return idle(std::strtoull(argv[2], nullptr, 10));
   if (argc != 4) return 2;
   std::ifstream in(argv[3]);
   const std::string code((std::istreambuf_iterator<char>(in)), {});

@@ -249,6 +249,23 @@ TEST_F(EngineTest, AWorkerThatDiesCostsTheKillersEventItsAppAndNothingElse) {
   EXPECT_NE(worker_pid(), before);
 }
 
+TEST_F(EngineTest, WhatCannotBeStoppedIsEndedAndTheBatchGoesOnWithoutIt) {
+  make();
+  // One step of the engine that goes on for hours: nobody asks it whether to stop.
+  set({js(1,
+          "function processEvent(e) { if (e.event === 'hang')"
+          " Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1); return e }"),
+       js(2, marks(2))});
+  const std::vector<AppResult> results =
+      transform({event("before"), event("hang"), event("after")});
+  EXPECT_THAT(results[0].succeeded, ElementsAre("app1 (1)", "app2 (2)"));
+  EXPECT_THAT(results[1].succeeded, ElementsAre("app2 (2)"));
+  EXPECT_THAT(results[1].failed, ElementsAre("app1 (1)"));
+  EXPECT_THAT(results[1].json, HasSubstr(R"j("$plugins_failed":["app1 (1)"])j"));
+  EXPECT_EQ(results[1].steps[0].error, "the app ended its worker process");
+  EXPECT_THAT(results[2].succeeded, ElementsAre("app1 (1)", "app2 (2)"));
+}
+
 TEST_F(EngineTest, TheHealthRuleDisablesAndBringsBack) {
   make();
   set({js(1, "function processEvent(e) { if (e.event === 'loop') for (;;) {} return e }"),
