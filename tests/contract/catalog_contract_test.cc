@@ -455,9 +455,10 @@ TEST_F(PostgresCatalogTest, ManyThatStartAtOnceMakeTheTablesOnce) {
   int opened = 0;
   for (auto& one : all) opened += one.get() ? 1 : 0;
   EXPECT_EQ(opened, 6);
-  EXPECT_EQ(
-      server().execute("public", "SELECT count(*) FROM " + world_.schema() + ".catalog_version"),
-      "3");
+  // Each migration once.
+  const std::string sql =
+      "SELECT count(*) = max(version) FROM " + world_.schema() + ".catalog_version";
+  EXPECT_EQ(server().execute("public", sql), "t");
 }
 
 }  // namespace
