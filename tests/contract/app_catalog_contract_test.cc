@@ -7,7 +7,9 @@
 #include <memory>
 
 #include "catalog/catalog.h"
+#include "catalog/postgres_catalog.h"
 #include "runtime/sim_runtime.h"
+#include "tests/contract/postgres_server.h"
 
 namespace penstock::catalog {
 namespace {
@@ -35,14 +37,22 @@ constexpr const char* kForm = R"([{"markdown":"Where to look."},
 class AppCatalogContract : public ::testing::TestWithParam<const char*> {
  protected:
   AppCatalogContract() {
+    postgres_ = std::string(GetParam()) == "postgres";
+    if (postgres_ && penstock::testing::postgres_server() == nullptr) return;
     std::string name = (std::filesystem::temp_directory_path() / "penstock-apps-XXXXXX").string();
     directory_ = ::mkdtemp(name.data());
+    if (postgres_) schema_ = "apps_" + penstock::testing::postgres_server()->new_schema();
     open();
-    project_ = catalog_->create_project(kBy, "Shop", "phc_shop")->id;
+    if (catalog_) project_ = catalog_->create_project(kBy, "Shop", "phc_shop")->id;
+  }
+  void SetUp() override {
+    if (!postgres_ || penstock::testing::postgres_server() != nullptr) return;
+    if (penstock::testing::PostgresServer::required()) FAIL() << "PostgreSQL 15 is not installed";
+    GTEST_SKIP() << "PostgreSQL 15 is not installed";
   }
   ~AppCatalogContract() override {
     catalog_.reset();
-    std::filesystem::remove_all(directory_);
+    if (!directory_.empty()) std::filesystem::remove_all(directory_);
   }
   /// What is stored is there after a new start too; what is in memory has no second start.
   void open() {
@@ -51,6 +61,13 @@ class AppCatalogContract : public ::testing::TestWithParam<const char*> {
       return;
     }
     catalog_.reset();
+    if (postgres_) {
+      auto shared = open_postgres_catalog(
+          {.url = penstock::testing::postgres_server()->url(schema_), .schema = schema_}, runtime_);
+      ASSERT_TRUE(shared) << shared.error().message;
+      catalog_ = std::move(*shared);
+      return;
+    }
     auto opened = open_sqlite_catalog(directory_ + "/catalog.db", runtime_);
     ASSERT_TRUE(opened) << opened.error().message;
     catalog_ = std::move(*opened);
@@ -75,7 +92,8 @@ class AppCatalogContract : public ::testing::TestWithParam<const char*> {
     return apps().create_config(kBy, project_, make(plugin(code)).id, {.enabled = true})->id;
   }
 
-  std::string directory_;
+  bool postgres_ = false;
+  std::string directory_, schema_;
   runtime::SimRuntime runtime_{1};
   std::unique_ptr<Catalog> catalog_;
   ProjectId project_;
@@ -221,7 +239,8 @@ TEST_P(AppCatalogContract, AnArchivesOneFolderAndWhatNobodyReadsIsTakenOff) {
   EXPECT_THAT(**apps().files(app.id, 1), SizeIs(2));
 }
 
-INSTANTIATE_TEST_SUITE_P(Engines, AppCatalogContract, ::testing::Values("memory", "sqlite"),
+INSTANTIATE_TEST_SUITE_P(Engines, AppCatalogContract,
+                         ::testing::Values("memory", "sqlite", "postgres"),
                          [](const auto& engine) { return std::string(engine.param); });
 
 }  // namespace
