@@ -77,7 +77,7 @@ std::optional<std::string> url_decoded(std::string_view text) {
     out += static_cast<char>(byte);
     i += 2;
   }
-  if (repaired_utf8(out) != out) return std::nullopt;
+  if (decoded_utf8(out) != out) return std::nullopt;
   return out;
 }
 
@@ -185,12 +185,12 @@ Value base64_encode(Context& context, Arguments args, std::string_view self) {
 }
 
 Value base64_decode(Context& context, Arguments args, std::string_view self) {
-  return context.heap.string(repaired_utf8(unbase64(text_argument(args, 0, self))));
+  return context.heap.string(decoded_utf8(unbase64(text_argument(args, 0, self))));
 }
 
 Value try_base64_decode(Context& context, Arguments args, std::string_view) {
   if (!args[0].is_string()) return context.heap.borrowed("");
-  return context.heap.string(repaired_utf8(unbase64(args[0].text())));
+  return context.heap.string(decoded_utf8(unbase64(args[0].text())));
 }
 
 Value hash(Context& context, Arguments args, std::string_view self) {

@@ -210,4 +210,34 @@ std::string repaired_utf8(std::string_view text) {
   return out;
 }
 
+std::string decoded_utf8(std::string_view bytes) {
+  std::string out;
+  out.reserve(bytes.size());
+  for (size_t at = 0; at < bytes.size();) {
+    const unsigned lead = byte_at(bytes, at);
+    const size_t size = lead < 0x80   ? 1
+                        : lead < 0xc2 ? 0
+                        : lead < 0xe0 ? 2
+                        : lead < 0xf0 ? 3
+                        : lead < 0xf5 ? 4
+                                      : 0;
+    const unsigned low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+    const unsigned high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+    size_t good = size == 0 ? 0 : 1;
+    while (good > 0 && good < size) {
+      const unsigned byte = byte_at(bytes, at + good);
+      if (byte < (good == 1 ? low : 0x80) || byte > (good == 1 ? high : 0xbf)) break;
+      good++;
+    }
+    if (size != 0 && good == size) {
+      out += bytes.substr(at, size);
+      at += size;
+    } else {
+      out += "\xef\xbf\xbd";
+      at += std::max<size_t>(1, good);
+    }
+  }
+  return out;
+}
+
 }  // namespace penstock::hog

@@ -24,7 +24,9 @@ std::string to_upper(std::string_view text);
 void append_utf8(std::string& out, uint32_t code);
 /// JavaScript's white space off both ends.
 std::string_view trim_js(std::string_view text);
-/// Bytes that are not UTF-8 become U+FFFD.
+/// Bytes from outside as text: what is not UTF-8 becomes U+FFFD, as in every browser.
+std::string decoded_utf8(std::string_view bytes);
+/// The same for our own strings, where a surrogate alone is one U+FFFD.
 std::string repaired_utf8(std::string_view text);
 
 }  // namespace penstock::hog

@@ -174,14 +174,14 @@ std::string Program::to_json() const {
     const Value& value = code_[i];
     switch (value.kind()) {
       case Kind::kBool: out += value.as_bool() ? "true" : "false"; break;
-      case Kind::kNumber:
-        std::isfinite(value.as_number()) ? append_number(out, value.as_number())
-                                         : static_cast<void>(out += "null");
-        if (value.note() == kFloatNote && value.as_number() == std::trunc(value.as_number()) &&
-            std::isfinite(value.as_number())) {
-          out += ".0";
-        }
+      case Kind::kNumber: {
+        const double n = value.as_number();
+        const std::string text = std::isfinite(n) ? number_text(n) : "null";
+        out += text;
+        const bool whole = text.find_first_of(".en") == std::string::npos;
+        if (value.note() == kFloatNote && whole) out += ".0";
         break;
+      }
       case Kind::kString: append_json_string(out, value.text()); break;
       default: out += "null";
     }

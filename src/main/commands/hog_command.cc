@@ -85,11 +85,16 @@ std::shared_ptr<const hog::Program> program_of(
   return compiled->program;
 }
 
+/// As a JSON string; surrogates that stand alone are kept.
+std::string quoted(hog::Machine& machine, std::string_view text) {
+  return hog::to_json(machine.heap(), machine.heap().string(text));
+}
+
 void write_outcome(JsonWriter& out, hog::Machine& machine, const hog::Outcome& outcome) {
   out.begin_object().field("finished", outcome.finished());
   if (outcome.finished()) {
     out.key("result").raw(hog::to_json(machine.heap(), outcome.result));
-    out.field("shown", hog::print_value(machine.heap(), outcome.result));
+    out.key("shown").raw(quoted(machine, hog::print_value(machine.heap(), outcome.result)));
   } else if (outcome.state == hog::Outcome::State::kSuspended) {
     out.field("async_function", outcome.async_function).key("arguments").begin_array();
     for (const hog::Value& value : outcome.async_arguments) {
@@ -106,7 +111,7 @@ void write_outcome(JsonWriter& out, hog::Machine& machine, const hog::Outcome& o
     }
   }
   out.key("printed").begin_array();
-  for (const std::string& line : outcome.printed) out.string(line);
+  for (const std::string& line : outcome.printed) out.raw(quoted(machine, line));
   out.end_array().field("ops", outcome.ops).field("microseconds", outcome.time_us);
   out.field("memory_bytes_max", outcome.memory_bytes_max).end_object();
 }
@@ -145,7 +150,7 @@ int show_outcome(const HogArgs& args, const std::string& source, hog::Machine& m
   return complain(outcome.error);
 }
 
-/// Programs by the line: {"source" or "bytecode": …, "globals": {…}} in, an outcome per line out.
+/// Programs by the line: {"source" or "bytecode": …, "globals": {…}} in, an outcome a line out.
 int run_lines(const HogArgs& args) {
   TerminalHost host;
   hog::Machine machine;
