@@ -253,6 +253,7 @@ TEST_F(HogTest, BytecodeIsLaidOutAsStored) {
   EXPECT_EQ(bytecode("try { throw Error('a') } catch (e) { print(e) }"),
             R"(["_H",1,50,10,32,"a",2,"Error",1,49,51,39,17,36,0,32,"type",45,)"
             R"(36,0,2,"print",1,35,39,2,35,49,35,35])");
+  EXPECT_EQ(bytecode("return 1 or (2 or 3)"), R"(["_H",1,33,1,33,2,33,3,4,3,38])");
   EXPECT_EQ(bytecode("1 between 2 and 3"), R"(["_H",1,33,2,33,1,14,33,3,33,1,16,3,2,35])");
 }
 

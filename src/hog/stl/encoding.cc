@@ -59,25 +59,36 @@ std::string unbase64(std::string_view text) {
   return out;
 }
 
+/// The byte of a %XX at `at`; nullopt: there is none.
+std::optional<char> escaped_byte(std::string_view text, size_t at) {
+  unsigned byte = 0;
+  for (size_t j = 1; j <= 2; j++) {
+    if (at + j >= text.size()) return std::nullopt;
+    const char c = text[at + j];
+    const size_t digit = kHex.find(static_cast<char>(c >= 'A' && c <= 'F' ? c + 32 : c));
+    if (digit == std::string_view::npos) return std::nullopt;
+    byte = byte * 16 + static_cast<unsigned>(digit);
+  }
+  return static_cast<char>(byte);
+}
+
+/// Escapes in a row must be UTF-8; other text may be anything.
 std::optional<std::string> url_decoded(std::string_view text) {
   std::string out;
-  for (size_t i = 0; i < text.size(); i++) {
+  for (size_t i = 0; i < text.size();) {
     if (text[i] != '%') {
-      out += text[i];
+      out += text[i++];
       continue;
     }
-    unsigned byte = 0;
-    for (size_t j = 1; j <= 2; j++) {
-      if (i + j >= text.size()) return std::nullopt;
-      const char c = text[i + j];
-      const size_t digit = kHex.find(static_cast<char>(c >= 'A' && c <= 'F' ? c + 32 : c));
-      if (digit == std::string_view::npos) return std::nullopt;
-      byte = byte * 16 + static_cast<unsigned>(digit);
+    std::string bytes;
+    for (; i < text.size() && text[i] == '%'; i += 3) {
+      const auto byte = escaped_byte(text, i);
+      if (!byte) return std::nullopt;
+      bytes += *byte;
     }
-    out += static_cast<char>(byte);
-    i += 2;
+    if (decoded_utf8(bytes) != bytes) return std::nullopt;
+    out += bytes;
   }
-  if (decoded_utf8(out) != out) return std::nullopt;
   return out;
 }
 

@@ -59,7 +59,6 @@ struct Node {
   NodeType type = NodeType::kNothing;
   bool flag = false;
   bool has_params = false;
-  bool parenthesised = false;
   double number = 0;
   std::string text;
   std::vector<std::string> names;

@@ -15,6 +15,24 @@ NodePtr binary(NodeType type, NodePtr left, NodePtr right) {
   return out;
 }
 
+/// One of several terms; those of an inner and or or, in parentheses or not, join the outer one's.
+void add_term(Node& all, NodePtr term) {
+  if (term->type != all.type) {
+    all.kids.push_back(std::move(term));
+    return;
+  }
+  for (NodePtr& kid : term->kids) all.kids.push_back(std::move(kid));
+}
+
+/// One side of ||; the arguments of a concat, however it is written, join the outer one's.
+void add_part(Node& all, NodePtr part) {
+  if (part->type != NodeType::kCall || part->text != "concat" || part->has_params) {
+    all.kids.push_back(std::move(part));
+    return;
+  }
+  for (NodePtr& kid : part->kids) all.kids.push_back(std::move(kid));
+}
+
 }  // namespace
 
 NodePtr Parser::made_call(std::string name, size_t begin) {
@@ -52,8 +70,8 @@ NodePtr Parser::or_level() {
   NodePtr left = and_level();
   if (!token_.word("or")) return left;
   NodePtr out = make(NodeType::kOr, left->begin);
-  out->kids.push_back(std::move(left));
-  while (accept_word("or")) out->kids.push_back(and_level());
+  add_term(*out, std::move(left));
+  while (accept_word("or")) add_term(*out, and_level());
   return ended(std::move(out));
 }
 
@@ -61,8 +79,8 @@ NodePtr Parser::and_level() {
   NodePtr left = not_level();
   if (!token_.word("and")) return left;
   NodePtr out = make(NodeType::kAnd, left->begin);
-  out->kids.push_back(std::move(left));
-  while (accept_word("and")) out->kids.push_back(not_level());
+  add_term(*out, std::move(left));
+  while (accept_word("and")) add_term(*out, not_level());
   return ended(std::move(out));
 }
 
@@ -178,15 +196,10 @@ NodePtr Parser::sum() {
       left = binary(NodeType::kArithmetic, std::move(left), product());
       left->text = op;
     } else if (accept("||")) {
-      NodePtr right = product();
-      if (left->type != NodeType::kCall || left->text != "concat" || !left->flag ||
-          left->number != 1) {
-        NodePtr out = made_call("concat", left->begin);
-        out->number = 1;  // made of ||: a further one joins it
-        out->kids.push_back(std::move(left));
-        left = std::move(out);
-      }
-      left->kids.push_back(std::move(right));
+      NodePtr out = made_call("concat", left->begin);
+      add_part(*out, std::move(left));
+      add_part(*out, product());
+      left = std::move(out);
       left = ended(std::move(left));
     } else {
       return left;

@@ -156,8 +156,6 @@ NodePtr Parser::parentheses() {
     return ended(std::move(out));
   }
   expect(")", "after the expression");
-  if (first->type == NodeType::kCall) first->number = 0;  // (a || b) || c stays as it is written
-  first->parenthesised = true;
   return first;
 }
 

@@ -134,8 +134,10 @@ for (let word in splitByString(',', inputs.further_words)) {
     }
 }
 let ip := event.properties.$ip
-if (inputs.filter_known_bot_ips and notEmpty(ip) and isKnownBotIp(ip)) {
-    return null
+if (inputs.filter_known_bot_ips and notEmpty(ip)) {
+    if (isKnownBotIp(ip)) {  // inside, because `and` asks all its sides
+        return null
+    }
 }
 return event
 )hog";
