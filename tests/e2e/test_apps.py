@@ -1,8 +1,14 @@
 """Apps through the real binary: an event is changed, dropped, passed by a broken app; order, versions, crashes."""
+import base64
+import hashlib
+import http.server
+import io
 import json
 import pathlib
 import subprocess
+import tarfile
 import tempfile
+import threading
 import time
 import uuid
 
@@ -208,6 +214,66 @@ def test_the_command_line_from_new_to_rollback():
         assert ask(p, "/apps/1")["app"]["version"] == 1
         run(p, folder, "app", "disable", "greet-js")
         assert config_of(p, 1)["enabled"] is False
+
+
+class Registry:
+    """An npm registry with one package; `lies` about its sum."""
+
+    def __init__(self, files, lies=False):
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+            for name, text in files.items():
+                entry = tarfile.TarInfo("package/" + name)
+                entry.size = len(text)
+                tar.addfile(entry, io.BytesIO(text.encode()))
+        archive = packed.getvalue()
+        told = archive + b"x" if lies else archive
+        registry = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                if self.path == "/@acme%2Fmarker/1.2.3":
+                    body = json.dumps({"dist": {"tarball": registry.url + "/marker.tgz", "integrity": "sha512-" +
+                                                base64.b64encode(hashlib.sha512(told).digest()).decode()}}).encode()
+                elif self.path == "/marker.tgz":
+                    body = archive
+                else:
+                    return self.send_error(404)
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_a_package_comes_from_a_registry_or_not_at_all():
+    files = {"plugin.json": json.dumps({"name": "Marker", "main": "index.js", "config": MARK}), "index.js": ADDS,
+             "package.json": "{}"}
+    with Registry(files) as registry, Registry(files, lies=True) as liar:
+        with Penstock("--set", f"apps.npm_registry={registry.url}") as p:
+            app = ask(p, "/apps", {"npm": "@acme/marker@1.2.3"}, "POST")
+            shown = ask(p, f"/apps/{app['id']}")
+            assert shown["versions"][0]["source"] == "npm @acme/marker@1.2.3", shown["versions"]
+            assert shown["files"]["index.js"] == ADDS
+            for package, code in (("@acme/marker@9.9.9", 404), ("marker", 400), ("../x@1", 400), ("@a/../b@1", 400)):
+                status, answer = p.api("/api/projects/1/apps", {"npm": package}, "POST")
+                assert status == code, (package, status, answer)
+        with Penstock("--set", f"apps.npm_registry={liar.url}") as p:
+            status, answer = p.api("/api/projects/1/apps", {"npm": "@acme/marker@1.2.3"}, "POST")
+            assert status == 400 and "not what the registry" in answer["error"]["message"], answer
 
 
 def test_the_templates_pass_their_own_tests():
