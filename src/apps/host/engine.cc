@@ -16,6 +16,8 @@ namespace {
 constexpr int kLoadAttemptsMax = 10;
 constexpr auto kTick = std::chrono::milliseconds(250);
 constexpr auto kStopMax = std::chrono::seconds(5);
+constexpr auto kAwaitMax =
+    std::chrono::seconds(3);  // then events pass an app that is not there yet
 
 std::vector<std::string> names_in(const event::JsonFields& fields, std::string_view key) {
   std::vector<std::string> out;
@@ -180,7 +182,13 @@ void Engine::load(const std::shared_ptr<Slot>& slot) {
   }
   slot->loading = next_id_++;
   instances_[slot->loading] = slot;
-  if (slot->instance == 0 && slot->attempts == 0) worker.awaited.insert(slot->loading);
+  if (slot->instance == 0 && slot->attempts == 0) {
+    worker.awaited.insert(slot->loading);
+    loop_.after(kAwaitMax, [this, alive = std::weak_ptr<int>(alive_), at = slot->worker,
+                            instance = slot->loading] {
+      if (!alive.expired() && workers_[at].awaited.erase(instance) > 0) send_held(at);
+    });
+  }
   if (!worker.link || !worker.link->running()) {
     if (auto spawned = spawn(slot->worker); !spawned) {
       JsonWriter error;

@@ -62,7 +62,8 @@ struct Pending {
   TransformDone done;
   std::vector<AppResult> results;
   size_t parts_left = 0;
-  bool told = false;
+  runtime::TimerId deadline = 0;
+  bool told = false;  // from then on the events' texts are the caller's to free
 };
 
 struct Part {
@@ -89,6 +90,7 @@ struct WorkerState {
   std::unordered_map<uint64_t, std::unique_ptr<Part>> parts;
   std::unordered_map<uint64_t, Hooked> hooks;
   int deaths_in_a_row = 0;
+  bool restarting = false;  // it died, and the next one is not there yet
   int64_t spawned_ns = 0;
 };
 
@@ -129,6 +131,7 @@ class Engine : public Apps {
   // engine_events.cc: batches, and workers that die
   void send_part(size_t worker, std::unique_ptr<Part> part);
   void send_held(size_t worker);
+  bool waits(const Part& part, const WorkerState& state) const;
   std::vector<Planned> plan(const Part& part, size_t place, size_t worker);
   void on_batch_done(size_t worker, std::string_view operands);
   void finish_part(std::unique_ptr<Part> part);

@@ -63,12 +63,13 @@ void Engine::transform(std::vector<AppEvent> batch, TransformOptions options, Tr
     loop_.post([pending] { pending->done(std::move(pending->results)); });
     return;
   }
-  loop_.after(std::chrono::milliseconds(options.deadline_ms),
-              [alive = std::weak_ptr<int>(alive_), pending] {
-                if (alive.expired() || pending->told) return;
-                pending->told = true;  // what came is there, the rest goes on unchanged
-                pending->done(std::move(pending->results));
-              });
+  pending->deadline = loop_.after(std::chrono::milliseconds(options.deadline_ms),
+                                  [alive = std::weak_ptr<int>(alive_), pending] {
+                                    if (alive.expired() || pending->told) return;
+                                    pending->told =
+                                        true;  // what came is there, the rest goes on unchanged
+                                    pending->done(std::move(pending->results));
+                                  });
   for (auto& [worker, part] : parts) send_part(worker, std::move(part));
 }
 
@@ -103,7 +104,7 @@ std::vector<Planned> Engine::plan(const Part& part, size_t place, size_t worker)
 void Engine::send_part(size_t worker, std::unique_ptr<Part> part) {
   WorkerState& state = workers_[worker];
   const bool running = state.link && state.link->running();
-  if (!state.awaited.empty() || (!running && !part->only && !state.parts.empty())) {
+  if (state.restarting || waits(*part, state)) {
     state.held.push_back(std::move(part));
     return;
   }
@@ -142,18 +143,32 @@ void Engine::send_part(size_t worker, std::unique_ptr<Part> part) {
   finish_part(std::move(part));
 }
 
+/// Whether an app that it goes through is being loaded for the first time; others' apps hold
+/// nothing.
+bool Engine::waits(const Part& part, const WorkerState& state) const {
+  if (state.awaited.empty() || part.only) return false;
+  const auto awaited = [&](ConfigId id) {
+    const auto slot = slot_of(id);
+    return slot && slot->loading != 0 && state.awaited.contains(slot->loading);
+  };
+  return std::ranges::any_of(part.indexes, [&](size_t index) {
+    const AppEvent& event = part.pending->events[index];
+    if (event.through) return std::ranges::any_of(*event.through, awaited);
+    const auto found = by_project_.find(event.project.value);
+    return found != by_project_.end() &&
+           std::ranges::any_of(found->second, [&](size_t at) { return awaited(configs_[at].id); });
+  });
+}
+
 void Engine::send_held(size_t worker) {
-  WorkerState& state = workers_[worker];
-  while (state.awaited.empty() && !state.held.empty()) {
-    std::unique_ptr<Part> part = std::move(state.held.front());
-    state.held.pop_front();
-    if (part->pending->told) continue;
-    send_part(worker, std::move(part));
+  for (std::unique_ptr<Part>& part : std::exchange(workers_[worker].held, {})) {
+    if (!part->pending->told) send_part(worker, std::move(part));
   }
 }
 
 /// Results without a worker: `why` empty: nothing was to be asked.
 void Engine::give_up(Part& part, const std::string& why) {
+  if (part.pending->told) return;
   for (size_t i = 0; i < part.plans.size(); i++) {
     AppResult& result = part.pending->results[part.indexes[i]];
     for (const Planned& planned : part.plans[i]) {
@@ -178,6 +193,7 @@ void Engine::finish_part(std::unique_ptr<Part> part) {
   Pending& pending = *part->pending;
   if (--pending.parts_left > 0 || pending.told) return;
   pending.told = true;
+  if (pending.deadline != 0) loop_.cancel(pending.deadline);
   loop_.post([pending = part->pending] { pending->done(std::move(pending->results)); });
 }
 
@@ -251,7 +267,7 @@ void Engine::on_batch_done(size_t worker, std::string_view operands) {
       }
       result.steps.push_back(std::move(step));
     }
-    if (killed && result.fate != Fate::kDropped) {
+    if (killed && result.fate != Fate::kDropped && !part->pending->told) {
       const AppEvent& event = part->pending->events[part->indexes[i]];
       result.json = with_plugin_lists(
           result.fate == Fate::kChanged ? std::string_view(result.json) : event.json,
@@ -288,6 +304,7 @@ void Engine::on_death(size_t worker) {
   diag::warn("app worker ended", {{"worker", worker}, {"config", killer ? killer->config.id : 0}});
   if (runtime_.clock().mono_ns() - state.spawned_ns > kLivedNs) state.deaths_in_a_row = 0;
   state.deaths_in_a_row++;
+  state.restarting = true;
   if (killer) blame(state, page.batch.load(), page.index.load(), killer);
   for (auto& [id, part] : state.parts) {
     part->deaths++;
@@ -340,6 +357,7 @@ void Engine::blame(WorkerState& state, uint64_t batch, uint64_t index,
 void Engine::reload_all(size_t worker) {
   WorkerState& state = workers_[worker];
   state.awaited.clear();
+  state.restarting = false;
   std::vector<std::shared_ptr<Slot>> mine;
   for (auto* all : {&slots_, &tries_}) {
     for (auto& [key, slot] : *all) {

@@ -294,6 +294,17 @@ TEST_F(EngineTest, LoadingIsTriedTenTimes) {
   EXPECT_THAT(status(1).error, HasSubstr(R"("message":"broken")"));
 }
 
+TEST_F(EngineTest, ASetupThatTakesLongHoldsNobodyElseAndItsOwnForAWhile) {
+  make();
+  set({js(1, "exports.setupPlugin = () => new Promise(() => {}); " + marks(1)),
+       js(2, marks(2), {4})});
+  const int64_t began = runtime->clock().mono_ns();
+  const std::string other = R"({"event":"a","team_id":4,"properties":{}})";
+  EXPECT_THAT(transform({other}, {4})[0].succeeded, ElementsAre("app2 (2)"));
+  EXPECT_LT(runtime->clock().mono_ns() - began, 2'000'000'000);
+  EXPECT_EQ(transform_one("a").fate, Fate::kUnchanged) << "events pass it";
+}
+
 TEST_F(EngineTest, AChangedAppReplacesTheOld) {
   make();
   AppConfig app = js(1,
