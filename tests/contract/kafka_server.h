@@ -44,11 +44,13 @@ class KafkaServer {
     return std::getenv("CI") != nullptr || std::getenv("PENSTOCK_REQUIRE_SERVERS") != nullptr;
   }
 
-  explicit KafkaServer(size_t brokers = 1, std::vector<std::string> settings = {})
-      : settings_(std::move(settings)) {
+  /// Secure: TLS with a certificate of `ca_file`'s authority, and the user "u" with the password
+  /// "p".
+  explicit KafkaServer(size_t brokers = 1, bool secure = false) : secure_(secure) {
     std::string pattern = std::filesystem::temp_directory_path() / "penstock-kafka-XXXXXX";
     directory_ = mkdtemp(pattern.data());
     for (size_t i = 0; i < brokers; i++) brokers_.push_back({free_port(), free_port(), 0});
+    if (secure_) make_certificate();
     for (size_t i = 0; i < brokers; i++) {
       write_settings(i);
       run_and_wait(
@@ -84,6 +86,7 @@ class KafkaServer {
   /// Stands still, and answers nothing.
   void freeze(size_t i) { ::kill(brokers_[i].pid, SIGSTOP); }
   void thaw(size_t i) { ::kill(brokers_[i].pid, SIGCONT); }
+  std::string ca_file() const { return directory_ + "/ca.pem"; }
   std::string new_prefix() { return "t" + std::to_string(++prefixes_) + "-"; }
 
  private:
@@ -116,7 +119,34 @@ class KafkaServer {
         << "\ngroup.initial.rebalance.delay.ms=0\nbroker.session.timeout.ms=6000"
         << "\nnum.network.threads=2\nnum.io.threads=4\nauto.create.topics.enable=false"
         << "\nlog.initial.task.delay.ms=500\nlog.retention.check.interval.ms=500\n";
-    for (const std::string& s : settings_) out << s << "\n";
+    if (!secure_) return;
+    // Of a name that is told twice Java takes the last.
+    const std::string address = "SASL_SSL://127.0.0.1:" + std::to_string(brokers_[i].port);
+    const std::string scram = "org.apache.kafka.common.security.scram.ScramLoginModule required";
+    out << "listeners=" << address << ",CONTROLLER://127.0.0.1:" << brokers_[i].controller
+        << "\nadvertised.listeners=" << address << "\ninter.broker.listener.name=SASL_SSL"
+        << "\nlistener.security.protocol.map=SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT"
+        << "\nsasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN"
+        << "\nsasl.mechanism.inter.broker.protocol=SCRAM-SHA-512"
+        << "\nlistener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=" << scram
+        << " username=\"u\" password=\"p\";"
+        << "\nlistener.name.sasl_ssl.plain.sasl.jaas.config="
+        << "org.apache.kafka.common.security.plain.PlainLoginModule required user_u=\"p\";"
+        << "\nssl.keystore.type=PEM\nssl.keystore.location=" << directory_ << "/keys.pem"
+        << "\nssl.truststore.type=PEM\nssl.truststore.location=" << ca_file() << "\n";
+  }
+
+  void make_certificate() const {
+    const std::string in = "cd " + directory_ + " && exec 2>/dev/null; ";
+    const std::string all =
+        in +
+        "openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=ca -days 2 "
+        "&& "
+        "openssl req -newkey rsa:2048 -nodes -keyout s.key -out s.csr -subj /CN=localhost && "
+        "printf 'subjectAltName=DNS:localhost,IP:127.0.0.1' > ext && "
+        "openssl x509 -req -in s.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out s.crt -days 2 "
+        "-extfile ext && cat s.key s.crt ca.pem > keys.pem";
+    if (std::system(all.c_str()) != 0) std::abort();
   }
 
   pid_t spawn(size_t i, const std::vector<std::string>& words) const {
@@ -163,7 +193,7 @@ class KafkaServer {
   }
 
   std::string directory_;
-  std::vector<std::string> settings_;
+  bool secure_;
   std::vector<Broker> brokers_;
   int prefixes_ = 0;
 };

@@ -268,6 +268,30 @@ TEST_F(KafkaLogFailures, a_start_without_brokers_says_so) {
   EXPECT_EQ(started.error().code, Code::kUnavailable) << started.error().message;
 }
 
+TEST_F(KafkaLogFailures, brokers_that_ask_for_a_password_over_tls_get_it) {
+  testing::KafkaServer kafka(1, true);
+  KafkaLogOptions options = kafka_options(kafka);
+  options.start_ms_max = 60'000;
+  options.security = "sasl_tls";
+  options.tls_ca_file = kafka.ca_file();
+  options.user = "u";
+  options.password = "p";
+  options.sasl_mechanism = "PLAIN";
+  {
+    Writer writer(options);
+    const Status opened = writer.open();
+    ASSERT_TRUE(opened) << opened.error().message;
+    EXPECT_TRUE(writer.append(kFramed, 0, "secret"));
+    EXPECT_EQ(writer.read(kFramed).count("secret"), 1U);
+  }
+  options.start_ms_max = 2000;
+  options.password = "wrong";
+  EXPECT_FALSE(Writer(options).open());
+  options.password = "p";
+  options.tls_ca_file.clear();
+  EXPECT_FALSE(Writer(options).open()) << "nobody has signed it";
+}
+
 TEST_F(KafkaLogFailures, another_number_of_partitions_is_refused) {
   auto& kafka = testing::shared_kafka();
   KafkaLogOptions options = kafka_options(kafka);
