@@ -1,7 +1,7 @@
 // The ingest stage alone: raw log → processed log, with a person store that holds a population.
 //
 //   bench_ingest_mix populate DIR PERSONS [POSTGRES_URL]
-//   bench_ingest_mix run DIR PERSONS EVENTS SEED [POSTGRES_URL] [--dedup-only]
+//   bench_ingest_mix run DIR PERSONS EVENTS SEED [POSTGRES_URL] [--dedup-only] [--partitions=N]
 //
 // `populate` makes DIR/persons (or fills the database); `run` writes EVENTS raw records, then lets
 // Ingest decide them all on a real log, and prints one line of JSON: CPU of the whole process by
@@ -32,7 +32,6 @@
 namespace penstock::bench {
 namespace {
 
-constexpr int32_t kPartitions = 8;
 constexpr uint64_t kStateCacheBytes = 64U << 20;  // the default of `state.cache_bytes`
 
 [[noreturn]] void die(std::string_view what, const Error& error) {
@@ -113,10 +112,11 @@ double process_cpu_s() {
 class Bench {
  public:
   Bench(std::string dir, uint64_t persons, uint64_t events, uint64_t seed, std::string url,
-        bool books)
+        bool books, int32_t partitions)
       : dir_(std::move(dir)),
         url_(std::move(url)),
         books_(books),
+        partitions_(partitions),
         persons_(persons),
         events_(events),
         seed_(seed) {}
@@ -157,9 +157,9 @@ class Bench {
     log_ = log::open_embedded_log(*runtime_, log_thread_.loop(), options);
     std::vector<log::TopicSpec> topics;
     for (const event::Lane lane : event::kLanes) {
-      topics.push_back({std::string(event::lane_topic(lane)), kPartitions, 0, 0, {}});
+      topics.push_back({std::string(event::lane_topic(lane)), partitions_, 0, 0, {}});
     }
-    topics.push_back({std::string(event::kTopicProcessed), kPartitions, 0, 0, {}});
+    topics.push_back({std::string(event::kTopicProcessed), partitions_, 0, 0, {}});
     topics.push_back({std::string(event::kTopicRefused), 1, 0, 0, {}});
     topics.push_back({std::string(event::kTopicRefusalCounts), 1, 0, 0, {}});
     must("log", log_->start(std::move(topics)));
@@ -170,15 +170,15 @@ class Bench {
     std::string record, key;
     constexpr uint64_t kGroup = 2000;
     for (uint64_t at = 0; at < events_; at += kGroup) {
-      std::vector<log::Batch> batches(kPartitions);
+      std::vector<log::Batch> batches(static_cast<size_t>(partitions_));
       for (uint64_t i = at; i < std::min(events_, at + kGroup); i++) {
         mix.next(record, key);
-        log::Batch& b = batches[hash64(key) % kPartitions];
+        log::Batch& b = batches[hash64(key) % batches.size()];
         b.count++;
         log::encode_record(b.data, record);
         raw_bytes_ += record.size();
       }
-      for (int32_t p = 0; p < kPartitions; p++) batches[static_cast<size_t>(p)].partition = {p};
+      for (int32_t p = 0; p < partitions_; p++) batches[static_cast<size_t>(p)].partition = {p};
       std::erase_if(batches, [](const log::Batch& b) { return b.count == 0; });
       std::promise<Status> done;
       pipeline_.loop().post([&] {
@@ -210,8 +210,9 @@ class Bench {
   void measure() {
     std::promise<void> started;
     pipeline_.loop().post([&] {
-      ingest_ = ingest::Ingest::make(pipeline_.loop(), *runtime_, *log_, *catalog_, *store_,
-                                     *ledger_, {.persons_block = !url_.empty()});
+      ingest_ =
+          ingest::Ingest::make(pipeline_.loop(), *runtime_, *log_, *catalog_, *store_, *ledger_,
+                               {.partitions = partitions_, .persons_block = !url_.empty()});
       must("ingest", ingest_->start());
       started.set_value();
     });
@@ -247,6 +248,7 @@ class Bench {
 
   std::string dir_, url_;
   bool books_;
+  int32_t partitions_;
   uint64_t persons_, events_, seed_, raw_bytes_ = 0;
   std::unique_ptr<runtime::Runtime> runtime_ = runtime::make_real_runtime();
   runtime::LoopThread log_thread_{"log"}, pipeline_{"pipeline"};
@@ -260,13 +262,20 @@ class Bench {
 int run(int argc, char** argv) {
   std::vector<std::string> args(argv + 1, argv + argc);
   const bool books = std::erase(args, "--dedup-only") == 0;
+  int32_t partitions = 8;
+  std::erase_if(args, [&](const std::string& arg) {
+    constexpr std::string_view kName = "--partitions=";
+    if (!arg.starts_with(kName)) return false;
+    partitions = std::stoi(arg.substr(kName.size()));
+    return true;
+  });
   const auto text = [&](size_t i) { return i < args.size() ? args[i] : std::string(); };
   if (args.size() >= 3 && args[0] == "populate") {
     return populate(args[1], std::stoull(args[2]), text(3));
   }
   if (args.size() >= 5 && args[0] == "run") {
     return Bench(args[1], std::stoull(args[2]), std::stoull(args[3]), std::stoull(args[4]), text(5),
-                 books)
+                 books, partitions)
         .run();
   }
   fmt::print(stderr, "usage: see the head of bench/ingest/main.cc\n");
