@@ -99,12 +99,10 @@ def footprint(options, progress):
         time.sleep(2)
         grown = disk_bytes(subject.data)
         grown.subtract(before[1])
-        rows = sum(int(r[0]) for r in subject.sql(
-            "SELECT sum(data_compressed_bytes) FROM system.parts WHERE active AND table = 'sharded_events'"))
     finally:
         subject.close()
     return {"events": events, "persons": persons, "wire": sent / events, "json": raw_json / events,
-            "log": log / events, "state": grown["state"] / events, "store_rows": rows / events}
+            "log": log / events, "state": grown["state"] / events, "store": grown["store"] / events}
 
 
 # --- the fleet, computed -------------------------------------------------------------------------
@@ -196,8 +194,8 @@ def fleet():
 
 
 def run(options, core, progress, done_with_progress):
-    found = {"partitions": by_partitions(options, core, progress),
-             "footprint": footprint(options, progress), "fleet": fleet()}
+    found = {"footprint": footprint(options, progress), "fleet": fleet(),
+             "partitions": by_partitions(options, core, progress)}
     done_with_progress()
     base = found["partitions"][PARTITIONS[0]]
     print(f"\nIngest by partitions, {PERSONS:,} persons, medians of {options.rounds} rounds\n")
@@ -209,7 +207,7 @@ def run(options, core, progress, done_with_progress):
     for key, what in (("wire", "on the wire, gzip"), ("json", "JSON as sent"),
                       ("log", "written to the log, raw and processed"),
                       ("state", "state: persons, ledger, definitions"),
-                      ("store_rows", "rows in the store, compressed")):
+                      ("store", "the store, all tables, before old parts go")):
         print(f"{what:40} {f[key]:8.0f}")
     balance, moved = found["fleet"]["balance"], found["fleet"]["moved"]
     print(f"\nComputed: {FLEET_PARTITIONS:,} partitions on {FLEET_WORKERS} workers, {USERS:,} users; the busiest "
