@@ -32,7 +32,8 @@ class BenchHost : public Host {
   }
   Result<Value> call(Heap& heap, std::string_view, std::span<const Value>) override {
     return heap.from_raw(
-        R"({"city":{"names":{"en":"Sydney"}},"country":{"names":{"en":"Australia"},"iso_code":"AU"},)"
+        R"({"city":{"names":{"en":"Sydney"}},"country":)"
+        R"({"names":{"en":"Australia"},"iso_code":"AU"},)"
         R"("continent":{"names":{"en":"Oceania"},"code":"OC"},"postal":{"code":"2000"},)"
         R"("location":{"latitude":-33.8,"longitude":151.2,"accuracy_radius":10,)"
         R"("time_zone":"Australia/Sydney"}})");
