@@ -27,8 +27,10 @@ void Machine::Vm::clear() {
   handlers_.clear();
   upvalues_.clear();
   declared_.clear();
-  chunks_.clear();
   roots_.clear();
+  // The name of a module may be a constant of the program that imported it: names go first.
+  for (Chunk& chunk : chunks_) chunk.name = Value();
+  chunks_.clear();
   context_.heap.reset();
   frame_ = nullptr;
   memory_ = memory_max_ = ops_ = 0;
