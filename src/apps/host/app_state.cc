@@ -5,6 +5,7 @@
 #include <cmath>
 #include <optional>
 
+#include "apps/host/metrics.h"
 #include "base/codec.h"
 #include "base/json_writer.h"
 
@@ -283,11 +284,37 @@ Result<std::string> AppState::job(const StateOwner& owner, const Fields& fields)
   w.key("payload").raw(fields.find("payload").value_or("null")).end_object();
   Job made{owner.config, static_cast<int64_t>(*at), w.take()};
   if (made.body.size() > kValueBytesMax) return illegal("a job's payload is too large");
+  PENSTOCK_CHECK(count_jobs());
+  const auto counted = jobs_->find(owner.config);
+  const size_t own = counted == jobs_->end() ? 0 : counted->second;
+  const size_t free = jobs_max_ - std::min(jobs_max_, jobs_waiting_);
+  if (own >= free) {
+    metrics::jobs_refused.add();
+    return fail(Code::kBusy, "Too many jobs are waiting: " + std::to_string(own) +
+                                 " of this app and " + std::to_string(jobs_waiting_) + " of " +
+                                 std::to_string(jobs_max_) + " of all; this one was not enqueued");
+  }
   PENSTOCK_CHECK(put(made));
   return "null";
 }
 
+Status AppState::count_jobs() {
+  if (jobs_) return {};
+  std::unordered_map<ConfigId, size_t> counts;
+  size_t all = 0;
+  PENSTOCK_CHECK(
+      kv_.scan(kJobs, kv::prefix_end(kJobs), [&](std::string_view, std::string_view value) {
+        counts[ByteReader(value).i64()]++;
+        all++;
+        return true;
+      }));
+  jobs_ = std::move(counts);
+  jobs_waiting_ = all;
+  return {};
+}
+
 Status AppState::put(const Job& job) {
+  PENSTOCK_CHECK(count_jobs());
   std::string value;
   ByteWriter w(value);
   w.i64(job.config);
@@ -303,10 +330,14 @@ Status AppState::put(const Job& job) {
   }
   batch.put(key, value);
   dirty_ = true;
-  return kv_.write(batch);
+  PENSTOCK_CHECK(kv_.write(batch));
+  (*jobs_)[job.config]++;
+  jobs_waiting_++;
+  return {};
 }
 
 Result<std::vector<Job>> AppState::take_due(int64_t now_ms, size_t count) {
+  PENSTOCK_CHECK(count_jobs());
   std::vector<Job> due;
   kv::WriteBatch batch;
   const std::string end = std::string(kJobs) + big_endian(now_ms + 1);
@@ -323,6 +354,12 @@ Result<std::vector<Job>> AppState::take_due(int64_t now_ms, size_t count) {
   if (batch.empty()) return due;
   dirty_ = true;
   PENSTOCK_CHECK(kv_.write(batch));
+  for (const Job& job : due) {
+    const auto counted = jobs_->find(job.config);
+    if (counted == jobs_->end()) continue;
+    jobs_waiting_--;
+    if (--counted->second == 0) jobs_->erase(counted);
+  }
   return due;
 }
 

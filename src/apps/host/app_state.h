@@ -2,13 +2,17 @@
 //
 // Storage and cursors are per configuration, caches per app and project (plugins.md section 4).
 // Everything is bounded: keys, values, and bytes per app. `call` answers one host call; jobs are
-// handed out once each ("max attempts 1"). Loop thread; calls block briefly, as KeyValue's.
-// Failure: kInvalid is the app's mistake, the rest the store's.
+// handed out once each ("max attempts 1"). A configuration may add a job while fewer of its own
+// wait than there are free places: alone it gets half of the queue, and whatever the others do
+// there is room for one that has none. Loop thread; calls block briefly, as KeyValue's. Failure:
+// kInvalid is the app's mistake, kBusy its share of the jobs, the rest the store's.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "apps/apps.h"
@@ -34,9 +38,9 @@ class AppState {
   static constexpr size_t kKeyBytesMax = 1024;
   static constexpr size_t kValueBytesMax = 1U << 20;
   static constexpr uint64_t kOwnerBytesMax = 64U << 20;  // of storage, and of cache
-  static constexpr size_t kJobsMax = 100'000;
+  static constexpr size_t kJobsMax = 100'000;            // that wait, of all apps
 
-  explicit AppState(kv::KeyValue& kv) : kv_(kv) {}
+  explicit AppState(kv::KeyValue& kv, size_t jobs_max = kJobsMax) : kv_(kv), jobs_max_(jobs_max) {}
 
   /// True for "storage.get", "cache.set", "cursor.increment", "job" and their like.
   static bool handles(std::string_view op);
@@ -46,7 +50,7 @@ class AppState {
 
   /// Takes at most `count` jobs that are due out of the queue.
   Result<std::vector<Job>> take_due(int64_t now_ms, size_t count);
-  /// Puts a job (back) into the queue.
+  /// Puts a job that was taken back into the queue, full or not.
   Status put(const Job& job);
   /// Deletes what has expired, a bounded number of entries; go on until it answers false.
   Result<bool> sweep(int64_t now_ms);
@@ -71,7 +75,14 @@ class AppState {
                            const Fields& fields, Entry entry);
   Result<std::string> job(const StateOwner& owner, const Fields& fields);
 
+  /// Counts what waits, once.
+  Status count_jobs();
+
   kv::KeyValue& kv_;
+  size_t jobs_max_;
+  /// Jobs that wait, by configuration; unset: not counted yet.
+  std::optional<std::unordered_map<ConfigId, size_t>> jobs_{};
+  size_t jobs_waiting_ = 0;
   bool dirty_ = false;
   uint64_t job_number_ = 0;
   std::string swept_;

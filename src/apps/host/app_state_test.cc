@@ -90,5 +90,27 @@ TEST_F(AppStateTest, JobsComeWhenTheyAreDueOnce) {
   EXPECT_EQ(state.take_due(9999, 10)->size(), 0U);
 }
 
+TEST_F(AppStateTest, JobsHaveRoomForOneWhateverTheOthersDo) {
+  const auto enqueued = [](AppState& of, const StateOwner& owner) {
+    size_t count = 0;
+    while (of.call(owner, "job", R"({"name":"n","payload":null,"at":500})", 0)) count++;
+    return count;
+  };
+  AppState small(*kv, 100);
+  EXPECT_EQ(enqueued(small, a), 50U);
+  EXPECT_EQ(enqueued(small, b), 25U);
+  const auto refused = small.call(a, "job", R"({"name":"n","payload":null,"at":500})", 0);
+  EXPECT_EQ(refused.error().code, Code::kBusy);
+  EXPECT_EQ(refused.error().message,
+            "Too many jobs are waiting: 50 of this app and 75 of 100 of all; this one was not "
+            "enqueued");
+  AppState restarted(*kv, 100);
+  EXPECT_EQ(enqueued(restarted, a), 0U) << "what waits is counted again after a restart";
+  EXPECT_EQ(enqueued(restarted, other), 13U);
+  ASSERT_EQ(restarted.take_due(500, 40)->size(), 40U);
+  EXPECT_GT(enqueued(restarted, a), 0U) << "there is room again";
+  for (const Job& job : *restarted.take_due(500, 1000)) ASSERT_TRUE(restarted.put(job));
+}
+
 }  // namespace
 }  // namespace penstock::apps

@@ -22,6 +22,8 @@ inline Counter disabled{"penstock_apps_disabled_total",
 inline Counter fetches{"penstock_apps_fetches_total", "HTTP requests of apps."};
 inline Counter fetches_denied{"penstock_apps_fetches_denied_total",
                               "HTTP requests of apps to addresses that are not public."};
+inline Counter jobs_refused{"penstock_apps_jobs_refused_total",
+                            "Jobs that apps could not enqueue because too many were waiting."};
 inline LatencyHistogram batch_us{"penstock_apps_batch_seconds",
                                  "From handing a batch over to its last result."};
 
