@@ -24,6 +24,8 @@ struct AppRunStatus {
   int attempts = 0;    // to load, that failed in a row
   int64_t retry_at_ms = 0;
   uint64_t events = 0, succeeded = 0, failed = 0, dropped = 0;
+  uint64_t filtered = 0, filtering_failed = 0;  // events that its filters kept from it
+  std::string filters_error;                    // one sentence; empty: none
   uint64_t cpu_us = 0, memory_bytes = 0;
   std::map<std::string, double> metrics;  // the app's own
 };

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <set>
 
 #include "base/json_writer.h"
 #include "event/event_diff.h"
 #include "event/json_fields.h"
+#include "ingest/app_filters.h"
 #include "ingest/hog_apps.h"
 
 namespace penstock::ingest {
@@ -39,6 +42,8 @@ struct Passing {
   AppsAnswer answer;
   JsonWriter report;
   bool ended = false;
+  std::optional<event::JsonFields> members;  // of the event as it is now, for filters
+  std::vector<std::string> skipped;          // transformations that their filters kept from it
 };
 
 /// One batch of one project; owned by the callback of the engine that has it.
@@ -51,17 +56,32 @@ struct Run {
   size_t at = 0;  // the next app
 };
 
-class AppChain final : public EventApps {
+class Chain final : public AppChain {
  public:
-  AppChain(runtime::Loop& loop, runtime::Runtime& runtime, apps::Apps* javascript,
-           AppChainOptions options)
-      : javascript_(javascript), hog_(loop, runtime), options_(options) {}
-  ~AppChain() override { *alive_ = false; }
+  Chain(runtime::Loop& loop, runtime::Runtime& runtime, apps::Apps* javascript,
+        AppChainOptions options)
+      : javascript_(javascript), filters_(runtime), hog_(loop, runtime), options_(options) {}
+  ~Chain() override { *alive_ = false; }
 
   bool transforms(const catalog::Project& project) const override {
     if (project.apps == nullptr) return false;
     if (javascript_ != nullptr && javascript_->transforms(project.id)) return true;
     return std::ranges::any_of(*project.apps, is_hog);
+  }
+
+  std::vector<AppPassage> passages(const catalog::Snapshot& now) override {
+    std::vector<AppPassage> out;
+    std::set<int64_t> enabled;
+    for (const catalog::Project& project : now.projects) {
+      if (project.apps == nullptr) continue;
+      for (const auto& app : *project.apps) {
+        const FilterCounts& counts = filters_.counts(*app);
+        out.push_back({app->config.id, counts.filtered, counts.failed, counts.error});
+        enabled.insert(app->config.id);
+      }
+    }
+    filters_.keep_only(enabled);
+    return out;
   }
 
   void run(const catalog::Project& project, std::vector<std::string> events, Done done) override {
@@ -77,35 +97,54 @@ class AppChain final : public EventApps {
 
  private:
   void go_on(std::shared_ptr<Run> run) {
-    if (run->at == run->apps->size()) return finish(*run);
-    if (is_hog((*run->apps)[run->at])) return ask_hog(std::move(run));
-    std::vector<apps::ConfigId> through;
-    for (; run->at < run->apps->size() && !is_hog((*run->apps)[run->at]); run->at++) {
-      through.push_back((*run->apps)[run->at]->config.id);
+    while (run->at < run->apps->size()) {
+      const auto& app = (*run->apps)[run->at];
+      if (is_hog(app) ? ask_hog(run) : ask_javascript(run)) return;
     }
-    if (javascript_ == nullptr) return go_on(std::move(run));
-    ask(std::move(run), std::move(through));
+    finish(*run);
   }
 
-  void ask_hog(std::shared_ptr<Run> run) {
+  /// Whether the event at `place` goes through an app that has filters.
+  bool wants(Run& run, const EnabledApp& app, size_t place) {
+    Passing& p = run.passing[place];
+    if (!p.members) {
+      auto members = event::JsonFields::parse(run.events[place]);
+      if (!members) return false;
+      p.members = std::move(*members);
+    }
+    return filters_.matches(app, *p.members);
+  }
+
+  static void now_is(Run& run, size_t place, std::string event) {
+    run.passing[place].members.reset();
+    run.passing[place].answer.fate = AppsAnswer::Fate::kChanged;
+    run.events[place] = std::move(event);
+  }
+
+  /// False: there was nothing to ask, the next app may be looked at.
+  bool ask_hog(const std::shared_ptr<Run>& run) {
     const auto app = (*run->apps)[run->at++];
+    const bool filters = filters_.filters(*app);
     std::vector<size_t> places;
     std::vector<std::string> events;
     for (size_t i = 0; i < run->events.size(); i++) {
       if (run->passing[i].ended) continue;
+      if (filters && !wants(*run, *app, i)) {
+        run->passing[i].skipped.push_back(transformation_label(*app));
+        continue;
+      }
       events.push_back(run->events[i]);
       places.push_back(i);
     }
-    if (events.empty()) return finish(*run);
-    hog_.run(app, std::move(events),
-             [this, alive = alive_, run, app,
-              places = std::move(places)](std::vector<HogResult> results) mutable {
-               if (!*alive) return;
-               for (size_t i = 0; i < places.size(); i++) {
-                 take_hog(*run, *app, places[i], results[i]);
-               }
-               go_on(std::move(run));
-             });
+    if (events.empty()) return false;
+    hog_.run(
+        app, std::move(events),
+        [this, alive = alive_, run, app, places = std::move(places)](std::vector<HogResult> made) {
+          if (!*alive) return;
+          for (size_t i = 0; i < places.size(); i++) take_hog(*run, *app, places[i], made[i]);
+          go_on(run);
+        });
+    return true;
   }
 
   void take_hog(Run& run, const EnabledApp& app, size_t place, HogResult& result) const {
@@ -116,8 +155,7 @@ class AppChain final : public EventApps {
     if (!result.error.empty()) w.field("error", result.error);
     if (!result.event.empty()) {
       event::write_event_diff(w, run.events[place], result.event, options_.diff_bytes_max);
-      run.events[place] = std::move(result.event);
-      p.answer.fate = AppsAnswer::Fate::kChanged;
+      now_is(run, place, std::move(result.event));
     }
     w.end_object();
     if (result.did != HogDid::kDropped) return;
@@ -125,27 +163,41 @@ class AppChain final : public EventApps {
     p.ended = true;
   }
 
-  void ask(std::shared_ptr<Run> run, std::vector<apps::ConfigId> through) {
+  /// Apps in JavaScript that follow each other are asked at once, up to the next one with filters:
+  /// those look at what the apps before it have made. False: there was nothing to ask.
+  bool ask_javascript(const std::shared_ptr<Run>& run) {
+    const auto& first = (*run->apps)[run->at];
+    const bool filters = javascript_ != nullptr && filters_.filters(*first);
+    std::vector<apps::ConfigId> all;
+    for (; run->at < run->apps->size(); run->at++) {
+      const auto& app = (*run->apps)[run->at];
+      if (is_hog(app) || (!all.empty() && filters_.filters(*app))) break;
+      all.push_back(app->config.id);
+    }
+    if (javascript_ == nullptr) return false;
+    const std::vector<apps::ConfigId> others(all.begin() + 1, all.end());
     std::vector<apps::AppEvent> batch;
     std::vector<size_t> places;
     for (size_t i = 0; i < run->events.size(); i++) {
       if (run->passing[i].ended) continue;
+      const auto& through = !filters || wants(*run, *first, i) ? all : others;
+      if (through.empty()) continue;
       batch.push_back({run->project, run->events[i], through});
       places.push_back(i);
     }
-    if (batch.empty()) return finish(*run);
+    if (batch.empty()) return false;
     apps::TransformOptions options;
-    options.diffs = through.size() > 1;
+    options.diffs = all.size() > 1;
     options.deadline_ms = options_.deadline_ms;
     javascript_->transform(std::move(batch), options,
                            [this, alive = alive_, run, places = std::move(places)](
                                std::vector<apps::AppResult> results) mutable {
                              if (!*alive) return;
-                             for (size_t i = 0; i < places.size(); i++) {
+                             for (size_t i = 0; i < places.size(); i++)
                                take(*run, places[i], results[i]);
-                             }
-                             go_on(std::move(run));
+                             go_on(run);
                            });
+    return true;
   }
 
   void take(Run& run, size_t place, apps::AppResult& result) {
@@ -153,10 +205,7 @@ class AppChain final : public EventApps {
     report(run, place, result);
     switch (result.fate) {
       case apps::Fate::kUnchanged: break;
-      case apps::Fate::kChanged:
-        run.events[place] = std::move(result.json);
-        p.answer.fate = AppsAnswer::Fate::kChanged;
-        break;
+      case apps::Fate::kChanged: now_is(run, place, std::move(result.json)); break;
       case apps::Fate::kDropped:
         p.answer.fate = AppsAnswer::Fate::kDropped;
         p.ended = true;
@@ -198,6 +247,9 @@ class AppChain final : public EventApps {
     out.reserve(run.passing.size());
     for (size_t i = 0; i < run.passing.size(); i++) {
       Passing& p = run.passing[i];
+      if (!p.skipped.empty() && !p.ended) {
+        now_is(run, i, with_skipped(run.events[i], p.skipped));
+      }
       p.answer.report = p.report.end_array().take();
       if (p.answer.report == "[]") p.answer.report.clear();
       if (p.answer.fate == AppsAnswer::Fate::kChanged) p.answer.event = std::move(run.events[i]);
@@ -207,6 +259,7 @@ class AppChain final : public EventApps {
   }
 
   apps::Apps* javascript_;
+  AppFilters filters_;
   HogApps hog_;
   AppChainOptions options_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
@@ -236,9 +289,9 @@ std::string text_of(const event::JsonFields& fields, std::string_view key) {
 
 }  // namespace
 
-std::unique_ptr<EventApps> make_app_chain(runtime::Loop& loop, runtime::Runtime& runtime,
-                                          apps::Apps* javascript, AppChainOptions options) {
-  return std::make_unique<AppChain>(loop, runtime, javascript, options);
+std::unique_ptr<AppChain> make_app_chain(runtime::Loop& loop, runtime::Runtime& runtime,
+                                         apps::Apps* javascript, AppChainOptions options) {
+  return std::make_unique<Chain>(loop, runtime, javascript, options);
 }
 
 apps::AppConfig engine_config(const catalog::Project& project, const catalog::EnabledApp& app) {

@@ -2,11 +2,15 @@
 //
 // Hands events to the engine of each app in turn, and writes down what each one did: the lists
 // `$plugins_…` and `$transformations_…` in the event and the report that `trace` shows. JavaScript
-// runs in `apps`' workers, Hog on the pool. Ingest loop only. Without `javascript` its apps leave
-// events as they are.
+// runs in `apps`' workers, Hog on the pool. An app whose filters an event does not match is not
+// asked about it: nothing crosses to a worker or the pool. Ingest loop only. Without `javascript`
+// its apps leave events as they are.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "apps/apps.h"
 #include "ingest/event_apps.h"
@@ -20,8 +24,22 @@ struct AppChainOptions {
   size_t diff_bytes_max = 2048;  // of one app's part of a report
 };
 
-std::unique_ptr<EventApps> make_app_chain(runtime::Loop& loop, runtime::Runtime& runtime,
-                                          apps::Apps* javascript, AppChainOptions options);
+/// What the chain knows of one configuration, since the process started.
+struct AppPassage {
+  int64_t config = 0;
+  uint64_t filtered = 0;          // events that did not match its filters
+  uint64_t filtering_failed = 0;  // events for which they failed
+  std::string filters_error;      // one sentence; empty: none
+};
+
+class AppChain : public EventApps {
+ public:
+  /// Of all configurations that are enabled in `now`; others are forgotten.
+  virtual std::vector<AppPassage> passages(const catalog::Snapshot& now) = 0;
+};
+
+std::unique_ptr<AppChain> make_app_chain(runtime::Loop& loop, runtime::Runtime& runtime,
+                                         apps::Apps* javascript, AppChainOptions options);
 
 /// A configuration as the engine wants it; secrets and attachments taken out of its values.
 apps::AppConfig engine_config(const catalog::Project& project, const catalog::EnabledApp& app);

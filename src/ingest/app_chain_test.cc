@@ -23,16 +23,18 @@ class AppChainTest : public ::testing::Test {
   }
 
   void install(const std::string& name, const std::string& main, const std::string& code,
-               const std::string& config = "[]") {
+               const std::string& config = "[]", const std::string& filters = "{}") {
     const auto app = catalog_->apps().create_app(
         {}, project_,
         {{"plugin.json", R"({"name":")" + name + R"(","config":)" + config + "}"}, {main, code}},
         "upload");
     ASSERT_TRUE(app) << app.error().message;
-    ASSERT_TRUE(catalog_->apps().create_config({}, project_, app->id, {.enabled = true}));
+    ASSERT_TRUE(catalog_->apps().create_config({}, project_, app->id,
+                                               {.enabled = true, .filters = filters}));
   }
-  void javascript(const std::string& name, apps::MemoryApp code) {
-    install(name, "index.js", "");
+  void javascript(const std::string& name, apps::MemoryApp code,
+                  const std::string& filters = "{}") {
+    install(name, "index.js", "", "[]", filters);
     javascript_->provide(static_cast<int64_t>(catalog_->apps().apps(project_).size()),
                          std::move(code));
     std::vector<apps::AppConfig> all;
@@ -57,13 +59,22 @@ class AppChainTest : public ::testing::Test {
     return std::move(*out);
   }
 
+  AppPassage passage(int64_t config) {
+    snapshot_ = catalog_->snapshot();
+    for (AppPassage& one : chain_->passages(*snapshot_)) {
+      if (one.config == config) return one;
+    }
+    ADD_FAILURE() << "the chain does not know " << config;
+    return {};
+  }
+
   runtime::SimRuntime runtime_{1};
   runtime::Loop& loop_ = runtime_.make_loop();
   std::unique_ptr<apps::MemoryApps> javascript_;
   std::unique_ptr<catalog::Catalog> catalog_;
   std::shared_ptr<const catalog::Snapshot> snapshot_;
   ProjectId project_;
-  std::unique_ptr<EventApps> chain_;
+  std::unique_ptr<AppChain> chain_;
 };
 
 apps::MemoryApp replacing(const std::string& from, const std::string& to) {
@@ -124,6 +135,76 @@ TEST_F(AppChainTest, InputsAreTheConfiguration) {
           "let changed := event\nchanged.properties.greeting := inputs.word\nreturn changed",
           R"([{"key":"word","default":"ahoy"}])");
   EXPECT_THAT(run().event, HasSubstr(R"("greeting":"ahoy")"));
+}
+
+apps::MemoryApp never() {
+  return [](const apps::AppConfig&, std::string) -> Result<std::optional<std::string>> {
+    ADD_FAILURE() << "asked";
+    return std::nullopt;
+  };
+}
+
+TEST_F(AppChainTest, FiltersKeepEventsFromAnAppAndFromNoOther) {
+  javascript("First", replacing(R"("a":1)", R"("a":2)"), R"({"events":[{"id":"seen"}]})");
+  javascript("Never", never(), R"({"events":[{"id":"other"}]})");
+  javascript("Second", replacing(R"("a":2)", R"("a":3)"));
+  install("Hog never", "index.hog", "return null", "[]",
+          R"({"properties":[{"key":"a","value":"1"}]})");
+  install("Hog", "index.hog", "return event", "[]", R"({"properties":[{"key":"a","value":3}]})");
+  const AppsAnswer answer = run();
+  EXPECT_EQ(answer.fate, AppsAnswer::Fate::kChanged);
+  EXPECT_THAT(answer.event, HasSubstr(R"("a":3)"));
+  EXPECT_THAT(answer.event, HasSubstr(R"x("$transformations_skipped":["Hog never (4)"])x"));
+  EXPECT_THAT(answer.event, HasSubstr(R"x("$transformations_succeeded":["Hog (5)"])x"));
+  EXPECT_EQ(passage(1).filtered, 0U);
+  EXPECT_EQ(passage(2).filtered, 1U);
+  EXPECT_EQ(passage(4).filtered, 1U);
+  EXPECT_EQ(passage(5).filtered, 0U);
+}
+
+TEST_F(AppChainTest, NothingIsAskedWhereNothingMatches) {
+  for (int i = 0; i < 100; i++) {
+    javascript("Never " + std::to_string(i), never(), R"({"events":[{"id":"other"}]})");
+  }
+  const AppsAnswer answer = run();
+  EXPECT_EQ(answer.fate, AppsAnswer::Fate::kUnchanged);
+  EXPECT_EQ(answer.report, "");
+  EXPECT_EQ(passage(100).filtered, 1U);
+}
+
+TEST_F(AppChainTest, AFilterThatFailsMatchesNothingAndSaysWhy) {
+  javascript("Unknown", never(),
+             R"({"properties":[{"key":"a","operator":"sounds_like","value":1}]})");
+  javascript("Throws", never(),
+             R"x({"properties":[{"key":"jsonParse('{') = 1","type":"hogql"}]})x");
+  javascript("Not true", never(), R"({"properties":[{"key":"1","type":"hogql"}]})");
+  EXPECT_EQ(run().fate, AppsAnswer::Fate::kUnchanged);
+  EXPECT_EQ(passage(1).filtering_failed, 1U);
+  EXPECT_EQ(passage(1).filters_error, "filters: the operator 'sounds_like' is not known");
+  EXPECT_EQ(passage(2).filtering_failed, 1U);
+  EXPECT_THAT(passage(2).filters_error, HasSubstr("filters: "));
+  EXPECT_EQ(passage(3).filtering_failed, 0U);
+  EXPECT_EQ(passage(3).filtered, 1U);
+}
+
+TEST_F(AppChainTest, FiltersSeeElementsAndNoPerson) {
+  const auto counts = [&](const std::string& property) {
+    install("Probe", "index.hog", "return event", "[]", R"({"properties":[)" + property + "]}");
+  };
+  counts(R"({"type":"element","key":"href","value":"/buy"})");
+  counts(R"x({"type":"hogql","key":"has(elements_chain_texts, 'Buy now')"})x");
+  counts(R"x({"type":"hogql","key":"has(elements_chain_elements, 'a')"})x");
+  counts(R"({"type":"person","key":"email","operator":"is_not_set"})");
+  counts(R"({"type":"group","group_type_index":2,"key":"n","operator":"is_not_set"})");
+  counts(R"({"type":"element","key":"tag_name","value":"div"})");
+  const AppsAnswer answer =
+      run(R"({"$elements":[{"tag_name":"a","$el_text":"Buy now","attr__href":"/buy"},)"
+          R"({"tag_name":"div"}]})");
+  EXPECT_EQ(passage(1).filters_error + passage(2).filters_error + passage(3).filters_error +
+                passage(4).filters_error + passage(5).filters_error,
+            "");
+  for (int64_t i = 1; i <= 5; i++) EXPECT_EQ(passage(i).filtered, 0U) << i << answer.event;
+  EXPECT_EQ(passage(6).filtered, 1U) << answer.event;
 }
 
 }  // namespace

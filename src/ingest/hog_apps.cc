@@ -21,6 +21,7 @@ constexpr int64_t kRestMs = 30'000;
 constexpr size_t kHeapBytesMax = 64U << 20;
 constexpr std::string_view kSucceeded = "$transformations_succeeded";
 constexpr std::string_view kFailed = "$transformations_failed";
+constexpr std::string_view kSkipped = "$transformations_skipped";
 
 /// Nothing from outside but the time and chance.
 class TransformationHost final : public hog::Host {
@@ -130,7 +131,7 @@ struct HogApps::Job {
 
   void work(runtime::Runtime& runtime) {
     TransformationHost host(runtime);
-    const std::string who = fmt::format("{} ({})", app->app.manifest.name, app->config.id);
+    const std::string who = transformation_label(*app);
     int overtime = 0;
     for (const std::string& event : events) {
       // A program that takes all its time with event after event has had its share.
@@ -210,6 +211,22 @@ void HogApps::take(int64_t config, Job& job) {
     }
   }
   job.done(std::move(job.results));
+}
+
+std::string transformation_label(const catalog::EnabledApp& app) {
+  return fmt::format("{} ({})", app.app.manifest.name, app.config.id);
+}
+
+std::string with_skipped(const std::string& event, const std::vector<std::string>& labels) {
+  JsonFields properties;
+  auto top = JsonFields::parse_with(event, "properties", properties);
+  if (!top) return event;
+  JsonWriter w;
+  w.begin_array();
+  for (const std::string& label : labels) w.string(label);
+  properties.set(kSkipped, w.end_array().take());
+  top->set("properties", properties.text());
+  return top->text();
 }
 
 std::string hog_problem(const std::string& source) {

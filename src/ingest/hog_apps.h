@@ -59,6 +59,10 @@ class HogApps {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
+/// "Name (id)", as the lists `$transformations_…` have it.
+std::string transformation_label(const catalog::EnabledApp& app);
+/// The event with the transformations that were not asked about it in its properties.
+std::string with_skipped(const std::string& event, const std::vector<std::string>& labels);
 /// Why a program cannot be one; empty: it can.
 std::string hog_problem(const std::string& source);
 

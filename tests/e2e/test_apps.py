@@ -45,10 +45,11 @@ def ask(p, path, body=None, method=None):
     return answer
 
 
-def install(p, name, code, config=None, schema=None, enabled=True):
+def install(p, name, code, config=None, schema=None, enabled=True, filters=None):
     manifest = {"name": name, "main": "index.js", "config": schema or []}
     app = ask(p, "/apps", {"files": {"plugin.json": json.dumps(manifest), "index.js": code}}, "POST")
-    made = ask(p, "/app_configs", {"app": app["id"], "enabled": enabled, "config": config or {}}, "POST")
+    made = ask(p, "/app_configs", {"app": app["id"], "enabled": enabled, "config": config or {},
+                                  "filters": filters or {}}, "POST")
     if enabled:
         p.eventually(lambda: config_of(p, made["id"])["status"] and
                      config_of(p, made["id"])["status"]["health"] == "healthy")
@@ -98,6 +99,39 @@ def test_order_disabling_and_dropping():
         p.eventually(lambda: marked(p) == "21")
         ask(p, f"/app_configs/{second['id']}", {"enabled": False}, "PATCH")
         p.eventually(lambda: marked(p) == "1")
+
+
+def test_filters_keep_events_from_an_app_before_it_has_any_work():
+    with Penstock() as p:
+        by_name = install(p, "By name", ADDS, {"mark": "n"}, MARK, filters={"events": [{"id": "order"}]})
+        by_property = install(p, "By property", ADDS, {"mark": "p"}, MARK,
+                              filters={"properties": [{"key": "plan", "value": ["pro"], "operator": "exact"}]})
+        install(p, "Everything", ADDS, {"mark": "e"}, MARK)
+        wrong = install(p, "Wrong", ADDS, {"mark": "w"}, MARK,
+                        filters={"properties": [{"key": "plan", "value": "x", "operator": "sounds_like"}]})
+        forever = "arrayCount(x -> arrayCount(y -> true, range(100000)) > 0, range(100000)) = 1"
+        endless = install(p, "Endless", ADDS, {"mark": "z"}, MARK,
+                          filters={"properties": [{"key": forever, "type": "hogql"}]})
+        order, pro, neither = event("order"), event(plan="pro"), event(plan="free")
+        begun = time.monotonic()
+        send(p, order, pro, neither)
+        settled(p)
+        assert time.monotonic() - begun < 10
+        assert [row(p, sent)["seen_by"] for sent in (order, pro, neither)] == ["ne", "pe", "e"]
+        seen = {c["id"]: p.eventually(lambda c=c: counted(p, c)) for c in (by_name, by_property, wrong, endless)}
+        assert (seen[by_name["id"]]["filtered"], seen[by_name["id"]]["events"]) == (2, 1), seen
+        assert (seen[by_property["id"]]["filtered"], seen[by_property["id"]]["events"]) == (2, 1), seen
+        assert (seen[wrong["id"]]["filtering_failed"], seen[wrong["id"]]["events"]) == (3, 0), seen
+        assert "sounds_like" in seen[wrong["id"]]["filters_error"], seen
+        assert (seen[endless["id"]]["filtering_failed"], seen[endless["id"]]["events"]) == (3, 0), seen
+        ask(p, f"/app_configs/{wrong['id']}", {"filters": {}}, "PATCH")
+        p.eventually(lambda: marked(p) == "ew")
+
+
+def counted(p, config):
+    """An app's status once its filters have looked at three events."""
+    status = config_of(p, config["id"])["status"]
+    return status if status["filtered"] + status["filtering_failed"] + status["events"] >= 3 else None
 
 
 def marked(p):

@@ -29,7 +29,9 @@ void write_run(JsonWriter& w, const AppRunStatus& s) {
   w.key("last_error");
   s.error.empty() ? w.null() : w.raw(s.error);
   w.field("events", s.events).field("succeeded", s.succeeded).field("failed", s.failed);
-  w.field("dropped", s.dropped);
+  w.field("dropped", s.dropped).field("filtered", s.filtered);
+  w.field("filtering_failed", s.filtering_failed).key("filters_error");
+  s.filters_error.empty() ? w.null() : w.string(s.filters_error);
   w.key("cpu_us_per_event")
       .real(s.events == 0 ? 0 : static_cast<double>(s.cpu_us) / static_cast<double>(s.events), 1);
   w.field("cpu_us", s.cpu_us).field("memory_bytes", s.memory_bytes);

@@ -7,7 +7,6 @@
 #include <chrono>
 
 #include "base/diag.h"
-#include "ingest/app_chain.h"
 #include "main/apps/npm.h"
 #include "main/on_loop.h"
 
@@ -134,6 +133,10 @@ void AppHost::configure() {
 
 void AppHost::refresh() {
   std::vector<admin::AppRunStatus> now;
+  std::map<int64_t, ingest::AppPassage> passages;
+  for (ingest::AppPassage& one : chain_->passages(*catalog_.snapshot())) {
+    passages.emplace(one.config, std::move(one));
+  }
   {
     const std::lock_guard lock(mutex_);
     for (apps::AppStatus& s : engine_->statuses()) {
@@ -150,6 +153,11 @@ void AppHost::refresh() {
       out.cpu_us = s.cpu_us;
       out.memory_bytes = s.memory_bytes;
       out.metrics = metrics_[s.config];
+      if (const auto found = passages.find(s.config); found != passages.end()) {
+        out.filtered = found->second.filtered;
+        out.filtering_failed = found->second.filtering_failed;
+        out.filters_error = std::move(found->second.filters_error);
+      }
       now.push_back(std::move(out));
     }
     statuses_ = std::move(now);

@@ -13,7 +13,7 @@
 #include "admin/app_sources.h"
 #include "apps/apps.h"
 #include "catalog/catalog.h"
-#include "ingest/event_apps.h"
+#include "ingest/app_chain.h"
 #include "ingest/hog_apps.h"
 #include "kv/key_value.h"
 #include "main/apps/app_captures.h"
@@ -67,7 +67,7 @@ class AppHost final : public apps::AppSink {
   ingest::HogApps hog_;  // for trials
   AppLogs logs_;
   std::unique_ptr<apps::Apps> engine_;
-  std::unique_ptr<ingest::EventApps> chain_;
+  std::unique_ptr<ingest::AppChain> chain_;
   std::vector<std::shared_ptr<const catalog::EnabledApp>> enabled_;  // as the engine has them
   Packages packages_;
   mutable std::mutex mutex_;  // of the copies

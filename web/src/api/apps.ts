@@ -41,6 +41,9 @@ export interface AppStatus {
   succeeded: number;
   failed: number;
   dropped: number;
+  filtered: number;
+  filtering_failed: number;
+  filters_error: string | null;
   cpu_us_per_event: number;
   memory_bytes: number;
   metrics: Record<string, number>;

@@ -29,6 +29,12 @@ function Figures({ config }: { config: AppConfig }) {
       <span className="num">{plural(s.events, "event")}</span>
       <span className="num" data-bad={s.failed > 0}>{whole(s.failed)} failed</span>
       <span className="num">{whole(s.dropped)} dropped</span>
+      {s.filtered > 0 && <span className="num">{whole(s.filtered)} filtered out</span>}
+      {s.filters_error && (
+        <span data-bad={true} title={s.filters_error}>
+          {whole(s.filtering_failed)} not asked: {s.filters_error}
+        </span>
+      )}
       <span className="num">{s.cpu_us_per_event} µs each</span>
     </div>
   );
