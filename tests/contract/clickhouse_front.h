@@ -19,6 +19,8 @@
 #include <utility>
 #include <vector>
 
+#include "tests/contract/frozen_child.h"
+
 #ifndef PENSTOCK_CLICKHOUSE_FRONT
 #define PENSTOCK_CLICKHOUSE_FRONT "tests/clickhouse_front.py"
 #endif
@@ -74,7 +76,7 @@ class ClickHouseFront {
     ::waitpid(pid_, nullptr, 0);
     pid_ = 0;
   }
-  void freeze() const { ::kill(pid_, SIGSTOP); }
+  void freeze() const { penstock::testing::freeze_child(pid_); }
   void thaw() const { ::kill(pid_, SIGCONT); }
   /// The next `count` requests whose SQL has `match` go wrong; kinds: tests/clickhouse_front.py.
   void fault(const std::string& kind, int count = 1, const std::string& match = "") const {

@@ -20,6 +20,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/contract/frozen_child.h"
+
 namespace penstock::testing {
 
 class KafkaServer {
@@ -84,7 +86,7 @@ class KafkaServer {
     b.pid = 0;
   }
   /// Stands still, and answers nothing.
-  void freeze(size_t i) { ::kill(brokers_[i].pid, SIGSTOP); }
+  void freeze(size_t i) { freeze_child(brokers_[i].pid); }
   void thaw(size_t i) { ::kill(brokers_[i].pid, SIGCONT); }
   std::string ca_file() const { return directory_ + "/ca.pem"; }
   std::string new_prefix() { return "t" + std::to_string(++prefixes_) + "-"; }

@@ -24,6 +24,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/contract/frozen_child.h"
+
 namespace penstock::testing {
 
 class S3Server {
@@ -57,7 +59,7 @@ class S3Server {
   }
 
   std::string endpoint() const { return "http://127.0.0.1:" + std::to_string(ports_[0]); }
-  void freeze() const { ::kill(pid_, SIGSTOP); }
+  void freeze() const { freeze_child(pid_); }
   void thaw() const { ::kill(pid_, SIGCONT); }
   void stop() {
     if (pid_ <= 0) return;
