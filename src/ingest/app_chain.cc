@@ -60,7 +60,10 @@ class Chain final : public AppChain {
  public:
   Chain(runtime::Loop& loop, runtime::Runtime& runtime, apps::Apps* javascript,
         AppChainOptions options)
-      : javascript_(javascript), filters_(runtime), hog_(loop, runtime), options_(options) {}
+      : javascript_(javascript),
+        filters_(runtime),
+        hog_(loop, runtime, options.places),
+        options_(std::move(options)) {}
   ~Chain() override { *alive_ = false; }
 
   bool transforms(const catalog::Project& project) const override {
@@ -291,7 +294,7 @@ std::string text_of(const event::JsonFields& fields, std::string_view key) {
 
 std::unique_ptr<AppChain> make_app_chain(runtime::Loop& loop, runtime::Runtime& runtime,
                                          apps::Apps* javascript, AppChainOptions options) {
-  return std::make_unique<Chain>(loop, runtime, javascript, options);
+  return std::make_unique<Chain>(loop, runtime, javascript, std::move(options));
 }
 
 apps::AppConfig engine_config(const catalog::Project& project, const catalog::EnabledApp& app) {

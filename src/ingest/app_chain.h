@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "apps/apps.h"
+#include "apps/places.h"
 #include "ingest/event_apps.h"
 #include "runtime/runtime.h"
 
@@ -21,7 +22,8 @@ namespace penstock::ingest {
 struct AppChainOptions {
   /// For a batch in one engine: then what is missing has failed and goes on unchanged.
   int64_t deadline_ms = 5000;
-  size_t diff_bytes_max = 2048;  // of one app's part of a report
+  size_t diff_bytes_max = 2048;                  // of one app's part of a report
+  std::shared_ptr<const apps::Places> places{};  // for geoipLookup of Hog apps; may be none
 };
 
 /// What the chain knows of one configuration, since the process started.

@@ -7,6 +7,8 @@
 #include "base/json_writer.h"
 #include "event/json_fields.h"
 #include "hog/compiler.h"
+#include "hog/templates.h"
+#include "ingest/transformation_host.h"
 
 namespace penstock::ingest {
 namespace {
@@ -22,20 +24,6 @@ constexpr size_t kHeapBytesMax = 64U << 20;
 constexpr std::string_view kSucceeded = "$transformations_succeeded";
 constexpr std::string_view kFailed = "$transformations_failed";
 constexpr std::string_view kSkipped = "$transformations_skipped";
-
-/// Nothing from outside but the time and chance.
-class TransformationHost final : public hog::Host {
- public:
-  explicit TransformationHost(runtime::Runtime& runtime) : runtime_(runtime) {}
-  int64_t now_ms() override { return runtime_.clock().wall_ms(); }
-  int64_t clock_us() override { return runtime_.clock().mono_ns() / 1000; }
-  double random() override {
-    return static_cast<double>(runtime_.random().next() >> 11) * 0x1.0p-53;
-  }
-
- private:
-  runtime::Runtime& runtime_;
-};
 
 /// "Name (id)" at the end of one of the lists.
 void note(JsonFields& properties, std::string_view list, const std::string& who) {
@@ -124,13 +112,14 @@ HogResult run_one(hog::Machine& machine, const std::shared_ptr<const hog::Progra
 struct HogApps::Job {
   std::shared_ptr<const catalog::EnabledApp> app;
   std::shared_ptr<const hog::Program> program;
+  std::shared_ptr<const apps::Places> places;
   std::unique_ptr<hog::Machine> machine;
   std::vector<std::string> events;
   std::vector<HogResult> results;
   Done done;
 
   void work(runtime::Runtime& runtime) {
-    TransformationHost host(runtime);
+    TransformationHost host(runtime, places.get());
     const std::string who = transformation_label(*app);
     int overtime = 0;
     for (const std::string& event : events) {
@@ -170,6 +159,7 @@ void HogApps::run(std::shared_ptr<const catalog::EnabledApp> app, std::vector<st
   Ready& of = ready(app);
   job->app = std::move(app);
   job->program = of.program;
+  job->places = places_;
   job->events = std::move(events);
   job->done = std::move(done);
   const int64_t config = job->app->config.id;
@@ -230,7 +220,11 @@ std::string with_skipped(const std::string& event, const std::vector<std::string
 }
 
 std::string hog_problem(const std::string& source) {
-  const auto compiled = hog::compile(source);
+  hog::CompileOptions options;
+  for (const std::string_view name : hog::transformation_functions()) {
+    options.functions.emplace(name);
+  }
+  const auto compiled = hog::compile(source, options);
   if (!compiled) return hog::explained(source, compiled.error());
   if (compiled->unknown_functions.empty()) return {};
   return hog::explained(source, compiled->unknown_functions.front());

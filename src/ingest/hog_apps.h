@@ -10,8 +10,10 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "apps/places.h"
 #include "catalog/app_catalog.h"
 #include "hog/machine.h"
 #include "runtime/runtime.h"
@@ -31,7 +33,10 @@ class HogApps {
  public:
   using Done = std::move_only_function<void(std::vector<HogResult>)>;
 
-  HogApps(runtime::Loop& loop, runtime::Runtime& runtime) : loop_(loop), runtime_(runtime) {}
+  /// Without `places` geoipLookup knows no address.
+  HogApps(runtime::Loop& loop, runtime::Runtime& runtime,
+          std::shared_ptr<const apps::Places> places = nullptr)
+      : loop_(loop), runtime_(runtime), places_(std::move(places)) {}
   ~HogApps() { *alive_ = false; }
   HogApps(const HogApps&) = delete;
   HogApps& operator=(const HogApps&) = delete;
@@ -54,6 +59,7 @@ class HogApps {
 
   runtime::Loop& loop_;
   runtime::Runtime& runtime_;
+  std::shared_ptr<const apps::Places> places_;
   std::map<int64_t, Ready> ready_;                       // by configuration
   std::vector<std::unique_ptr<hog::Machine>> machines_;  // that nobody uses
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

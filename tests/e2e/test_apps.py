@@ -313,7 +313,7 @@ def test_a_package_comes_from_a_registry_or_not_at_all():
 def test_the_templates_pass_their_own_tests():
     with Penstock() as p, tempfile.TemporaryDirectory() as folder:
         listed = ask(p, "/app_templates")["results"]
-        assert len(listed) >= 9, [t["id"] for t in listed]
+        assert len(listed) >= 19 and sum(t["language"] == "hog" for t in listed) == 10, [t["id"] for t in listed]
         for template in listed:
             app = ask(p, "/apps", {"template": template["id"]}, "POST")
             for path, text in ask(p, f"/apps/{app['id']}")["files"].items():

@@ -6,6 +6,8 @@
 
 #include "assets/assets.h"
 #include "base/diag.h"
+#include "base/json_writer.h"
+#include "hog/templates.h"
 
 namespace penstock::admin {
 namespace {
@@ -21,6 +23,14 @@ const Packages& packages() {
       const size_t slash = path.find('/');
       out[std::string(path.substr(0, slash))][std::string(path.substr(slash + 1))] =
           std::string(asset.bytes);
+    }
+    for (const hog::StockTemplate& stock : hog::stock_templates()) {
+      catalog::AppFiles& files = out[std::string(stock.id)];
+      files["index.hog"] = stock.source.substr(stock.source.find_first_not_of('\n'));
+      JsonWriter w;
+      w.begin_object().field("name", stock.name).field("description", stock.description);
+      w.field("main", "index.hog").key("config").raw(stock.inputs).end_object();
+      files["plugin.json"] = w.take();
     }
     return out;
   }();

@@ -1,6 +1,7 @@
 // AppTemplates: the apps that come with Penstock, as packages to start from.
 //
-// JavaScript ones lie in src/assets/apps and are linked into the binary. Read only, any thread.
+// JavaScript ones lie in src/assets/apps and are linked into the binary; those in Hog are the hog
+// room's stock transformations, with their tests from src/assets/apps. Read only, any thread.
 #pragma once
 
 #include <string>

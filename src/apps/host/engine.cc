@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "apps/host/metrics.h"
+#include "apps/places.h"
 #include "apps/plugin_lists.h"
-#include "apps/script/places.h"
 #include "base/codec.h"
 #include "base/json_writer.h"
 #include "event/json_fields.h"

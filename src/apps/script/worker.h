@@ -13,9 +13,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "apps/places.h"
 #include "apps/script/frames.h"
 #include "apps/script/page.h"
-#include "apps/script/places.h"
 #include "apps/script/vm.h"
 
 namespace penstock::apps {

@@ -63,8 +63,7 @@ AppHost::AppHost(runtime::Loop& loop, runtime::Runtime& runtime, catalog::Catalo
       runtime_(runtime),
       catalog_(catalog),
       state_(std::move(state)),
-      captures_(loop, runtime, catalog),
-      hog_(loop, runtime) {}
+      captures_(loop, runtime, catalog) {}
 
 Result<std::unique_ptr<AppHost>> open_apps(const Settings& settings, AppParts parts) {
   PENSTOCK_TRY(auto state,
@@ -82,6 +81,10 @@ Status AppHost::start(runtime::Poller& poller, const AppSettings& settings) {
   npm_registry_ = settings.npm_registry;
   ingest::AppChainOptions options;
   options.deadline_ms = settings.deadline_ms;
+  if (!settings.engine.geoip_file.empty()) {
+    PENSTOCK_TRY(options.places, apps::Places::open(settings.engine.geoip_file));
+  }
+  hog_ = std::make_unique<ingest::HogApps>(loop_, runtime_, options.places);
   chain_ = ingest::make_app_chain(loop_, runtime_, engine_.get(), options);
   PENSTOCK_CHECK(engine_->start());
   configure();
@@ -218,18 +221,18 @@ void AppHost::try_hog(const catalog::EnabledApp& app, std::string event,
   const std::string problem =
       source == app.files->end() ? "its main file is gone" : ingest::hog_problem(source->second);
   if (!problem.empty()) return done(fail(Code::kInvalid, problem));
-  hog_.run(std::make_shared<const catalog::EnabledApp>(app), {event},
-           [event, done = std::move(done)](std::vector<ingest::HogResult> results) mutable {
-             ingest::HogResult& r = results.front();
-             admin::AppTrialResult out;
-             out.fate = r.did == HogDid::kDropped  ? "dropped"
-                        : r.did == HogDid::kFailed ? "failed"
-                                                   : "changed";
-             out.event = std::move(r.event);
-             out.error = std::move(r.error);
-             out.cpu_us = r.cpu_us;
-             done(std::move(out));
-           });
+  hog_->run(std::make_shared<const catalog::EnabledApp>(app), {event},
+            [event, done = std::move(done)](std::vector<ingest::HogResult> results) mutable {
+              ingest::HogResult& r = results.front();
+              admin::AppTrialResult out;
+              out.fate = r.did == HogDid::kDropped  ? "dropped"
+                         : r.did == HogDid::kFailed ? "failed"
+                                                    : "changed";
+              out.event = std::move(r.event);
+              out.error = std::move(r.error);
+              out.cpu_us = r.cpu_us;
+              done(std::move(out));
+            });
 }
 
 void AppHost::log(apps::LogEntry entry) { logs_.add(line_of(std::move(entry))); }

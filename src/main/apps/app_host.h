@@ -64,7 +64,7 @@ class AppHost final : public apps::AppSink {
   std::unique_ptr<kv::KeyValue> state_;  // what apps keep
   std::string npm_registry_;
   AppCaptures captures_;
-  ingest::HogApps hog_;  // for trials
+  std::unique_ptr<ingest::HogApps> hog_;  // for trials
   AppLogs logs_;
   std::unique_ptr<apps::Apps> engine_;
   std::unique_ptr<ingest::AppChain> chain_;

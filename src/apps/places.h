@@ -1,7 +1,7 @@
 // Places: where an address is, from a MaxMind City database, as `meta.geoip.locate` answers it.
 //
 // The file is mapped when it is opened and never read again by name, so it works inside the cage.
-// One thread.
+// `locate` from any thread.
 #pragma once
 
 #include <memory>
@@ -20,8 +20,9 @@ class Places {
   Places(const Places&) = delete;
   Places& operator=(const Places&) = delete;
 
-  /// The record as JSON, its keys in camel case ("isoCode"); empty: unknown, or no address.
-  std::string locate(std::string_view ip) const;
+  /// The record as JSON; empty: unknown, or no address. Its keys are in camel case ("isoCode"), or
+  /// as the database has them ("iso_code").
+  std::string locate(std::string_view ip, bool camel_case = true) const;
 
  private:
   struct Database;

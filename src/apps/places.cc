@@ -1,4 +1,4 @@
-#include "apps/script/places.h"
+#include "apps/places.h"
 
 #include <maxminddb.h>
 
@@ -34,7 +34,8 @@ std::string_view text_of_entry(const MMDB_entry_data_s& data) {
 
 /// Writes one value and answers what follows it in the list. The database nests a few levels; a
 /// broken one that nests more ends the record.
-const MMDB_entry_data_list_s* write(const MMDB_entry_data_list_s* at, JsonWriter& w, int depth) {
+const MMDB_entry_data_list_s* write(const MMDB_entry_data_list_s* at, JsonWriter& w, bool camels,
+                                    int depth) {
   if (at == nullptr || depth > 16) return nullptr;
   const MMDB_entry_data_s& data = at->entry_data;
   uint32_t left = data.data_size;
@@ -43,15 +44,16 @@ const MMDB_entry_data_list_s* write(const MMDB_entry_data_list_s* at, JsonWriter
     case MMDB_DATA_TYPE_MAP:
       w.begin_object();
       for (; left > 0 && next != nullptr; left--) {
-        w.key(camel(text_of_entry(next->entry_data)));
+        const std::string_view key = text_of_entry(next->entry_data);
+        w.key(camels ? camel(key) : std::string(key));
         if (next->next == nullptr) w.null();
-        next = write(next->next, w, depth + 1);
+        next = write(next->next, w, camels, depth + 1);
       }
       w.end_object();
       break;
     case MMDB_DATA_TYPE_ARRAY:
       w.begin_array();
-      for (; left > 0 && next != nullptr; left--) next = write(next, w, depth + 1);
+      for (; left > 0 && next != nullptr; left--) next = write(next, w, camels, depth + 1);
       w.end_array();
       break;
     case MMDB_DATA_TYPE_UTF8_STRING: w.string(text_of_entry(data)); break;
@@ -87,7 +89,7 @@ Result<std::unique_ptr<Places>> Places::open(const std::string& file) {
   return std::unique_ptr<Places>(new Places(std::move(database)));
 }
 
-std::string Places::locate(std::string_view ip) const {
+std::string Places::locate(std::string_view ip, bool camel_case) const {
   int address_error = 0, error = MMDB_SUCCESS;
   const std::string text(ip);
   MMDB_lookup_result_s found =
@@ -99,7 +101,7 @@ std::string Places::locate(std::string_view ip) const {
     return {};
   }
   JsonWriter w;
-  write(list, w, 0);
+  write(list, w, camel_case, 0);
   MMDB_free_entry_data_list(list);
   return w.take();
 }
