@@ -62,7 +62,7 @@ class Chain final : public AppChain {
         AppChainOptions options)
       : javascript_(javascript),
         filters_(runtime),
-        hog_(loop, runtime, options.places),
+        hog_(loop, runtime, options.places, options.log),
         options_(std::move(options)) {}
   ~Chain() override { *alive_ = false; }
 
@@ -80,12 +80,15 @@ class Chain final : public AppChain {
       for (const auto& app : *project.apps) {
         const FilterCounts& counts = filters_.counts(*app);
         out.push_back({app->config.id, counts.filtered, counts.failed, counts.error});
+        if (is_hog(app)) out.back().hog = hog_.status(app);
         enabled.insert(app->config.id);
       }
     }
     filters_.keep_only(enabled);
+    hog_.keep_only(enabled);
     return out;
   }
+  void reset(int64_t config) override { hog_.reset(config); }
 
   void run(const catalog::Project& project, std::vector<std::string> events, Done done) override {
     auto run = std::make_shared<Run>();

@@ -8,7 +8,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,20 +26,24 @@ struct AppChainOptions {
   int64_t deadline_ms = 5000;
   size_t diff_bytes_max = 2048;                  // of one app's part of a report
   std::shared_ptr<const apps::Places> places{};  // for geoipLookup of Hog apps; may be none
+  std::function<void(apps::LogEntry)> log{};     // of Hog apps; on the ingest loop
 };
 
 /// What the chain knows of one configuration, since the process started.
 struct AppPassage {
   int64_t config = 0;
-  uint64_t filtered = 0;          // events that did not match its filters
-  uint64_t filtering_failed = 0;  // events for which they failed
-  std::string filters_error;      // one sentence; empty: none
+  uint64_t filtered = 0;                 // events that did not match its filters
+  uint64_t filtering_failed = 0;         // events for which they failed
+  std::string filters_error;             // one sentence; empty: none
+  std::optional<apps::AppStatus> hog{};  // of an app in Hog: what an engine says of its own
 };
 
 class AppChain : public EventApps {
  public:
   /// Of all configurations that are enabled in `now`; others are forgotten.
   virtual std::vector<AppPassage> passages(const catalog::Snapshot& now) = 0;
+  /// A Hog app begins again with no failures.
+  virtual void reset(int64_t config) = 0;
 };
 
 std::unique_ptr<AppChain> make_app_chain(runtime::Loop& loop, runtime::Runtime& runtime,

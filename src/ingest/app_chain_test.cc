@@ -19,7 +19,9 @@ class AppChainTest : public ::testing::Test {
     javascript_ = apps::make_memory_apps(loop_);
     catalog_ = catalog::make_memory_catalog(runtime_);
     project_ = catalog_->create_project({}, "Shop", "phc_shop")->id;
-    chain_ = make_app_chain(loop_, runtime_, javascript_.get(), {});
+    chain_ = make_app_chain(
+        loop_, runtime_, javascript_.get(),
+        {.log = [this](apps::LogEntry entry) { logged_.push_back(std::move(entry)); }});
   }
 
   void install(const std::string& name, const std::string& main, const std::string& code,
@@ -74,6 +76,7 @@ class AppChainTest : public ::testing::Test {
   std::unique_ptr<catalog::Catalog> catalog_;
   std::shared_ptr<const catalog::Snapshot> snapshot_;
   ProjectId project_;
+  std::vector<apps::LogEntry> logged_;
   std::unique_ptr<AppChain> chain_;
 };
 
@@ -135,6 +138,43 @@ TEST_F(AppChainTest, InputsAreTheConfiguration) {
           "let changed := event\nchanged.properties.greeting := inputs.word\nreturn changed",
           R"([{"key":"word","default":"ahoy"}])");
   EXPECT_THAT(run().event, HasSubstr(R"("greeting":"ahoy")"));
+}
+
+TEST_F(AppChainTest, InputsMayBeTemplates) {
+  const auto config = [](const std::string& value, const std::string& more = "") {
+    return R"([{"key":"word","default":)" + value + more + "}]";
+  };
+  constexpr const char* kCode =
+      "let changed := event\nchanged.properties.made := inputs.word\nreturn changed";
+  install("Value", "index.hog", kCode, config(R"("{event.properties.a + 1}")"));
+  EXPECT_THAT(run().event, HasSubstr(R"("made":2)"));
+  install("Text", "index.hog", kCode, config(R"("from {event.event}")"));
+  EXPECT_THAT(run().event, HasSubstr(R"("made":"from seen")"));
+  install("Nested", "index.hog", kCode,
+          config(R"({"a":["{event.distinct_id}",1]})", R"(,"type":"dictionary")"));
+  EXPECT_THAT(run().event, HasSubstr(R"("made":{"a":["d",1]})"));
+  install("Plain", "index.hog", kCode, config(R"("{event.event}")", R"(,"templating":false)"));
+  EXPECT_THAT(run().event, HasSubstr(R"("made":"{event.event}")"));
+  install("Broken", "index.hog", kCode, config(R"("{event.")"));
+  EXPECT_THAT(run().report, HasSubstr("the input 'word'"));
+  EXPECT_EQ(passage(5).hog->health, apps::Health::kFailed);
+}
+
+TEST_F(AppChainTest, WhatHogAppsPrintAndWhyTheyFailIsLogged) {
+  install("Says", "index.hog", "print('hello', event.event, inputs.key)\nreturn event",
+          R"([{"key":"key","default":"hush-4711","secret":true}])");
+  install("Throws", "index.hog", "throw Error('not today')");
+  for (int i = 0; i < 12; i++) run();
+  ASSERT_GE(logged_.size(), 2U);
+  EXPECT_EQ(logged_[0].message, "hello seen ***");
+  EXPECT_EQ(logged_[0].config, 1);
+  EXPECT_THAT(logged_[1].message, HasSubstr("not today"));
+  const auto says = passage(1).hog, throws = passage(2).hog;
+  EXPECT_EQ(says->health, apps::Health::kHealthy);
+  EXPECT_EQ(says->succeeded, 12U);
+  EXPECT_EQ(throws->health, apps::Health::kDegraded);
+  EXPECT_EQ(throws->failed, 12U);
+  EXPECT_THAT(throws->error, HasSubstr("not today"));
 }
 
 apps::MemoryApp never() {

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "base/json_writer.h"
 #include "event/json_fields.h"
+#include "event/timestamp.h"
 #include "hog/compiler.h"
 #include "hog/templates.h"
 #include "ingest/transformation_host.h"
@@ -21,6 +23,10 @@ constexpr int64_t kTimeUsMax = 100'000;  // of one run
 constexpr int kOvertimeMax = 5;
 constexpr int64_t kRestMs = 30'000;
 constexpr size_t kHeapBytesMax = 64U << 20;
+constexpr int kLinesPerSecond = 100;
+constexpr size_t kLineBytesMax = 8192;
+constexpr uint64_t kWindow = (uint64_t{1} << 50) - 1;  // of runs
+constexpr int kDegradedFrom = 10;                      // failed, of the window
 constexpr std::string_view kSucceeded = "$transformations_succeeded";
 constexpr std::string_view kFailed = "$transformations_failed";
 constexpr std::string_view kSkipped = "$transformations_skipped";
@@ -66,23 +72,33 @@ std::string changed(const std::string& text, const std::string& made, const std:
 }
 
 HogResult run_one(hog::Machine& machine, const std::shared_ptr<const hog::Program>& program,
-                  const std::string& inputs, const std::string& event, const std::string& who,
+                  const HogInputs& inputs, const std::string& event, const std::string& who,
                   TransformationHost& host) {
-  hog::JsonGlobals globals;
-  globals.add("event", event);
-  globals.add("inputs", inputs);
   hog::Limits limits;
   limits.time_us = kTimeUsMax;
   limits.heap_bytes = kHeapBytesMax;
   limits.async_steps = 0;
-  const hog::Outcome& outcome = machine.run(program, globals, host, limits);
   HogResult out;
-  out.cpu_us = outcome.time_us;
   const auto failed = [&](std::string why) {
     out.did = HogDid::kFailed;
     out.error = std::move(why);
     out.event = with_note(event, kFailed, who);
   };
+  hog::JsonGlobals globals;
+  globals.add("event", event);
+  const int64_t begun_us = host.clock_us();
+  const auto values = inputs.values(machine, globals, host, limits);
+  const int64_t inputs_us = host.clock_us() - begun_us;
+  out.cpu_us = inputs_us;
+  if (!values) {
+    failed(values.error().message);
+    return out;
+  }
+  globals.add("inputs", *values);
+  const hog::Outcome& outcome = machine.run(program, globals, host, limits);
+  out.cpu_us = inputs_us + outcome.time_us;
+  out.memory_bytes = outcome.heap_bytes_max;
+  out.printed = outcome.printed;
   if (!outcome.finished()) {
     failed(outcome.state == hog::Outcome::State::kSuspended
                ? fmt::format("{} cannot be called here", outcome.async_function)
@@ -107,12 +123,44 @@ HogResult run_one(hog::Machine& machine, const std::shared_ptr<const hog::Progra
   return out;
 }
 
+/// Values of secret fields.
+std::vector<std::string> app_secrets(const catalog::EnabledApp& app) {
+  std::vector<std::string> out;
+  const auto values = JsonFields::parse(app.config.config);
+  if (!values) return out;
+  for (const catalog::AppField& field : app.app.manifest.fields) {
+    const auto raw = field.secret ? values->find(field.key) : std::nullopt;
+    if (!raw || json_type(*raw) != JsonType::kString) continue;
+    if (std::string secret = event::decode_string(*raw); !secret.empty()) {
+      out.push_back(std::move(secret));
+    }
+  }
+  return out;
+}
+
+std::string without_secrets(std::string text, const std::vector<std::string>& secrets) {
+  for (const std::string& secret : secrets) {
+    for (size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at + 3)) {
+      text.replace(at, secret.size(), "***");
+    }
+  }
+  return text;
+}
+
+void set_error(apps::AppStatus& status, std::string_view message, int64_t now_ms) {
+  JsonWriter w;
+  w.begin_object().field("message", message).field("time", event::format_rfc3339_ms(now_ms));
+  status.error = w.end_object().take();
+}
+
 }  // namespace
 
 struct HogApps::Job {
   std::shared_ptr<const catalog::EnabledApp> app;
   std::shared_ptr<const hog::Program> program;
   std::shared_ptr<const apps::Places> places;
+  std::shared_ptr<const HogInputs> inputs;
+  std::vector<std::string> secrets;
   std::unique_ptr<hog::Machine> machine;
   std::vector<std::string> events;
   std::vector<HogResult> results;
@@ -128,7 +176,7 @@ struct HogApps::Job {
         results.emplace_back();
         continue;
       }
-      results.push_back(run_one(*machine, program, app->config.config, event, who, host));
+      results.push_back(run_one(*machine, program, *inputs, event, who, host));
       overtime = results.back().cpu_us >= kTimeUsMax ? overtime + 1 : 0;
     }
   }
@@ -137,11 +185,24 @@ struct HogApps::Job {
 HogApps::Ready& HogApps::ready(const std::shared_ptr<const catalog::EnabledApp>& app) {
   Ready& ready = ready_[app->config.id];
   if (ready.of == app) return ready;
+  apps::AppStatus status = std::move(ready.status);
+  status.config = app->config.id;
+  status.error.clear();
   ready = {};
   ready.of = app;
+  ready.status = std::move(status);
+  ready.secrets = app_secrets(*app);
+  auto inputs = HogInputs::compile(app->app.manifest, app->config.config);
+  if (!inputs) {
+    ready.error = inputs.error().message;
+    set_error(ready.status, ready.error, runtime_.clock().wall_ms());
+    return ready;
+  }
+  ready.inputs = std::make_shared<const HogInputs>(std::move(*inputs));
   const auto source = app->files->find(app->app.manifest.main);
   if (source == app->files->end()) {
     ready.error = "its main file is gone";
+    set_error(ready.status, ready.error, runtime_.clock().wall_ms());
     return ready;
   }
   auto compiled = hog::compile(source->second);
@@ -149,6 +210,8 @@ HogApps::Ready& HogApps::ready(const std::shared_ptr<const catalog::EnabledApp>&
     ready.program = compiled->program;
   } else {
     ready.error = hog::explained(source->second, compiled.error(), source->first);
+    set_error(ready.status, ready.error, runtime_.clock().wall_ms());
+    log(ready, apps::LogEntry::Source::kSystem, apps::LogEntry::Level::kError, ready.error);
   }
   return ready;
 }
@@ -160,6 +223,8 @@ void HogApps::run(std::shared_ptr<const catalog::EnabledApp> app, std::vector<st
   job->app = std::move(app);
   job->program = of.program;
   job->places = places_;
+  job->inputs = of.inputs;
+  job->secrets = of.secrets;
   job->events = std::move(events);
   job->done = std::move(done);
   const int64_t config = job->app->config.id;
@@ -167,7 +232,9 @@ void HogApps::run(std::shared_ptr<const catalog::EnabledApp> app, std::vector<st
   if (job->program == nullptr || rests) {
     job->results.resize(job->events.size());
     for (HogResult& r : job->results) {
-      if (job->program == nullptr) r = {HogDid::kFailed, "", of.error, 0};
+      of.status.events++;
+      if (job->program == nullptr) of.status.failed++;
+      if (job->program == nullptr) r = {HogDid::kFailed, "", of.error, 0, 0, {}};
     }
     return loop_.post([job] { job->done(std::move(job->results)); });
   }
@@ -182,16 +249,21 @@ void HogApps::run(std::shared_ptr<const catalog::EnabledApp> app, std::vector<st
   if (submitted) return;
   // The pool is full: these events are not held back for it.
   job->results.resize(job->events.size());
-  for (HogResult& r : job->results) r = {HogDid::kFailed, "", submitted.error().message, 0};
+  for (HogResult& r : job->results) r = {HogDid::kFailed, "", submitted.error().message, 0, 0, {}};
   loop_.post([job] { job->done(std::move(job->results)); });
 }
 
 void HogApps::take(int64_t config, Job& job) {
   machines_.push_back(std::move(job.machine));
+  for (HogResult& r : job.results) {
+    r.error = without_secrets(std::move(r.error), job.secrets);
+    for (std::string& line : r.printed) line = without_secrets(std::move(line), job.secrets);
+  }
   if (const auto found = ready_.find(config);
       found != ready_.end() && found->second.of == job.app) {
     Ready& of = found->second;
     for (const HogResult& r : job.results) {
+      note(of, r);
       if (r.did == HogDid::kSkipped) continue;
       of.overtime = r.cpu_us >= kTimeUsMax ? of.overtime + 1 : 0;
     }
@@ -201,6 +273,69 @@ void HogApps::take(int64_t config, Job& job) {
     }
   }
   job.done(std::move(job.results));
+}
+
+void HogApps::note(Ready& of, const HogResult& result) {
+  apps::AppStatus& status = of.status;
+  status.events++;
+  status.cpu_us += static_cast<uint64_t>(std::max<int64_t>(result.cpu_us, 0));
+  status.memory_bytes = result.memory_bytes;
+  for (const std::string& line : result.printed) {
+    log(of, apps::LogEntry::Source::kConsole, apps::LogEntry::Level::kLog, line);
+  }
+  if (result.did == HogDid::kSkipped) return;
+  const bool failed = result.did == HogDid::kFailed;
+  of.failures = (of.failures << 1 | uint64_t{failed}) & kWindow;
+  if (result.did == HogDid::kSucceeded) status.succeeded++;
+  if (result.did == HogDid::kDropped) status.dropped++;
+  if (!failed) return;
+  status.failed++;
+  set_error(status, result.error, runtime_.clock().wall_ms());
+  log(of, apps::LogEntry::Source::kPlugin, apps::LogEntry::Level::kError, result.error);
+}
+
+void HogApps::log(Ready& of, apps::LogEntry::Source source, apps::LogEntry::Level level,
+                  std::string message) {
+  if (!log_) return;
+  const int64_t now = runtime_.clock().wall_ms();
+  if (of.log_second != now / 1000) {
+    of.log_second = now / 1000;
+    of.lines = 0;
+  }
+  if (of.lines > kLinesPerSecond) return;
+  if (of.lines++ == kLinesPerSecond) {
+    source = apps::LogEntry::Source::kSystem;
+    level = apps::LogEntry::Level::kWarn;
+    message = "More than 100 lines a second: the rest is left out.";
+  }
+  message.resize(std::min(message.size(), kLineBytesMax));
+  const catalog::EnabledApp& app = *of.of;
+  log_({app.config.project, app.app.id, app.config.id, now, source, level, std::move(message)});
+}
+
+apps::AppStatus HogApps::status(const std::shared_ptr<const catalog::EnabledApp>& app) {
+  const Ready& of = ready(app);
+  apps::AppStatus out = of.status;
+  const bool rests = of.rests_until_ms > runtime_.clock().wall_ms();
+  out.health = of.program == nullptr                         ? apps::Health::kFailed
+               : rests                                       ? apps::Health::kDisabled
+               : std::popcount(of.failures) >= kDegradedFrom ? apps::Health::kDegraded
+                                                             : apps::Health::kHealthy;
+  if (rests) out.retry_at_ms = of.rests_until_ms;
+  return out;
+}
+
+void HogApps::reset(int64_t config) {
+  const auto found = ready_.find(config);
+  if (found == ready_.end()) return;
+  found->second.overtime = 0;
+  found->second.rests_until_ms = 0;
+  found->second.failures = 0;
+  if (found->second.program != nullptr) found->second.status.error.clear();
+}
+
+void HogApps::keep_only(const std::set<int64_t>& configs) {
+  std::erase_if(ready_, [&](const auto& one) { return !configs.contains(one.first); });
 }
 
 std::string transformation_label(const catalog::EnabledApp& app) {

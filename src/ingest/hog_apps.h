@@ -2,20 +2,24 @@
 //
 // A transformation as PostHog has them (contract delivery, section 6): what it returns becomes the
 // event's properties, name and distinct id; null drops the event; a failure leaves it as it is. A
-// program that has used up its time several times in a row rests for a while. `run` on the ingest
-// loop; programs run on a pool thread, one batch of one app at a time.
+// program that has used up its time several times in a row rests for a while. What it prints and
+// why it failed go to `log`, a hundred lines a second at most and without its secrets. `run` on the
+// ingest loop; programs run on a pool thread, one batch of one app at a time.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "apps/apps.h"
 #include "apps/places.h"
 #include "catalog/app_catalog.h"
 #include "hog/machine.h"
+#include "ingest/hog_inputs.h"
 #include "runtime/runtime.h"
 
 namespace penstock::ingest {
@@ -27,22 +31,33 @@ struct HogResult {
   std::string event;  // JSON; empty: as it was
   std::string error;
   int64_t cpu_us = 0;
+  size_t memory_bytes = 0;
+  std::vector<std::string> printed{};
 };
 
 class HogApps {
  public:
   using Done = std::move_only_function<void(std::vector<HogResult>)>;
 
-  /// Without `places` geoipLookup knows no address.
+  using Log = std::function<void(apps::LogEntry)>;
+
+  /// Without `places` geoipLookup knows no address; without `log` nothing is logged.
   HogApps(runtime::Loop& loop, runtime::Runtime& runtime,
-          std::shared_ptr<const apps::Places> places = nullptr)
-      : loop_(loop), runtime_(runtime), places_(std::move(places)) {}
+          std::shared_ptr<const apps::Places> places = nullptr, Log log = nullptr)
+      : loop_(loop), runtime_(runtime), places_(std::move(places)), log_(std::move(log)) {}
   ~HogApps() { *alive_ = false; }
   HogApps(const HogApps&) = delete;
   HogApps& operator=(const HogApps&) = delete;
 
   void run(std::shared_ptr<const catalog::EnabledApp> app, std::vector<std::string> events,
            Done done);
+  /// Health and counts since the process started. Failed: it cannot be compiled. Disabled: it
+  /// rests. Degraded: ten of its last fifty runs failed.
+  apps::AppStatus status(const std::shared_ptr<const catalog::EnabledApp>& app);
+  /// Begins again with no failures.
+  void reset(int64_t config);
+  /// Forgets all other configurations.
+  void keep_only(const std::set<int64_t>& configs);
 
  private:
   struct Job;
@@ -50,16 +65,26 @@ class HogApps {
   struct Ready {
     std::shared_ptr<const catalog::EnabledApp> of;
     std::shared_ptr<const hog::Program> program;
+    std::shared_ptr<const HogInputs> inputs;
+    std::vector<std::string> secrets;
     std::string error;  // why there is none
     int overtime = 0;   // in a row
     int64_t rests_until_ms = 0;
+    uint64_t failures = 0;  // of the last runs, the newest in the lowest bit
+    apps::AppStatus status;
+    int64_t log_second = 0;  // and how many lines it has logged in it
+    int lines = 0;
   };
   Ready& ready(const std::shared_ptr<const catalog::EnabledApp>& app);
   void take(int64_t config, Job& job);
+  void note(Ready& of, const HogResult& result);
+  void log(Ready& of, apps::LogEntry::Source source, apps::LogEntry::Level level,
+           std::string message);
 
   runtime::Loop& loop_;
   runtime::Runtime& runtime_;
   std::shared_ptr<const apps::Places> places_;
+  Log log_;
   std::map<int64_t, Ready> ready_;                       // by configuration
   std::vector<std::unique_ptr<hog::Machine>> machines_;  // that nobody uses
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -128,6 +128,28 @@ def test_filters_keep_events_from_an_app_before_it_has_any_work():
         p.eventually(lambda: marked(p) == "ew")
 
 
+def test_a_hog_app_logs_and_shows_its_health():
+    with Penstock() as p:
+        code = "print('saw', event.event)\nif (event.event == 'bad') { throw Error('not today') }\n" \
+               "let made := event\nmade.properties.greeting := inputs.word\nreturn made"
+        manifest = {"name": "Greets", "main": "index.hog",
+                    "config": [{"key": "word", "type": "string", "default": "hello {event.event}"}]}
+        files = {"plugin.json": json.dumps(manifest), "index.hog": code}
+        tried = ask(p, "/apps/test", {"files": files, "event": {"event": "x"}}, "POST")
+        assert tried["logs"][0]["message"] == "saw x" and tried["fate"] == "changed", tried
+        app = ask(p, "/apps", {"files": files}, "POST")
+        config = ask(p, "/app_configs", {"app": app["id"], "enabled": True}, "POST")
+        good, bad = event("order"), event("bad")
+        send(p, good, bad)
+        settled(p)
+        assert row(p, good)["greeting"] == "hello order", row(p, good)
+        status = p.eventually(lambda: (s := config_of(p, config["id"])["status"]) and s["failed"] and s)
+        assert (status["health"], status["events"], status["succeeded"]) == ("healthy", 2, 1), status
+        assert "not today" in status["last_error"]["message"], status
+        said = [line["message"] for line in ask(p, f"/app_logs?app_config={config['id']}")["results"]]
+        assert "saw order" in said and any("not today" in line for line in said), said
+
+
 def counted(p, config):
     """An app's status once its filters have looked at three events."""
     status = config_of(p, config["id"])["status"]

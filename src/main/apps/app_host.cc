@@ -84,6 +84,7 @@ Status AppHost::start(runtime::Poller& poller, const AppSettings& settings) {
   if (!settings.engine.geoip_file.empty()) {
     PENSTOCK_TRY(options.places, apps::Places::open(settings.engine.geoip_file));
   }
+  options.log = [this](apps::LogEntry entry) { log(std::move(entry)); };
   hog_ = std::make_unique<ingest::HogApps>(loop_, runtime_, options.places);
   chain_ = ingest::make_app_chain(loop_, runtime_, engine_.get(), options);
   PENSTOCK_CHECK(engine_->start());
@@ -137,12 +138,14 @@ void AppHost::configure() {
 void AppHost::refresh() {
   std::vector<admin::AppRunStatus> now;
   std::map<int64_t, ingest::AppPassage> passages;
+  std::vector<apps::AppStatus> all = engine_->statuses();
   for (ingest::AppPassage& one : chain_->passages(*catalog_.snapshot())) {
+    if (one.hog) all.push_back(*one.hog);
     passages.emplace(one.config, std::move(one));
   }
   {
     const std::lock_guard lock(mutex_);
-    for (apps::AppStatus& s : engine_->statuses()) {
+    for (apps::AppStatus& s : all) {
       admin::AppRunStatus out;
       out.config = s.config;
       out.health = apps::health_name(s.health);
@@ -184,7 +187,9 @@ admin::AppSources AppHost::sources(runtime::Loop& admin) {
   out.logs = [this](const admin::AppLogsAsked& asked) { return logs_.read(asked); };
   out.reset = [this](int64_t config) {
     loop_.post([this, alive = alive_, config] {
-      if (*alive) engine_->reset(config);
+      if (!*alive) return;
+      engine_->reset(config);
+      chain_->reset(config);
     });
   };
   out.try_out = [this, &admin](catalog::Project project, catalog::EnabledApp app, std::string event,
@@ -231,6 +236,13 @@ void AppHost::try_hog(const catalog::EnabledApp& app, std::string event,
               out.event = std::move(r.event);
               out.error = std::move(r.error);
               out.cpu_us = r.cpu_us;
+              for (std::string& line : r.printed) {
+                apps::LogEntry entry;
+                entry.source = apps::LogEntry::Source::kConsole;
+                entry.level = apps::LogEntry::Level::kLog;
+                entry.message = std::move(line);
+                out.logs.push_back(line_of(std::move(entry)));
+              }
               done(std::move(out));
             });
 }
