@@ -109,7 +109,9 @@ TEST_F(AppStateTest, JobsHaveRoomForOneWhateverTheOthersDo) {
   EXPECT_EQ(enqueued(restarted, other), 13U);
   ASSERT_EQ(restarted.take_due(500, 40)->size(), 40U);
   EXPECT_GT(enqueued(restarted, a), 0U) << "there is room again";
-  for (const Job& job : *restarted.take_due(500, 1000)) ASSERT_TRUE(restarted.put(job));
+  const auto rest = restarted.take_due(500, 1000);
+  ASSERT_TRUE(rest);
+  for (const Job& job : *rest) ASSERT_TRUE(restarted.put(job));
 }
 
 }  // namespace
