@@ -10,6 +10,7 @@
 
 #include "apps/script/transpile.h"
 #include "apps/script/vm.h"
+#include "base/base64.h"
 #include "base/json_writer.h"
 
 namespace penstock::apps {
@@ -170,39 +171,11 @@ JSValue decode_text(JSContext* context, JSValueConst, int argc, JSValueConst* ar
 
 JSValue base64(JSContext* context, JSValueConst, int argc, JSValueConst* argv) {
   const std::string_view bytes = bytes_of(context, argc, argv, 0);
-  std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                   reinterpret_cast<const unsigned char*>(bytes.data()),
-                                   static_cast<int>(bytes.size()));
-  return new_string(context, std::string_view(out).substr(0, static_cast<size_t>(size)));
+  return new_string(context, penstock::base64(bytes));
 }
 
-/// Both alphabets, with or without padding; what is neither is left out, as Node's Buffer does.
 JSValue unbase64(JSContext* context, JSValueConst, int argc, JSValueConst* argv) {
-  std::string out;
-  uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text_at(context, argc, argv, 0)) {
-    int value = -1;
-    if (c >= 'A' && c <= 'Z') value = c - 'A';
-    if (c >= 'a' && c <= 'z') value = c - 'a' + 26;
-    if (c >= '0' && c <= '9') value = c - '0' + 52;
-    if (c == '+' || c == '-') value = 62;
-    if (c == '/' || c == '_') value = 63;
-    if (c == '=') break;
-    if (value < 0) continue;
-    bits = (bits << 6) | static_cast<uint32_t>(value);
-    if (++count == 4) {
-      out.push_back(static_cast<char>(bits >> 16));
-      out.push_back(static_cast<char>(bits >> 8));
-      out.push_back(static_cast<char>(bits));
-      bits = 0;
-      count = 0;
-    }
-  }
-  if (count > 1) out.push_back(static_cast<char>(bits >> (count == 2 ? 4 : 10)));
-  if (count == 3) out.push_back(static_cast<char>(bits >> 2));
-  return new_bytes(context, out);
+  return new_bytes(context, penstock::unbase64(text_at(context, argc, argv, 0)));
 }
 
 const EVP_MD* digest_of(std::string name) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <optional>
 
+#include "base/base64.h"
 #include "hog/stl/functions.h"
 #include "hog/values/compare.h"
 #include "hog/values/text.h"
@@ -12,50 +13,12 @@
 namespace penstock::hog::stl {
 namespace {
 
-constexpr std::string_view kBase64 =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::string_view kHex = "0123456789abcdef";
-
-std::string base64(std::string_view bytes) {
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    uint32_t word = 0;
-    const size_t have = std::min<size_t>(3, bytes.size() - i);
-    for (size_t j = 0; j < 3; j++) {
-      word = word << 8 | (j < have ? static_cast<unsigned char>(bytes[i + j]) : 0U);
-    }
-    for (size_t j = 0; j < 4; j++) {
-      out += j <= have ? kBase64[word >> (18 - 6 * j) & 63] : '=';
-    }
-  }
-  return out;
-}
 
 std::string base64_url(std::string_view bytes) {
   std::string out = base64(bytes);
   while (out.ends_with('=')) out.pop_back();
   for (char& c : out) c = c == '+' ? '-' : c == '/' ? '_' : c;
-  return out;
-}
-
-/// As Node's Buffer reads it: both alphabets, what is neither is skipped, = ends it.
-std::string unbase64(std::string_view text) {
-  std::string out;
-  uint32_t word = 0;
-  int bits = 0;
-  for (char c : text) {
-    if (c == '=') break;
-    c = c == '-' ? '+' : c == '_' ? '/' : c;
-    const size_t digit = kBase64.find(c);
-    if (digit == std::string_view::npos) continue;
-    word = word << 6 | static_cast<uint32_t>(digit);
-    bits += 6;
-    if (bits >= 8) {
-      bits -= 8;
-      out += static_cast<char>(word >> bits & 0xff);
-    }
-  }
   return out;
 }
 

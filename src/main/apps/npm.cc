@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/base64.h"
 #include "event/json_fields.h"
 #include "main/http_client.h"
 
@@ -69,12 +70,9 @@ std::string text_of(const event::JsonFields& fields, std::string_view key) {
 /// As the registry writes it.
 std::string integrity_of(std::string_view bytes) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  std::array<unsigned char, 2 * EVP_MAX_MD_SIZE> text{};
   unsigned size = 0;
   EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha512(), nullptr);
-  const int length = EVP_EncodeBlock(text.data(), digest.data(), static_cast<int>(size));
-  return "sha512-" +
-         std::string(reinterpret_cast<const char*>(text.data()), static_cast<size_t>(length));
+  return "sha512-" + base64({reinterpret_cast<const char*>(digest.data()), size});
 }
 
 }  // namespace

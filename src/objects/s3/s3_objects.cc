@@ -11,6 +11,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "base/base64.h"
 #include "base/hash.h"
 #include "objects/s3/answers.h"
 #include "objects/s3/session.h"
@@ -32,12 +33,9 @@ constexpr std::string_view kChecksum = "x-amz-checksum-crc32c";
 /// Base64 of the sum's four bytes, the first the highest.
 std::string checksum_text(std::string_view bytes) {
   const uint32_t sum = crc32c(bytes);
-  const std::array<unsigned char, 4> raw{
-      static_cast<unsigned char>(sum >> 24), static_cast<unsigned char>(sum >> 16),
-      static_cast<unsigned char>(sum >> 8), static_cast<unsigned char>(sum)};
-  std::array<unsigned char, 9> out{};
-  const int size = EVP_EncodeBlock(out.data(), raw.data(), raw.size());
-  return {reinterpret_cast<const char*>(out.data()), static_cast<size_t>(size)};
+  const std::array<char, 4> raw{static_cast<char>(sum >> 24), static_cast<char>(sum >> 16),
+                                static_cast<char>(sum >> 8), static_cast<char>(sum)};
+  return base64({raw.data(), raw.size()});
 }
 
 class S3Objects final : public ObjectStore {
