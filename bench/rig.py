@@ -25,6 +25,15 @@ def pinned(cores):
     return None if cores is None else lambda: os.sched_setaffinity(0, cores)
 
 
+def pin(pid, cores):
+    """All threads a running process has now, and those that they start."""
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        try:
+            os.sched_setaffinity(int(task.name), cores)
+        except OSError:
+            pass  # it has ended
+
+
 def end(process):
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)

@@ -2,12 +2,16 @@
 """ClickHouse's HTTP interface in front of the embedded engine, for tests.
 
 usage: clickhouse_front.py --engine PENSTOCK_ENGINE --lib LIBCHDB --dir DIR --port N [--port N …]
-                           [--user U --password P] [--tls-port N]
+                           [--user U --password P] [--tls-port N] [--cluster NAME]
 
 The engine is the one that Penstock runs itself (the same child, the same frames), so its dialect is
 today's; what is in front of it is a small part of the HTTP interface as the manual has it: the
 query in the URL or the body, settings as parameters, X-ClickHouse-* headers, users, numbered
 exceptions, compressed bodies. It is no server for anything but tests: no sessions, no progress.
+
+With --cluster it is the one node of a cluster of one shard: Distributed tables, clusterAllReplicas and
+dictionaries are the engine's own. What needs Keeper is not there and taken away from statements: ON CLUSTER,
+Replicated… (the same table without), SYSTEM SYNC REPLICA (nothing). What is left has to run.
 
 With --tls-port that port speaks HTTPS for 127.0.0.1; DIR/ca.pem says whom to trust.
 
@@ -47,6 +51,22 @@ TEXTS = {252: "Too many parts (3000 with average size of 1.00 MiB) in table. Mer
          242: "Table is in readonly mode (TABLE_IS_READ_ONLY)",
          319: "Unknown status, client must retry. (UNKNOWN_STATUS_OF_INSERT)",
          117: "Cannot parse these rows (INCORRECT_DATA)"}
+
+
+CLUSTER = """<clickhouse><tcp_port>9000</tcp_port><remote_servers><{0}><shard>
+<internal_replication>true</internal_replication><replica><host>127.0.0.1</host><port>9000</port></replica>
+</shard></{0}></remote_servers></clickhouse>
+"""
+
+
+def without_keeper(sql, state):
+    sql = sql.replace(f" ON CLUSTER '{state['cluster']}'", "")
+    # The engine behind has one user and asks it for nothing.
+    sql = sql.replace(f"USER '{state['user']}' PASSWORD '{state['password']}'", "USER 'default' PASSWORD ''")
+    sql = re.sub(r"^SYSTEM SYNC REPLICA (\w+\.\w+)$", r"SELECT '' FROM \1 WHERE 0", sql)
+    sql = re.sub(r"Replicated((?:Replacing)?MergeTree)\('[^']*', '[^']*'(?:, )?", r"\1(", sql)
+    sql = re.sub(r", replicated_deduplication_window_seconds = \d+", "", sql)
+    return sql.replace(" replicated_deduplication_window =", " non_replicated_deduplication_window =")
 
 
 def varint(n):
@@ -95,6 +115,9 @@ class Engine:
     def __init__(self, args):
         ours, theirs = socket.socketpair()
         os.makedirs(args.dir, exist_ok=True)
+        if args.cluster:
+            with open(os.path.join(args.dir, "config.xml"), "w") as out:
+                out.write(CLUSTER.format(args.cluster))  # the engine looks for it where it works
         log = open(os.path.join(args.dir, "front.log"), "ab")
         self.child = subprocess.Popen(
             [args.engine, "engine-child", "--path", args.dir, "--lib", args.lib, "--fd",
@@ -146,7 +169,44 @@ zstd.ZSTD_getFrameContentSize.restype = ctypes.c_ulonglong
 zstd.ZSTD_decompress.restype = ctypes.c_size_t
 
 
+lz4 = ctypes.CDLL(ctypes.util.find_library("lz4") or "liblz4.so.1")
+for call in ("LZ4F_createDecompressionContext", "LZ4F_decompress", "LZ4F_getFrameInfo"):
+    getattr(lz4, call).restype = ctypes.c_size_t
+LZ4_VERSION = 100
+
+
+def unlz4(body):
+    """Of frames that name their size, as Penstock writes them; not more of it than there is."""
+    context, info = ctypes.c_void_p(), (ctypes.c_uint8 * 64)()
+    if lz4.LZ4F_createDecompressionContext(ctypes.byref(context), ctypes.c_uint(LZ4_VERSION)) != 0:
+        raise Failed(173, "No memory (CANNOT_ALLOCATE_MEMORY)")
+    try:
+        given = ctypes.c_size_t(len(body))
+        left = lz4.LZ4F_getFrameInfo(context, ctypes.byref(info), body, ctypes.byref(given))
+        size = struct.unpack_from("<Q", info, 16)[0]
+        if lz4.LZ4F_isError(ctypes.c_size_t(left)) or not 0 < size <= 1 << 30:
+            raise Failed(117, "Not an lz4 frame that names its size (INCORRECT_DATA)")
+        source = (ctypes.c_char * len(body)).from_buffer_copy(body)
+        out, at, read = bytearray(size), 0, given.value
+        target = (ctypes.c_char * size).from_buffer(out)
+        while left:
+            room, more = ctypes.c_size_t(size - at), ctypes.c_size_t(len(body) - read)
+            left = lz4.LZ4F_decompress(context, ctypes.byref(target, at) if at < size else None, ctypes.byref(room),
+                                       ctypes.byref(source, read) if read < len(body) else None,
+                                       ctypes.byref(more), None)
+            if lz4.LZ4F_isError(ctypes.c_size_t(left)) or (left and not room.value and not more.value):
+                raise Failed(33, "Cannot read all data (CANNOT_READ_ALL_DATA)")
+            at, read = at + room.value, read + more.value
+        if at != size:
+            raise Failed(33, "Cannot read all data (CANNOT_READ_ALL_DATA)")
+        return bytes(out)
+    finally:
+        lz4.LZ4F_freeDecompressionContext(context)
+
+
 def decoded(body, encoding):
+    if encoding == "lz4":
+        return unlz4(body)
     if encoding == "zstd":
         size = zstd.ZSTD_getFrameContentSize(body, ctypes.c_size_t(len(body)))
         if size > 1 << 30:
@@ -233,6 +293,9 @@ class Front(http.server.BaseHTTPRequestHandler):
         if not re.fullmatch(r"\w+", database):
             raise Failed(81, f"Database {database} does not exist (UNKNOWN_DATABASE)")
         sql, rows = params.get("query", ""), body
+        if state["cluster"] and not sql:
+            body = without_keeper(body.decode("utf-8", "surrogateescape"), state)
+            body = body.encode("utf-8", "surrogateescape")
         if not sql or not sql.lstrip()[:6].lower() == "insert":
             sql, rows = sql + body.decode("utf-8", "surrogateescape"), b""
         form = params.get("default_format", "TabSeparated")
@@ -258,7 +321,9 @@ class Front(http.server.BaseHTTPRequestHandler):
             if not found:
                 raise Failed(73, "only RowBinary is taken here (UNKNOWN_FORMAT)")
             with state["turns"][RUN]:
-                return engine.ask(INSERT, varint(2) + text("USE " + database) + text("") + text(sql) + text(rows))
+                sync = f"SET insert_distributed_sync={int(params.get('insert_distributed_sync', 0))}"
+                return engine.ask(INSERT, varint(3) + text("USE " + database) + text("") + text(sync) + text("") +
+                                  text(sql) + text(rows))
         return self.in_database(UPKEEP if sql.lower().startswith(("alter", "kill")) else RUN, database, sql, form)
 
     def in_database(self, op, database, sql, form):
@@ -310,10 +375,11 @@ def main():
     parser.add_argument("--tls-port", type=int)
     parser.add_argument("--user", default="default")
     parser.add_argument("--password", default="")
+    parser.add_argument("--cluster", default="")
     args = parser.parse_args()
     ctypes.CDLL(None).prctl(1, 9)  # dies with whoever started it
-    state = {"engine": Engine(args), "user": args.user, "password": args.password, "faults": [], "done": [],
-             "queries": 0, "lock": threading.Lock(), "turns": {RUN: threading.Lock(), UPKEEP: threading.Lock()}}
+    state = {"engine": Engine(args), "user": args.user, "password": args.password, "cluster": args.cluster,
+             "faults": [], "done": [], "queries": 0, "lock": threading.Lock(), "turns": {RUN: threading.Lock(), UPKEEP: threading.Lock()}}
     servers = [Server(("127.0.0.1", port), Front) for port in args.port]
     if args.tls_port:
         key, cert = os.path.join(args.dir, "key.pem"), os.path.join(args.dir, "ca.pem")

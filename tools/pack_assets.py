@@ -13,7 +13,7 @@ penstock_sdk_pack, penstock_apps_pack or penstock_scripts_pack.
 web: the built UI, with plain bytes and gzip copies; without a built UI one page that says how to
 build it. sdk: the browser bundles that posthog-js and its snippet can ask for, gzip copies only,
 because every browser takes them so. apps: packages of apps, plain bytes only. scripts: what app
-workers run before apps, plain bytes; sucrase's modules become one script, without what only its
+workers run before apps and the types of what these find, plain bytes; sucrase's modules become one script, without what only its
 command line and source maps need.
 """
 import gzip
@@ -75,7 +75,7 @@ def app_entries(folder):
 
 
 def sucrase(dist):
-    """One function that answers the module "./index"; a module is looked up by its last path."""
+    """One function that answers the module "./index" and how others are loaded; a module is looked up by its last path."""
     modules = []
     for path in sorted(p for p in dist.rglob("*.js") if "esm" not in p.parts):
         name = path.relative_to(dist).as_posix().removesuffix(".js")
@@ -103,12 +103,12 @@ function load(name) {
   }
   return loaded[name].exports;
 }
-return load("index"); })()""").encode()
+return { ...load("index"), load }; })()""").encode()
 
 
 def script_entries(places):
     own, dist = map(pathlib.Path, str(places).split(":"))
-    for path in sorted(own.glob("*.js")):
+    for path in sorted([*own.glob("*.js"), *own.glob("*.d.ts")]):
         yield path.name, TYPES[".js"], path.read_bytes(), b""
     yield "sucrase.js", TYPES[".js"], sucrase(dist), b""
 

@@ -15,5 +15,6 @@ export default defineConfig({
   },
   server: { proxy: { "/api": { target: api, changeOrigin: true } } },
   preview: { proxy: { "/api": { target: api, changeOrigin: true } } },
-  test: { include: ["src/**/*.test.ts"], environment: "node" },
+  // Patience for a machine that has other things to do.
+  test: { include: ["src/**/*.test.ts"], environment: "node", testTimeout: 60_000 },
 });

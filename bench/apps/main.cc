@@ -113,8 +113,8 @@ int idle(size_t count) {
   look();
   thread.run();
   const auto further = static_cast<double>(count - 1);
-  fmt::print("first app loaded after {:.1f} ms, worker {:.1f} MB; each further app {:.2f} MB\n",
-             first_ms, first_mb, (worker_mb() - first_mb) / further);
+  fmt::print("{{\"first_ms\":{:.1f},\"worker_mb\":{:.1f},\"app_mb\":{:.2f}}}\n", first_ms, first_mb,
+             (worker_mb() - first_mb) / further);
   return 0;
 }
 

@@ -15,6 +15,7 @@
 #include <map>
 #include <random>
 
+#include "store/clickhouse/connection.h"
 #include "store/clickhouse/http_client.h"
 #include "store/dialect/row_binary.h"
 #include "tests/contract/event_store_world.h"
@@ -74,7 +75,7 @@ class Bench {
   }
 
   int run() {
-    for (const char* compression : {"none", "zstd"}) {
+    for (const char* compression : {"none", "lz4", "zstd"}) {
       store::ClickHouseOptions options;
       options.urls = front_.url();
       options.compression = compression;
@@ -86,7 +87,7 @@ class Bench {
       while (!stores_[compression]->health().ready) ::usleep(20'000);
     }
     for (int round = 0; round < rounds_; round++) {
-      for (const char* way : {"none", "zstd", "curl"}) turn(way);
+      for (const char* way : {"none", "lz4", "zstd", "curl", "curl-lz4"}) turn(way);
     }
     for (auto& [way, rates] : rates_) {
       std::ranges::sort(rates);
@@ -116,20 +117,23 @@ class Bench {
     for (size_t i = 0; i < kBatches; i++) {
       all.emplace_back(fmt::format("b{}", next_), next_ * kRows);
       next_++;
-      if (way != "curl") continue;
-      const auto encoded = store::batch_statements(*all.back().batch, 1'785'585'600'000, true);
+      if (!way.starts_with("curl")) continue;
+      auto encoded = store::batch_statements(*all.back().batch, 1'785'585'600'000);
       files.push_back(fmt::format("{}/rows-{}", directory_, i));
-      std::ofstream(files.back(), std::ios::binary) << encoded.statements[0].rows;
-      urls.push_back(
-          front_.url() + "/?query=" +
-          store::clickhouse::percent_encoded(encoded.statements[0].sql + " FORMAT RowBinary"));
+      store::ClickHouseOptions options;
+      options.compression = way == "curl" ? "none" : "lz4";
+      const auto packed = store::clickhouse::packed(std::move(encoded.statements), options);
+      std::ofstream(files.back(), std::ios::binary) << *packed[0].rows;
+      urls.push_back(front_.url() + "/?query=" +
+                     store::clickhouse::percent_encoded(packed[0].sql + " FORMAT RowBinary"));
     }
     const double cpu = cpu_us();
     const auto begun = std::chrono::steady_clock::now();
     for (size_t i = 0; i < kBatches; i++) {
-      if (way == "curl") {
+      if (way.starts_with("curl")) {
         const std::string command =
-            fmt::format("curl -sf -o /dev/null --data-binary @{} '{}'", files[i], urls[i]);
+            fmt::format("curl -sf -o /dev/null {} --data-binary @{} '{}'",
+                        way == "curl" ? "" : "-H 'Content-Encoding: lz4'", files[i], urls[i]);
         if (std::system(command.c_str()) != 0) std::abort();
         continue;
       }

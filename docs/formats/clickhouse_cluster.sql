@@ -137,6 +137,10 @@ CREATE TABLE IF NOT EXISTS penstock.penstock_erasures ON CLUSTER 'main' (erasure
 ENGINE = ReplicatedMergeTree('/clickhouse/tables/noshard/penstock.penstock_erasures', '{replica}-{shard}')
 ORDER BY (erasure, name) TTL at + toIntervalDay(90);
 
+CREATE TABLE IF NOT EXISTS penstock.penstock_squash ON CLUSTER 'main' (team_id Int64, distinct_id String, person_id UUID, version Int64)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/noshard/penstock.penstock_squash', '{replica}-{shard}')
+ORDER BY (team_id, distinct_id);
+
 CREATE VIEW IF NOT EXISTS penstock.events ON CLUSTER 'main' (
   uuid UUID, event String, properties String, timestamp DateTime64(6,'UTC'),
   team_id Int64, distinct_id String, elements_chain String, created_at DateTime64(6,'UTC'),

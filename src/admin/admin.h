@@ -65,6 +65,13 @@ struct DefinitionsStatus {
   std::string last_error;
 };
 
+/// A consumer group of a log on Kafka in one topic, all partitions together.
+struct GroupStatus {
+  std::string group, topic;
+  uint64_t lag_records = 0;
+  int32_t partitions = 0;
+};
+
 struct SquashStatus {
   bool running = false;
   std::string phase;
@@ -95,6 +102,21 @@ struct RedriveProgress {
   std::string last_error;
 };
 
+/// The background check of what is stored beside the log.
+struct DataScrubStatus {
+  struct Damage {
+    std::string place, item, problem;  // "state", "objects", "store"; its name there
+    int64_t found_ms = 0;
+  };
+  bool running = false;
+  uint64_t bytes_checked = 0;                    // since the start
+  int64_t pass_began_ms = 0, last_ended_ms = 0;  // 0: none yet
+  uint64_t last_bytes = 0, last_items = 0;       // of the last full pass
+  uint64_t damaged_items = 0;
+  std::vector<Damage> damage;  // the first ones only
+  std::string last_error;      // what keeps it from going on; empty: nothing
+};
+
 struct AdminSources {
   std::function<CaptureStatus()> capture;  // any may be empty: the stage does not run here
   std::function<IngestStatus()> ingest;
@@ -107,6 +129,8 @@ struct AdminSources {
   std::function<ledger::LedgerCheck()> ledger_check;
   std::function<SelfAuditStatus()> self_audit;
   std::function<log::ScrubStatus()> scrub;
+  std::function<std::vector<GroupStatus>()> groups;
+  std::function<DataScrubStatus()> data_scrub;
   std::function<std::vector<RedriveProgress>()> redrives;
   /// What would become of a raw record now: records of the processed topic. Asked and answered on
   /// the admin loop.

@@ -33,6 +33,7 @@ struct AppPackage {
   std::string name;                          // as shown, and in `$plugins_succeeded`
   std::map<std::string, std::string> files;  // by path from the package's root: "plugin.json", …
   bool stateless = false;                    // one VM for all projects
+  std::string main{};                        // the file that is run; empty: by PostHog's rule
 };
 
 struct Attachment {
@@ -91,12 +92,26 @@ struct AppResult {
 
 struct TransformOptions {
   bool diffs = false;            // fill AppStep::after, for `trace` and tests of an app
-  int64_t deadline_ms = 30'000;  // then what is missing counts as failed and goes on unchanged
+  int64_t deadline_ms = 30'000;  // then what is missing has failed and goes on unchanged
+  /// The project's events will not be answered soon: its apps await something, take long or are not
+  /// there. Told within some fifty milliseconds, perhaps again; on the loop, before the answer.
+  std::function<void(ProjectId)> waits{};
+};
+
+/// How a configuration is tried.
+struct TryOptions {
+  /// It may read what it has stored and do nothing else to the world: fetch is refused, and what it
+  /// would write, enqueue or capture is not.
+  bool dry = false;
+  /// Its files are only compiled: nothing of it runs, and the event is not looked at.
+  bool only_compile = false;
 };
 
 /// What an app's hooks other than processEvent are called for.
 enum class Hook : uint8_t {
-  kOnEvent,         // onEvent, exportEvents and composeWebhook: processed events
+  kOnEvent,         // processed events, one call of the app's function for each
+  kComposeWebhook,  // the same, and what it composed is sent
+  kExportEvents,    // processed events, one call for all
   kRunEveryMinute,  // …Hour, …Day: by hand; by the clock the engine calls them itself
   kRunEveryHour,
   kRunEveryDay,
@@ -109,13 +124,24 @@ struct HookCall {
   std::string name{};                 // of a job
   std::string payload{};              // JSON, of a job
   std::vector<std::string> events{};  // JSON: ProcessedPluginEvent, the contract's section 5
+  int attempt = 0;                    // of kExportEvents: how often it was tried before
+};
+
+/// What became of one event of a call.
+struct HookEvent {
+  bool ok = false;
+  bool retry = false;   // later it may go well: a RetryError, or a destination that is away
+  std::string error{};  // one line; secrets are cut out
 };
 
 struct HookResult {
-  Status status;       // kInvalid: it threw; kTimeout; kUnavailable: not loaded, or disabled
+  /// kInvalid: it threw, for an event at least; kTimeout: it used up its time or ended its worker;
+  /// kUnavailable: not loaded, or disabled; kMaybe: another app ended the worker.
+  Status status;
   bool retry = false;  // it threw a RetryError
   int64_t cpu_us = 0;
-  size_t succeeded = 0;  // of the events
+  size_t succeeded = 0;             // of the events
+  std::vector<HookEvent> events{};  // one for each, where the call came to its end
 };
 
 enum class Health : uint8_t {
@@ -138,7 +164,8 @@ struct AppStatus {
   uint64_t events = 0, succeeded = 0, failed = 0, dropped = 0;  // since the process started
   uint64_t cpu_us = 0, memory_bytes = 0;
   bool filters_events = false;  // has processEvent or processEventBatch
-  bool reads_events = false;    // has onEvent, exportEvents or composeWebhook
+  /// Has a function of this name.
+  bool has(std::string_view method) const;
 };
 
 struct LogEntry {
@@ -164,6 +191,11 @@ class AppSink {
   /// A metric of an app; `kind` is "sum", "max" or "min".
   virtual void metric(ConfigId config, std::string_view name, std::string_view kind,
                       double value) = 0;
+  /// A job or a task by the clock has ended; `category` as the contract's app metrics name it.
+  virtual void ran(ConfigId, std::string_view /*category*/, bool /*succeeded*/) {}
+  /// Its events go round others' (Apps::goes_round); told again for as long as they do, every ten
+  /// seconds at least.
+  virtual void slow(ProjectId) {}
   /// Health, capabilities or error changed.
   virtual void changed(const AppStatus& status) = 0;
 };
@@ -184,13 +216,18 @@ class Apps {
   virtual void set(std::vector<AppConfig> enabled) = 0;
   /// True if events of the project go through an app: without one there is nothing to call.
   virtual bool transforms(ProjectId project) const = 0;
+  /// Its apps let their events wait lately, or are about to be tried after they were disabled for
+  /// that: whoever has its events and others' in one queue should part them before asking.
+  virtual bool goes_round(ProjectId) const { return false; }
   /// One result per event, in order. The views of `batch` must live until `done`.
   virtual void transform(std::vector<AppEvent> batch, TransformOptions options,
                          TransformDone done) = 0;
   virtual void call(HookCall call, HookDone done) = 0;
   /// Loads a configuration that is not enabled in a VM of its own, passes one event through it and
-  /// forgets it: `app test`, and "test on a real event". Its storage and network are the real ones.
-  virtual void try_out(AppConfig candidate, std::string event_json, TryDone done) = 0;
+  /// forgets it: `app test`, and "test on a real event". Its storage and network are the real ones,
+  /// but for TryOptions::dry.
+  virtual void try_out(AppConfig candidate, std::string event_json, TryOptions options,
+                       TryDone done) = 0;
   /// Begins again with no failures: after a person said so.
   virtual void reset(ConfigId config) = 0;
   virtual std::vector<AppStatus> statuses() const = 0;

@@ -14,8 +14,9 @@ class InMemory : public MemoryApps {
   explicit InMemory(runtime::Loop& loop) : loop_(loop) {}
 
   void provide(int64_t plugin_id, MemoryApp process,
-               std::function<HookResult(const AppConfig&, const HookCall&)> hook) override {
-    functions_[plugin_id] = {std::move(process), std::move(hook)};
+               std::function<HookResult(const AppConfig&, const HookCall&)> hook,
+               std::string capabilities) override {
+    functions_[plugin_id] = {std::move(process), std::move(hook), std::move(capabilities)};
   }
   Status start() override { return {}; }
   void stop(std::move_only_function<void()> done) override { loop_.post(std::move(done)); }
@@ -58,7 +59,7 @@ class InMemory : public MemoryApps {
     });
   }
 
-  void try_out(AppConfig candidate, std::string event_json, TryDone done) override {
+  void try_out(AppConfig candidate, std::string event_json, TryOptions, TryDone done) override {
     AppResult result;
     const AppEvent event{candidate.project, event_json};
     std::string current = event_json;
@@ -77,6 +78,8 @@ class InMemory : public MemoryApps {
       AppStatus status = statuses_.at(config.id);
       status.health = process_of(config) ? Health::kHealthy : Health::kLoading;
       status.filters_events = process_of(config) != nullptr;
+      const auto found = functions_.find(config.package->plugin_id);
+      if (found != functions_.end()) status.capabilities = found->second.capabilities;
       out.push_back(std::move(status));
     }
     return out;
@@ -86,6 +89,7 @@ class InMemory : public MemoryApps {
   struct Functions {
     MemoryApp process;
     std::function<HookResult(const AppConfig&, const HookCall&)> hook;
+    std::string capabilities;
   };
 
   const MemoryApp* process_of(const AppConfig& config) const {

@@ -20,9 +20,11 @@ using MemoryApp =
 
 class MemoryApps : public Apps {
  public:
-  /// The functions of the app `plugin_id`: what transforms, and what is called by `call`.
+  /// The functions of the app `plugin_id`: what transforms, and what is called by `call`; and what
+  /// it says to have, as AppStatus::capabilities.
   virtual void provide(int64_t plugin_id, MemoryApp process,
-                       std::function<HookResult(const AppConfig&, const HookCall&)> hook = {}) = 0;
+                       std::function<HookResult(const AppConfig&, const HookCall&)> hook = {},
+                       std::string capabilities = {}) = 0;
 };
 
 std::unique_ptr<MemoryApps> make_memory_apps(runtime::Loop& loop);

@@ -1,5 +1,6 @@
 #include "apps/plugin_lists.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "base/json_writer.h"
@@ -45,26 +46,30 @@ std::string app_label(const AppConfig& config) {
          std::to_string(config.id) + ")";
 }
 
-void put_plugin_lists(std::string& event, size_t end, const std::vector<std::string>& succeeded,
-                      const std::vector<std::string>& failed) {
-  size_t before = end;
-  while (before > 0 && std::string_view(" \n\r\t").contains(event[before - 1])) before--;
-  bool first = before > 0 && event[before - 1] == '{';
+std::string plugin_lists(const std::vector<std::string>& succeeded,
+                         const std::vector<std::string>& failed) {
   std::string lists;
   for (const auto& [key, names] : {std::pair(kSucceeded, &succeeded), {kFailed, &failed}}) {
     if (names->empty()) continue;
-    if (!first) lists.push_back(',');
-    first = false;
+    if (!lists.empty()) lists.push_back(',');
     lists.append("\"").append(key).append("\":").append(list_of(*names));
   }
-  event.insert(end, lists);
+  return lists;
 }
 
-std::string with_plugin_lists(std::string_view event, const std::vector<std::string>& succeeded,
-                              const std::vector<std::string>& failed) {
+void put_plugin_lists(std::string& event, size_t end, std::string_view lists) {
+  size_t before = end;
+  while (before > 0 && std::string_view(" \n\r\t").contains(event[before - 1])) before--;
+  const bool first = before > 0 && event[before - 1] == '{';
+  event.insert(end, first ? 0 : 1, ',');
+  event.insert(end + (first ? 0 : 1), lists);
+}
+
+std::string with_plugin_lists(std::string_view event, std::string_view lists) {
+  if (lists.empty()) return std::string(event);
   if (const auto end = end_of_properties(event)) {
     std::string out(event);
-    put_plugin_lists(out, *end, succeeded, failed);
+    put_plugin_lists(out, *end, lists);
     return out;
   }
   auto fields = event::JsonFields::parse(event);
@@ -72,10 +77,29 @@ std::string with_plugin_lists(std::string_view event, const std::vector<std::str
   const std::string text(fields->find("properties").value_or("{}"));
   auto properties = event::JsonFields::parse(text);
   if (!properties) properties = event::JsonFields::parse("{}");
-  if (!succeeded.empty()) properties->set(kSucceeded, list_of(succeeded));
-  if (!failed.empty()) properties->set(kFailed, list_of(failed));
+  const std::string wanted = "{" + std::string(lists) + "}";
+  const auto members = event::JsonFields::parse(wanted);
+  for (const std::string_view key : {kSucceeded, kFailed}) {
+    if (const auto value = members ? members->find(key) : std::nullopt) {
+      properties->set(key, *value);
+    }
+  }
   fields->set("properties", properties->text());
   return fields->text();
+}
+
+bool AppStatus::has(std::string_view method) const {
+  const auto fields = event::JsonFields::parse(
+      capabilities.empty() ? std::string_view("{}") : std::string_view(capabilities));
+  const auto list = event::split_array(fields ? fields->find("methods").value_or("[]") : "[]");
+  return list && std::ranges::any_of(*list, [&](std::string_view name) {
+           return event::decode_string(name) == method;
+         });
+}
+
+std::string with_plugin_lists(std::string_view event, const std::vector<std::string>& succeeded,
+                              const std::vector<std::string>& failed) {
+  return with_plugin_lists(event, plugin_lists(succeeded, failed));
 }
 
 std::string_view health_name(Health health) {

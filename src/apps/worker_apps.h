@@ -11,6 +11,7 @@
 #include <string>
 
 #include "apps/apps.h"
+#include "apps/health_rule.h"
 #include "kv/key_value.h"
 #include "runtime/net.h"
 #include "runtime/runtime.h"
@@ -24,8 +25,10 @@ struct AppsOptions {
   /// Hosts and ranges that fetch may reach although they are private: "10.1.0.0/16, localhost".
   std::string allow_private_hosts;
   size_t workers = 1;
+  bool schedules = true;  // calls runEveryMinute and its like: one process of an installation
   uint64_t memory_bytes_max = 64U << 20;  // of one app
   int64_t cpu_ms_max = 500;               // of one call, without its waiting
+  int64_t shared_cpu_ms_max = 50;         // of an event, where other projects wait behind it
   int64_t load_cpu_ms_max = 5000;
   int64_t task_ms_max = 30'000;  // of one call, with its waiting
   uint64_t event_bytes_max = 1U << 20;
@@ -33,7 +36,7 @@ struct AppsOptions {
   uint64_t fetch_bytes_max = 16U << 20;  // of an answer
   size_t fetches_max = 500;              // under way, of all apps
   int64_t load_retry_ms = 3000;          // before the second attempt; doubled for each further one
-  int64_t probe_ms_min = 30'000, probe_ms_max = 900'000;  // how long a disabled app rests
+  int64_t probe_ms_min = kRestMsMin, probe_ms_max = kRestMsMax;  // how long a disabled app rests
 };
 
 /// kInvalid: `allow_private_hosts`; kNotFound, kCorrupt: `geoip_file`.

@@ -29,7 +29,8 @@ const std::vector<Asset>& app_files();
 /// The bundles' version: "1.449.2".
 std::string_view sdk_version();
 
-/// A script of src/apps/js by its file's name, or "sucrase.js"; empty when there is none.
+/// A file of src/apps/js by its name (scripts, and the types of apps), or "sucrase.js"; empty when
+/// there is none.
 std::string_view find_script(std::string_view name);
 
 }  // namespace penstock::assets

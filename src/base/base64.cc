@@ -49,4 +49,29 @@ std::string unbase64(std::string_view text) {
   return out;
 }
 
+std::optional<std::string> exact_unbase64(std::string_view text) {
+  std::string out;
+  out.reserve(text.size() / 4 * 3 + 2);
+  uint32_t word = 0;
+  size_t digits = 0, padding = 0;
+  int bits = 0;
+  for (const char c : text) {
+    if (c == '\n' || c == '\r') continue;
+    if (c == '=') {
+      padding++;
+      continue;
+    }
+    const int8_t value = kValues[static_cast<unsigned char>(c)];
+    if (value < 0 || padding > 0) return std::nullopt;
+    digits++;
+    word = word << 6 | static_cast<uint32_t>(value);
+    if ((bits += 6) >= 8) out += static_cast<char>(word >> (bits -= 8) & 0xff);
+  }
+  // A last digit alone has less than a byte; what padding there is fills up a group of four.
+  const bool whole = digits % 4 != 1 && (padding == 0 || (digits + padding) % 4 == 0);
+  const bool clean = (word & ((uint32_t{1} << bits) - 1)) == 0;
+  if (!whole || !clean || padding > 2) return std::nullopt;
+  return out;
+}
+
 }  // namespace penstock

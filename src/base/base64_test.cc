@@ -30,5 +30,20 @@ TEST(Base64, IsReadLeniently) {
   EXPECT_EQ(unbase64("Z"), "");
 }
 
+TEST(Base64, IsReadToTheLetter) {
+  std::string bytes;
+  for (int n = 0; n < 100; n++) {
+    ASSERT_EQ(exact_unbase64(base64(bytes)), bytes) << n;
+    bytes += static_cast<char>(n * 37);
+  }
+  EXPECT_EQ(exact_unbase64("Zm8"), "fo") << "without padding";
+  EXPECT_EQ(exact_unbase64("Zm\r\n9v\n"), "foo") << "on several lines";
+  EXPECT_EQ(exact_unbase64("-__-"), "\xfb\xff\xfe");
+  for (const char* wrong :
+       {"Z", "Zg=", "Zg===", "Zg==Zg==", "Z g=", "Zm9v!", "Zh==", "Zm9", "===="}) {
+    EXPECT_FALSE(exact_unbase64(wrong)) << wrong;
+  }
+}
+
 }  // namespace
 }  // namespace penstock

@@ -1,5 +1,6 @@
 // Goal: the small shared pieces mean the same today, tomorrow and on other systems. Known vectors
 // where they exist, round trips and malformed input elsewhere.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/codec.h"
@@ -96,6 +97,60 @@ TEST(Codec, round_trip_and_short_input) {
   ByteReader endless(std::string_view("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11));
   endless.varint();
   EXPECT_FALSE(endless.ok());
+}
+
+/// What escaping means, a character at a time.
+std::string escaped(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) >= 0x20) {
+      out += c;
+    } else if (c == '\n' || c == '\r' || c == '\t') {
+      out += c == '\n' ? "\\n" : c == '\r' ? "\\r" : "\\t";
+    } else {
+      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    }
+  }
+  return out + '"';
+}
+
+TEST(JsonWriter, escapes_the_same_whatever_lies_around_and_wherever_a_piece_ends) {
+  for (const std::string_view odd : {"\"", "\\", "\n", "\x01", "\x1f", "\x7f", "\xc3\xa9",
+                                     "\xf0\x9f\x98\x80", "\\\"\n\x02\xe2\x82\xac"}) {
+    for (size_t before = 0; before < 40; before++) {
+      for (const size_t after : {0, 1, 15, 16, 17, 33}) {
+        const std::string text =
+            std::string(before, 'a') + std::string(odd) + std::string(after, 'b');
+        std::string out = "x";
+        append_json_escaped(out, text);
+        EXPECT_EQ(out, "x" + escaped(text));
+      }
+    }
+    for (size_t before = 500; before < 516; before++) {
+      std::string text;
+      for (int i = 0; i < 3; i++) text += std::string(before, 'a') + std::string(odd);
+      std::string out;
+      append_json_escaped(out, text);
+      EXPECT_EQ(out, escaped(text)) << before;
+    }
+  }
+  // Several in one block of sixteen, next to each other and apart, up to a text's last bytes.
+  for (const std::string_view row :
+       {R"({"a":"b","c":"\\d"},)", R"("""\\\\""""")", "\"\xc3\xa9\"\n\"x\""}) {
+    for (size_t size = 0; size < 1100; size += 3) {
+      std::string text(size % 17, 'a'), out;
+      while (text.size() < size) text += row;
+      append_json_escaped(out, text);
+      EXPECT_EQ(out, escaped(text)) << size;
+    }
+  }
+  std::string controls(2000, '\x03'), out;
+  append_json_escaped(out, controls);
+  EXPECT_EQ(out, escaped(controls));
+  out.clear();
+  append_json_escaped(out, std::string("0123456789abcde\xff\xc3") + "z\xe2\x82");
+  EXPECT_EQ(out, "\"0123456789abcde\xef\xbf\xbd\xef\xbf\xbdz\xef\xbf\xbd\xef\xbf\xbd\"");
 }
 
 TEST(JsonWriter, escapes_and_separates) {

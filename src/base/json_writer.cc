@@ -1,7 +1,11 @@
 #include "base/json_writer.h"
 
+#include <emmintrin.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <bit>
+#include <cstring>
 #include <utility>
 
 #include "base/assert.h"
@@ -38,37 +42,100 @@ size_t sequence_length(std::string_view s, size_t i) {
   return point >= kSmallest[n] && point <= 0x10ffff && !surrogate ? n : 0;
 }
 
+/// Of 16 bytes, those that cannot be copied as they are.
+unsigned odd_ones(__m128i block) {
+  // Signed: what is beyond ASCII is below a space too.
+  const __m128i odd = _mm_or_si128(_mm_cmpgt_epi8(_mm_set1_epi8(0x20), block),
+                                   _mm_or_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8('"')),
+                                                _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'))));
+  return static_cast<unsigned>(_mm_movemask_epi8(odd));
+}
+
+/// One character that has to be written otherwise, or a sequence of UTF-8.
+size_t escape_one(std::string_view text, size_t i, char*& to) {
+  const auto put = [&to](std::string_view bytes) {
+    std::memcpy(to, bytes.data(), bytes.size());
+    to += bytes.size();
+  };
+  const auto c = static_cast<unsigned char>(text[i]);
+  if (c >= 0x80) {
+    const size_t n = sequence_length(text, i);
+    put(n == 0 ? std::string_view("\xef\xbf\xbd") : text.substr(i, n));
+    return i + std::max<size_t>(n, 1);
+  }
+  switch (c) {
+    case '"': put("\\\""); break;
+    case '\\': put("\\\\"); break;
+    case '\n': put("\\n"); break;
+    case '\r': put("\\r"); break;
+    case '\t': put("\\t"); break;
+    default:
+      if (c >= 0x20) {
+        *to++ = static_cast<char>(c);
+        break;
+      }
+      constexpr std::string_view kDigits = "0123456789abcdef";
+      put("\\u00");
+      *to++ = kDigits[c >> 4];
+      *to++ = kDigits[c & 15];
+  }
+  return i + 1;
+}
+
+/// Of 16 bytes, what takes a backslash before it and nothing else.
+unsigned quoted_ones(__m128i block) {
+  return static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(
+      _mm_cmpeq_epi8(block, _mm_set1_epi8('"')), _mm_cmpeq_epi8(block, _mm_set1_epi8('\\')))));
+}
+
+/// Copies from `i`, at most to `until` and a sequence's rest beyond; answers where to go on. Writes
+/// up to 16 bytes behind what counts.
+size_t escape_some(std::string_view text, size_t i, size_t until, char*& to) {
+  constexpr size_t kBlock = sizeof(__m128i);
+  if (i + kBlock > until) return escape_one(text, i, to);
+  const char* from = text.data() + i;
+  const auto copy = [](char* there, const char* here) {
+    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(here));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(there), block);
+    return block;
+  };
+  const __m128i block = copy(to, from);
+  const unsigned odd = odd_ones(block);
+  unsigned quoted = quoted_ones(block);
+  if (odd != quoted || i + 2 * kBlock > text.size()) {
+    const auto plain = odd == 0 ? kBlock : static_cast<size_t>(std::countr_zero(odd));
+    to += plain;
+    return odd == 0 ? i + plain : escape_one(text, i + plain, to);
+  }
+  // JSON in JSON has a quote in nearly every block: what follows one is copied again, one further.
+  size_t done = 0;
+  for (; quoted != 0; quoted &= quoted - 1) {
+    const auto at = static_cast<size_t>(std::countr_zero(quoted));
+    to += at - done;
+    *to++ = '\\';
+    copy(to, from + at);
+    done = at;
+  }
+  to += kBlock - done;
+  return i + kBlock;
+}
+
 }  // namespace
 
 void append_json_escaped(std::string& out, std::string_view text) {
   out += '"';
-  for (size_t i = 0; i < text.size();) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c >= 0x80) {
-      const size_t n = sequence_length(text, i);
-      if (n == 0) {
-        out += "\xef\xbf\xbd";
-        i++;
-      } else {
-        out.append(text, i, n);
-        i += n;
-      }
-      continue;
-    }
-    switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      default:
-        if (c < 0x20) {
-          out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-        } else {
-          out += static_cast<char>(c);
-        }
-    }
-    i++;
+  // In pieces: there is always room for the worst that a piece can become.
+  constexpr size_t kPiece = 512, kWorst = 6, kBlock = 16;
+  for (size_t at = 0; at < text.size();) {
+    const size_t until = std::min(text.size(), at + kPiece);
+    const size_t before = out.size();
+    const size_t room = before + (until - at) * kWorst + kBlock;
+    if (room > out.capacity()) out.reserve(std::max(room, 2 * out.capacity()));
+    out.resize_and_overwrite(room, [&](char* data, size_t) {
+      char* to = data + before;
+      while (at < until) at = escape_some(text, at, until, to);
+      return static_cast<size_t>(to - data);
+    });
   }
   out += '"';
 }

@@ -295,6 +295,7 @@ void Turn::flush_refused() {
   log_.append(loop_, std::string(event::kTopicRefused), std::move(batches),
               [this, alive = alive_, owner](Result<std::vector<log::Appended>> result) {
                 if (!*alive || ledger_ == nullptr || !result || result->empty()) return;
+                if (result->front().base.value < 0) return;  // the ledger finds them in the log
                 log::ReadBatch read{
                     result->front().partition, result->front().base, 0, 0, {}, owner};
                 for (const std::string& r : *owner) read.records.push_back(r);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/base64.h"
 #include "base/json_writer.h"
 #include "catalog/settings/reader.h"
 
@@ -20,7 +21,8 @@ constexpr size_t kTextBytesMax = 2000;
 
 bool is_never_read(std::string_view path) {
   return path.find("node_modules/") != std::string_view::npos || path.starts_with('.') ||
-         path.find("/.") != std::string_view::npos || path.starts_with("__MACOSX/");
+         path.find("/.") != std::string_view::npos || path.starts_with("__MACOSX/") ||
+         path.ends_with(".d.ts");
 }
 
 Result<std::string> text_of(const JsonFields& from, std::string_view key) {
@@ -120,17 +122,109 @@ Result<std::string> schema_as_list(std::string_view raw) {
   return w.end_array().take();
 }
 
-Result<std::string> main_of(const JsonFields& manifest, const AppFiles& files) {
+/// The members of a package.json that has them; what npm would refuse is nobody's mistake here.
+JsonFields npm_manifest(const AppFiles& files) {
+  const auto file = files.find(std::string_view("package.json"));
+  if (file == files.end() || json_type(file->second) != JsonType::kObject) return {};
+  return JsonFields::parse(file->second).value_or(JsonFields());
+}
+
+std::string npm_text(const JsonFields& package, std::string_view key) {
+  const auto raw = package.find(key);
+  if (!raw || json_type(*raw) != JsonType::kString) return {};
+  std::string text = event::decode_string(*raw);
+  if (text.size() > kTextBytesMax) text.clear();
+  return text;
+}
+
+/// The file that a path means as Node reads one, with an extension or as a folder; empty: none.
+std::string file_meant(std::string path, const AppFiles& files) {
+  if (path.starts_with("./")) path.erase(0, 2);
+  while (path.ends_with('/')) path.pop_back();
+  for (const char* end : {"", ".js", ".ts", ".tsx", ".mjs", ".cjs", "/index.js", "/index.ts"}) {
+    if (std::string file = path + end; files.contains(file)) return file;
+  }
+  return {};
+}
+
+bool is_code(std::string_view path) {
+  for (const char* end : {".js", ".ts", ".tsx", ".jsx", ".mjs", ".cjs", ".hog"}) {
+    if (path.ends_with(end)) return true;
+  }
+  return false;
+}
+
+/// PostHog's own rule first: plugin.json's main, else index. Packages without either are run by
+/// what npm says of them, or by the only code in their root.
+Result<std::string> main_of(const JsonFields& manifest, const JsonFields& npm,
+                            const AppFiles& files) {
   PENSTOCK_TRY(std::string main, text_of(manifest, "main"));
-  if (main.starts_with("./")) main.erase(0, 2);
   if (!main.empty()) {
-    if (files.contains(main)) return main;
+    if (std::string file = file_meant(main, files); !file.empty()) return file;
     return kManifest.wrong("main", fmt::format("names {}, which the package has not", main));
   }
-  for (const char* name : {"index.js", "index.ts", "index.hog"}) {
+  for (const char* name : {"index.js", "index.ts", "index.tsx", "index.hog"}) {
     if (files.contains(std::string_view(name))) return std::string(name);
   }
-  return fail(Code::kInvalid, "the package has no index.js, index.ts or index.hog");
+  for (const char* key : {"main", "module", "source"}) {
+    const std::string named = npm_text(npm, key);
+    if (named.empty()) continue;
+    if (std::string file = file_meant(named, files); !file.empty()) return file;
+  }
+  for (const char* name : {"src/index", "dist/index", "lib/index"}) {
+    if (std::string file = file_meant(name, files); !file.empty()) return file;
+  }
+  std::vector<std::string> code;
+  for (const auto& [path, text] : files) {
+    if (is_code(path) && !path.contains('/') && !path.contains(".test.")) code.push_back(path);
+  }
+  if (code.size() == 1) return code.front();
+  return fail(Code::kInvalid,
+              "the package has no index.js, index.ts or index.hog; plugin.json's \"main\" may "
+              "name another file");
+}
+
+/// Whoever wrote the package: without the owner's scope.
+std::string npm_name(const JsonFields& package) {
+  std::string name = npm_text(package, "name");
+  if (const size_t slash = name.rfind('/'); slash != std::string::npos) name.erase(0, slash + 1);
+  return name;
+}
+
+constexpr std::string_view kAttachment =
+    "is a file: {\"file_name\", \"content_type\", \"contents\"} with Base64";
+
+/// An attachment whose bytes can be had; whoever is to read them finds out the rest.
+Status check_attachment(const AppField& field, std::string_view raw) {
+  const auto wrong = [&](std::string_view what) {
+    return fail(Code::kInvalid, fmt::format("'{}' {}", field.key, what));
+  };
+  const auto file = json_type(raw) == JsonType::kObject
+                        ? JsonFields::parse(raw)
+                        : Result<JsonFields>(fail(Code::kInvalid, ""));
+  if (!file) return wrong(kAttachment);
+  for (const std::string_view key : {"file_name", "content_type", "contents"}) {
+    const auto value = file->find(key);
+    if (!value && key == "content_type") continue;
+    if (!value || json_type(*value) != JsonType::kString) return wrong(kAttachment);
+  }
+  for (const JsonFields::Field& member : file->fields()) {
+    if (member.key != "file_name" && member.key != "content_type" && member.key != "contents") {
+      return wrong(fmt::format("is a file and has no member '{}'", member.key));
+    }
+  }
+  if (file->find("file_name") == R"("")") return wrong("is a file without a name");
+  if (!exact_unbase64(event::decode_string(*file->find("contents")))) {
+    return wrong("is a file whose 'contents' are not Base64");
+  }
+  return {};
+}
+
+/// As answers show it: without bytes, it says that the file stays.
+bool keeps_file(const AppField& field, std::string_view raw) {
+  if (field.type != "attachment" || json_type(raw) != JsonType::kObject) return false;
+  const auto file = JsonFields::parse(raw);
+  return file && !file->contains("contents");
 }
 
 /// What a plugin gets: a text, or JSON as text; attachments and Hog's inputs stay what they are.
@@ -146,9 +240,7 @@ Result<std::string> value_for(const AppField& field, std::string_view raw) {
       return wrong(fmt::format("must be one of {}", fmt::join(field.choices, ", ")));
     }
   }
-  if (field.type == "attachment" && type != JsonType::kObject) {
-    return wrong("is a file: {\"file_name\", \"content_type\", \"contents\"} with Base64");
-  }
+  if (field.type == "attachment") PENSTOCK_CHECK(check_attachment(field, raw));
   if (field.type == "json" && type == JsonType::kString) {
     const std::string inner = event::decode_string(raw);
     if (!inner.empty() && !event::validate_json(inner)) return wrong("is not valid JSON");
@@ -189,16 +281,30 @@ std::string_view app_language_name(AppLanguage language) {
   return language == AppLanguage::kHog ? "hog" : "javascript";
 }
 
-void tidy_app_files(AppFiles& files) {
+std::string tidy_app_files(AppFiles& files) {
   std::erase_if(files, [](const auto& file) { return is_never_read(file.first); });
-  if (files.empty() || files.contains(std::string_view("plugin.json"))) return;
+  if (files.empty() || files.contains(std::string_view("plugin.json"))) return {};
   const std::string top = files.begin()->first.substr(0, files.begin()->first.find('/') + 1);
   const auto below = [&](const auto& file) { return file.first.starts_with(top); };
-  if (top.empty() || !std::ranges::all_of(files, below)) return;
+  if (top.empty() || !std::ranges::all_of(files, below)) return {};
   AppFiles out;
   for (auto& [path, bytes] : files) out.emplace(path.substr(top.size()), std::move(bytes));
   files = std::move(out);
   std::erase_if(files, [](const auto& file) { return file.first.empty(); });
+  return top.substr(0, top.size() - 1);
+}
+
+Status name_app_files(AppFiles& files, std::string_view name) {
+  JsonFields manifest;
+  if (const auto file = files.find(std::string_view("plugin.json")); file != files.end()) {
+    PENSTOCK_TRY(manifest, kManifest.object(file->second, "the file"));
+  }
+  PENSTOCK_TRY(const std::string own, text_of(manifest, "name"));
+  if (!own.empty() || !npm_name(npm_manifest(files)).empty()) return {};
+  const std::string_view shown = name.substr(0, kAppPathBytesMax);
+  manifest.set_string("name", shown.empty() ? kUnnamedApp : shown);
+  files["plugin.json"] = manifest.text() + "\n";
+  return {};
 }
 
 Result<std::vector<AppField>> read_app_fields(std::string_view schema_json) {
@@ -236,10 +342,14 @@ Result<AppManifest> read_app_manifest(const AppFiles& files) {
     PENSTOCK_TRY(json, kManifest.object(file->second, "the file"));
   }
   AppManifest out;
+  const JsonFields npm = npm_manifest(files);
   PENSTOCK_TRY(out.name, text_of(json, "name"));
+  if (out.name.empty()) out.name = npm_name(npm);
   PENSTOCK_TRY(out.url, text_of(json, "url"));
+  if (out.url.empty()) out.url = npm_text(npm, "homepage");
   PENSTOCK_TRY(out.description, text_of(json, "description"));
-  PENSTOCK_TRY(out.main, main_of(json, files));
+  if (out.description.empty()) out.description = npm_text(npm, "description");
+  PENSTOCK_TRY(out.main, main_of(json, npm, files));
   if (out.main.ends_with(".hog")) out.language = AppLanguage::kHog;
   PENSTOCK_TRY(out.is_stateless, flag_of(json, "stateless"));
   if (const auto config = json.find("config"); config && !is_null(*config)) {
@@ -253,7 +363,7 @@ Result<AppManifest> read_app_manifest(const AppFiles& files) {
   if (out.is_stateless && !out.fields.empty()) {
     return kManifest.wrong("stateless", "does not go with a config: the app is shared by all");
   }
-  if (out.name.empty()) return kManifest.wrong("name", "is missing");
+  if (out.name.empty()) out.name = kUnnamedApp;
   return out;
 }
 
@@ -269,14 +379,14 @@ Result<std::string> merge_app_config(const std::vector<AppField>& fields, std::s
   JsonFields out;
   for (const AppField& field : fields) {
     const auto value = wanted.find(field.key);
-    const bool keeps = !value || *value == kKeptSecret;
+    const bool keeps = !value || *value == kKeptSecret || keeps_file(field, *value);
     if (keeps) {
       if (const auto kept = old.find(field.key)) {
         out.set(field.key, *kept);
         continue;
       }
     }
-    if (!keeps && !is_null(*value)) {
+    if (value && *value != kKeptSecret && !is_null(*value)) {
       PENSTOCK_TRY(const std::string checked, value_for(field, *value));
       out.set(field.key, checked);
     } else if (!field.default_json.empty() && !value) {

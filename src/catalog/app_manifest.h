@@ -1,8 +1,8 @@
 // AppManifest: what a package of files says it is, and the form its configuration has to fit.
 //
-// A package is a plugin as PostHog knows it (plugin.json beside index.js or index.ts) or a Hog
-// program (index.hog). `config` of plugin.json may be a list or an object; it is kept as a list.
-// Pure functions; any thread.
+// A package is a plugin as PostHog knows it (index.js or index.ts, and mostly a plugin.json) or a
+// Hog program (index.hog). `config` of plugin.json may be a list or an object; it is kept as a
+// list. What plugin.json does not say, package.json does. Pure functions; any thread.
 #pragma once
 
 #include <cstdint>
@@ -53,8 +53,14 @@ struct AppManifest {
 /// kInvalid with a sentence for the app's author. Files that nothing reads (node_modules, dot
 /// files) must be gone already: `tidy_app_files`.
 Result<AppManifest> read_app_manifest(const AppFiles& files);
-/// Drops what is never read and takes off one folder that holds everything, as archives have it.
-void tidy_app_files(AppFiles& files);
+/// Drops what is never read and takes off one folder that holds everything, as archives have it:
+/// answers that folder's name, or nothing.
+std::string tidy_app_files(AppFiles& files);
+
+/// What an app is called when nobody has given it a name.
+inline constexpr std::string_view kUnnamedApp = "Untitled app";
+/// A package that has no name of its own gets this one, in its plugin.json. kInvalid: that is none.
+Status name_app_files(AppFiles& files, std::string_view name);
 /// The fields of a stored schema.
 Result<std::vector<AppField>> read_app_fields(std::string_view schema_json);
 

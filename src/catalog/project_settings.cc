@@ -59,6 +59,11 @@ Status apply_tours(std::string_view json, ProjectSettings& into) {
   return {};
 }
 
+Status apply_test_accounts(std::string_view json, ProjectSettings& into) {
+  PENSTOCK_TRY(into.test_account_filters, parse_test_account_filters(json));
+  return {};
+}
+
 /// Every setting there is: its name and what reads it.
 struct Kind {
   std::string_view name;
@@ -75,6 +80,7 @@ constexpr Kind kKinds[] = {
     {"early_access_features", apply_early_access},
     {"web_experiments", apply_experiments},
     {"product_tours", apply_tours},
+    {"test_account_filters", apply_test_accounts},
 };
 
 }  // namespace

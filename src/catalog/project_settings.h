@@ -18,6 +18,7 @@
 #include "catalog/feature_flags.h"
 #include "catalog/ingestion_settings.h"
 #include "catalog/merge_settings.h"
+#include "catalog/test_account_filters.h"
 
 namespace penstock::catalog {
 
@@ -35,6 +36,7 @@ struct ProjectSettings {
   RemoteConfig remote_config;
   FeatureFlags feature_flags;
   BrowserLists lists;
+  std::string test_account_filters = "[]";  // PostHog's property filters, as a JSON list
 
   std::string_view text(std::string_view name) const;  // "{}" when absent
 };

@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include "catalog/config_seal.h"
 #include "catalog/sql/sql_catalog.h"
 
 namespace penstock::catalog {
@@ -100,8 +101,15 @@ Status Database::migrate(std::span<const char* const> steps) {
 
 Result<std::unique_ptr<Catalog>> open_sqlite_catalog(const std::string& path,
                                                      runtime::Runtime& runtime) {
+  return open_sqlite_catalog(path, runtime, nullptr);
+}
+
+Result<std::unique_ptr<Catalog>> open_sqlite_catalog(const std::string& path,
+                                                     runtime::Runtime& runtime,
+                                                     std::shared_ptr<const ConfigSeal> seal) {
   PENSTOCK_TRY(auto database, Database::open(path));
-  auto catalog = std::make_unique<SqlCatalog<Database>>(std::move(database), runtime);
+  auto catalog =
+      std::make_unique<SqlCatalog<Database>>(std::move(database), runtime, std::move(seal));
   PENSTOCK_CHECK(catalog->migrate());
   return catalog;
 }

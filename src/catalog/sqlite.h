@@ -54,6 +54,11 @@ class Database {
   bool shared() const { return false; }
   Status begin() { return run("BEGIN IMMEDIATE"); }
   Status commit() { return run("COMMIT"); }
+  /// From now on what is overwritten leaves nothing in the file; called once more after a change,
+  /// nothing of before it either.
+  Status forget_for_good() {
+    return run("PRAGMA secure_delete=ON; VACUUM; PRAGMA wal_checkpoint(TRUNCATE);");
+  }
   /// Applies what comes after the version the file is of; kInvalid: a newer Penstock made it.
   Status migrate(std::span<const char* const> steps);
 

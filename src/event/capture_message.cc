@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/hash.h"
+#include "base/json_writer.h"
 #include "event/json_fields.h"
 #include "event/timestamp.h"
 
@@ -18,18 +19,16 @@ void append_member(std::string& out, std::string_view name, std::string_view tex
   append_json_string(out, text);
 }
 
-std::optional<std::string> text_or_null(std::string_view text) {
-  return text.empty() ? std::nullopt : std::optional<std::string>(text);
+std::optional<std::string_view> text_or_null(std::string_view text) {
+  return text.empty() ? std::nullopt : std::optional(text);
 }
 
-std::optional<std::string> true_or_null(bool value) {
-  return value ? std::optional<std::string>("true") : std::nullopt;
+std::optional<std::string_view> true_or_null(bool value) {
+  return value ? std::optional<std::string_view>("true") : std::nullopt;
 }
 
-/// The event object as an ingestion wants it: an /engage body has no name of its own.
-std::string event_text(const RawRecord& r) {
-  const size_t open = r.data.find('{');
-  if (!r.engage || open == std::string_view::npos) return std::string(r.data);
+/// An /engage body has no name of its own, and an ingestion wants one.
+std::string named(const RawRecord& r, size_t open) {
   std::string out = R"({"event":)";
   append_json_string(out, r.event);
   const size_t next = r.data.find_first_not_of(" \t\r\n", open + 1);
@@ -38,7 +37,19 @@ std::string event_text(const RawRecord& r) {
   return out;
 }
 
-/// What `event_text` put in front.
+void append_data(std::string& out, const RawRecord& r, bool decided) {
+  out += R"(,"data":)";
+  const size_t open = r.engage ? r.data.find('{') : std::string_view::npos;
+  if (decided) {
+    out += R"("{}")";
+  } else if (open != std::string_view::npos) {
+    append_json_escaped(out, named(r, open));
+  } else {
+    append_json_escaped(out, r.data);
+  }
+}
+
+/// What `named` put in front.
 std::string_view without_name(std::string_view data, std::string_view event) {
   std::string front = R"({"event":)";
   append_json_string(front, event);
@@ -165,17 +176,35 @@ bool read_body(const CaptureMessageView& m, const RawRecord* own, const ProjectO
 
 void write_capture_message(const RawRecord& r, Lane lane, CaptureMessage& out) {
   const bool decided = r.disposition != Disposition::kProcess;
-  out.key.reset();
-  if (lane != Lane::kOverflow || !r.skip_persons) partition_key(r, lane, out.key.emplace());
-  const std::string uuid = r.uuid.text();
-  const std::string now = format_rfc3339_ms(r.now_ms);
+  out.keyed = lane != Lane::kOverflow || !r.skip_persons;
+  out.key.clear();
+  if (out.keyed) partition_key(r, lane, out.key);
+  RawRecord rest = r;
+  if (!decided) {
+    rest.token = rest.distinct_id = rest.event = rest.ip = rest.session_id = rest.data = {};
+  }
+  // Whole before anything looks into it.
+  std::string& notes = out.notes;
+  notes = r.uuid.text();
+  const size_t uuid_end = notes.size();
+  notes += format_rfc3339_ms(r.now_ms);
+  const size_t now_end = notes.size();
+  std::array<char, 24> digits{};
+  const char* end = std::to_chars(digits.begin(), digits.end(), r.timestamp_ms).ptr;
+  notes.append(digits.data(), static_cast<size_t>(end - digits.data()));
+  const size_t time_end = notes.size();
+  encode(rest, notes);
+  const std::string_view all = notes;
+  const std::string_view uuid = all.substr(0, uuid_end),
+                         now = all.substr(uuid_end, now_end - uuid_end),
+                         time = all.substr(now_end, time_end - now_end);
   std::string& body = out.body;
   body.clear();
   body.reserve(r.data.size() + r.data.size() / 4 + 512);
   append_member(body, R"({"uuid":)", uuid);
   append_member(body, R"(,"distinct_id":)", r.distinct_id);
   append_member(body, R"(,"ip":)", r.ip);
-  append_member(body, R"(,"data":)", decided ? "{}" : event_text(r));
+  append_data(body, r, decided);
   append_member(body, R"(,"now":)", now);
   if (r.sent_at_ms) append_member(body, R"(,"sent_at":)", format_rfc3339_ms(*r.sent_at_ms));
   if (!decided) append_member(body, R"(,"token":)", r.token);
@@ -186,22 +215,17 @@ void write_capture_message(const RawRecord& r, Lane lane, CaptureMessage& out) {
   body += '}';
   auto& headers = out.headers;
   headers.clear();
-  headers.emplace_back("token", decided ? std::nullopt : std::optional(std::string(r.token)));
-  headers.emplace_back("distinct_id", std::string(r.distinct_id));
+  headers.emplace_back("token", decided ? std::nullopt : std::optional(r.token));
+  headers.emplace_back("distinct_id", r.distinct_id);
   headers.emplace_back("session_id", text_or_null(r.session_id));
-  headers.emplace_back("timestamp", std::to_string(r.timestamp_ms));
-  headers.emplace_back("event", std::string(r.event));
+  headers.emplace_back("timestamp", time);
+  headers.emplace_back("event", r.event);
   headers.emplace_back("uuid", uuid);
   headers.emplace_back("now", now);
   headers.emplace_back("force_disable_person_processing", true_or_null(r.skip_persons));
   headers.emplace_back("historical_migration", true_or_null(r.historical));
   if (r.skip_heatmap) headers.emplace_back("skip_heatmap_processing", "true");
-  RawRecord rest = r;
-  if (!decided)
-    rest.token = rest.distinct_id = rest.event = rest.ip = rest.session_id = rest.data = {};
-  std::string own;
-  encode(rest, own);
-  headers.emplace_back(kOwnHeader, std::move(own));
+  headers.emplace_back(kOwnHeader, all.substr(time_end));
 }
 
 void read_capture_message(const CaptureMessageView& m, const ProjectOfToken& project_of,
@@ -219,6 +243,22 @@ void read_capture_message(const CaptureMessageView& m, const ProjectOfToken& pro
   if (!own || !read_body(m, &*own, project_of, out)) {
     unreadable(m, project_of, out);
   }
+}
+
+bool read_capture_head(const CaptureMessageView& m,
+                       const std::function<bool(std::string_view token)>& ours, std::string& out) {
+  // What the edge has decided has no token there, and lies in our header whole.
+  const std::string_view token = header(m, "token");
+  if (token.empty() || ours(token)) return false;
+  auto own = decode_raw(header(m, kOwnHeader));
+  if (!own || own->disposition != Disposition::kProcess) return false;
+  own->token = token;
+  own->distinct_id = header(m, "distinct_id");
+  own->event = header(m, "event");
+  own->session_id = header(m, "session_id");
+  own->data = "{}";
+  encode(*own, out);
+  return true;
 }
 
 }  // namespace penstock::event

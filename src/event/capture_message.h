@@ -22,11 +22,14 @@
 
 namespace penstock::event {
 
+/// Reused: its buffers keep their room. What it shows lies in the record and in itself.
 struct CaptureMessage {
-  std::optional<std::string> key;  // nullopt: any partition will do
+  bool keyed = false;  // false: any partition will do
+  std::string key;
   std::string body;
   /// Nullopt: the header is there and null, as PostHog's are.
-  std::vector<std::pair<std::string_view, std::optional<std::string>>> headers;
+  std::vector<std::pair<std::string_view, std::optional<std::string_view>>> headers;
+  std::string notes;  // values of headers that are not the record's
 };
 
 /// `lane` decides the key; a topic that events are redirected to has its events' lane.
@@ -50,6 +53,11 @@ using ProjectOfToken = std::function<ProjectId(std::string_view token)>;
 /// lies.
 void read_capture_message(const CaptureMessageView& message, const ProjectOfToken& project_of,
                           std::string& out);
+
+/// Of a message that Penstock's capture wrote, and whose token `ours` does not want: appends the
+/// raw record without ip and data, from headers alone. False, and nothing appended, of any other.
+bool read_capture_head(const CaptureMessageView& message,
+                       const std::function<bool(std::string_view token)>& ours, std::string& out);
 
 inline constexpr std::string_view kUnreadableMessage = "unreadable_message";
 

@@ -38,7 +38,10 @@ CaptureMessage written(const RawRecord& r, Lane lane = Lane::kMain) {
 
 Headers headers_of(const CaptureMessage& m) {
   Headers out;
-  for (const auto& [name, value] : m.headers) out[std::string(name)] = value;
+  for (const auto& [name, value] : m.headers) {
+    auto& kept = out[std::string(name)];
+    if (value) kept = std::string(*value);
+  }
   return out;
 }
 
@@ -134,8 +137,8 @@ TEST(CaptureMessage, keys_are_null_where_no_order_is_needed_and_sessions_for_rec
   RawRecord r = example();
   EXPECT_EQ(written(r, Lane::kReplay).key, "s1");
   r.skip_persons = true;
-  EXPECT_EQ(written(r, Lane::kOverflow).key, std::nullopt);
-  EXPECT_TRUE(written(r, Lane::kMain).key);
+  EXPECT_FALSE(written(r, Lane::kOverflow).keyed);
+  EXPECT_TRUE(written(r, Lane::kMain).keyed);
   r.cookieless = true;
   EXPECT_EQ(written(r, Lane::kMain).key, "phc_x:1.2.3.4");
 }
@@ -190,4 +193,38 @@ TEST(CaptureMessage, what_is_no_message_goes_to_quarantine_whole) {
 }
 
 }  // namespace
+/// What the header alone says of a message that another process decides.
+TEST(CaptureMessage, a_head_names_the_record_and_is_made_of_headers_alone) {
+  const RawRecord r = example();
+  const CaptureMessage m = written(r);
+  const auto head = [](const CaptureMessage& message, std::string_view ours, std::string& out) {
+    CaptureMessageView view{"events_plugin_ingestion", 2, 33, 1, "not looked at", {}};
+    for (const auto& [name, value] : message.headers) {
+      if (value) view.headers.emplace_back(name, *value);
+    }
+    return read_capture_head(view, [ours](std::string_view token) { return token == ours; }, out);
+  };
+  std::string out = "before";
+  ASSERT_TRUE(head(m, "phc_other", out));
+  const auto got = decode_raw(std::string_view(out).substr(6));
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->uuid, r.uuid);
+  EXPECT_EQ(got->project.value, r.project.value);
+  EXPECT_EQ(got->token, r.token);
+  EXPECT_EQ(got->distinct_id, r.distinct_id);
+  EXPECT_EQ(got->event, r.event);
+  EXPECT_EQ(got->now_ms, r.now_ms);
+  EXPECT_EQ(got->data, "{}");
+  out.clear();
+  EXPECT_FALSE(head(m, "phc_x", out)) << "decided here: whole";
+  RawRecord decided = r;
+  decided.disposition = Disposition::kQuarantine;
+  decided.reason = "why";
+  EXPECT_FALSE(head(written(decided), "phc_other", out)) << "it lies in a header whole";
+  CaptureMessage strangers = m;
+  std::erase_if(strangers.headers, [](const auto& h) { return h.first == "penstock"; });
+  EXPECT_FALSE(head(strangers, "phc_other", out)) << "its body may name another token";
+  EXPECT_EQ(out, "");
+}
+
 }  // namespace penstock::event

@@ -43,12 +43,12 @@ void write_set(JsonWriter& w, std::string_view name, const JsonFields& from, con
 
 }  // namespace
 
-void write_event_diff(JsonWriter& w, std::string_view before, std::string_view after,
+bool write_event_diff(JsonWriter& w, std::string_view before, std::string_view after,
                       size_t bytes_max) {
   JsonFields old_properties, new_properties;
   const auto a = JsonFields::parse_with(before, "properties", old_properties);
   const auto b = JsonFields::parse_with(after, "properties", new_properties);
-  if (!a || !b) return;
+  if (!a || !b) return false;
   Written written;
   JsonWriter told;
   told.begin_object();
@@ -66,11 +66,12 @@ void write_event_diff(JsonWriter& w, std::string_view before, std::string_view a
   const std::string text = told.end_object().take();
   if (written.bytes > bytes_max) {
     w.field("keys", uint64_t{written.keys});
-    return;
+    return true;
   }
   const auto members = JsonFields::parse(text);
-  if (!members) return;
+  if (!members) return false;
   for (const JsonFields::Field& f : members->fields()) w.key(f.key).raw(f.value);
+  return !members->fields().empty();
 }
 
 }  // namespace penstock::event

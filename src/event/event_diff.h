@@ -13,8 +13,8 @@ namespace penstock::event {
 /// Members {"set":{…},"unset":[…],"fields":{…}} into an object that is open: properties that were
 /// written, properties that are gone, and what changed beside the properties; empty ones are left
 /// out. What only says that apps ran is no change. A difference that takes more than `bytes_max` is
-/// told as {"keys":N}.
-void write_event_diff(JsonWriter& w, std::string_view before, std::string_view after,
+/// told as {"keys":N}. False: there is none, nothing was written.
+bool write_event_diff(JsonWriter& w, std::string_view before, std::string_view after,
                       size_t bytes_max);
 
 }  // namespace penstock::event

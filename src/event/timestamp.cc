@@ -302,13 +302,24 @@ int64_t corrected_timestamp_ms(const TimestampInput& in) {
 
 namespace {
 
-void put_digits(std::string& out, int64_t value, int count) {
-  const size_t before = out.size();
-  out.append(static_cast<size_t>(count), '0');
-  for (size_t at = before + static_cast<size_t>(count); at-- > before; value /= 10) {
-    out[at] = static_cast<char>('0' + value % 10);
+/// Behind one another in a text that has room for them.
+class DateText {
+ public:
+  void put(char c) { text_[size_++] = c; }
+  void two(int64_t value) {
+    put(static_cast<char>('0' + value / 10));
+    put(static_cast<char>('0' + value % 10));
   }
-}
+  void three(int64_t value) {
+    put(static_cast<char>('0' + value / 100));
+    two(value % 100);
+  }
+  std::string_view view() const { return {text_.data(), size_}; }
+
+ private:
+  std::array<char, 32> text_{};
+  size_t size_ = 0;
+};
 
 std::string format_with(int64_t ms, char separator, bool fraction, std::string_view suffix) {
   const int64_t days = floor_div(ms, kDayMs);
@@ -316,21 +327,28 @@ std::string format_with(int64_t ms, char separator, bool fraction, std::string_v
   const Civil c = civil_of(days);
   std::string out;
   out.reserve(32);
+  DateText text;
   if (c.year >= 0 && c.year <= 9999) {
-    put_digits(out, c.year, 4);
+    text.two(c.year / 100);
+    text.two(c.year % 100);
   } else {
     out += fmt::format("{:04}", c.year);
   }
-  const auto put = [&out](char before, int64_t value, int count) {
-    out += before;
-    put_digits(out, value, count);
-  };
-  put('-', c.month, 2);
-  put('-', c.day, 2);
-  put(separator, in_day / 3'600'000, 2);
-  put(':', in_day / 60'000 % 60, 2);
-  put(':', in_day / 1000 % 60, 2);
-  if (fraction) put('.', in_day % 1000, 3);
+  text.put('-');
+  text.two(c.month);
+  text.put('-');
+  text.two(c.day);
+  text.put(separator);
+  text.two(in_day / 3'600'000);
+  text.put(':');
+  text.two(in_day / 60'000 % 60);
+  text.put(':');
+  text.two(in_day / 1000 % 60);
+  if (fraction) {
+    text.put('.');
+    text.three(in_day % 1000);
+  }
+  out += text.view();
   out += suffix;
   return out;
 }

@@ -56,7 +56,51 @@ TEST(Filters, WhatTheyMatch) {
   EXPECT_TRUE(matches(R"({"actions":[{"steps":[{"event":"z"},{"event":"a"}]}]})", kEvent));
 }
 
+TEST(Filters, TestAccountsAreAskedFirstAndOnlyWhereTheFiltersSaySo) {
+  constexpr std::string_view kOwn =
+      R"([{"key":"email","type":"person","operator":"not_icontains","value":"@us"}])";
+  const auto code = [&](std::string_view filters) {
+    return bytecode(with_test_accounts(filters, kOwn));
+  };
+  EXPECT_EQ(code(R"({"events":[{"id":"a"}]})"), bytecode(R"({"events":[{"id":"a"}]})"));
+  EXPECT_EQ(code(R"({"filter_test_accounts":true})"),
+            R"(["_H",1,32,"%@us%",32,"email",32,"properties",32,"person",1,3,2,"toString",1,20])");
+  EXPECT_EQ(code(R"({"filter_test_accounts":true,"events":[{"id":"a"}]})"),
+            R"(["_H",1,32,"%@us%",32,"email",32,"properties",32,"person",1,3,2,"toString",1,20,)"
+            R"(32,"a",32,"event",1,1,11,3,2])");
+  EXPECT_EQ(code(R"({"filter_test_accounts":false,"test_account_properties":[{"key":"k"}]})"),
+            bytecode("{}"))
+      << "nobody brings their own";
+  EXPECT_TRUE(match_everything(with_test_accounts(R"({"filter_test_accounts":true})", "[]")));
+  EXPECT_FALSE(match_everything(with_test_accounts(R"({"filter_test_accounts":true})", kOwn)));
+  EXPECT_TRUE(match_everything(R"({"events":[],"properties":null})"));
+  EXPECT_FALSE(match_everything("[]"));
+}
+
+TEST(Filters, GroupsAndRanges) {
+  constexpr std::string_view kEvent =
+      R"({"event":"a","properties":{"n":5},"group_1":{"properties":{"plan":"pro"}}})";
+  EXPECT_TRUE(matches(
+      R"({"properties":[{"key":"plan","type":"group","group_type_index":1,"value":"pro"}]})",
+      kEvent));
+  const auto n = [&](std::string_view op, std::string_view value) {
+    return matches(std::string(R"({"properties":[{"key":"n","operator":")") + std::string(op) +
+                       R"(","value":)" + std::string(value) + "}]}",
+                   kEvent);
+  };
+  EXPECT_TRUE(n("between", "[5,6]"));
+  EXPECT_FALSE(n("between", "[6,9]"));
+  EXPECT_TRUE(n("not_between", "[6,9]"));
+  EXPECT_FALSE(n("not_between", "[1,9]"));
+  EXPECT_TRUE(n("min", "5"));
+  EXPECT_FALSE(n("max", "4"));
+}
+
 TEST(Filters, WhatCannotBeCompiledSaysWhy) {
+  EXPECT_EQ(bytecode(R"({"properties":[{"key":"d","type":"session","value":1}]})"),
+            "filters: filters can't look at a property of type 'session' here");
+  EXPECT_EQ(bytecode(R"({"properties":[{"key":"n","operator":"between","value":[1]}]})"),
+            "filters: the operator 'between' has a list of two values");
   EXPECT_EQ(bytecode(R"x({"properties":[{"key":"(select 1)","type":"hogql"}]})x"),
             "filters: Select queries are not allowed in filters");
   EXPECT_EQ(bytecode(R"({"properties":[{"key":"id","type":"cohort","value":1}]})"),

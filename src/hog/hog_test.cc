@@ -115,6 +115,10 @@ TEST_F(HogTest, ClosuresShareWhatTheyCapture) {
                   "return fib(15)"),
             "610");
   EXPECT_EQ(shown("return arrayMap(x -> x * 2, [1, 2])"), "[2, 4]");
+  EXPECT_EQ(shown("let f := a, b -> a + b return f(1, 2)"), "3");
+  EXPECT_EQ(shown("return arrayReduce(a, b -> a + b, [1, 2], 3)"), "6");
+  EXPECT_EQ(shown("let a := 1 return length([a, b, x -> x])"), "1");
+  EXPECT_EQ(shown("return JSONExtractString('{\"a\":[1,{\"b\":2}]}', 'a')"), "1,[object Object]");
   EXPECT_EQ(shown("return arrayReduce((a, b) -> a + b, [1, 2, 3], 10)"), "16");
   EXPECT_EQ(shown("return sortableSemver('v1.10.2-beta')"), "[1, 10, 2]");
 }

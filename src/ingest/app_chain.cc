@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <optional>
 #include <set>
 
+#include "base/base64.h"
 #include "base/json_writer.h"
 #include "event/event_diff.h"
 #include "event/json_fields.h"
+#include "ingest/app_dry_run.h"
 #include "ingest/app_filters.h"
 #include "ingest/hog_apps.h"
 
@@ -49,10 +52,12 @@ struct Passing {
 /// One batch of one project; owned by the callback of the engine that has it.
 struct Run {
   std::shared_ptr<const EnabledApps> apps;
+  std::shared_ptr<const catalog::ProjectSettings> settings;
   ProjectId project;
   std::vector<std::string> events;  // as they are now
   std::vector<Passing> passing;
   EventApps::Done done;
+  EventApps::Waits waits;
   size_t at = 0;  // the next app
 };
 
@@ -60,7 +65,9 @@ class Chain final : public AppChain {
  public:
   Chain(runtime::Loop& loop, runtime::Runtime& runtime, apps::Apps* javascript,
         AppChainOptions options)
-      : javascript_(javascript),
+      : loop_(loop),
+        runtime_(runtime),
+        javascript_(javascript),
         filters_(runtime),
         hog_(loop, runtime, options.places, options.log),
         options_(std::move(options)) {}
@@ -78,26 +85,51 @@ class Chain final : public AppChain {
     for (const catalog::Project& project : now.projects) {
       if (project.apps == nullptr) continue;
       for (const auto& app : *project.apps) {
-        const FilterCounts& counts = filters_.counts(*app);
-        out.push_back({app->config.id, counts.filtered, counts.failed, counts.error});
+        const FilterCounts& counts = filters_.counts(*app, *project.settings);
+        out.push_back({.config = app->config.id,
+                       .filtered = counts.filtered,
+                       .filtering_failed = counts.failed,
+                       .changed = changed_[app->config.id],
+                       .filters_error = counts.error});
         if (is_hog(app)) out.back().hog = hog_.status(app);
         enabled.insert(app->config.id);
       }
     }
     filters_.keep_only(enabled);
+    std::erase_if(changed_, [&](const auto& one) { return !enabled.contains(one.first); });
     hog_.keep_only(enabled);
     return out;
   }
   void reset(int64_t config) override { hog_.reset(config); }
 
-  void run(const catalog::Project& project, std::vector<std::string> events, Done done) override {
+  void dry_run(const catalog::Project& project, std::string event, DryDone done) override {
+    DryRunParts parts{loop_, runtime_, javascript_, options_.places, options_.diff_bytes_max};
+    if (javascript_ != nullptr) {
+      for (apps::AppStatus& s : javascript_->statuses()) parts.health[s.config] = std::move(s);
+    }
+    if (project.apps != nullptr) {
+      for (const auto& app : *project.apps) {
+        if (is_hog(app)) parts.health[app->config.id] = hog_.status(app);
+      }
+    }
+    dry_run_apps(std::move(parts), project, std::move(event), std::move(done));
+  }
+
+  bool goes_round(const catalog::Project& project) const override {
+    return javascript_ != nullptr && javascript_->goes_round(project.id);
+  }
+
+  void run(const catalog::Project& project, std::vector<std::string> events, Done done,
+           Waits waits) override {
     auto run = std::make_shared<Run>();
     run->apps = project.apps;
+    run->settings = project.settings;
     run->project = project.id;
     run->passing.resize(events.size());
     for (Passing& p : run->passing) p.report.begin_array();
     run->events = std::move(events);
     run->done = std::move(done);
+    run->waits = std::move(waits);
     go_on(std::move(run));
   }
 
@@ -118,7 +150,7 @@ class Chain final : public AppChain {
       if (!members) return false;
       p.members = std::move(*members);
     }
-    return filters_.matches(app, *p.members);
+    return filters_.matches(app, *run.settings, *p.members);
   }
 
   static void now_is(Run& run, size_t place, std::string event) {
@@ -130,7 +162,7 @@ class Chain final : public AppChain {
   /// False: there was nothing to ask, the next app may be looked at.
   bool ask_hog(const std::shared_ptr<Run>& run) {
     const auto app = (*run->apps)[run->at++];
-    const bool filters = filters_.filters(*app);
+    const bool filters = filters_.filters(*app, *run->settings);
     std::vector<size_t> places;
     std::vector<std::string> events;
     for (size_t i = 0; i < run->events.size(); i++) {
@@ -153,14 +185,16 @@ class Chain final : public AppChain {
     return true;
   }
 
-  void take_hog(Run& run, const EnabledApp& app, size_t place, HogResult& result) const {
+  void take_hog(Run& run, const EnabledApp& app, size_t place, HogResult& result) {
     Passing& p = run.passing[place];
     JsonWriter& w = p.report;
     w.begin_object().field("id", app.config.id).field("name", app.app.manifest.name);
     w.field("status", kHogDid.at(static_cast<size_t>(result.did))).field("cpu_us", result.cpu_us);
     if (!result.error.empty()) w.field("error", result.error);
     if (!result.event.empty()) {
-      event::write_event_diff(w, run.events[place], result.event, options_.diff_bytes_max);
+      if (event::write_event_diff(w, run.events[place], result.event, options_.diff_bytes_max)) {
+        changed_[app.config.id]++;
+      }
       now_is(run, place, std::move(result.event));
     }
     w.end_object();
@@ -173,11 +207,11 @@ class Chain final : public AppChain {
   /// those look at what the apps before it have made. False: there was nothing to ask.
   bool ask_javascript(const std::shared_ptr<Run>& run) {
     const auto& first = (*run->apps)[run->at];
-    const bool filters = javascript_ != nullptr && filters_.filters(*first);
+    const bool filters = javascript_ != nullptr && filters_.filters(*first, *run->settings);
     std::vector<apps::ConfigId> all;
     for (; run->at < run->apps->size(); run->at++) {
       const auto& app = (*run->apps)[run->at];
-      if (is_hog(app) || (!all.empty() && filters_.filters(*app))) break;
+      if (is_hog(app) || (!all.empty() && filters_.filters(*app, *run->settings))) break;
       all.push_back(app->config.id);
     }
     if (javascript_ == nullptr) return false;
@@ -195,6 +229,9 @@ class Chain final : public AppChain {
     apps::TransformOptions options;
     options.diffs = all.size() > 1;
     options.deadline_ms = options_.deadline_ms;
+    options.waits = [run](ProjectId) {
+      if (run->waits) run->waits();
+    };
     javascript_->transform(std::move(batch), options,
                            [this, alive = alive_, run, places = std::move(places)](
                                std::vector<apps::AppResult> results) mutable {
@@ -224,7 +261,7 @@ class Chain final : public AppChain {
     }
   }
 
-  void report(Run& run, size_t place, const apps::AppResult& result) const {
+  void report(Run& run, size_t place, const apps::AppResult& result) {
     JsonWriter& w = run.passing[place].report;
     std::string_view before = run.events[place];
     for (const apps::AppStep& step : result.steps) {
@@ -234,7 +271,9 @@ class Chain final : public AppChain {
       std::string_view after = step.after;
       if (result.steps.size() == 1 && result.fate == apps::Fate::kChanged) after = result.json;
       if (!after.empty()) {
-        event::write_event_diff(w, before, after, options_.diff_bytes_max);
+        if (event::write_event_diff(w, before, after, options_.diff_bytes_max)) {
+          changed_[step.config]++;
+        }
         before = after;
       }
       w.end_object();
@@ -264,28 +303,15 @@ class Chain final : public AppChain {
     run.done(std::move(out));
   }
 
+  runtime::Loop& loop_;
+  runtime::Runtime& runtime_;
   apps::Apps* javascript_;
   AppFilters filters_;
   HogApps hog_;
   AppChainOptions options_;
+  std::map<int64_t, uint64_t> changed_;  // events, by configuration
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
-
-/// Base64 that the catalog has taken; what is none ends the text.
-std::string from_base64(std::string_view text) {
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    const size_t value = kDigits.find(c);
-    if (value == std::string_view::npos) break;
-    bits = bits << 6 | static_cast<uint32_t>(value);
-    if ((count += 6) >= 8) out += static_cast<char>(bits >> (count -= 8) & 0xff);
-  }
-  return out;
-}
 
 std::string text_of(const event::JsonFields& fields, std::string_view key) {
   const auto raw = fields.find(key);
@@ -312,6 +338,7 @@ apps::AppConfig engine_config(const catalog::Project& project, const catalog::En
   package->name = app.app.manifest.name;
   package->files = {app.files->begin(), app.files->end()};
   package->stateless = app.app.manifest.is_stateless;
+  package->main = app.app.manifest.main;
   out.package = std::move(package);
   auto values = event::JsonFields::parse(app.config.config);
   if (!values) return out;
@@ -326,7 +353,7 @@ apps::AppConfig engine_config(const catalog::Project& project, const catalog::En
     if (field.type != "attachment" || event::json_type(*raw) != event::JsonType::kObject) continue;
     if (const auto file = event::JsonFields::parse(*raw)) {
       out.attachments[field.key] = {text_of(*file, "content_type"), text_of(*file, "file_name"),
-                                    from_base64(text_of(*file, "contents"))};
+                                    unbase64(text_of(*file, "contents"))};
     }
     values->erase(field.key);
   }

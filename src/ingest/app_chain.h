@@ -34,6 +34,7 @@ struct AppPassage {
   int64_t config = 0;
   uint64_t filtered = 0;                 // events that did not match its filters
   uint64_t filtering_failed = 0;         // events for which they failed
+  uint64_t changed = 0;                  // events that came out of it otherwise than they went in
   std::string filters_error;             // one sentence; empty: none
   std::optional<apps::AppStatus> hog{};  // of an app in Hog: what an engine says of its own
 };

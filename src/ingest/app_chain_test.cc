@@ -56,7 +56,7 @@ class AppChainTest : public ::testing::Test {
     std::optional<AppsAnswer> out;
     chain_->run(project(),
                 {R"({"event":"seen","distinct_id":"d","properties":)" + properties + "}"},
-                [&](std::vector<AppsAnswer> answers) { out = std::move(answers.at(0)); });
+                [&](std::vector<AppsAnswer> answers) { out = std::move(answers.at(0)); }, {});
     EXPECT_EQ(runtime_.run_until([&] { return out.has_value(); }), runtime::SimEnd::kDone);
     return std::move(*out);
   }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <string_view>
 
 #include "base/json_writer.h"
@@ -63,34 +62,39 @@ class FilterHost final : public hog::Host {
 
 }  // namespace
 
-AppFilters::Compiled& AppFilters::of(const catalog::EnabledApp& app) {
+AppFilters::Compiled& AppFilters::of(const catalog::EnabledApp& app,
+                                     const catalog::ProjectSettings& project) {
   Compiled& out = compiled_[app.config.id];
-  if (out.text == app.config.filters) return out;
+  if (out.text == app.config.filters && out.test_accounts == project.test_account_filters) {
+    return out;
+  }
   out.text = app.config.filters;
+  out.test_accounts = project.test_account_filters;
   out.program = nullptr;
   out.names.clear();
   out.overtime = 0;
   out.rests_until_ms = 0;
   out.counts.error.clear();
-  const auto fields = JsonFields::parse(out.text);
-  out.all = fields && std::ranges::all_of(
-                          std::array{"events", "actions", "properties", "test_account_properties"},
-                          [&](const char* key) { return is_empty_list(*fields, key); });
+  const std::string filters = hog::with_test_accounts(out.text, out.test_accounts);
+  out.all = hog::match_everything(filters);
   if (out.all) return out;
-  auto program = hog::compile_filters(out.text);
+  auto program = hog::compile_filters(filters);
   if (program) {
     out.program = std::move(*program);
-    out.names = names_of(*fields);
+    if (const auto fields = JsonFields::parse(filters)) out.names = names_of(*fields);
   } else {
     out.counts.error = program.error().message;
   }
   return out;
 }
 
-bool AppFilters::filters(const catalog::EnabledApp& app) { return !of(app).all; }
+bool AppFilters::filters(const catalog::EnabledApp& app, const catalog::ProjectSettings& project) {
+  return !of(app, project).all;
+}
 
-bool AppFilters::matches(const catalog::EnabledApp& app, const JsonFields& event) {
-  Compiled& filter = of(app);
+bool AppFilters::matches(const catalog::EnabledApp& app, const catalog::ProjectSettings& project,
+                         const JsonFields& event) {
+  Compiled& filter = of(app, project);
   if (filter.all) return true;
   if (!filter.names.empty()) {
     const auto raw = event.find("event");
@@ -102,10 +106,10 @@ bool AppFilters::matches(const catalog::EnabledApp& app, const JsonFields& event
       return false;
     }
   }
-  return run(filter, event);
+  return run(filter, app.config.project, event);
 }
 
-bool AppFilters::run(Compiled& filter, const JsonFields& event) {
+bool AppFilters::run(Compiled& filter, ProjectId project, const JsonFields& event) {
   const auto failed = [&] {
     filter.counts.failed++;
     failed_metric.add();
@@ -113,7 +117,10 @@ bool AppFilters::run(Compiled& filter, const JsonFields& event) {
   };
   if (filter.program == nullptr) return failed();
   if (filter.rests_until_ms > runtime_.clock().wall_ms()) return failed();
-  FilterGlobals globals(event);
+  const GroupOf groups = [&](uint8_t index, std::string_view key) {
+    return groups_(project, index, key);
+  };
+  FilterGlobals globals(event, groups_ ? &groups : nullptr);
   FilterHost host(runtime_);
   hog::Limits limits;
   limits.time_us = kTimeUsMax;

@@ -2,9 +2,10 @@
 //
 // A salt is made when its day is first asked for, is durable before anybody sees it, and is
 // forgotten when its day is over everywhere (D+86 h), together with everything that hangs on it; it
-// is never in the log. Sessions and identifies are derived from `processed` like persons: applied
-// with positions, caught up at start. Losing the whole store costs visitors their identity of those
-// days, nothing else. Any thread; one mutex inside. Failure: the KeyValue's.
+// is never in the log. Where several processes decide it is made in what they share (SharedSalts).
+// Sessions and identifies are derived from `processed` like persons: applied with positions, caught
+// up at start. Losing the whole store costs visitors their identity of those days, nothing else.
+// Any thread; one mutex inside. Failure: the KeyValue's.
 #pragma once
 
 #include <array>
@@ -17,6 +18,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "base/siphash.h"
+#include "catalog/shared_salts.h"
 #include "event/processed_record.h"
 #include "kv/key_value.h"
 #include "log/log.h"
@@ -66,7 +68,9 @@ class CookielessStore {
   virtual Status checkpoint(log::Log& log) = 0;
 };
 
-std::unique_ptr<CookielessStore> make_cookieless_store(std::unique_ptr<kv::KeyValue> kv,
-                                                       runtime::Runtime& runtime);
+/// `salts`: of several processes; null: made here.
+std::unique_ptr<CookielessStore> make_cookieless_store(
+    std::unique_ptr<kv::KeyValue> kv, runtime::Runtime& runtime,
+    std::unique_ptr<catalog::SharedSalts> salts = nullptr);
 
 }  // namespace penstock::ingest

@@ -55,6 +55,10 @@ std::string quoted(std::string_view text) {
 
 /// Of an event that still has its elements among its properties.
 std::string chain_of(const JsonFields& event) {
+  // Of a stored one they stand apart.
+  if (const auto chain = event.find("elements_chain")) {
+    if (json_type(*chain) == JsonType::kString) return event::decode_string(*chain);
+  }
   const auto properties = JsonFields::parse(event.find("properties").value_or("{}"));
   if (!properties) return {};
   if (const auto chain = properties->find("$elements_chain")) {
@@ -99,6 +103,19 @@ hog::Value FilterGlobals::kept(std::string json) {
   return hog::Value::raw(made_.emplace_back(std::move(json)));
 }
 
+/// Of the event's group of that type.
+std::string FilterGlobals::group(uint8_t index) const {
+  if (groups_ == nullptr) return {};
+  const auto properties = JsonFields::parse(event_.find("properties").value_or("{}"));
+  const std::string name = "$group_" + std::to_string(index);
+  const auto key = properties ? properties->find(name) : std::nullopt;
+  if (!key) return {};
+  // Clients number their groups, too: the group's key is the number's text.
+  if (json_type(*key) == JsonType::kNumber) return (*groups_)(index, *key);
+  if (json_type(*key) != JsonType::kString) return {};
+  return (*groups_)(index, event::decode_string(*key));
+}
+
 bool FilterGlobals::find(hog::Heap&, std::string_view name, hog::Value& value) {
   if (is_in(kOfTheEvent, name)) {
     value = hog::Value::raw(event_.find(name).value_or("null"));
@@ -117,8 +134,27 @@ bool FilterGlobals::find(hog::Heap&, std::string_view name, hog::Value& value) {
     return name.size() == prefix.size() + 1 && name.starts_with(prefix) && name.back() >= '0' &&
            name.back() <= '4';
   };
-  if (name == "person" || name == "pdi" || index("$group_")) return value = hog::Value(), true;
-  if (index("group_")) return value = hog::Value::raw(R"({"properties":{}})"), true;
+  if (name == "person" || name == "pdi") {
+    const auto person = event_.find("person");  // of a stored event only
+    if (!person) return value = hog::Value(), true;
+    if (name == "person") return value = hog::Value::raw(*person), true;
+    JsonWriter w;
+    w.begin_object().key("distinct_id").raw(event_.find("distinct_id").value_or("null"));
+    w.key("person").raw(*person).end_object();
+    return value = kept(w.take()), true;
+  }
+  if (index("$group_")) {
+    // Of a stored event its groups are numbered.
+    const auto properties = JsonFields::parse(event_.find("properties").value_or("{}"));
+    const auto key = properties ? properties->find(name) : std::nullopt;
+    return value = key ? kept(std::string(*key)) : hog::Value(), true;
+  }
+  if (index("group_")) {
+    const std::string properties = group(static_cast<uint8_t>(name.back() - '0'));
+    JsonWriter w;
+    w.begin_object().key("properties").raw(properties.empty() ? "{}" : properties).end_object();
+    return value = kept(w.take()), true;
+  }
   if (name == "variables") return value = hog::Value::raw("{}"), true;
   return false;
 }

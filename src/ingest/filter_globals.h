@@ -4,7 +4,9 @@
 // then. Borrows the event. One thread.
 #pragma once
 
+#include <cstdint>
 #include <deque>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -13,16 +15,24 @@
 
 namespace penstock::ingest {
 
+/// The properties of a group, a JSON object; empty: there is none. `index` is its type's.
+using GroupOf = std::function<std::string(uint8_t index, std::string_view key)>;
+
 class FilterGlobals final : public hog::Globals {
  public:
-  /// `event` as the plugin contract's section 5 shapes it; must outlive the run.
-  explicit FilterGlobals(const event::JsonFields& event) : event_(event) {}
+  /// `event` as the plugin contract's section 5 shapes it; must outlive the run, as `groups`.
+  /// Without `groups` no group has properties.
+  explicit FilterGlobals(const event::JsonFields& event, const GroupOf* groups = nullptr)
+      : event_(event), groups_(groups) {}
   bool find(hog::Heap& heap, std::string_view name, hog::Value& value) override;
 
  private:
   hog::Value kept(std::string json);
 
+  std::string group(uint8_t index) const;
+
   const event::JsonFields& event_;
+  const GroupOf* groups_;
   std::deque<std::string> made_;  // texts that values look into
 };
 

@@ -20,13 +20,11 @@ using event::JsonFields;
 using event::JsonType;
 
 constexpr int64_t kTimeUsMax = 100'000;  // of one run
-constexpr int kOvertimeMax = 5;
-constexpr int64_t kRestMs = 30'000;
 constexpr size_t kHeapBytesMax = 64U << 20;
 constexpr int kLinesPerSecond = 100;
 constexpr size_t kLineBytesMax = 8192;
-constexpr uint64_t kWindow = (uint64_t{1} << 50) - 1;  // of runs
-constexpr int kDegradedFrom = 10;                      // failed, of the window
+constexpr std::string_view kMemoryUsedUp = "Memory limit ";  // how the machine says it
+constexpr std::string_view kRests = "it rests: it used up its time or memory too often";
 constexpr std::string_view kSucceeded = "$transformations_succeeded";
 constexpr std::string_view kFailed = "$transformations_failed";
 constexpr std::string_view kSkipped = "$transformations_skipped";
@@ -72,7 +70,7 @@ std::string changed(const std::string& text, const std::string& made, const std:
 }
 
 HogResult run_one(hog::Machine& machine, const std::shared_ptr<const hog::Program>& program,
-                  const HogInputs& inputs, const std::string& event, const std::string& who,
+                  const hog::HogInputs& inputs, const std::string& event, const std::string& who,
                   TransformationHost& host) {
   hog::Limits limits;
   limits.time_us = kTimeUsMax;
@@ -81,6 +79,7 @@ HogResult run_one(hog::Machine& machine, const std::shared_ptr<const hog::Progra
   HogResult out;
   const auto failed = [&](std::string why) {
     out.did = HogDid::kFailed;
+    out.costly = out.cpu_us >= kTimeUsMax || why.contains(kMemoryUsedUp);
     out.error = std::move(why);
     out.event = with_note(event, kFailed, who);
   };
@@ -147,6 +146,15 @@ std::string without_secrets(std::string text, const std::vector<std::string>& se
   return text;
 }
 
+/// Whether nothing has changed that the app is made of: a snapshot has new objects for all apps.
+bool same(const std::shared_ptr<const catalog::EnabledApp>& a,
+          const std::shared_ptr<const catalog::EnabledApp>& b) {
+  return a == b ||
+         (a != nullptr && b != nullptr && a->files == b->files &&
+          a->app.version == b->app.version && a->config.updated_at_ms == b->config.updated_at_ms &&
+          a->config.config == b->config.config);
+}
+
 void set_error(apps::AppStatus& status, std::string_view message, int64_t now_ms) {
   JsonWriter w;
   w.begin_object().field("message", message).field("time", event::format_rfc3339_ms(now_ms));
@@ -159,32 +167,33 @@ struct HogApps::Job {
   std::shared_ptr<const catalog::EnabledApp> app;
   std::shared_ptr<const hog::Program> program;
   std::shared_ptr<const apps::Places> places;
-  std::shared_ptr<const HogInputs> inputs;
+  std::shared_ptr<const hog::HogInputs> inputs;
   std::vector<std::string> secrets;
   std::unique_ptr<hog::Machine> machine;
   std::vector<std::string> events;
+  size_t passed_by = 0;  // further events, behind those
   std::vector<HogResult> results;
   Done done;
 
   void work(runtime::Runtime& runtime) {
     TransformationHost host(runtime, places.get());
     const std::string who = transformation_label(*app);
-    int overtime = 0;
+    int costly = 0;
     for (const std::string& event : events) {
-      // A program that takes all its time with event after event has had its share.
-      if (overtime >= kOvertimeMax) {
-        results.emplace_back();
+      // So many disable it: what is left in the batch need not wait for more of them.
+      if (costly >= apps::HealthRule::kCostlyMax) {
+        results.push_back({HogDid::kSkipped, "", std::string(kRests)});
         continue;
       }
       results.push_back(run_one(*machine, program, *inputs, event, who, host));
-      overtime = results.back().cpu_us >= kTimeUsMax ? overtime + 1 : 0;
+      if (results.back().costly) costly++;
     }
   }
 };
 
 HogApps::Ready& HogApps::ready(const std::shared_ptr<const catalog::EnabledApp>& app) {
   Ready& ready = ready_[app->config.id];
-  if (ready.of == app) return ready;
+  if (same(ready.of, app)) return ready;
   apps::AppStatus status = std::move(ready.status);
   status.config = app->config.id;
   status.error.clear();
@@ -192,13 +201,13 @@ HogApps::Ready& HogApps::ready(const std::shared_ptr<const catalog::EnabledApp>&
   ready.of = app;
   ready.status = std::move(status);
   ready.secrets = app_secrets(*app);
-  auto inputs = HogInputs::compile(app->app.manifest, app->config.config);
+  auto inputs = hog::HogInputs::compile(app->app.manifest.config_schema, app->config.config);
   if (!inputs) {
-    ready.error = inputs.error().message;
+    ready.error = inputs.error().sentence();
     set_error(ready.status, ready.error, runtime_.clock().wall_ms());
     return ready;
   }
-  ready.inputs = std::make_shared<const HogInputs>(std::move(*inputs));
+  ready.inputs = std::make_shared<const hog::HogInputs>(std::move(*inputs));
   const auto source = app->files->find(app->app.manifest.main);
   if (source == app->files->end()) {
     ready.error = "its main file is gone";
@@ -228,16 +237,21 @@ void HogApps::run(std::shared_ptr<const catalog::EnabledApp> app, std::vector<st
   job->events = std::move(events);
   job->done = std::move(done);
   const int64_t config = job->app->config.id;
-  const bool rests = of.rests_until_ms > runtime_.clock().wall_ms();
-  if (job->program == nullptr || rests) {
-    job->results.resize(job->events.size());
-    for (HogResult& r : job->results) {
+  if (job->program == nullptr || !of.rule.admits(runtime_.clock().wall_ms())) {
+    for (size_t i = 0; i < job->events.size(); i++) {
       of.status.events++;
-      if (job->program == nullptr) of.status.failed++;
-      if (job->program == nullptr) r = {HogDid::kFailed, "", of.error, 0, 0, {}};
+      if (job->program != nullptr) {
+        job->results.push_back({HogDid::kSkipped, "", std::string(kRests)});
+        continue;
+      }
+      of.status.failed++;
+      job->results.push_back({HogDid::kFailed, "", of.error});
     }
     return loop_.post([job] { job->done(std::move(job->results)); });
   }
+  // While it rests, an event now and then is let through.
+  job->passed_by = of.rule.health() == apps::Health::kDisabled ? job->events.size() - 1 : 0;
+  job->events.resize(job->events.size() - job->passed_by);
   if (machines_.empty()) machines_.push_back(std::make_unique<hog::Machine>());
   job->machine = std::move(machines_.back());
   machines_.pop_back();
@@ -248,8 +262,8 @@ void HogApps::run(std::shared_ptr<const catalog::EnabledApp> app, std::vector<st
                              });
   if (submitted) return;
   // The pool is full: these events are not held back for it.
-  job->results.resize(job->events.size());
-  for (HogResult& r : job->results) r = {HogDid::kFailed, "", submitted.error().message, 0, 0, {}};
+  job->results.assign(job->events.size() + job->passed_by,
+                      {HogDid::kFailed, "", submitted.error().message});
   loop_.post([job] { job->done(std::move(job->results)); });
 }
 
@@ -260,18 +274,13 @@ void HogApps::take(int64_t config, Job& job) {
     for (std::string& line : r.printed) line = without_secrets(std::move(line), job.secrets);
   }
   if (const auto found = ready_.find(config);
-      found != ready_.end() && found->second.of == job.app) {
+      found != ready_.end() && same(found->second.of, job.app)) {
     Ready& of = found->second;
-    for (const HogResult& r : job.results) {
-      note(of, r);
-      if (r.did == HogDid::kSkipped) continue;
-      of.overtime = r.cpu_us >= kTimeUsMax ? of.overtime + 1 : 0;
-    }
-    if (of.overtime >= kOvertimeMax) {
-      of.rests_until_ms = runtime_.clock().wall_ms() + kRestMs;
-      of.overtime = kOvertimeMax - 1;  // then one more is enough
-    }
+    for (const HogResult& r : job.results) note(of, r);
+    of.status.events += job.passed_by;
   }
+  job.results.resize(job.results.size() + job.passed_by,
+                     {HogDid::kSkipped, "", std::string(kRests)});
   job.done(std::move(job.results));
 }
 
@@ -285,13 +294,30 @@ void HogApps::note(Ready& of, const HogResult& result) {
   }
   if (result.did == HogDid::kSkipped) return;
   const bool failed = result.did == HogDid::kFailed;
-  of.failures = (of.failures << 1 | uint64_t{failed}) & kWindow;
   if (result.did == HogDid::kSucceeded) status.succeeded++;
   if (result.did == HogDid::kDropped) status.dropped++;
-  if (!failed) return;
-  status.failed++;
-  set_error(status, result.error, runtime_.clock().wall_ms());
-  log(of, apps::LogEntry::Source::kPlugin, apps::LogEntry::Level::kError, result.error);
+  if (failed) {
+    status.failed++;
+    set_error(status, result.error, runtime_.clock().wall_ms());
+    log(of, apps::LogEntry::Source::kPlugin, apps::LogEntry::Level::kError, result.error);
+  }
+  turn(of, failed, result.costly);
+}
+
+/// By the health rule, with a line about what changes for events.
+void HogApps::turn(Ready& of, bool failed, bool costly) {
+  const int64_t now = runtime_.clock().wall_ms();
+  const apps::Health before = of.rule.health();
+  const bool turned = failed ? of.rule.failed(now, costly) : of.rule.succeeded(now);
+  if (!turned) return;
+  if (of.rule.health() == apps::Health::kDisabled) {
+    log(of, apps::LogEntry::Source::kSystem, apps::LogEntry::Level::kError,
+        "The app used up its time or memory too often: events pass it by; it is tried again at " +
+            event::format_rfc3339_ms(of.rule.probe_at_ms()) + ".");
+  } else if (before == apps::Health::kDisabled) {
+    log(of, apps::LogEntry::Source::kSystem, apps::LogEntry::Level::kInfo,
+        "The app is called again.");
+  }
 }
 
 void HogApps::log(Ready& of, apps::LogEntry::Source source, apps::LogEntry::Level level,
@@ -316,21 +342,15 @@ void HogApps::log(Ready& of, apps::LogEntry::Source source, apps::LogEntry::Leve
 apps::AppStatus HogApps::status(const std::shared_ptr<const catalog::EnabledApp>& app) {
   const Ready& of = ready(app);
   apps::AppStatus out = of.status;
-  const bool rests = of.rests_until_ms > runtime_.clock().wall_ms();
-  out.health = of.program == nullptr                         ? apps::Health::kFailed
-               : rests                                       ? apps::Health::kDisabled
-               : std::popcount(of.failures) >= kDegradedFrom ? apps::Health::kDegraded
-                                                             : apps::Health::kHealthy;
-  if (rests) out.retry_at_ms = of.rests_until_ms;
+  out.health = of.program == nullptr ? apps::Health::kFailed : of.rule.health();
+  if (out.health == apps::Health::kDisabled) out.retry_at_ms = of.rule.probe_at_ms();
   return out;
 }
 
 void HogApps::reset(int64_t config) {
   const auto found = ready_.find(config);
   if (found == ready_.end()) return;
-  found->second.overtime = 0;
-  found->second.rests_until_ms = 0;
-  found->second.failures = 0;
+  found->second.rule.reset();
   if (found->second.program != nullptr) found->second.status.error.clear();
 }
 

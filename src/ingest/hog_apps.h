@@ -2,7 +2,8 @@
 //
 // A transformation as PostHog has them (contract delivery, section 6): what it returns becomes the
 // event's properties, name and distinct id; null drops the event; a failure leaves it as it is. A
-// program that has used up its time several times in a row rests for a while. What it prints and
+// program that uses up its time or memory rests by the HealthRule that all apps have; events pass
+// it by meanwhile, and probes bring it back. What it prints and
 // why it failed go to `log`, a hundred lines a second at most and without its secrets. `run` on the
 // ingest loop; programs run on a pool thread, one batch of one app at a time.
 #pragma once
@@ -16,10 +17,11 @@
 #include <vector>
 
 #include "apps/apps.h"
+#include "apps/health_rule.h"
 #include "apps/places.h"
 #include "catalog/app_catalog.h"
+#include "hog/inputs.h"
 #include "hog/machine.h"
-#include "ingest/hog_inputs.h"
 #include "runtime/runtime.h"
 
 namespace penstock::ingest {
@@ -33,6 +35,7 @@ struct HogResult {
   int64_t cpu_us = 0;
   size_t memory_bytes = 0;
   std::vector<std::string> printed{};
+  bool costly = false;  // of kFailed: it used up its time or memory
 };
 
 class HogApps {
@@ -51,8 +54,7 @@ class HogApps {
 
   void run(std::shared_ptr<const catalog::EnabledApp> app, std::vector<std::string> events,
            Done done);
-  /// Health and counts since the process started. Failed: it cannot be compiled. Disabled: it
-  /// rests. Degraded: ten of its last fifty runs failed.
+  /// Health and counts since the process started. Failed: it cannot be compiled.
   apps::AppStatus status(const std::shared_ptr<const catalog::EnabledApp>& app);
   /// Begins again with no failures.
   void reset(int64_t config);
@@ -65,12 +67,10 @@ class HogApps {
   struct Ready {
     std::shared_ptr<const catalog::EnabledApp> of;
     std::shared_ptr<const hog::Program> program;
-    std::shared_ptr<const HogInputs> inputs;
+    std::shared_ptr<const hog::HogInputs> inputs;
     std::vector<std::string> secrets;
     std::string error;  // why there is none
-    int overtime = 0;   // in a row
-    int64_t rests_until_ms = 0;
-    uint64_t failures = 0;  // of the last runs, the newest in the lowest bit
+    apps::HealthRule rule{apps::kRestMsMin, apps::kRestMsMax};
     apps::AppStatus status;
     int64_t log_second = 0;  // and how many lines it has logged in it
     int lines = 0;
@@ -78,6 +78,7 @@ class HogApps {
   Ready& ready(const std::shared_ptr<const catalog::EnabledApp>& app);
   void take(int64_t config, Job& job);
   void note(Ready& of, const HogResult& result);
+  void turn(Ready& of, bool failed, bool costly);
   void log(Ready& of, apps::LogEntry::Source source, apps::LogEntry::Level level,
            std::string message);
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "catalog/catalog.h"
+#include "event/slice.h"
 #include "ingest/cookieless_store.h"
 #include "ingest/event_apps.h"
 #include "ingest/person_commands.h"
@@ -28,7 +29,11 @@
 namespace penstock::ingest {
 
 struct IngestOptions {
-  int32_t partitions = 8;              // of every raw lane and of the processed topic
+  int32_t partitions = 8;  // of every raw lane
+  /// Of so many slices of the projects (event/slice.h) these are decided here; the processed topic
+  /// has `partitions` for each. Each is decided on its own, as if it were all.
+  int32_t slice_count = 1;
+  std::vector<int32_t> slices{0};
   size_t events_per_cycle_max = 2000;  // live lanes; bounds the time a cycle holds the loop
   size_t bytes_per_cycle_max = 16U << 20;
   size_t historical_share_percent = 20;  // of what live lanes decide; overflow's at least, too

@@ -8,12 +8,12 @@
 #include <utility>
 
 #include "base/diag.h"
-#include "base/hash.h"
 #include "base/metrics.h"
 #include "base/probe.h"
 #include "event/person_command.h"
 #include "event/quarantine_change.h"
 #include "event/raw_record.h"
+#include "ingest/received_again.h"
 
 namespace penstock::ingest {
 namespace {
@@ -34,10 +34,7 @@ constexpr size_t kJobsMax = 1000;
 
 /// One append: entries of one lane.
 struct Redrive::Work {
-  event::Lane lane = event::Lane::kMain;
-  std::vector<log::Batch> batches;
-  std::vector<std::string> ids;  // in 20 bytes
-  std::map<ledger::LedgerKey, uint64_t> counts;
+  ReceivedAgain events;
   std::string after;  // of the source, when it is durable
   bool all = false;   // there are no more behind it
 };
@@ -80,6 +77,8 @@ void Redrive::look_now_and_then() {
     if (now.entries != self->looked_at_.entries || now.bytes != self->looked_at_.bytes) {
       self->look(*self->catalog_.snapshot());
     }
+    // What was asked for in a project that was not known here yet.
+    if (!self->options_.slice.is_all()) self->look_for_jobs();
     self->look_now_and_then();
   });
 }
@@ -95,6 +94,7 @@ void Redrive::look(const catalog::Snapshot& snapshot) {
   looked_at_ = ledger_.quarantine_usage();
   if (looked_at_.entries == 0) return;
   for (const catalog::Project& project : snapshot.projects) {
+    if (!options_.slice.has_token(project.token)) continue;
     const auto there = std::ranges::find_if(
         sources_, [&](const Source& s) { return !s.job && s.filter.token == project.token; });
     if (there != sources_.end()) {
@@ -113,11 +113,21 @@ void Redrive::look_for_tokens() {
   if (!stopped_) look(*catalog_.snapshot());
 }
 
+/// Should two slices think so, the second copy of an entry finds it gone.
+bool Redrive::is_ours(const ledger::RedriveJob& job) const {
+  if (options_.slice.is_all()) return true;
+  const auto snapshot = catalog_.snapshot();
+  const auto project = std::ranges::find(snapshot->projects, job.project, &catalog::Project::id);
+  return project == snapshot->projects.end() ? options_.slice.index == 0
+                                             : options_.slice.has_token(project->token);
+}
+
 void Redrive::look_for_jobs() {
   if (stopped_) return;
   const auto jobs = ledger_.redrive_jobs(kJobsMax);
   if (!jobs) return retry_later(jobs.error());
   for (const ledger::RedriveJob& job : *jobs) {
+    if (!is_ours(job)) continue;
     const auto found = std::ranges::find_if(
         sources_, [&](const Source& s) { return s.job && s.job->id == job.id; });
     if (job.ended_ms != 0) {
@@ -138,7 +148,10 @@ void Redrive::look_for_jobs() {
       diag::warn("a re-drive cannot be read", {{"error", filter.error().message}});
       continue;
     }
-    Source source{.filter = std::move(*filter), .job = job, .per_second = options_.per_second};
+    Source source{.filter = std::move(*filter),
+                  .job = job,
+                  .began = ledger::RedriveBegan(job),
+                  .per_second = options_.per_second};
     source.status.job = job.id;
     if (const auto rate = body->find("per_second")) {
       std::from_chars(rate->data(), rate->data() + rate->size(), source.per_second);
@@ -203,7 +216,7 @@ void Redrive::step() {
     }
     auto work = std::make_shared<Work>();
     if (Status s = gather(source, *work); !s) return retry_later(s.error());
-    if (work->ids.empty()) {
+    if (work->events.empty()) {
       source.after = work->after;
       source.read = work->all;
       if (!source.read) return again_in(0);
@@ -223,15 +236,12 @@ Status Redrive::gather(Source& source, Work& work) {
       const ledger::QuarantinePage page,
       ledger::find_quarantined(ledger_, source.filter, source.after, batch, kScannedPerStepMax));
   const auto snapshot = catalog_.snapshot();
-  std::map<int32_t, log::Batch> batches;
-  std::string key;
   work.after = page.next.empty() && !page.entries.empty() ? page.entries.back().id : page.next;
   work.all = page.next.empty();
   std::string last = source.after;
-  size_t bytes = 0;
   for (const ledger::QuarantineEntry& entry : page.entries) {
     // What came back into quarantine since the job began is not driven round and round.
-    const bool again = source.job && entry.decided_ms > source.job->began_ms;
+    const bool again = source.began && !source.began->had(entry);
     const catalog::Project* project = snapshot->find_token(ledger::redriven_token(entry));
     const auto record =
         ledger::redriven_record(entry, project == nullptr ? ProjectId{} : project->id);
@@ -240,37 +250,25 @@ Status Redrive::gather(Source& source, Work& work) {
       last = entry.id;
       continue;
     }
-    const bool fits = bytes + record->size() <= options_.bytes_per_batch_max;
-    if (!work.ids.empty() && (entry.source.lane != work.lane || !fits)) {
+    const bool fits = work.events.bytes() + record->size() <= options_.bytes_per_batch_max;
+    if (!work.events.empty() && (entry.source.lane != work.events.lane() || !fits)) {
       // Of another lane, or too much for now: met again in the next round.
       work.after = last;
       work.all = false;
       break;
     }
     last = entry.id;
-    bytes += record->size();
-    work.lane = entry.source.lane;
     PENSTOCK_TRY(const event::RawRecord raw, event::decode_raw(*record));
-    event::partition_key(raw, work.lane, key);
-    const int32_t partition = partition_of(key, options_.partitions);
-    log::Batch& to = batches[partition];
-    to.partition = {partition};
-    to.count++;
-    log::encode_record(to.data, *record);
-    work.ids.emplace_back(raw.quarantine_entry);
-    work.counts[{raw.project, ledger::minute_of(raw.now_ms), work.lane}]++;
+    work.events.add(entry.source.lane, options_.partitions, *record, raw);
   }
-  for (auto& [partition, to] : batches) work.batches.push_back(std::move(to));
   return {};
 }
 
 void Redrive::append(std::shared_ptr<Work> work) {
   busy_ = true;
-  std::vector<log::Batch> batches = std::move(work->batches);
-  work->batches.clear();
-  for (const log::Batch& b : batches) work->batches.push_back({b.partition, b.count, {}, 0, 0});
+  std::vector<log::Batch> batches = work->events.take_batches();
   const std::weak_ptr<Redrive> weak = weak_from_this();
-  log_.append(loop_, std::string(event::lane_topic(work->lane)), std::move(batches),
+  log_.append(loop_, std::string(event::lane_topic(work->events.lane())), std::move(batches),
               [weak, work](Result<std::vector<log::Appended>> done) {
                 const auto self = weak.lock();
                 if (!self) return;
@@ -282,20 +280,17 @@ void Redrive::append(std::shared_ptr<Work> work) {
 }
 
 void Redrive::appended(const std::shared_ptr<Work>& work, const std::vector<log::Appended>& where) {
-  std::vector<uint32_t> counts;
-  for (const log::Batch& b : work->batches) counts.push_back(b.count);
-  std::vector<ledger::Ledger::Received> received;
-  for (const auto& [key, n] : work->counts) received.push_back({key, n});
-  ledger_.received(work->lane, where, counts, received);
+  work->events.note(ledger_, where);
   probe<"ingest.redriven">();
-  redriven_metric.add(work->ids.size());
+  const std::vector<std::string>& ids = work->events.ids();
+  redriven_metric.add(ids.size());
   retry_ms_ = 0;
   Source& source = sources_.front();
-  const auto n = static_cast<int64_t>(work->ids.size());
-  source.status.appended += work->ids.size();
+  const auto n = static_cast<int64_t>(ids.size());
+  source.status.appended += ids.size();
   source.after = work->after;
   source.read = work->all;
-  for (std::string& id : work->ids) source.waiting.push_back(std::move(id));
+  source.waiting.insert(source.waiting.end(), ids.begin(), ids.end());
   again_in(n * 1000 / source.per_second);
 }
 
@@ -315,6 +310,7 @@ void Redrive::end_job(const Source& source) {
   std::string record;
   event::encode(c, record);
   log::Batch batch;
+  batch.partition = {options_.slice.index};
   batch.count = 1;
   log::encode_record(batch.data, record);
   std::vector<log::Batch> batches;

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "catalog/catalog.h"
+#include "event/slice.h"
 #include "ledger/ledger.h"
 #include "ledger/quarantine_filter.h"
 #include "log/log.h"
@@ -32,6 +33,7 @@ struct RedriveOptions {
   int64_t per_second = 2000;              // where the asker named no rate, and for unknown tokens
   int64_t retry_ms_min = 50, retry_ms_max = 5000;
   int64_t look_ms = 10'000;  // between looks at what other stages put into quarantine
+  event::Slice slice{};      // of whose projects' entries they are
 };
 
 /// How far a re-drive is.
@@ -67,6 +69,7 @@ class Redrive : public std::enable_shared_from_this<Redrive> {
   struct Source {
     ledger::QuarantineFilter filter;
     std::optional<ledger::RedriveJob> job{};
+    std::optional<ledger::RedriveBegan> began{};  // of a job
     int64_t per_second = 0;
     std::string after{};                // entries up to this one are done with
     bool read = false;                  // there are no more
@@ -81,6 +84,7 @@ class Redrive : public std::enable_shared_from_this<Redrive> {
   /// Other stages decide too, perhaps by a catalog that has changed meanwhile, and nobody tells of
   /// it: whenever quarantine is another than at the last look, there is one more.
   void look_now_and_then();
+  bool is_ours(const ledger::RedriveJob& job) const;
   void step();
   /// Forgets what has been decided.
   Status settle(Source& source) const;

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 #include "base/json_writer.h"
 #include "event/quarantine_change.h"
 #include "ingest/testing/world.h"
@@ -188,6 +190,45 @@ TEST(Quarantine, AReDriveKeepsToItsRateAndCanBeStopped) {
   EXPECT_TRUE(w.ingest().redrives().empty());
   check_books(w);
   w.stop();
+}
+
+TEST(Quarantine, AReDriveEndsWhateverTheClockSays) {
+  for (const int64_t hours : {-2, 2}) {
+    SCOPED_TRACE(hours);
+    World w(7);
+    w.start();
+    send_lost(w, 1, 31);
+    w.settle();
+    // Nobody's still: all of them come back, to be met behind the place where the job is.
+    w.command(event::kQuarantineRedrive,
+              R"({"select":{"reason":"unknown_token"},"per_second":50})");
+    w.runtime().jump_wall(std::chrono::hours(hours));
+    w.run_ms(200);
+    w.runtime().jump_wall(std::chrono::hours(-hours));
+    w.runtime().run_until([&] { return ended(w); });
+    w.settle();
+    EXPECT_EQ(w.ledger().totals(ProjectId{0})->redriven, 30U);
+    EXPECT_EQ(quarantined(w).size(), 30U);
+    check_books(w);
+    w.stop();
+  }
+}
+
+TEST(Quarantine, AReDriveOfAnOlderVersionGoesByTheClock) {
+  ledger::RedriveJob job;
+  job.began_ms = 100;
+  job.body = R"({"select":{}})";
+  ledger::QuarantineEntry entry;
+  entry.decided_ms = 100;
+  entry.processed = {7};
+  entry.source.partition = {1};
+  EXPECT_TRUE(ledger::RedriveBegan(job).had(entry));
+  entry.decided_ms = 101;
+  EXPECT_FALSE(ledger::RedriveBegan(job).had(entry));
+  job.body = R"({"select":{},"positions":[0,8]})";
+  EXPECT_TRUE(ledger::RedriveBegan(job).had(entry)) << "it was there, whatever its clock said";
+  job.body = R"({"select":{},"positions":[9,7]})";
+  EXPECT_FALSE(ledger::RedriveBegan(job).had(entry));
 }
 
 }  // namespace

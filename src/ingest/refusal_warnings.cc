@@ -33,7 +33,7 @@ Status RefusalWarnings::start() {
   if (!bounds) return std::unexpected(bounds.error());
   const int64_t last =
       log_.last_sequence(processed_topic(), kPartition, event::kRefusalCountsProducer);
-  if (last > bounds->front().end.value) {
+  if (!options_.shared && last > bounds->front().end.value) {
     return fail(Code::kCorrupt, "the processed topic is ahead of " + counts_topic() +
                                     ": they are not of the same data directory");
   }

@@ -22,6 +22,7 @@ struct RefusalWarningsOptions {
   size_t fetch_bytes_max = 256U << 10;
   int64_t wait_ms = 1000;
   int64_t retry_ms_min = 50, retry_ms_max = 5000;
+  bool shared = false;  // who decided a moment ago may have read what is not known here yet
 };
 
 class RefusalWarnings : public std::enable_shared_from_this<RefusalWarnings> {

@@ -250,6 +250,34 @@ TEST_F(IndexTest, AnEntryMayComeAndLeaveInOneChange) {
   EXPECT_EQ(ledger_->trace(uuid_of(2))->front().state, "dropped");
 }
 
+TEST_F(IndexTest, APieceOfAListingHoldsSoManyBytes) {
+  event::RawRecord raw;
+  raw.token = "phc_late";
+  raw.event = "fat";
+  const std::string data = R"({"text":")" + std::string(6U << 20, 'x') + "\"}";
+  raw.data = data;
+  QuarantineFilter named;
+  for (uint64_t n = 0; n < 6; n++) {
+    raw.uuid = uuid_of(2 * n);
+    std::string bytes;
+    event::encode(raw, bytes);
+    event::Outcome o = outcome_of(2 * n, OutcomeKind::kQuarantined, 5, 0, static_cast<int64_t>(n));
+    o.raw = bytes;
+    apply(0, o);
+  }
+  std::string after;
+  for (const size_t wanted : {3U, 3U, 0U}) {
+    const auto page = find_quarantined(*ledger_, {}, after, 500, 2000);
+    ASSERT_EQ(page->entries.size(), wanted);
+    for (const QuarantineEntry& e : page->entries) named.ids.push_back(e.id);
+    EXPECT_EQ(page->next.empty(), wanted == 0);
+    after = page->next;
+  }
+  const auto page = find_quarantined(*ledger_, named, "", 500, 0);
+  EXPECT_EQ(page->entries.size(), 3U);
+  EXPECT_EQ(find_quarantined(*ledger_, named, page->next, 500, 0)->entries.size(), 3U);
+}
+
 TEST_F(IndexTest, FiltersFindWhatTheySay) {
   event::RawRecord raw;
   raw.uuid = uuid_of(2);

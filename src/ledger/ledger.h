@@ -190,6 +190,9 @@ struct LedgerOptions {
   uint64_t refused_kept_max = 1'000'000;
   /// False: only what dedup needs is kept. For measuring what the rest costs; a server has it on.
   bool books = true;
+  /// Another process decides, or stores: its part is read from the log, at `recover` and each time
+  /// that it is called again.
+  bool decided_elsewhere = false, stored_elsewhere = false;
 };
 
 /// Records of one processed partition, in order, the first at `base`.
@@ -205,7 +208,8 @@ class Ledger {
 
   using Done = std::move_only_function<void(Status)>;
   /// Catches up with the log after a restart and then runs `done` on `home`; `log` is started.
-  /// Call before anything is appended or applied.
+  /// Call before anything is appended or applied; called again it takes what other processes have
+  /// done since, as the options say, and what they refused.
   virtual void recover(log::Log& log, runtime::Loop& home, Done done) = 0;
 
   /// Capture: these appended batches are durable and about to be acknowledged.
@@ -237,7 +241,8 @@ class Ledger {
   /// True when quarantine has room for `bytes` more of this token.
   virtual bool quarantine_has_room(std::string_view token, size_t bytes) const = 0;
 
-  /// Loader: accepted records in [from, to) of a processed partition are rows now.
+  /// Loader: accepted records in [from, to) of a processed partition are rows now, and all below
+  /// `from` were before; what is not known of those is counted from the log. Both may be equal.
   virtual Status apply_stored(Partition partition, Offset from, Offset to,
                               const std::vector<Received>& counts) = 0;
 

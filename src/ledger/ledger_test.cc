@@ -45,6 +45,50 @@ TEST(OffsetSet, TakesRangesInAnyOrder) {
   }
 }
 
+TEST(OffsetSet, KeepsWhatIsFarAheadAndFullOfGaps) {
+  std::mt19937 random(11);
+  for (int round = 0; round < 20; round++) {
+    OffsetSet set(1000);
+    std::set<int64_t> naive;
+    // Three that go through the same offsets, each its own, at paces of their own.
+    std::array<int64_t, 3> at{1000, 1000, 1000};
+    OffsetSet before = set;
+    for (int turn = 0; turn < 60; turn++) {
+      const size_t who = random() % 3;
+      const std::set<int64_t> known = naive;
+      before = set;
+      for (uint64_t n = random() % 2000; n > 0; n--, at[who]++) {
+        if ((static_cast<uint64_t>(at[who]) * 2654435761U >> 7) % 3 != who) continue;
+        set.add(at[who], at[who] + 1);
+        naive.insert(at[who]);
+      }
+      EXPECT_EQ(before.size(), known.size()) << "a copy is a copy";
+      EXPECT_EQ(set.size(), naive.size());
+      int64_t next = 1000;
+      while (naive.contains(next)) next++;
+      EXPECT_EQ(set.next(), next);
+      EXPECT_EQ(set.has_gaps(), naive.size() > static_cast<size_t>(next - 1000));
+      for (int i = 0; i < 50; i++) {
+        const int64_t any = 1000 + static_cast<int64_t>(random() % 50'000);
+        EXPECT_EQ(set.contains(any), naive.contains(any) || any < next) << any;
+      }
+      std::string bytes, again;
+      set.encode(bytes);
+      OffsetSet copy;
+      ASSERT_TRUE(copy.decode(bytes));
+      EXPECT_EQ(copy.size(), set.size());
+      EXPECT_EQ(copy.next(), set.next());
+      copy.encode(again);
+      EXPECT_EQ(again, bytes);
+      EXPECT_LT(bytes.size(), 16'000U);
+    }
+    const int64_t end = *std::ranges::max_element(at);
+    set.add(1000, end);
+    EXPECT_EQ(set.next(), end);
+    EXPECT_FALSE(set.has_gaps());
+  }
+}
+
 TEST(Keys, CountsKeysSortNewestFirst) {
   const std::string a = counts_key({{1}, 100, Lane::kMain});
   const std::string b = counts_key({{1}, 99, Lane::kMain});

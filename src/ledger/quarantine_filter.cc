@@ -10,6 +10,10 @@ namespace penstock::ledger {
 namespace {
 
 constexpr size_t kPage = 500;
+/// What one piece holds, beside its last entry.
+constexpr size_t kBytesMax = 16U << 20;
+
+size_t bytes_of(const QuarantineEntry& entry) { return entry.raw.size() + entry.edited.size(); }
 
 std::optional<std::string> text_in(const event::JsonFields& fields, std::string_view key) {
   const auto raw = fields.find(key);
@@ -117,21 +121,42 @@ bool QuarantineFilter::matches(const QuarantineEntry& entry) const {
          entry.edited.contains(text);
 }
 
+RedriveBegan::RedriveBegan(const RedriveJob& job) : ms_(job.began_ms) {
+  const auto body = event::JsonFields::parse(job.body);
+  const auto list = body ? body->find(kRedrivePositions) : std::nullopt;
+  const auto parts = event::split_array(list.value_or("[]"));
+  if (!parts) return;
+  for (const std::string_view part : *parts) {
+    int64_t& next = next_.emplace_back();
+    std::from_chars(part.data(), part.data() + part.size(), next);
+  }
+}
+
+bool RedriveBegan::had(const QuarantineEntry& entry) const {
+  const auto partition = static_cast<size_t>(entry.source.partition.value);
+  if (partition < next_.size()) return entry.processed.value < next_[partition];
+  return entry.decided_ms <= ms_;
+}
+
 Result<QuarantinePage> find_quarantined(const Ledger& ledger, const QuarantineFilter& filter,
                                         std::string_view after, size_t entries_max,
                                         size_t scanned_max) {
   QuarantinePage out;
+  size_t bytes = 0;
+  const auto full = [&] { return out.entries.size() >= entries_max || bytes >= kBytesMax; };
   if (!filter.ids.empty()) {
     std::vector<std::string> ids = filter.ids;
     std::ranges::sort(ids);
     for (const std::string& id : ids) {
       if (id <= after) continue;
-      if (out.entries.size() == entries_max) {
+      if (full()) {
         out.next = out.entries.back().id;
         break;
       }
       PENSTOCK_TRY(auto entry, ledger.quarantine_entry(id));
-      if (entry && filter.matches(*entry)) out.entries.push_back(std::move(*entry));
+      if (!entry || !filter.matches(*entry)) continue;
+      bytes += bytes_of(*entry);
+      out.entries.push_back(std::move(*entry));
     }
     return out;
   }
@@ -143,14 +168,20 @@ Result<QuarantinePage> find_quarantined(const Ledger& ledger, const QuarantineFi
       at = entry.id;
       scanned++;
       if (!filter.matches(entry)) continue;
+      bytes += bytes_of(entry);
       out.entries.push_back(std::move(entry));
-      if (out.entries.size() < entries_max) continue;
+      if (!full()) continue;
       out.next = at;
       return out;
     }
   }
   out.next = at;
   return out;
+}
+
+std::string quarantine_id_before(int64_t received_ms) {
+  if (received_ms <= 0) return {};
+  return QuarantineId{received_ms - 1, {0}, {0}}.text();
 }
 
 std::string redriven_token(const QuarantineEntry& entry) {

@@ -32,13 +32,30 @@ struct QuarantineFilter {
   bool matches(const QuarantineEntry& entry) const;
 };
 
+/// What was in quarantine when a re-drive began: it means no others, or what comes back would be
+/// driven round and round. Exact, by the positions in `processed` that it noted; one of an older
+/// version noted none and goes by the clock.
+inline constexpr std::string_view kRedrivePositions = "positions";
+class RedriveBegan {
+ public:
+  explicit RedriveBegan(const RedriveJob& job);
+  bool had(const QuarantineEntry& entry) const;
+
+ private:
+  int64_t ms_;
+  std::vector<int64_t> next_;  // by partition: the first outcome that came later
+};
+
 /// One piece of a listing: entries that match, and where to go on.
 struct QuarantinePage {
   std::vector<QuarantineEntry> entries;
   std::string next;  // id to go on after; empty: this was all
 };
-/// At most `entries_max`; looks at `scanned_max` entries at most, so `next` may be set although few
-/// were found. Blocks as long as that takes: for the pool, or with small numbers.
+/// An id to go on after, before those of all entries that were received at `received_ms` or later.
+std::string quarantine_id_before(int64_t received_ms);
+/// At most `entries_max` and about 16 MiB of them; looks at `scanned_max` entries at most, so
+/// `next` may be set although few were found. Blocks as long as that takes: for the pool, or with
+/// small numbers.
 Result<QuarantinePage> find_quarantined(const Ledger& ledger, const QuarantineFilter& filter,
                                         std::string_view after, size_t entries_max,
                                         size_t scanned_max);

@@ -30,8 +30,13 @@ class RecoverTest : public ::testing::Test {
     EXPECT_TRUE(log_->start(std::move(topics)).has_value());
   }
 
-  void recover() {
-    ledger_ = make_ledger(kv::make_view(kv_), {});
+  void recover(LedgerOptions options = {}) {
+    ledger_ = make_ledger(kv::make_view(kv_), options);
+    follow();
+  }
+
+  /// Once more, of the same ledger.
+  void follow() {
     bool done = false;
     ledger_->recover(*log_, loop_, [&](const Status& s) {
       EXPECT_TRUE(s.has_value()) << s.error().message;
@@ -232,6 +237,64 @@ TEST_F(RecoverTest, ACommitThatWasLostLeavesNoHole) {
   ASSERT_TRUE(ledger_->checkpoint(*log_).has_value());
   recover();
   EXPECT_EQ(totals().stored, 5U);
+}
+
+TEST_F(RecoverTest, APartitionWithoutRowsInTheNextBatchIsCaughtUpToo) {
+  for (int64_t n = 0; n < 5; n++) {
+    append_raw(n);
+    append_outcome(n);
+  }
+  recover();
+  // The batch has nothing of this partition; it says where the loader stands, and says it twice.
+  for (int64_t at : {4, 4}) ASSERT_TRUE(ledger_->apply_stored({0}, {at}, {at}, {}).has_value());
+  runtime_.run_until([&] { return totals().stored == 4; }, std::chrono::seconds(10));
+  runtime_.run_for(std::chrono::seconds(1));
+  EXPECT_EQ(totals().stored, 4U);
+  ASSERT_TRUE(ledger_->apply_stored({0}, {4}, {5}, {{{{1}, 0, Lane::kMain}, 1}}).has_value());
+  EXPECT_EQ(totals().stored, 5U);
+}
+
+TEST_F(RecoverTest, FollowsWhatOtherProcessesDecideAndStore) {
+  const auto load_is_at = [this](int64_t next) {
+    ASSERT_TRUE(log_->commit(std::string(event::kGroupLoad), std::string(event::kTopicProcessed),
+                             {{{0}, {next}}})
+                    .has_value());
+  };
+  // Beside a loader: outcomes come from the log, and its own report counts with them.
+  recover({.decided_elsewhere = true});
+  for (int64_t n = 0; n < 5; n++) {
+    append_raw(n);
+    append_outcome(n);
+  }
+  load_is_at(4);
+  ASSERT_TRUE(ledger_->apply_stored({0}, {0}, {4}, {{{{1}, 0, Lane::kMain}, 4}}).has_value());
+  EXPECT_EQ(totals().stored, 0U) << "never more than is accepted";
+  for (int turn = 0; turn < 2; turn++) follow();
+  EXPECT_EQ(totals().received, 5U);
+  EXPECT_EQ(totals().accepted, 5U);
+  EXPECT_EQ(totals().stored, 4U);
+  EXPECT_TRUE(ledger_->balance(*log_).balanced);
+
+  // Beside an ingest: its own outcomes are applied by it, and only those are stored.
+  recover({.stored_elsewhere = true});
+  append_raw(5);
+  append_outcome(5);
+  load_is_at(6);
+  follow();
+  EXPECT_EQ(totals().accepted, 5U);
+  EXPECT_EQ(totals().stored, 5U);
+  const std::string bytes = outcome(5);
+  ASSERT_TRUE(ledger_->apply_processed({0}, {5}, {bytes}).has_value());
+  for (int turn = 0; turn < 2; turn++) follow();
+  EXPECT_EQ(totals().received, 6U);
+  EXPECT_EQ(totals().stored, 6U);
+  EXPECT_TRUE(ledger_->balance(*log_).balanced);
+
+  // Records that others wrote between them: nobody knows which are whose, so nobody counts yet.
+  append_raw(6);
+  append_raw(7);
+  ledger_->received(Lane::kMain, {{{0}, {-1}, false}}, {2}, {{{{1}, 0, Lane::kMain}, 2}});
+  EXPECT_EQ(totals().received, 6U);
 }
 
 TEST_F(RecoverTest, FindsWhatWaitsUndecided) {

@@ -14,7 +14,7 @@
 #include "base/probe.h"
 #include "event/lane.h"
 #include "load/batch/gather.h"
-#include "load/batch/intent.h"
+#include "load/batch/intents.h"
 #include "load/batch/sender.h"
 
 namespace penstock::load {
@@ -31,21 +31,31 @@ constexpr size_t kFetchBytes = 4U << 20;
 constexpr size_t kFetchSmallBytes = 64U << 10;
 constexpr int64_t kFetchPauseMs = 20;
 constexpr size_t kBulkRecords = 500;  // in a batch that is sent sooner for them
-constexpr size_t kIntentBytesMax = 4U << 20;
+
+std::unique_ptr<Intents> make_intents(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log,
+                                      const LoaderOptions& o) {
+  if (o.intents_topic.empty()) return make_file_intents(loop, runtime, o.state_path);
+  TopicIntentsOptions options;
+  options.topic = o.intents_topic;
+  options.file = o.state_path;
+  options.adopt_ms = o.adopt_ms;
+  options.retry_ms = o.retry_ms_min;
+  return make_topic_intents(loop, runtime, log, std::move(options));
+}
 
 class LogLoader : public Loader {
  public:
   LogLoader(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log, store::EventStore& store,
             ledger::Ledger& ledger, LoaderOptions options)
       : loop_(loop),
-        runtime_(runtime),
         log_(log),
         ledger_(ledger),
         options_(std::move(options)),
-        sender_(loop, runtime, store,
-                {options_.state_path, options_.retry_ms_min, options_.retry_ms_max},
+        intents_(make_intents(loop, runtime, log, options_)),
+        sender_(loop, runtime, store, *intents_, {options_.retry_ms_min, options_.retry_ms_max},
                 [this](const std::string& error) { report(error); }),
-        gather_(std::vector<Offset>(static_cast<size_t>(options_.partitions))) {}
+        mine_(static_cast<size_t>(options_.partitions), !is_shared()),
+        gather_(std::vector<Offset>(mine_.size())) {}
 
   ~LogLoader() override {
     *alive_ = false;
@@ -54,9 +64,20 @@ class LogLoader : public Loader {
 
   Status start() override {
     PENSTOCK_CHECK(find_position());
-    fetch();
     pump();
     return {};
+  }
+
+  void share(const std::vector<Partition>& mine) override {
+    std::vector<bool> now(mine_.size());
+    for (const Partition& p : mine) {
+      if (p.value >= 0 && index(p) < now.size()) now[index(p)] = true;
+    }
+    if (now == mine_ || !is_shared()) return;
+    probe<"load.partitions_change_hands">();
+    mine_ = std::move(now);
+    if (!resuming_) begin_anew();
+    pump();
   }
 
   void stop(int64_t grace_ms, runtime::Task done) override {
@@ -103,47 +124,54 @@ class LogLoader : public Loader {
       if (index(p.partition) < at.size())
         at[index(p.partition)] = std::max(at[index(p.partition)], p.next);
     }
-    PENSTOCK_CHECK(read_intent());
-    if (intent_.sequence > 0) resume(at);
-    gather_ = Gather(at);
-    if (resuming_) gather_.limit_to(intent_.ranges);
-    set_stored(at);
+    stored_ = at;
+    PENSTOCK_CHECK(intents_->start(std::move(at), [this] { others_moved(); }));
+    set_stored(intents_->stored());
+    begin_anew();
     return {};
   }
 
-  Status read_intent() {
-    if (!runtime_.files().exists(options_.state_path)) {
-      runtime_.random().fill(intent_.epoch.bytes);
-      return {};
-    }
-    PENSTOCK_TRY(const std::string bytes,
-                 runtime::read_file(runtime_.files(), options_.state_path, kIntentBytesMax));
-    auto intent = Intent::decode(bytes);
-    if (!intent) {
-      return fail(intent.error().code,
-                  options_.state_path + ": " + intent.error().message +
-                      ". Without this file the last batch may be stored twice");
-    }
-    for (const Range& r : intent->ranges) {
-      if (r.partition.value < 0 || r.partition.value >= options_.partitions) {
-        return fail(Code::kInvalid, options_.state_path + " names a partition that is not there");
-      }
-    }
-    intent_ = std::move(*intent);
-    return {};
+  bool is_shared() const { return !options_.intents_topic.empty(); }
+
+  /// Where the next batch begins; what was gathered is read again.
+  void begin_anew() {
+    gathers_++;
+    fetching_ = resuming_ = false;
+    if (linger_ != 0) loop_.cancel(std::exchange(linger_, 0));
+    linger_over_ = bulk_lingers_ = false;
+    gather_ = Gather(intents_->ends());
+    if (is_shared()) gather_.leave_out_all_but(mine_);
   }
 
-  /// All below the intent is stored, whatever was committed; the batch itself is repeated unless
-  /// its end was committed, which happens only after the store's answer.
-  void resume(std::vector<Offset>& at) {
-    resuming_ = std::any_of(intent_.ranges.begin(), intent_.ranges.end(), [&](const Range& r) {
-      return r.from < r.to && at[index(r.partition)] < r.to;
-    });
-    resuming_ ? probe<"load.batch_is_repeated">() : probe<"load.last_batch_was_stored">();
-    for (const Range& r : intent_.ranges) {
-      Offset& own = at[index(r.partition)];
-      own = resuming_ ? r.from : std::max(own, r.to);
+  /// What was begun by whoever had these partitions before, with the same rows under the same id.
+  void resume(Intent intent) {
+    begin_anew();
+    resuming_ = true;
+    std::vector<Offset> from = intents_->ends();
+    for (const Range& r : intent.ranges) from[index(r.partition)] = r.from;
+    gather_ = Gather(from);
+    gather_.limit_to(intent.ranges);
+    resumed_ = std::move(intent);
+  }
+
+  void others_moved() {
+    if (finished_) return;
+    if (const std::string trouble = intents_->trouble(); !trouble.empty()) {
+      corrupt_ = true;
+      report(trouble);
     }
+    if (intents_->ready()) commit(intents_->stored());
+    set_stored(intents_->stored());
+    tell_waiting();
+    if (!resuming_ && gather_.empty() && is_behind(intents_->ends())) begin_anew();
+    pump();
+  }
+
+  bool is_behind(const std::vector<Offset>& ends) const {
+    for (size_t p = 0; p < ends.size(); p++) {
+      if (mine_[p] && gather_.ranges()[p].to < ends[p]) return true;
+    }
+    return false;
   }
 
   // --- gathering --------------------------------------------------------------------------------
@@ -154,13 +182,14 @@ class LogLoader : public Loader {
   }
 
   void fetch() {
-    if (fetching_ || stopping_ || corrupt_) return;
+    if (fetching_ || stopping_ || corrupt_ || !intents_->ready()) return;
     log::FetchRequest request{topic_, gather_.wanted(), kFetchBytes, kFetchWaitMs};
     if (request.positions.empty() || (full() && !resuming_)) return;
     fetching_ = true;
-    log_.fetch(loop_, std::move(request), [this, alive = alive_](Result<log::FetchResult> got) {
-      if (*alive) fetched(std::move(got));
-    });
+    log_.fetch(loop_, std::move(request),
+               [this, alive = alive_, of = gathers_](Result<log::FetchResult> got) {
+                 if (*alive && of == gathers_) fetched(std::move(got));
+               });
   }
 
   void fetched(Result<log::FetchResult> got) {
@@ -192,8 +221,8 @@ class LogLoader : public Loader {
   }
 
   void pause(int64_t ms) {
-    loop_.after(std::chrono::milliseconds(ms), [this, alive = alive_] {
-      if (*alive) fetching_done();
+    loop_.after(std::chrono::milliseconds(ms), [this, alive = alive_, of = gathers_] {
+      if (*alive && of == gathers_) fetching_done();
     });
   }
 
@@ -211,15 +240,16 @@ class LogLoader : public Loader {
     if (!bounds || !gather_.empty()) return;
     for (const log::PartitionBounds& b : *bounds) {
       const Offset own = gather_.ranges()[index(b.partition)].to;
-      if (own >= b.start) continue;
+      if (own >= b.start || !mine_[index(b.partition)]) continue;
       const auto lost = static_cast<uint64_t>(b.start.value - own.value);
       diag::error("records were deleted before they were stored",
                   {{"partition", b.partition.value}, {"records", lost}});
       lost_total.add(lost);
       gather_.skip_to(b.partition, b.start);
+      if (!sender_.busy()) intents_->lost(b.partition, b.start);
     }
     if (sender_.busy()) return;
-    set_stored(gather_.next());
+    set_stored(intents_->stored());
     tell_waiting();
   }
 
@@ -228,7 +258,10 @@ class LogLoader : public Loader {
   /// Sends what is due, fetches what has room, ends when all is done.
   void pump() {
     if (stopped_ && !sender_.busy() && (gather_.empty() || resuming_)) return finish_stop();
-    if (sender_.busy() || finished_) return;
+    if (sender_.busy() || finished_ || !intents_->ready()) return;
+    if (!resuming_ && !stopping_) {
+      if (std::optional<Intent> left = intents_->open(mine_)) resume(std::move(*left));
+    }
     if (resuming_ ? gather_.complete() : due()) send();
     const bool bulk = gather_.bulk_records() >= kBulkRecords;
     if (!gather_.empty() && linger_ == 0) {
@@ -253,33 +286,31 @@ class LogLoader : public Loader {
   bool due() const { return !gather_.empty() && (full() || linger_over_ || stopping_ || corrupt_); }
 
   void send() {
-    if (!resuming_) {
-      intent_.sequence++;
-      intent_.ranges = gather_.ranges();
-      intent_.split = {};
+    const bool again = std::exchange(resuming_, false);
+    const Intent intent = again ? std::move(resumed_) : intents_->next(gather_.ranges());
+    std::vector<Offset> next = again ? intents_->ends() : gather_.next();
+    auto sent = std::make_shared<Gather>(std::move(gather_));
+    gather_ = Gather(next);
+    if (again) {
+      begin_anew();
+    } else {
+      if (linger_ != 0) loop_.cancel(std::exchange(linger_, 0));
+      linger_over_ = bulk_lingers_ = false;
+      if (is_shared()) gather_.leave_out_all_but(mine_);
     }
-    resuming_ = false;
-    if (linger_ != 0) loop_.cancel(std::exchange(linger_, 0));
-    linger_over_ = bulk_lingers_ = false;
-    Gather sent(gather_.next());
-    std::swap(sent, gather_);
-    auto rows = sent.seal(intent_.batch_id());
+    auto rows = sent->seal(intent.batch_id());
     const size_t events = rows->events.size();
-    auto kept = std::make_shared<Gather>(std::move(sent));
-    sender_.send(intent_, std::move(rows), [this, kept, events] { stored(*kept, events); });
+    sender_.send(intent, again, std::move(rows), [this, intent, sent, events](bool is_stored) {
+      if (is_stored) return stored(intent, *sent, events);
+      begin_anew();
+      pump();
+    });
   }
 
-  void stored(const Gather& sent, size_t events) {
-    std::vector<log::Position> positions;
-    for (const Range& r : sent.ranges()) positions.push_back({r.partition, r.to});
-    if (const Status s = log_.commit(std::string(event::kGroupLoad), topic_, positions); !s) {
-      diag::warn("progress not committed", {{"error", s.error().message}});
-    }
-    for (const Range& r : sent.ranges()) {
-      if (r.from == r.to) continue;
-      const Status s = ledger_.apply_stored(r.partition, r.from, r.to, sent.counts(r.partition));
-      if (!s) diag::error("ledger did not take stored rows", {{"error", s.error().message}});
-    }
+  void stored(const Intent& intent, const Gather& sent, size_t events) {
+    intents_->note_stored(intent);
+    commit(intents_->stored());
+    if (!is_shared()) tell_ledger(sent);
     rows_total.add(events);
     batches_total.add();
     {
@@ -288,9 +319,30 @@ class LogLoader : public Loader {
       stats_.batches++;
       stats_.last_insert_us = sender_.last_insert_us();
     }
-    set_stored(sent.next());
+    set_stored(intents_->stored());
     tell_waiting();
     pump();
+  }
+
+  void tell_ledger(const Gather& sent) {
+    for (const Range& r : sent.ranges()) {
+      // An empty range says where a partition stands: what lies below was stored in an earlier
+      // life, of which the ledger may know nothing. Once is enough.
+      if (r.from == r.to && below_is_told_) continue;
+      const Status s = ledger_.apply_stored(r.partition, r.from, r.to, sent.counts(r.partition));
+      if (!s) diag::error("ledger did not take stored rows", {{"error", s.error().message}});
+    }
+    below_is_told_ = true;
+  }
+
+  void commit(const std::vector<Offset>& at) {
+    std::vector<log::Position> positions;
+    for (size_t p = 0; p < at.size(); p++) {
+      positions.push_back({{static_cast<int32_t>(p)}, at[p]});
+    }
+    if (const Status s = log_.commit(std::string(event::kGroupLoad), topic_, positions); !s) {
+      diag::warn("progress not committed", {{"error", s.error().message}});
+    }
   }
 
   bool has_stored(const std::vector<log::Position>& positions) const {
@@ -321,6 +373,7 @@ class LogLoader : public Loader {
   void finish_stop() {
     if (std::exchange(finished_, true)) return;
     sender_.stop();
+    intents_->stop();
     forget_waiting();
     if (stopped_) std::exchange(stopped_, nullptr)();
   }
@@ -344,15 +397,18 @@ class LogLoader : public Loader {
   }
 
   runtime::Loop& loop_;
-  runtime::Runtime& runtime_;
   log::Log& log_;
   ledger::Ledger& ledger_;
   LoaderOptions options_;
   const std::string topic_{event::kTopicProcessed};
+  std::unique_ptr<Intents> intents_;
   Sender sender_;
+  std::vector<bool> mine_;  // by partition
   Gather gather_;
-  Intent intent_;          // the last one written, or found at start
-  bool resuming_ = false;  // gathering exactly the intent's ranges
+  uint64_t gathers_ = 0;        // what a fetch brings for an earlier one is not wanted
+  Intent resumed_;              // being repeated
+  bool resuming_ = false;       // gathering exactly its ranges
+  bool below_is_told_ = false;  // to the ledger: what lies below the first batch
   bool fetching_ = false, fetch_failing_ = false, corrupt_ = false;
   runtime::TimerId linger_ = 0;
   bool bulk_lingers_ = false;  // for the shorter time

@@ -23,6 +23,7 @@ Gauge overrides_gauge{"penstock_squash_overrides",
 constexpr size_t kStateBytesMax = 4096;
 // A run that was not asked for begins after a rest of so many times what the last one took.
 constexpr int64_t kRestFactor = 100;
+constexpr char kElsewhere[] = "another process with load squashes: ask there";
 
 class StoreSquash : public Squash {
  public:
@@ -50,7 +51,11 @@ class StoreSquash : public Squash {
 
   void run_now() override {
     loop_.post([this, alive = alive_] {
-      if (*alive) begin();
+      if (!*alive) return;
+      if (leads()) return begin();
+      const std::lock_guard lock(mutex_);
+      status_.attempts++;
+      status_.last_error = kElsewhere;
     });
   }
 
@@ -62,11 +67,13 @@ class StoreSquash : public Squash {
   }
 
  private:
+  bool leads() const { return !options_.leads || options_.leads(); }
+
   void look() {
     if (stopping_) return;
     const store::StoreHealth health = store_.health();
     overrides_gauge.set(static_cast<int64_t>(health.overrides));
-    if (health.ready && is_due(health.overrides)) begin();
+    if (health.ready && is_due(health.overrides) && leads()) begin();
     loop_.after(std::chrono::milliseconds(options_.look_ms), [this, alive = alive_] {
       if (*alive) look();
     });
@@ -115,7 +122,9 @@ class StoreSquash : public Squash {
       set_phase("rewriting");
       store_.squash_overrides(
           [this, alive = alive_](const store::SquashProgress& p) {
-            if (*alive) tell(p);
+            if (!*alive) return false;
+            tell(p);
+            return leads();
           },
           [this, alive = alive_](Result<store::SquashProgress> done) {
             if (*alive) ended(std::move(done));

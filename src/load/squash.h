@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -31,6 +32,9 @@ struct SquashOptions {
   uint64_t overrides_early = 10'000;
   int64_t early_ms_min = 600'000;  // from the end of a run to such a one
   int64_t look_ms = 5000;
+  /// Where several processes load, whether this one squashes: one at a time does. Asked again and
+  /// again, on the loop; empty: it does.
+  std::function<bool()> leads{};
   int64_t retry_ms = 60'000, retry_ms_max = 3'600'000;  // growing, while runs fail
 };
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "log/begin.h"
 #include "log/log.h"
 
 namespace penstock::log {
@@ -27,6 +28,7 @@ struct EmbeddedLogOptions {
   size_t spare_segments_max = 2;             // emptied segments kept for reuse, per topic
   size_t waiters_max = 1024;                 // fetches waiting for records; more answer at once
   int64_t housekeeping_ms = 1000;            // offsets written, retention looked at
+  Begins begins;                             // of topics that have no segment yet
 };
 
 std::unique_ptr<Log> open_embedded_log(runtime::Runtime& runtime, runtime::Loop& home,

@@ -15,6 +15,7 @@ Result<std::vector<ScanRange>> settle(const std::vector<PartitionBounds>& bounds
   std::vector<ScanRange> out;
   bool taken_back = false;
   for (const PartitionBounds& b : bounds) {
+    if (store.only && !store.only(b.partition)) continue;
     int64_t& next = store.applied.try_emplace(b.partition.value, b.start.value).first->second;
     const int64_t held = next;
     next = std::clamp(held, b.start.value, b.end.value);

@@ -19,9 +19,6 @@
 
 namespace penstock::log {
 
-/// Next offsets by partition.
-using Positions = std::map<int32_t, int64_t>;
-
 struct Replayed {
   std::string name;    // in what is told
   std::mutex& mutex;   // guards `applied`
@@ -30,6 +27,8 @@ struct Replayed {
   std::function<Status()> keep;
   /// Consecutive records of one partition, and the position behind them; without the mutex.
   std::function<Status(const std::vector<std::string_view>&, const std::vector<Position>&)> apply;
+  /// Of these partitions; empty: of all.
+  std::function<bool(Partition)> only{};
 };
 
 void replay(Log& log, runtime::Loop& home, std::string topic, Replayed store, ScanDone done);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "log/memory_log.h"
+#include "log/testing/batch.h"
 #include "runtime/sim_runtime.h"
 
 namespace penstock::log {
@@ -17,13 +18,7 @@ class Replay : public ::testing::Test {
     append(1, {"b0"});
   }
   void append(int32_t partition, const std::vector<std::string>& records) {
-    Batch batch;
-    batch.partition = {partition};
-    for (const std::string& r : records) encode_record(batch.data, r);
-    batch.count = static_cast<uint32_t>(records.size());
-    std::vector<Batch> batches;
-    batches.push_back(std::move(batch));
-    log_->append(loop_, "topic", std::move(batches), [](auto) {});
+    log_->append(loop_, "topic", {batch_of(partition, records)}, [](auto) {});
     runtime_.run_for(std::chrono::seconds(1));
   }
   Status run(const std::string& topic = "topic") {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,9 @@
 #include "runtime/runtime.h"
 
 namespace penstock::log {
+
+/// Next offsets by partition.
+using Positions = std::map<int32_t, int64_t>;
 
 struct ScanRange {
   Partition partition;

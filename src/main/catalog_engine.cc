@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "base/diag.h"
+#include "catalog/config_seal.h"
 #include "main/on_loop.h"
 
 namespace penstock::cli {
@@ -60,10 +61,17 @@ Result<std::unique_ptr<catalog::Catalog>> open_catalog(const Settings& settings,
                                                        const std::string& data_dir,
                                                        runtime::LoopThread& pipeline,
                                                        std::optional<CatalogLook>& look) {
-  if (settings.catalog_engine != "postgres") {
-    return catalog::open_sqlite_catalog(data_dir + "/catalog.db", runtime);
+  const std::string own_key = data_dir + "/catalog.key";
+  std::string key = settings.catalog_key_file;
+  // Of a catalog that several share the key is theirs too: none is made for one of them alone.
+  const bool shared = settings.catalog_engine == "postgres";
+  if (key.empty() && (!shared || std::filesystem::exists(own_key))) key = own_key;
+  std::shared_ptr<const catalog::ConfigSeal> seal;
+  if (!key.empty()) {
+    PENSTOCK_TRY(seal, catalog::ConfigSeal::open(key, runtime));
   }
-  auto opened = catalog::open_postgres_catalog(settings.catalog, runtime);
+  if (!shared) return catalog::open_sqlite_catalog(data_dir + "/catalog.db", runtime, seal);
+  auto opened = catalog::open_postgres_catalog(settings.catalog, runtime, seal);
   if (!opened) return fail(opened.error(), "catalog.postgres_url");
   on_loop(pipeline,
           [&] { look.emplace(pipeline.loop(), runtime, **opened, settings.catalog_look_ms); });

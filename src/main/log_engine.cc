@@ -1,43 +1,118 @@
 #include "main/log_engine.h"
 
 #include <algorithm>
+#include <array>
 
 #include "event/capture_message.h"
 #include "event/lane.h"
+#include "event/messages.h"
+#include "event/slice.h"
+#include "load/loader.h"
+#include "main/stages.h"
+#include "publish/row_message.h"
+#include "wire/inflate.h"
 
 namespace penstock::cli {
 namespace {
 
+/// What several processes write beside each other, a record a message, and others do not read.
+constexpr std::array kPlainTopics{event::kTopicRefused, event::kTopicRefusalCounts,
+                                  event::kTopicPersonCommands, load::kIntentsTopic};
+
+constexpr std::string_view kGzipMagic = "\x1f\x8b\x08";
+
+bool is_plain(std::string_view topic) {
+  return std::ranges::find(kPlainTopics, topic) != kPlainTopics.end();
+}
+
+/// What PostHog's ClickHouse reads.
+bool is_published(std::string_view topic) {
+  return std::ranges::find(event::kMessageTopics, topic) != event::kMessageTopics.end();
+}
+
+Status write_published(std::string_view record, log::MessageText& out) {
+  PENSTOCK_TRY(publish::RowMessage message, publish::decode_row_message(record));
+  out.keyed = !message.key.empty();
+  out.key = std::move(message.key);
+  out.value = message.text;
+  if (!message.product.empty()) {
+    out.notes = message.product;
+    out.headers.emplace_back("productTrack", out.notes);
+  }
+  return {};
+}
+
 /// The lanes, and what projects redirect events to, hold capture's messages.
 class CaptureCodec : public log::MessageCodec {
  public:
-  explicit CaptureCodec(const catalog::Catalog* catalog) : catalog_(catalog) {}
+  /// `slices`: of `count`, those that are decided here.
+  CaptureCodec(const catalog::Catalog* catalog, std::vector<int32_t> slices, int32_t count)
+      : catalog_(catalog), slices_(std::move(slices)), count_(count) {}
 
   bool is_open(std::string_view topic) const override {
-    return topic.starts_with(event::kRedirectPrefix) ||
+    return is_plain(topic) || is_published(topic) || topic.starts_with(event::kRedirectPrefix) ||
            std::ranges::find(event::kLanes, topic, event::lane_topic) != event::kLanes.end();
   }
 
   Status write(std::string_view topic, std::string_view record,
                log::MessageText& out) const override {
+    if (is_plain(topic)) {
+      out.value = record;
+      return {};
+    }
+    if (is_published(topic)) return write_published(record, out);
     PENSTOCK_TRY(const event::RawRecord raw, event::decode_raw(record));
     const auto lane = std::ranges::find(event::kLanes, topic, event::lane_topic);
-    event::CaptureMessage message;
+    // Its buffers and those of `out` change places.
+    thread_local event::CaptureMessage message;
     event::write_capture_message(raw, lane == event::kLanes.end() ? event::Lane::kMain : *lane,
                                  message);
-    out.key = std::move(message.key);
-    out.value = std::move(message.body);
-    out.headers = std::move(message.headers);
+    out.keyed = message.keyed;
+    out.key.swap(message.key);
+    out.value.swap(message.body);
+    out.headers.swap(message.headers);
+    out.notes.swap(message.notes);
     return {};
   }
 
   void read(const log::MessageView& m, std::string& out) const override {
+    if (is_plain(m.topic)) {
+      out.append(m.value);
+      return;
+    }
+    // Newer captures of PostHog's compress large envelopes.
+    std::string_view body = m.value;
+    PaddedBuffer inflated;
+    if (body.starts_with(kGzipMagic) &&
+        inflater().gunzip(body, inflated, log::kRecordBytesMax / 2)) {
+      body = inflated.view();
+    }
     event::read_capture_message(
-        {m.topic, m.partition.value, m.offset.value, m.time_ms, m.value, m.headers},
+        {m.topic, m.partition.value, m.offset.value, m.time_ms, body, m.headers},
         [this](std::string_view token) { return project_of(token); }, out);
   }
 
+  bool read_head(const log::MessageView& m, std::string& out) const override {
+    // Recordings are taken by one process, whoever's they are.
+    if (slices_.empty() || count_ == 1 || is_plain(m.topic) || is_published(m.topic) ||
+        m.topic == event::lane_topic(event::Lane::kReplay)) {
+      return false;
+    }
+    return event::read_capture_head(
+        {m.topic, m.partition.value, m.offset.value, m.time_ms, m.value, m.headers},
+        [this](std::string_view token) {
+          return std::ranges::find(slices_, event::slice_of(token, count_)) != slices_.end();
+        },
+        out);
+  }
+
  private:
+  /// Of the thread: several read.
+  static wire::Inflater& inflater() {
+    thread_local wire::Inflater one;
+    return one;
+  }
+
   ProjectId project_of(std::string_view token) const {
     if (catalog_ == nullptr) return {};
     const auto snapshot = catalog_->snapshot();
@@ -46,13 +121,25 @@ class CaptureCodec : public log::MessageCodec {
   }
 
   const catalog::Catalog* catalog_;
+  const std::vector<int32_t> slices_;
+  const int32_t count_;
 };
 
 }  // namespace
 
+std::function<bool(std::string_view, Partition)> outcomes_of(const Settings& settings,
+                                                             const std::vector<int32_t>& slices) {
+  return [slices, partitions = settings.partitions](std::string_view topic, Partition p) {
+    return topic != event::kTopicProcessed ||
+           std::ranges::find(slices, event::slice_of_outcomes(p, partitions)) != slices.end();
+  };
+}
+
 std::unique_ptr<log::Log> open_log(const Settings& settings, runtime::Runtime& runtime,
                                    runtime::Loop& home, const std::string& data_dir,
-                                   const catalog::Catalog* catalog) {
+                                   const catalog::Catalog* catalog, bool follows,
+                                   std::function<void()> on_shut_out,
+                                   const std::vector<int32_t>& slices) {
   if (settings.log_engine != "kafka") {
     log::EmbeddedLogOptions options = settings.log;
     options.directory = data_dir + "/log";
@@ -61,7 +148,12 @@ std::unique_ptr<log::Log> open_log(const Settings& settings, runtime::Runtime& r
   log::KafkaLogOptions options = settings.kafka;
   options.pending_bytes_max = settings.log.pending_bytes_max;
   options.tail_cache_bytes = settings.log.tail_cache_bytes;
-  options.codec = std::make_shared<CaptureCodec>(catalog);
+  options.codec = std::make_shared<CaptureCodec>(catalog, follows ? std::vector<int32_t>{} : slices,
+                                                 settings.slices);
+  options.follows = follows;
+  options.on_shut_out = std::move(on_shut_out);
+  if (settings.slices > 1 && !follows) options.owns = outcomes_of(settings, slices);
+  if (!settings.runs("load")) options.followed_groups.emplace_back(event::kGroupLoad);
   return log::open_kafka_log(runtime, std::move(options));
 }
 

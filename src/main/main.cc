@@ -53,6 +53,7 @@ int run_command_line(int argc, char** argv) {
   add_app(app, run);
   add_log(app, run);
   add_fsck(app, run);
+  add_move(app, run);
   add_prove(app, run);
   add_hog(app, run);
   add_version(app, run);

@@ -3,13 +3,17 @@
 #include <array>
 #include <fstream>
 
+#include "event/lane.h"
 #include "kv/key_value.h"
+#include "main/log_engine.h"
 
 namespace penstock::cli {
-namespace {
 
-/// The name under which this data directory's positions lie in a database it shares with others.
-Result<std::string> source_name(runtime::Runtime& runtime, const std::string& path) {
+Result<std::string> person_source(const Settings& settings, runtime::Runtime& runtime,
+                                  const std::string& data_dir) {
+  // Of a log that processes share the name is the log's: whoever decides next goes on there.
+  if (settings.log_engine == "kafka") return "kafka:" + settings.kafka.topic_prefix;
+  const std::string path = data_dir + "/state/persons.source";
   std::string name;
   if (std::ifstream in(path); in && std::getline(in, name) && !name.empty()) return name;
   std::array<uint8_t, 10> random{};
@@ -20,15 +24,19 @@ Result<std::string> source_name(runtime::Runtime& runtime, const std::string& pa
   return name;
 }
 
-}  // namespace
-
 Result<std::unique_ptr<persons::PersonStore>> open_persons(const Settings& settings,
                                                            runtime::Runtime& runtime,
                                                            DiskWatch& disk,
-                                                           const std::string& data_dir) {
+                                                           const std::string& data_dir,
+                                                           const std::vector<int32_t>& slices) {
   if (settings.persons_engine == "postgres") {
     persons::PostgresOptions options = settings.persons;
-    PENSTOCK_TRY(options.source, source_name(runtime, data_dir + "/state/persons.source"));
+    PENSTOCK_TRY(options.source, person_source(settings, runtime, data_dir));
+    if (settings.slices > 1) {
+      options.decides = [outcomes = outcomes_of(settings, slices)](Partition p) {
+        return outcomes(event::kTopicProcessed, p);
+      };
+    }
     return persons::make_postgres_person_store(std::move(options));
   }
   PENSTOCK_TRY(auto kv, disk.open({.path = data_dir + "/state/persons",

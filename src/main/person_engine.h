@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "main/disk_watch.h"
 #include "main/settings.h"
@@ -13,9 +14,16 @@
 
 namespace penstock::cli {
 
+/// `slices`: whose changes this process writes, of several.
 Result<std::unique_ptr<persons::PersonStore>> open_persons(const Settings& settings,
                                                            runtime::Runtime& runtime,
                                                            DiskWatch& disk,
-                                                           const std::string& data_dir);
+                                                           const std::string& data_dir,
+                                                           const std::vector<int32_t>& slices);
+
+/// The name under which the log's positions lie in a database that others share: of a log in this
+/// data directory it is made at the first asking, of one on Kafka all its processes have the same.
+Result<std::string> person_source(const Settings& settings, runtime::Runtime& runtime,
+                                  const std::string& data_dir);
 
 }  // namespace penstock::cli

@@ -6,35 +6,10 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
-#include <future>
-#include <optional>
 
 #include "base/diag.h"
-#include "catalog/catalog.h"
-#include "definitions/definitions.h"
-#include "event/lane.h"
-#include "main/apps/app_host.h"
-#include "main/catalog_engine.h"
-#include "main/disk_watch.h"
-#include "main/edge.h"
-#include "main/erase_places.h"
-#include "main/log_engine.h"
-#include "main/object_engine.h"
-#include "main/on_loop.h"
-#include "main/person_engine.h"
-#include "main/quarantine_source.h"
-#include "main/redirect_topics.h"
-#include "main/self_audit.h"
-#include "main/shard.h"
-#include "main/squash_source.h"
-#include "main/stage_status.h"
-#include "main/store_engine.h"
-#include "main/topics.h"
-#include "objects/object_store.h"
-#include "persons/person_store.h"
-#include "runtime/lock_file.h"
-#include "runtime/real_runtime.h"
-#include "runtime/signals.h"
+#include "main/move/hold.h"
+#include "main/process_parts.h"
 
 namespace penstock::cli {
 namespace {
@@ -42,63 +17,10 @@ namespace {
 constexpr int64_t kLoginLinkMs = 3'600'000;
 constexpr int64_t kAdminDrainMs = 2000;
 constexpr int kEndedBySecondSignal = 130;
+constexpr int kRecoverAttempts = 20;
+constexpr auto kRecoverPause = std::chrono::milliseconds(500);
 
 }  // namespace
-
-struct Process::Parts {
-  Settings settings;
-  const config::OptionTable& table;
-  std::string data_dir;
-  Instance instance;
-  runtime::LockFile lock;
-  std::unique_ptr<runtime::Runtime> runtime;
-  runtime::LoopThread log_thread{"log"}, pipeline{"pipeline"}, admin_thread{"admin"};
-  Edge edge;                        // on the admin loop
-  std::unique_ptr<DiskWatch> disk;  // on the pipeline loop
-  std::unique_ptr<log::Log> log;
-  std::unique_ptr<log::Scrub> scrub;  // on the pipeline loop
-  std::unique_ptr<RedirectTopics> redirects;
-  std::unique_ptr<catalog::Catalog> catalog;
-  std::optional<CatalogLook> catalog_look;
-  std::unique_ptr<ledger::Ledger> ledger;
-  std::shared_ptr<ledger::LedgerWatch> ledger_watch;
-  std::unique_ptr<SelfAudit> self_audit;  // on the pipeline loop
-  std::unique_ptr<persons::PersonStore> persons;
-  std::unique_ptr<definitions::DefinitionStore> definition_store;
-  std::unique_ptr<ingest::CookielessStore> cookieless;
-  std::shared_ptr<usage::Usage> usage;
-  std::shared_ptr<usage::UsageKeeper> usage_keeper;
-  std::unique_ptr<store::EventStore> store;
-  std::unique_ptr<load::Loader> loader;
-  std::unique_ptr<definitions::Definitions> definitions;
-  std::unique_ptr<load::Squash> squash;  // beside the loader
-  std::unique_ptr<AppHost> apps;         // on the pipeline loop
-  std::unique_ptr<ingest::Ingest> ingest;
-  std::unique_ptr<objects::ObjectStore> objects;
-  std::unique_ptr<replay::Replay> replay;
-  std::vector<std::unique_ptr<Shard>> shards;
-  std::unique_ptr<admin::AdminService> admin;
-  std::unique_ptr<wire::Server> admin_server;
-  std::promise<void> asked_to_stop;
-  int signals_seen = 0;  // admin loop only
-  std::unique_ptr<runtime::SignalWatch> signals;
-  bool started = false;
-
-  Parts(Settings s, const config::OptionTable& t, std::string d)
-      : settings(std::move(s)), table(t), data_dir(std::move(d)) {}
-
-  Status watch_signals();
-  Status open_directory();
-  Status open_log();
-  Status open_state();
-  Status open_catalog();
-  Status recover();
-  Status start_store();
-  Status start_capture();
-  Status start_admin();
-  admin::AdminSources admin_sources();
-  void stop();
-};
 
 /// The first signal asks for a drain; the second, from somebody who will not wait for it, ends the
 /// process at once, which the log makes as safe as a power failure.
@@ -106,7 +28,7 @@ Status Process::Parts::watch_signals() {
   Status outcome;
   on_loop(admin_thread, [&] {
     auto watch = runtime::SignalWatch::install(admin_thread.poller(), [this](int) {
-      if (++signals_seen == 1) return asked_to_stop.set_value();
+      if (++signals_seen == 1) return wake(Woken::kAsked);
       std::_Exit(kEndedBySecondSignal);
     });
     if (!watch) {
@@ -124,6 +46,7 @@ Status Process::Parts::open_directory() {
   if (error) return fail(Code::kDenied, "cannot create " + data_dir + ": " + error.message());
   data_dir = std::filesystem::absolute(data_dir).lexically_normal().string();
   PENSTOCK_TRY(lock, runtime::LockFile::take(data_dir + "/lock"));
+  move::forget_held(data_dir);  // of one that was killed
   for (const char* sub : {"/log", "/state", "/store"}) {
     std::filesystem::create_directories(data_dir + sub, error);
     if (error) return fail(Code::kDenied, "cannot write in " + data_dir + ": " + error.message());
@@ -138,8 +61,14 @@ Status Process::Parts::open_directory() {
 }
 
 Status Process::Parts::open_log() {
-  PENSTOCK_TRY(catalog, cli::open_catalog(settings, *runtime, data_dir, pipeline, catalog_look));
-  log = cli::open_log(settings, *runtime, log_thread.loop(), data_dir, catalog.get());
+  log = cli::open_log(
+      settings, *runtime, log_thread.loop(), data_dir, catalog.get(), !writes_processed(settings),
+      [this] { give_way(); }, slices);
+  if (settings.runs(move::kHeldStage)) {
+    auto sealable = std::make_unique<move::SealedLog>(std::move(log));
+    sealed = sealable.get();
+    log = std::move(sealable);
+  }
   if (const Status begun = log->start(topics_of(settings)); !begun) {
     log->stop();  // it asks the catalog, which goes before it
     return begun;
@@ -155,6 +84,15 @@ Status Process::Parts::open_log() {
   return redirects->open_existing(runtime->files(), scrubbing.directory);
 }
 
+Status Process::Parts::open_usage() {
+  usage = std::make_shared<usage::Usage>(static_cast<size_t>(settings.shards));
+  usage_keeper =
+      usage::UsageKeeper::make(usage, pipeline.loop(), *runtime, data_dir + "/state/usage.json");
+  usage_keeper->load();
+  usage_keeper->start(settings.usage_save_ms);
+  return {};
+}
+
 Status Process::Parts::open_state() {
   const auto open = [&](const char* name) {
     return disk->open({data_dir + "/state/" + name, settings.state_cache_bytes});
@@ -164,25 +102,20 @@ Status Process::Parts::open_state() {
   PENSTOCK_TRY(definition_store,
                definitions::DefinitionStore::open(std::move(definitions_kv), settings.definitions));
   PENSTOCK_TRY(auto cookieless_kv, open("cookieless"));
-  cookieless = ingest::make_cookieless_store(std::move(cookieless_kv), *runtime);
-  ledger = ledger::make_ledger(std::move(ledger_kv), settings.ledger);
-  PENSTOCK_TRY(persons, open_persons(settings, *runtime, *disk, data_dir));
-  usage = std::make_shared<usage::Usage>(static_cast<size_t>(settings.shards));
-  usage_keeper =
-      usage::UsageKeeper::make(usage, pipeline.loop(), *runtime, data_dir + "/state/usage.json");
-  usage_keeper->load();
-  usage_keeper->start(settings.usage_save_ms);
+  // Another process may decide later today, or does at the same time.
+  const bool shares_salts = settings.log_engine == "kafka" && settings.catalog_engine == "postgres";
+  cookieless = ingest::make_cookieless_store(
+      std::move(cookieless_kv), *runtime,
+      shares_salts ? catalog::make_postgres_salts(settings.catalog) : nullptr);
+  ledger = ledger::make_ledger(std::move(ledger_kv), ledger_options_of(settings));
+  PENSTOCK_TRY(persons, open_persons(settings, *runtime, *disk, data_dir, slices));
   PENSTOCK_TRY(objects, open_objects(settings, *runtime, data_dir));
   return {};
 }
 
-Status Process::Parts::open_catalog() {
-  // Before capture hears of a change: when it does, the topics are there.
-  redirects->ensure(*catalog->snapshot());
-  catalog->on_change([this](const std::shared_ptr<const catalog::Snapshot>& snapshot) {
-    redirects->ensure(*snapshot);
-    if (apps) apps->on_change();
-  });
+/// Before anything reads the log: the catalog says whose events are in it.
+Status Process::Parts::choose_project() {
+  PENSTOCK_TRY(catalog, cli::open_catalog(settings, *runtime, data_dir, pipeline, catalog_look));
   const catalog::Principal cli{std::nullopt, "penstock up", ProjectId{}};
   const auto snapshot = catalog->snapshot();
   const bool missing =
@@ -195,6 +128,17 @@ Status Process::Parts::open_catalog() {
   const catalog::Project* chosen =
       settings.project_key.empty() ? &now->projects.front() : now->find_token(settings.project_key);
   instance.project_key = chosen->token;
+  return {};
+}
+
+Status Process::Parts::open_catalog() {
+  // Before capture hears of a change: when it does, the topics are there.
+  redirects->ensure(*catalog->snapshot());
+  catalog->on_change([this](const std::shared_ptr<const catalog::Snapshot>& snapshot) {
+    redirects->ensure(*snapshot);
+    if (apps) apps->on_change();
+  });
+  const catalog::Principal cli{std::nullopt, "penstock up", ProjectId{}};
   // The command line's key is made anew at every start; the ones before it end here.
   const std::string label = command_line_label(settings, data_dir);
   PENSTOCK_TRY(const auto keys, catalog->api_keys());
@@ -208,8 +152,23 @@ Status Process::Parts::open_catalog() {
 Status Process::Parts::recover() {
   PENSTOCK_CHECK(await(
       pipeline, [this](auto done) { ledger->recover(*log, pipeline.loop(), std::move(done)); }));
-  PENSTOCK_CHECK(await(
-      pipeline, [this](auto done) { persons->recover(*log, pipeline.loop(), std::move(done)); }));
+  if (settings.log_engine == "kafka") {
+    follow = ledger::LedgerFollow::make(pipeline.loop(), *log, *ledger);
+    on_loop(pipeline, [&] { follow->start(); });
+  }
+  // Whose changes these are brings them up to date.
+  if (!writes_processed(settings)) return {};
+  // Whoever decided before and stands still may hold what is waited for, for as long as the server
+  // lets it: a process that has waited for its turn waits for that, too.
+  Status ready;
+  for (int attempt = 0; attempt < kRecoverAttempts; attempt++) {
+    ready = await(pipeline,
+                  [this](auto done) { persons->recover(*log, pipeline.loop(), std::move(done)); });
+    const bool passes = !ready && (ready.error().code == Code::kTimeout ||
+                                   ready.error().code == Code::kUnavailable);
+    if (!passes || !lease || asked.wait_for(kRecoverPause) == std::future_status::ready) break;
+  }
+  PENSTOCK_CHECK(ready);
   return await(pipeline,
                [this](auto done) { cookieless->recover(*log, pipeline.loop(), std::move(done)); });
 }
@@ -221,44 +180,52 @@ Status Process::Parts::start_store() {
   Status outcome;
   on_loop(pipeline, [&] { outcome = store->start(); });
   PENSTOCK_CHECK(outcome);
-  if (settings.runs("load")) {
-    load::LoaderOptions load_options = settings.load;
-    load_options.state_path = data_dir + "/state/load.intent";
-    load_options.partitions = settings.partitions;
-    loader = load::Loader::make(pipeline.loop(), *runtime, *log, *store, *ledger, load_options);
-    on_loop(pipeline, [&] { outcome = loader->start(); });
-    PENSTOCK_CHECK(outcome);
-    load::SquashOptions squash_options = squash_options_of(settings);
-    squash_options.state_path = data_dir + "/state/squash";
-    squash = load::Squash::make(pipeline.loop(), *runtime, *log, *store, *loader, squash_options);
-    on_loop(pipeline, [&] { squash->start(); });
-  }
+  if (settings.runs("load")) PENSTOCK_CHECK(start_load());
   if (settings.runs("definitions")) {
     definitions = definitions::Definitions::make(pipeline.loop(), *runtime, *log, *definition_store,
-                                                 {.partitions = settings.partitions});
+                                                 {.partitions = settings.processed_partitions()});
     on_loop(pipeline, [&] { outcome = definitions->start(); });
     PENSTOCK_CHECK(outcome);
   }
+  // PostgreSQL would be asked on the pipeline's loop, which may not wait for it.
+  const persons::PersonStore* groups =
+      settings.persons_engine == "postgres" ? nullptr : persons.get();
+  PENSTOCK_TRY(apps, open_apps(settings, {*runtime, pipeline, *catalog, *usage, *disk, *log,
+                                          data_dir, store.get(), groups}));
   if (settings.runs("ingest")) {
     ingest::IngestOptions ingest_options = settings.ingest;
     ingest_options.partitions = settings.partitions;
+    ingest_options.slice_count = settings.slices;
+    ingest_options.slices = slices;
     if (settings.runs("load")) ingest_options.store_group = event::kGroupLoad;
     ingest_options.persons_block = settings.persons_engine == "postgres";
     ingest_options.commands = person_commands({*runtime, pipeline.loop(), *store, *objects, *ledger,
                                                settings.log_retention_ms, settings.runs("load")});
     ingest_options.cookieless = cookieless.get();
-    PENSTOCK_TRY(apps, open_apps(settings, {*runtime, pipeline, *catalog, *disk, data_dir}));
     ingest_options.apps = apps->chain();
     ingest = ingest::Ingest::make(pipeline.loop(), *runtime, *log, *catalog, *persons, *ledger,
                                   ingest_options);
     on_loop(pipeline, [&] { outcome = ingest->start(); });
     PENSTOCK_CHECK(outcome);
   }
-  if (settings.runs("replay")) {
+  // Recordings have no persons: who decides the first slice of the projects takes them all.
+  if (settings.runs("replay") && std::ranges::find(slices, 0) != slices.end()) {
+    replay::ReplayOptions replay_options = settings.replay;
+    replay_options.shared = settings.slices > 1;
     replay = replay::Replay::make(pipeline.loop(), *runtime, *log, *catalog, *ledger, *objects,
-                                  settings.replay);
+                                  replay_options);
     on_loop(pipeline, [&] { outcome = replay->start(); });
   }
+  return outcome;
+}
+
+Status Process::Parts::start_publish() {
+  for (log::TopicSpec& topic : published_topics(settings)) {
+    PENSTOCK_CHECK(log->ensure_topic(std::move(topic)));
+  }
+  publisher = publish::Publish::make(pipeline.loop(), *runtime, *log);
+  Status outcome;
+  on_loop(pipeline, [&] { outcome = publisher->start(); });
   return outcome;
 }
 
@@ -310,71 +277,14 @@ Status Process::Parts::start_capture() {
   return {};
 }
 
-admin::AdminSources Process::Parts::admin_sources() {
-  admin::AdminSources out;
-  out.data_dir = data_dir;
-  out.capture_url = instance.capture_url;
-  out.partitions = settings.partitions;
-  for (const char* stage : {"capture", "ingest", "replay", "load", "definitions", "admin"}) {
-    if (settings.runs(stage)) out.stages.emplace_back(stage);
-  }
-  out.options = [this] { return table.list(); };
-  if (!shards.empty()) {
-    out.capture = [this] {
-      admin::CaptureStatus s;
-      s.address = instance.capture_url;
-      for (const auto& shard : shards) {
-        const wire::ServerStats w = shard->server->stats();
-        const capture::CaptureStats c = shard->service->stats();
-        s.connections += w.connections;
-        s.requests += c.requests;
-        s.events += c.events;
-        s.refused += c.refused;
-        s.latency_us_p50 = std::max(s.latency_us_p50, c.latency_us_p50);
-        s.latency_us_p99 = std::max(s.latency_us_p99, c.latency_us_p99);
-      }
-      return s;
-    };
-  }
-  add_stages(out, {ingest.get(), replay.get(), definitions.get(), loader.get()});
-  if (ingest) {
-    out.person_commands = [this] { return open_person_commands(*ingest); };
-    add_quarantine(out, {*ingest, pipeline.loop(), admin_thread.loop()});
-  }
-  if (apps) out.apps = apps->sources(admin_thread.loop());
-  if (squash) add_squash(out, *squash);
-  if (ledger_watch) out.ledger_check = [this] { return ledger_watch->last(); };
-  if (self_audit) out.self_audit = [this] { return self_audit->last(); };
-  if (settings.log_engine == "embedded" && settings.scrub.bytes_per_second > 0)
-    out.scrub = [this] { return scrub->status(); };
-  return out;
-}
-
-Status Process::Parts::start_admin() {
-  PENSTOCK_TRY(const auto address, runtime::Address::parse(settings.admin_listen));
-  Status outcome;
-  on_loop(admin_thread, [&] {
-    admin =
-        admin::AdminService::make({admin_thread.loop(), *runtime, *log, *catalog, *ledger, *store,
-                                   *usage, pipeline.loop(), *objects, *persons, *definition_store},
-                                  admin_sources(), settings.admin);
-    auto server = wire::Server::start(admin_thread.loop(), admin_thread.poller(), *runtime, address,
-                                      false, settings.http, *admin, edge.server());
-    if (!server) {
-      outcome = fail(server.error(), "the admin API cannot listen");
-      return;
-    }
-    admin_server = std::move(*server);
-  });
-  PENSTOCK_CHECK(outcome);
-  instance.admin_url = edge.url_of(*admin_server);
-  return {};
-}
-
 void Process::Parts::stop() {
   if (!started) return;
   started = false;
+  held_log.reset();
+  if (lease) lease->on_change({});
   remove_instance(data_dir);
+  move::forget_held(data_dir);
+  health.stopping();
   for (size_t i = 0; i < shards.size(); i++) {
     Shard& shard = *shards[i];
     runtime::LoopThread& thread = i == 0 ? log_thread : shard.thread;
@@ -387,9 +297,15 @@ void Process::Parts::stop() {
     idle.get_future().wait_for(std::chrono::milliseconds(settings.drain_ms));
   }
   if (ledger_watch) on_loop(pipeline, [&] { ledger_watch->stop(); });
+  if (follow) on_loop(pipeline, [&] { follow->stop(); });
   stop_stage(pipeline, ingest);
   stop_stage(pipeline, apps);
   stop_stage(pipeline, replay);
+  stop_stage(pipeline, publisher);
+  on_loop(pipeline, [this] {
+    load_ends = true;
+    if (load_lease) load_lease->on_change({});
+  });
   if (loader) {
     std::promise<void> done;
     pipeline.loop().post([&] {
@@ -398,6 +314,7 @@ void Process::Parts::stop() {
     });
     done.get_future().wait();
   }
+  load_lease.reset();
   stop_stage(pipeline, definitions);
   if (admin_server) {
     std::promise<void> done;
@@ -413,15 +330,20 @@ void Process::Parts::stop() {
     if (!s) diag::warn("checkpoint at stop failed", {{"error", s.error().message}});
   };
   if (ledger) keep(ledger->checkpoint(*log));
-  if (persons) keep(persons->checkpoint(*log));
-  if (definition_store) keep(definition_store->flush(*log));
-  if (cookieless) keep(cookieless->checkpoint(*log));
+  if (persons && writes_processed(settings)) keep(persons->checkpoint(*log));
+  if (definitions) keep(definition_store->flush(*log));
+  if (cookieless && writes_processed(settings)) keep(cookieless->checkpoint(*log));
   if (usage_keeper) keep(usage_keeper->save());
   log->stop();
+  if (woken == Woken::kAnew) lease->give_back();
+  if (woken != Woken::kAnew) lease.reset();
 }
 
-Process::Process(Settings settings, const config::OptionTable& table, std::string data_dir)
-    : parts_(std::make_unique<Parts>(std::move(settings), table, std::move(data_dir))) {}
+Process::Process(Settings settings, const config::OptionTable& table, std::string data_dir,
+                 std::unique_ptr<log::KafkaLease> lease)
+    : parts_(std::make_unique<Parts>(std::move(settings), table, std::move(data_dir))) {
+  parts_->lease = std::move(lease);
+}
 
 Process::~Process() {
   stop();
@@ -429,6 +351,7 @@ Process::~Process() {
   // Objects that live on a loop end there; then the loops themselves.
   on_loop(p.admin_thread, [&] {
     p.signals.reset();
+    p.health_server.reset();
     p.admin_server.reset();
     p.admin.reset();
   });
@@ -443,10 +366,13 @@ Process::~Process() {
     p.self_audit.reset();
     p.catalog_look.reset();
     p.scrub.reset();
+    p.data_scrub.reset();
     p.usage_keeper.reset();
+    p.follow.reset();
     p.ingest.reset();
     p.apps.reset();
     p.replay.reset();
+    p.publisher.reset();
     p.squash.reset();
     p.loader.reset();
     p.definitions.reset();
@@ -472,17 +398,37 @@ Status Process::start() {
           [&] { edge_open = p.edge.open(p.admin_thread.loop(), *p.runtime, p.settings); });
   PENSTOCK_CHECK(edge_open);
   p.instance.tls_cert_file = p.edge.cert_file();
+  PENSTOCK_CHECK(p.choose_project());
+  if (!p.settings.health_listen.empty()) PENSTOCK_CHECK(p.start_health());
+  PENSTOCK_CHECK(p.stand_by());
   PENSTOCK_CHECK(p.open_log());
   p.started = true;
-  PENSTOCK_CHECK(p.open_state());
+  PENSTOCK_CHECK(p.open_usage());
+  if (keeps_books(p.settings)) PENSTOCK_CHECK(p.open_state());
   PENSTOCK_CHECK(p.open_catalog());
-  PENSTOCK_CHECK(p.recover());
-  PENSTOCK_CHECK(p.start_store());
+  if (keeps_books(p.settings)) {
+    PENSTOCK_CHECK(p.recover());
+    PENSTOCK_CHECK(p.start_store());
+    p.data_scrub =
+        scrub::make_data_scrub(p.settings, p.pipeline.loop(), *p.runtime, p.data_dir, *p.store);
+    on_loop(p.pipeline, [&] { p.data_scrub->start(); });
+  }
+  if (p.settings.runs("publish")) PENSTOCK_CHECK(p.start_publish());
   if (p.settings.runs("capture")) PENSTOCK_CHECK(p.start_capture());
   if (p.settings.runs("admin")) PENSTOCK_CHECK(p.start_admin());
+  p.watch_stages();
+  p.watch_lease();
   p.instance.pid = ::getpid();
   p.instance.version = PENSTOCK_VERSION;
-  return write_instance(p.data_dir, p.instance);
+  PENSTOCK_CHECK(write_instance(p.data_dir, p.instance));
+  if (!p.settings.runs(move::kHeldStage)) return {};
+  const move::LogOrder log_order = move::log_order_of(p.data_dir);
+  if (!log_order.to.empty() && log_order.to != p.settings.log_engine) {
+    p.held_log = std::make_unique<move::HeldLog>(p.settings, *p.runtime, p.data_dir, *p.sealed,
+                                                 *p.catalog, log_order);
+  }
+  return move::tell_held(p.data_dir,
+                         rows_settled(p.settings, *p.runtime, *p.log, p.pipeline, p.data_dir));
 }
 
 const Instance& Process::instance() const { return parts_->instance; }
@@ -492,8 +438,19 @@ Result<std::string> Process::login_link() {
   return parts_->instance.admin_url + "/login#secret=" + secret;
 }
 
-void Process::wait_for_signal() { parts_->asked_to_stop.get_future().wait(); }
+Process::Woken Process::wait() {
+  parts_->asked.wait();
+  return parts_->woken;
+}
 
-void Process::stop() { parts_->stop(); }
+bool Process::stop() {
+  Parts& p = *parts_;
+  p.stop();
+  bool told = false;
+  on_loop(p.admin_thread, [&] { told = p.signals_seen > 0; });
+  return told;
+}
+
+std::unique_ptr<log::KafkaLease> Process::take_lease() { return std::move(parts_->lease); }
 
 }  // namespace penstock::cli

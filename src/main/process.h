@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "log/kafka_lease.h"
 #include "main/instance.h"
 #include "main/settings.h"
 
@@ -16,7 +17,9 @@ namespace penstock::cli {
 
 class Process {
  public:
-  Process(Settings settings, const config::OptionTable& table, std::string data_dir);
+  /// `lease`: of an earlier one that was woken to begin anew.
+  Process(Settings settings, const config::OptionTable& table, std::string data_dir,
+          std::unique_ptr<log::KafkaLease> lease = nullptr);
   ~Process();
 
   /// Blocks until requests are accepted. The error is a sentence for the operator.
@@ -25,10 +28,17 @@ class Process {
   const Instance& instance() const;
   /// Valid for an hour, once.
   Result<std::string> login_link();
-  /// Blocks until SIGINT or SIGTERM, once. A second signal ends the process without a drain.
-  void wait_for_signal();
-  /// Drains and stops; blocks.
-  void stop();
+  enum class Woken : uint8_t {
+    kAsked,    // by SIGINT or SIGTERM
+    kGaveWay,  // another process decides now (docs/KAFKA.md)
+    kAnew,     // it decides other slices than before: stop, and make another one with its lease
+  };
+  /// Blocks until there is a reason to stop. A second signal ends the process without a drain.
+  Woken wait();
+  /// Drains and stops; blocks. Answers whether a signal has asked for it, perhaps since.
+  bool stop();
+  /// After a stop, to begin anew; null: nothing was held.
+  std::unique_ptr<log::KafkaLease> take_lease();
 
  private:
   struct Parts;

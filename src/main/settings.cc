@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "main/stages.h"
 #include "runtime/ip_range.h"
 #include "runtime/net.h"
 
@@ -21,7 +22,10 @@ void bind_process(config::OptionTable& t, Settings& s) {
   t.add("capture.listen", s.capture_listen, "address", "Where SDKs send events.");
   t.add("admin.listen", s.admin_listen, "address", "Where the admin API and the web UI listen.");
   t.add("process.stages", s.stages, "list",
-        "Which stages run here: capture, ingest, replay, load, definitions, admin.");
+        "Which stages run here: capture, ingest, replay, load, definitions, deliver, admin; and "
+        "publish.");
+  t.add("process.health_listen", s.health_listen, "address",
+        "Where /_liveness, /_readiness and /metrics of this process's stages are; empty: nowhere.");
   t.add("process.shards", s.shards, 1, 64, "count", "Capture threads, each with its own listener.");
   t.add("process.allow_public_bind", s.allow_public_bind,
         "Allow addresses other than loopback without http.tls_cert_file; put TLS in front.");
@@ -140,6 +144,11 @@ void bind_log(config::OptionTable& t, Settings& s) {
         "How fast old segments are read in the background to compare their checksums; 0: never.");
   t.add("log.scrub_every_ms", s.scrub.every_ms, 0, 365 * kDay, "ms",
         "From the begin of one such pass over all old segments to the next.");
+  t.add("scrub.bytes_per_second", s.data_scrub.bytes_per_second, 0, kGiB, "bytes",
+        "How fast state, objects and the embedded store are read in the background to compare "
+        "their checksums; 0: never.");
+  t.add("scrub.every_ms", s.data_scrub.every_ms, 0, 365 * kDay, "ms",
+        "From the begin of one such pass over all of them to the next.");
   t.add("process.reserved_bytes", s.reserve.bytes, 0, kTiB, "bytes",
         "Disk kept in the file reserve, given up when the disk is full so that a stop, a start and "
         "what is under way have room; 0: none.");
@@ -169,6 +178,11 @@ void bind_kafka(config::OptionTable& t, Settings& s) {
         "Of what is written: lz4, zstd, gzip, snappy or none.");
   t.add("log.kafka_linger_ms", k.linger_ms, 0, 10'000, "ms",
         "How long a request waits for more events before it is sent.");
+  t.add("log.kafka_in_flight", k.in_flight, 1, 10'000, "count",
+        "Produce requests that may wait for a broker. Up to 5, four times as many wait, five of a "
+        "partition, and brokers guard against repeats; above it none is repeated: what fails is "
+        "answered 503. For brokers that take "
+        "long.");
   t.add("log.kafka_append_ms_max", k.append_ms_max, 100, 600'000, "ms",
         "Time after which events that the brokers did not acknowledge are answered 503.");
   t.add("log.kafka_start_ms_max", k.start_ms_max, 100, 3'600'000, "ms",
@@ -187,6 +201,10 @@ void bind_kafka(config::OptionTable& t, Settings& s) {
 }
 
 void bind_pipeline(config::OptionTable& t, Settings& s) {
+  t.add(
+      "ingest.slices", s.slices, 1, 64, "count",
+      "On Kafka, parts of the projects that processes with ingest decide beside each other; fixed "
+      "once its topics are there.");
   t.add("ingest.events_per_cycle_max", s.ingest.events_per_cycle_max, 1, 1'000'000, "count",
         "Events decided in one cycle.");
   t.add("ingest.bytes_per_cycle_max", s.ingest.bytes_per_cycle_max, kMiB, kGiB, "bytes",
@@ -197,22 +215,7 @@ void bind_pipeline(config::OptionTable& t, Settings& s) {
   t.add("ingest.bulk_unstored_max", s.ingest.bulk_unstored_max, 100, 10'000'000, "count",
         "Beside live traffic, backfills, hot keys and floods wait while so many decided records "
         "are not in the store.");
-  auto& apps = s.apps.engine;
-  t.add("apps.deadline_ms", s.apps.deadline_ms, 100, 600'000, "ms",
-        "How long a batch of events waits for a project's apps; then an app that has not answered "
-        "has failed, and the event goes on as it was.");
-  t.add("apps.workers", apps.workers, 1, 64, "count", "Worker processes that run apps.");
-  t.add("apps.memory_bytes_max", apps.memory_bytes_max, kMiB, 4 * kGiB, "bytes",
-        "Memory of one app.");
-  t.add("apps.cpu_ms_max", apps.cpu_ms_max, 1, 60'000, "ms",
-        "CPU of one call of an app, without its waiting.");
-  t.add("apps.task_ms_max", apps.task_ms_max, 100, 600'000, "ms",
-        "One call of an app, with its waiting.");
-  t.add("apps.geoip_file", apps.geoip_file, "path", "A MaxMind City database (.mmdb) for apps.");
-  t.add("apps.npm_registry", s.apps.npm_registry, "URL",
-        "Where apps are installed from as npm packages, without a slash at the end.");
-  t.add("apps.allow_private_hosts", apps.allow_private_hosts, "list",
-        "Private hosts and ranges that apps may fetch from: \"10.1.0.0/16, localhost\".");
+  bind_apps(t, s.apps);
   auto& r = s.replay;
   t.add("replay.retention_days", r.retention_days, 0, 10'000, "days",
         "How long session recordings are kept; 0: for ever.");
@@ -279,6 +282,9 @@ void bind_catalog(config::OptionTable& t, Settings& s) {
         "How long one statement of PostgreSQL may take.");
   t.add("catalog.look_ms", s.catalog_look_ms, 50, 600'000, "ms",
         "How often changes of other Penstocks with the same catalog are looked for.");
+  t.add("catalog.key_file", s.catalog_key_file, "path",
+        "The key that configurations of apps are sealed with; empty: catalog.key in the data "
+        "directory. Penstocks that share a catalog need the same one.");
 }
 
 void bind_objects(config::OptionTable& t, Settings& s) {
@@ -320,8 +326,10 @@ void bind_clickhouse(config::OptionTable& t, Settings& s) {
         "empty: one server.");
   t.add("store.clickhouse_keeper_path", c.keeper_path, "path",
         "Where replicated tables of a cluster are in Keeper.");
-  t.add("store.clickhouse_compression", c.compression, "name",
-        "How inserts travel: zstd, or none where the server is near.");
+  t.add(
+      "store.clickhouse_compression", c.compression, "name",
+      "How inserts travel: lz4, zstd where the network is what costs, none, or auto: none to this "
+      "machine and lz4 to others.");
   t.add("store.clickhouse_connect_ms", c.connect_ms, 10, 60'000, "ms",
         "How long connecting to the server may take.");
   t.add("store.clickhouse_insert_ms", c.insert_ms, 100, 3'600'000, "ms",
@@ -397,7 +405,8 @@ Status read_settings(config::OptionTable& table, Settings& settings, const std::
 }
 
 Status validate(const Settings& s) {
-  for (const std::string* text : {&s.capture_listen, &s.admin_listen}) {
+  for (const std::string* text : {&s.capture_listen, &s.admin_listen, &s.health_listen}) {
+    if (text == &s.health_listen && text->empty()) continue;
     PENSTOCK_TRY(const auto address, runtime::Address::parse(*text));
     if (!address.is_loopback() && !s.allow_public_bind && s.tls_cert_file.empty()) {
       return fail(Code::kInvalid,
@@ -407,17 +416,9 @@ Status validate(const Settings& s) {
                               *text));
     }
   }
-  std::string_view list = s.stages;
-  while (!list.empty()) {
-    const std::string_view name = list.substr(0, list.find(','));
-    constexpr std::array<std::string_view, 6> kStages{"capture", "ingest",      "replay",
-                                                      "load",    "definitions", "admin"};
-    if (std::ranges::find(kStages, name) == kStages.end()) {
-      return fail(Code::kInvalid, fmt::format("there is no stage '{}'; the stages are capture, "
-                                              "ingest, replay, load, definitions, admin",
-                                              name));
-    }
-    list.remove_prefix(std::min(list.size(), name.size() + 1));
+  PENSTOCK_CHECK(check_stages(s));
+  if (s.slices > 1 && s.log_engine != "kafka") {
+    return fail(Code::kInvalid, "ingest.slices above 1 needs log.engine = kafka");
   }
   if (const std::string& prefix = s.capture.path_prefix; !prefix.empty()) {
     constexpr std::string_view kAllowed =

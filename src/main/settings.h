@@ -13,6 +13,7 @@
 #include "catalog/postgres_catalog.h"
 #include "config/option_table.h"
 #include "definitions/definitions.h"
+#include "deliver/deliver.h"
 #include "ingest/ingest.h"
 #include "ledger/ledger.h"
 #include "load/loader.h"
@@ -20,6 +21,7 @@
 #include "log/embedded_log.h"
 #include "log/kafka_log.h"
 #include "log/scrub.h"
+#include "main/scrub/options.h"
 #include "main/self_audit.h"
 #include "objects/s3_objects.h"
 #include "persons/postgres_store.h"
@@ -36,13 +38,15 @@ struct AppSettings {
   apps::AppsOptions engine;
   int64_t deadline_ms = 5000;                               // for a batch of events in one engine
   std::string npm_registry = "https://registry.npmjs.org";  // where packages are installed from
+  deliver::DeliverOptions deliver;
 };
 
 struct Settings {
   std::string capture_listen = "127.0.0.1:8000";
   std::string admin_listen = "127.0.0.1:8001";
-  std::string project_key;  // of the default project; empty: made at the first start
-  std::string stages = "capture,ingest,replay,load,definitions,admin";
+  std::string health_listen;  // empty: nowhere
+  std::string project_key;    // of the default project; empty: made at the first start
+  std::string stages = "capture,ingest,replay,load,definitions,deliver,admin";
   std::string skew_rule = "exact";
   std::string tls_cert_file, tls_key_file;  // both or none
   bool proxy_protocol = false;
@@ -51,6 +55,7 @@ struct Settings {
   int64_t shards = 1;
   bool allow_public_bind = false;
   int32_t partitions = 8;
+  int32_t slices = 1;
   int64_t drain_ms = 10'000;
   int64_t usage_save_ms = 5000;
   int64_t log_retention_ms = int64_t{7} * 86'400'000;
@@ -61,6 +66,7 @@ struct Settings {
   std::string catalog_engine = "sqlite";  // or "postgres"
   catalog::PostgresCatalogOptions catalog;
   int64_t catalog_look_ms = 2000;
+  std::string catalog_key_file;             // empty: <data>/catalog.key
   std::string objects_engine = "embedded";  // or "s3"
   std::string s3_url;                       // s3://bucket/prefix; the rest in `s3`
   objects::S3Options s3;
@@ -78,6 +84,7 @@ struct Settings {
   log::EmbeddedLogOptions log;
   log::KafkaLogOptions kafka;
   log::ScrubOptions scrub;
+  scrub::DataScrubOptions data_scrub;
   runtime::ReservedSpaceOptions reserve;
   SelfAuditOptions self_audit;
   std::string store_engine = "embedded";  // or "clickhouse"
@@ -85,9 +92,11 @@ struct Settings {
   store::ClickHouseOptions clickhouse;
 
   bool runs(std::string_view stage) const;
+  int32_t processed_partitions() const { return partitions * slices; }
 };
 
 void bind(config::OptionTable& table, Settings& settings);
+void bind_apps(config::OptionTable& table, AppSettings& settings);
 /// Defaults, then <data>/penstock.toml if there, then the environment.
 Status load_settings(config::OptionTable& table, const std::string& data_dir);
 /// What ranges alone cannot say.

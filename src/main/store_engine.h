@@ -7,6 +7,7 @@
 #include <string>
 
 #include "load/squash.h"
+#include "log/log.h"
 #include "main/settings.h"
 #include "runtime/net.h"
 #include "runtime/real_runtime.h"
@@ -18,7 +19,10 @@ Result<std::unique_ptr<store::EventStore>> make_store(const Settings& settings,
                                                       runtime::Runtime& runtime,
                                                       runtime::LoopThread& home,
                                                       const std::string& data_dir);
-/// On a named cluster only who asks for a squash begins one, and is told why there is none.
-load::SquashOptions squash_options_of(const Settings& settings);
+
+/// Whether all that was ever sent to the store is known to be there (load/settled.h). Blocks; `log`
+/// is started, nobody loads.
+Status rows_settled(const Settings& settings, runtime::Runtime& runtime, log::Log& log,
+                    runtime::LoopThread& home, const std::string& data_dir);
 
 }  // namespace penstock::cli

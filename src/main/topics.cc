@@ -1,7 +1,12 @@
 #include "main/topics.h"
 
 #include "definitions/definitions.h"
+#include "deliver/deliver.h"
 #include "event/lane.h"
+#include "event/messages.h"
+#include "load/loader.h"
+#include "main/move/hold.h"
+#include "main/stages.h"
 
 namespace penstock::cli {
 
@@ -28,12 +33,32 @@ std::vector<log::TopicSpec> topics_of(const Settings& settings) {
       std::string(event::kGroupLedger), std::string(event::kGroupPersons),
       std::string(event::kGroupCookieless), std::string(event::kGroupLoad)};
   // Who runs without definitions must not keep the log for them.
-  if (settings.runs("definitions")) readers.emplace_back(definitions::kConsumerGroup);
-  add(event::kTopicProcessed, settings.partitions, std::move(readers));
+  const bool held = settings.runs(move::kHeldStage);  // they will read on where they are
+  if (held || settings.runs("definitions")) readers.emplace_back(definitions::kConsumerGroup);
+  if (held || settings.runs("deliver")) readers.emplace_back(deliver::kConsumerGroup);
+  add(event::kTopicProcessed, settings.processed_partitions(), std::move(readers));
   out.back().free_reserve_percent = kProcessedReservePercent;
   add(event::kTopicRefused, 1, {});
   add(event::kTopicRefusalCounts, 1, {std::string(event::kGroupIngest)});
-  add(event::kTopicPersonCommands, 1, {std::string(event::kGroupIngest)});
+  add(event::kTopicPersonCommands, settings.slices, {std::string(event::kGroupIngest)});
+  if (shares_load(settings)) {
+    add(load::kIntentsTopic, 1, {std::string(event::kGroupLoad)});
+    // As long as there may be rows of a batch, what it was has to be there.
+    out.back().retention_bytes = 0;
+    out.back().retention_ms *= 2;
+  }
+  return out;
+}
+
+std::vector<log::TopicSpec> published_topics(const Settings& settings) {
+  std::vector<log::TopicSpec> out;
+  for (const std::string_view name : event::kMessageTopics) {
+    out.push_back({std::string(name),
+                   settings.partitions,
+                   settings.log_retention_bytes,
+                   settings.log_retention_ms,
+                   {}});
+  }
   return out;
 }
 

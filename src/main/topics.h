@@ -10,5 +10,7 @@
 namespace penstock::cli {
 
 std::vector<log::TopicSpec> topics_of(const Settings& settings);
+/// Those that ClickHouse reads, for Kafka; of one that is there already nothing changes.
+std::vector<log::TopicSpec> published_topics(const Settings& settings);
 
 }  // namespace penstock::cli

@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -30,6 +31,8 @@ struct PostgresOptions {
   int64_t statement_ms = 10'000;
   int64_t retry_ms = 1000;  // after a failed connect, until the next one is tried
   size_t readers_max = 4;   // connections for reads of people
+  /// Partitions of the processed topic whose changes this process writes; empty: all.
+  std::function<bool(Partition)> decides{};
 };
 
 std::unique_ptr<PersonStore> make_postgres_person_store(PostgresOptions options);

@@ -33,6 +33,7 @@ struct ReplayOptions {
   int32_t retention_days = 30;             // 0: recordings are kept for ever
   int64_t retention_check_ms = 3'600'000;  // how often old objects are looked for
   int64_t retry_ms_min = 100, retry_ms_max = 10'000;
+  bool shared = false;  // who decided a moment ago may have read what is not known here yet
 };
 
 struct ReplayStats {

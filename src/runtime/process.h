@@ -46,6 +46,8 @@ class ChildProcess {
   ~ChildProcess();
 
   pid_t pid() const { return pid_; }
+  /// CPU time that it has used, all its threads together; 0 once it was reaped.
+  int64_t cpu_ns() const;
   /// Sends SIGTERM / SIGKILL; nothing happens when the child was reaped.
   void terminate();
   void kill();

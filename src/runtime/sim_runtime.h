@@ -22,7 +22,7 @@
 namespace penstock::runtime {
 
 struct SimOp {
-  enum class Kind : unsigned char { kRead, kWrite, kSync };
+  enum class Kind : unsigned char { kRead, kWrite, kSync, kSyncDirectory };
   Kind kind = Kind::kRead;
   const std::string& path;
   uint64_t at = 0, bytes = 0;  // of a read or write
@@ -145,6 +145,9 @@ class SimRuntime : public Runtime {
   void jump_wall(Duration by);
   /// The whole process stands still for so long: time passes and nothing runs. From a task too.
   void stall(Duration by);
+  /// The thread of one loop gets no processor for so long, while all others go on. Longer stalls
+  /// of the same loop replace shorter ones.
+  void stall(Loop& loop, Duration by);
   /// Replaces `pool_queue_max` and the delays of SimOptions; its clock is not looked at.
   void set_pace(const SimOptions& options);
   SimHighWater high_water() const;

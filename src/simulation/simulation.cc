@@ -32,7 +32,10 @@ bool is_weather(Code code) {
 
 bool io_fails(Machine& m, const runtime::SimOp& op) {
   using Kind = runtime::SimOp::Kind;
-  if (op.kind == Kind::kSync) return m.faults.strike(Fault::kSyncError);
+  if (op.kind == Kind::kSyncDirectory && m.names_stay_volatile) return true;
+  if (op.kind == Kind::kSync || op.kind == Kind::kSyncDirectory) {
+    return m.faults.strike(Fault::kSyncError);
+  }
   const uint64_t first = op.at / kPage,
                  last = (op.at + std::max<uint64_t>(op.bytes, 1) - 1) / kPage;
   if (op.kind == Kind::kWrite) {
@@ -78,6 +81,7 @@ Ending arm(Machine& m, const Options& options) {
 void end(Machine& m, const Ending& ending) {
   if (m.disk->killed()) m.report.kills++;
   m.disk->kill();
+  m.names_stay_volatile = false;
   if (!ending.power_loss) {
     m.disk->restart();
     return;
@@ -91,7 +95,10 @@ void end(Machine& m, const Ending& ending) {
     how = runtime::SimCrash::kReordered;
   }
   m.disk->crash(how);
-  for (const auto& kv : {m.ledger_kv, m.persons_kv, m.cookieless_kv}) kv->crash(m.dice.next());
+  for (const auto& kv :
+       {m.ledger_kv, m.persons_kv, m.cookieless_kv, m.definitions_kv, m.deliver_kv}) {
+    kv->crash(m.dice.next());
+  }
 }
 
 /// Of the bad ones, that is: every start that fails is one.
@@ -124,6 +131,10 @@ void check_all(Life& life, Decided& decided) {
   check_books(life, decided);
   check_recordings(life, decided);
   check_persons(life, decided);
+  check_visitors(life, decided);
+  check_strangers(life, decided);
+  check_definitions(life);
+  check_deliveries(life, decided);
   check_commands(life);
 }
 

@@ -25,6 +25,7 @@ struct Options {
   bool faults = true;                // false: a peaceful run
   std::vector<std::string> only{};   // kinds of faults; empty: as the seed says
   uint64_t first_kill_io = 0;        // the first life dies in this I/O; 0: as the seed says
+  uint64_t shares_from = 0;          // from this life on two loaders share partitions; 0: never
 };
 
 struct Violation {
@@ -52,6 +53,13 @@ Report run(uint64_t seed, const Options& options = {});
 
 /// Every kind of fault, by name.
 const std::vector<std::string_view>& fault_names();
+
+/// A kind of fault for somebody who does not know the code: what it befalls, and what happens, each
+/// a part of a sentence. Empty: there is no such kind.
+struct FaultWords {
+  std::string_view of, words;
+};
+FaultWords fault_words(std::string_view name);
 
 /// One line of JSON.
 std::string to_json(const Report& report);

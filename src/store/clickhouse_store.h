@@ -6,8 +6,9 @@
 // itself: the loader repeats inserts, `make_retrying_store` queries. Every request has a deadline.
 // When a server does not answer, the next call goes to the next of `urls`.
 //
-// One Penstock loads into one database, which should be its own: queries of projects see the rows
-// of their project in these tables, and whatever else the user may read. All calls on `home`.
+// The database should be Penstock's own: queries of projects see the rows of their project in these
+// tables, and whatever else the user may read. Several processes may load into it (`shared`). All
+// calls on `home`.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +30,10 @@ struct ClickHouseOptions {
   std::string ca_file{};   // PEM, for https; empty: the system's
   std::string cluster{};   // as the servers' remote_servers name it; empty: one server
   std::string keeper_path = "/clickhouse/tables";
-  std::string compression = "zstd";  // of inserts; or "none"
+  /// Of inserts: "lz4", "zstd", "none"; "auto": none to this machine, lz4 to others, which is what
+  /// ClickHouse's own client does.
+  std::string compression = "auto";
+  bool shared = false;  // others load into these tables at the same time
   int64_t connect_ms = 3000;
   int64_t insert_ms = 60'000;     // for all of one batch; later its outcome is unknown
   int64_t statement_ms = 10'000;  // for Penstock's own small statements

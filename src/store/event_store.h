@@ -108,8 +108,9 @@ struct StoreHealth {
   std::string detail;  // why it is not ready
   uint64_t restarts = 0;
   uint64_t memory_bytes = 0, disk_bytes = 0;
-  uint64_t damaged_parts = 0;  // set aside by the engine because they could not be read
-  uint64_t overrides = 0;      // distinct ids whose rows may still carry an older person
+  uint64_t damaged_parts = 0;     // set aside by the engine because they could not be read
+  uint64_t unfinished_parts = 0;  // likewise, but all their rows are in other parts
+  uint64_t overrides = 0;         // distinct ids whose rows may still carry an older person
 };
 
 using InsertDone = std::move_only_function<void(Status)>;
@@ -117,7 +118,8 @@ using QueryDone = std::move_only_function<void(Result<QueryResult>)>;
 using EraseStep = std::function<void(const ErasedTable&)>;
 using EraseDone = std::move_only_function<void(Result<std::vector<ErasedTable>>)>;
 using FreezeDone = std::move_only_function<void(Result<uint64_t>)>;
-using SquashStep = std::function<void(const SquashProgress&)>;
+/// False: it stops here with kCancelled, what is rewritten stays.
+using SquashStep = std::function<bool(const SquashProgress&)>;
 using SquashDone = std::move_only_function<void(Result<SquashProgress>)>;
 
 class EventStore {

@@ -214,7 +214,6 @@ TEST_P(AppCatalogContract, WhatIsNoPackageIsRefused) {
       {},
       {{"plugin.json", R"({"name":"x"})"}},
       {{"plugin.json", "{"}, {"index.js", ""}},
-      {{"plugin.json", "{}"}, {"index.js", ""}},
       {{"plugin.json", R"({"name":"x","main":"gone.js"})"}, {"index.js", ""}},
       {{"plugin.json", R"({"name":"x","stateless":true,"config":[{"key":"a"}]})"},
        {"index.js", ""}},

@@ -63,12 +63,13 @@ class World {
     ASSERT_TRUE(opened) << opened.error().message;
     catalog = std::move(*opened);
   }
-  /// Another Penstock's, with the same tables.
-  Result<std::unique_ptr<SharedCatalog>> open_shared() {
+  /// Another Penstock's, with the same tables. Short of patience, for tests of a server that is
+  /// away.
+  Result<std::unique_ptr<SharedCatalog>> open_shared(int64_t patience_ms = 500) {
     return open_postgres_catalog({.url = testing::postgres_server()->url(schema_),
                                   .schema = schema_,
-                                  .connect_ms = 1000,
-                                  .statement_ms = 500,
+                                  .connect_ms = 2 * patience_ms,
+                                  .statement_ms = patience_ms,
                                   .retry_ms = 50},
                                  runtime_);
   }
@@ -450,7 +451,7 @@ TEST_F(PostgresCatalogTest, ManyThatStartAtOnceMakeTheTablesOnce) {
   std::vector<std::future<bool>> all;
   for (int i = 0; i < 6; i++) {
     all.push_back(
-        std::async(std::launch::async, [this] { return world_.open_shared().has_value(); }));
+        std::async(std::launch::async, [this] { return world_.open_shared(60'000).has_value(); }));
   }
   int opened = 0;
   for (auto& one : all) opened += one.get() ? 1 : 0;

@@ -30,7 +30,7 @@ namespace penstock::store::testing {
 class ClickHouseFront {
  public:
   ClickHouseFront(std::string engine, std::string library, std::string directory,
-                  std::string password = "")
+                  std::string password = "", const std::string& cluster = "")
       : words_{"/usr/bin/python3",
                PENSTOCK_CLICKHOUSE_FRONT,
                "--engine",
@@ -41,6 +41,7 @@ class ClickHouseFront {
                std::move(directory),
                "--password",
                std::move(password)} {
+    if (!cluster.empty()) words_.insert(words_.end(), {"--cluster", cluster});
     for (int& port : ports_) {
       port = free_port();
       const char* flag = &port == &ports_[2] ? "--tls-port" : "--port";

@@ -346,20 +346,29 @@ TEST_P(EngineStoreTest, QueriesWaitTheirTurnAndCanBeCancelledWhileTheyWait) {
 }
 
 TEST_P(EngineStoreTest, EveryTableIsGuardedAndEveryTableFunctionKnown) {
+  const bool cluster = std::string_view(GetParam()) == "cluster";
   EXPECT_EQ(world_->ask(
                 "SELECT name FROM system.tables WHERE database = currentDatabase() AND name NOT IN "
                 "('events', 'sharded_events', 'person', 'persons', 'person_distinct_id2', "
                 "'person_distinct_ids', 'person_distinct_id_overrides', "
                 "'groups', 'ingestion_warnings', 'session_replay_blocks', "
                 "'session_replay_events', 'log_entries', 'heatmaps') AND NOT "
-                "startsWith(name, 'penstock_')",
+                "startsWith(name, 'penstock_') ORDER BY name",
                 0),
-            "");
+            cluster ? "\"sharded_heatmaps\"\n\"sharded_ingestion_warnings\"\n"
+                      "\"sharded_log_entries\"\n\"sharded_session_replay_blocks\"\n"
+                      "\"writable_events\"\n"
+                    : "");
   EXPECT_EQ(world_->ask("SELECT count() FROM system.columns WHERE database = currentDatabase() AND "
                         "table NOT LIKE 'penstock_%' AND name = 'team_id' AND "
                         "type IN ('Int64', 'UInt64')",
                         0),
-            "13\n");
+            cluster ? "18\n" : "13\n");
+  for (const char* table : {"writable_events", "sharded_events"}) {
+    const std::string rows = std::string("SELECT count() FROM ") + table;
+    EXPECT_EQ(world_->ask(cluster ? rows : "SELECT 2", 1), "2\n") << table;
+    EXPECT_EQ(world_->ask(cluster ? rows : "SELECT 0", 99), "0\n") << table;
+  }
   std::istringstream names(world_->ask("SELECT lower(name) FROM system.table_functions", 0));
   for (std::string name; std::getline(names, name);) {
     name = name.substr(1, name.size() - 2);

@@ -30,6 +30,7 @@ class UpkeepContract : public ::testing::TestWithParam<const char*> {
     ASSERT_TRUE(world_->wait_ready()) << world_->store().health().detail;
   }
 
+  bool is_cluster() const { return std::string_view(GetParam()) == "cluster"; }
   bool has_sql() const { return std::string_view(GetParam()) != "memory"; }
 
   static Row row(uint32_t number, const std::string& distinct_id, uint8_t person,
@@ -117,7 +118,9 @@ TEST_P(UpkeepContract, ASquashWritesDownWhatQueriesSaidAndForgetsTheOverridesItA
   ASSERT_TRUE(world_->insert("old", {row(6, "b", 2), row(7, "a", 4)}).has_value());
   EXPECT_EQ(by_person(), (People{{4, 3}, {5, 3}, {3, 1}}));
   EXPECT_EQ(world_->freeze().value_or(0), 1U);
-  EXPECT_EQ(world_->squash().value_or(SquashProgress{}).rows_rewritten, 1U);
+  // A cluster writes down the frozen person, the same on every replica; so the two rows of "b" that
+  // went on meanwhile are written a second time.
+  EXPECT_EQ(world_->squash().value_or(SquashProgress{}).rows_rewritten, is_cluster() ? 3U : 1U);
   EXPECT_EQ(world_->freeze().value_or(9), 0U);
   EXPECT_EQ(world_->squash().value_or(SquashProgress{9, 9}).rows_rewritten, 0U);
   EXPECT_EQ(by_person(), (People{{4, 3}, {5, 3}, {3, 1}}));
@@ -219,6 +222,7 @@ TEST_P(EngineUpkeep, ViewsShowAProjectItsOwnAndWhatIsTrueNow) {
 }
 
 TEST_P(EngineUpkeep, FiltersReachTheIndexAndOnlyThePersonCostsALookUp) {
+  if (is_cluster()) GTEST_SKIP() << "overrides are joined there, not looked up in memory";
   ASSERT_TRUE(world_->insert("rows", {row(1, "a", 1)}).has_value());
   ASSERT_TRUE(world_->insert_mappings("m", {{{1}, "a", person_id(3), false, 1}}).has_value());
   const std::string where =
@@ -315,6 +319,7 @@ TEST_P(EngineUpkeepKilled, KilledInTheMiddleAnErasureIsRepeatedAndItsCountsStay)
 }
 
 TEST_P(EngineUpkeep, JobsWaitForEachOtherAndTooManyAreRefused) {
+  if (is_cluster()) GTEST_SKIP() << "the same line of jobs, with twice the statements";
   ASSERT_TRUE(world_->insert("rows", {row(1, "a", 1)}).has_value());
   std::vector<std::future<Result<std::vector<ErasedTable>>>> all;
   for (size_t i = 0; i < kUpkeepJobsMax + 4; i++) {

@@ -90,10 +90,11 @@ class World {
     if (!keep_) std::filesystem::remove_all(directory_);
   }
 
-  /// "memory", "engine", "clickhouse": the engine behind ClickHouse's HTTP interface; "server":
-  /// what PENSTOCK_TEST_CLICKHOUSE_URL names.
+  /// "memory", "engine", "clickhouse": the engine behind ClickHouse's HTTP interface; "cluster":
+  /// the same as the one node of a named cluster, without Keeper (clickhouse_front.py says what
+  /// that leaves out); "server": what PENSTOCK_TEST_CLICKHOUSE_URL names.
   static std::vector<const char*> kinds(bool sql_only = false) {
-    std::vector<const char*> out{"engine", "clickhouse"};
+    std::vector<const char*> out{"engine", "clickhouse", "cluster"};
     if (!sql_only) out.insert(out.begin(), "memory");
     if (std::getenv("PENSTOCK_TEST_CLICKHOUSE_URL") != nullptr) out.push_back("server");
     return out;
@@ -390,8 +391,12 @@ class World {
       database_ = out.database;
       return out;
     }
+    if (kind == "cluster") out.cluster = "main";
+    // To this machine nothing would be compressed.
+    out.compression = kind == "cluster" ? "lz4" : "zstd";
     front_ = std::make_unique<ClickHouseFront>(beside("penstock-engine"), beside("libchdb.so"),
-                                               directory_ + "/engine", "a-secret-of-the-tests");
+                                               directory_ + "/engine", "a-secret-of-the-tests",
+                                               out.cluster);
     out.urls = front_->url();
     out.password = "a-secret-of-the-tests";
     return out;

@@ -55,8 +55,13 @@ class KafkaServer {
     if (secure_) make_certificate();
     for (size_t i = 0; i < brokers; i++) {
       write_settings(i);
-      run_and_wait(
-          i, {"kafka.tools.StorageTool", "format", "-t", "4L6g3nShT-eMCtK--X86sw", "-c", file(i)});
+      std::vector<std::string> format{"kafka.tools.StorageTool", "format", "-t",
+                                      "4L6g3nShT-eMCtK--X86sw",  "-c",     file(i)};
+      // A SCRAM user lies in the cluster's metadata; the settings only let the broker itself in.
+      if (secure_) {
+        format.insert(format.end(), {"--add-scram", "SCRAM-SHA-512=[name=u,password=p]"});
+      }
+      run_and_wait(i, format);
     }
     for (size_t i = 0; i < brokers; i++) start(i);
   }

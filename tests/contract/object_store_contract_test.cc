@@ -329,5 +329,22 @@ TEST(DirectoryObjects, AKillLeavesTheOldObjectOrTheNewOne) {
   }
 }
 
+TEST(DirectoryObjects, AByteThatChangedIsToldByTheChecksum) {
+  auto disk = std::make_shared<runtime::SimDisk>(3);
+  runtime::SimRuntime life(3, disk);
+  const auto store = make_directory_objects(life, "/data/objects");
+  ASSERT_TRUE(store->start().has_value());
+  ASSERT_TRUE(store->put("d/a", std::string(9000, 'a'), kPatience).has_value());
+  EXPECT_EQ(store->stat("d/a", kPatience)->size, 9000U);
+  ASSERT_TRUE(disk->corrupt("/data/objects/d/a.obj", 5000));
+  EXPECT_EQ(store->get("d/a", {}, kPatience).error().code, Code::kCorrupt);
+  EXPECT_EQ(*store->get("d/a", {0, 4000}, kPatience), std::string(4000, 'a'));
+  // Objects of earlier versions end with their own bytes.
+  const auto file = life.files().open("/data/objects/d/old.obj", {.create = true});
+  ASSERT_TRUE((*file)->pwrite("written before", 0));
+  EXPECT_EQ(*store->get("d/old", {}, kPatience), "written before");
+  EXPECT_EQ(store->list("d/", "", 10, kPatience)->size(), 2U);
+}
+
 }  // namespace
 }  // namespace penstock::objects

@@ -27,16 +27,19 @@ def installed():
 
 
 class Kafka:
-    def __init__(self):
+    def __init__(self, shown_port=None, directory=None):
+        """`shown_port`: where clients are told to come, of something in between. `directory`: of its
+        messages, on a disk of the caller's."""
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="penstock-kafka-"))
+        self.log_dirs = directory or self.directory / "logs"
         self.port, controller, self.process = free_port(), free_port(), None
-        self.address = f"127.0.0.1:{self.port}"
+        self.address = f"127.0.0.1:{shown_port or self.port}"
         settings = {
             "process.roles": "broker,controller", "node.id": 1,
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{controller}",
+            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}",
             "advertised.listeners": f"PLAINTEXT://{self.address}",
-            "controller.listener.names": "CONTROLLER", "log.dirs": self.directory / "logs",
+            "controller.listener.names": "CONTROLLER", "log.dirs": self.log_dirs,
             "offsets.topic.replication.factor": 1, "offsets.topic.num.partitions": 2,
             "transaction.state.log.replication.factor": 1, "transaction.state.log.min.isr": 1,
             "group.initial.rebalance.delay.ms": 0, "num.network.threads": 2, "num.io.threads": 4,

@@ -16,7 +16,8 @@ FRONT = pathlib.Path(__file__).resolve().parents[1] / "clickhouse_front.py"
 
 
 class ClickHouse:
-    def __init__(self):
+    def __init__(self, cluster=""):
+        self.cluster = cluster  # the one node of it, as the front says
         self.directory = tempfile.mkdtemp(prefix="penstock-clickhouse-")
         self.ports, self.process = [free_port(), free_port()], None
         self.urls = [f"http://127.0.0.1:{port}" for port in self.ports]
@@ -27,7 +28,7 @@ class ClickHouse:
         self.process = subprocess.Popen(
             ["/usr/bin/python3", FRONT, "--engine", BIN, "--lib", folder / "libchdb.so", "--dir",
              os.path.join(self.directory, "data"), "--password", PASSWORD,
-             *(word for port in self.ports for word in ("--port", str(port)))],
+             "--cluster", self.cluster, *(word for port in self.ports for word in ("--port", str(port)))],
             stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:

@@ -10,6 +10,8 @@ import multiprocessing
 import os
 import pathlib
 import queue
+import selectors
+import socket
 import threading
 import time
 import uuid
@@ -219,6 +221,86 @@ class Beside:
     def end(self):
         if self.process.is_alive():
             self.process.terminate()
+        self.process.join()
+
+
+NEAR = ("--set", "apps.allow_private_hosts=127.0.0.1")
+CALLS = "export async function onEvent(event, { config }) {\n" \
+        "  const answer = await fetch(config.url, { method: 'POST', body: JSON.stringify(event) })\n" \
+        "  if (!answer.ok) throw new RetryError('answered ' + answer.status)\n}\n"
+HOOK = "export function composeWebhook(event, { config }) {\n" \
+       "  return { url: config.url, body: JSON.stringify({ event: event.event, id: event.uuid }) }\n}\n"
+
+
+def answer_nobody(silent, failing, taken, failed):
+    """Accepts on both, never answers the one, answers 500 on the other as fast as it can."""
+    wait = selectors.DefaultSelector()
+    for s in (silent, failing):
+        s.setblocking(False)
+        wait.register(s, selectors.EVENT_READ)
+    fails = set()
+    while True:
+        for key, _ in wait.select():
+            s = key.fileobj
+            if s in (silent, failing):
+                c = s.accept()[0]
+                c.setblocking(False)
+                wait.register(c, selectors.EVENT_READ)
+                if s is failing:
+                    fails.add(c)
+                else:
+                    taken.value += 1
+                continue
+            try:
+                got = s.recv(1 << 20)
+            except OSError:
+                got = b""
+            if not got:
+                wait.unregister(s)
+                fails.discard(s)
+                s.close()
+            elif s in fails and got.endswith(b"}"):
+                failed.value += 1
+                s.send(b"HTTP/1.1 500 Down\r\nContent-Length: 0\r\n\r\n")
+
+
+class DeadDestinations:
+    """Two addresses in another process: one takes connections and says nothing, one answers 500. Three
+    apps call them for every stored event, while they are on."""
+
+    def __init__(self, p):
+        self.p = p
+        silent, failing = (socket.create_server(("127.0.0.1", 0), backlog=512) for _ in range(2))
+        self.taken, self.failed = (multiprocessing.Value("L", 0) for _ in range(2))
+        self.process = multiprocessing.get_context("fork").Process(
+            target=answer_nobody, args=(silent, failing, self.taken, self.failed), daemon=True)
+        self.process.start()
+        urls = ["http://127.0.0.1:%d/x" % s.getsockname()[1] for s in (silent, failing)]
+        silent.close()
+        failing.close()
+        self.configs = [self.install(*one) for one in (("Silent", CALLS, urls[0]), ("Silent hook", HOOK, urls[0]),
+                                                       ("Failing", CALLS, urls[1]))]
+
+    def ask(self, path, body=None, method=None):
+        status, answer = self.p.api("/api/projects/1" + path, body, method or ("POST" if body else "GET"))
+        assert status in (200, 201), (status, answer)
+        return answer
+
+    def install(self, name, code, url):
+        manifest = {"name": name, "main": "index.js", "config": [{"key": "url", "type": "string"}]}
+        app = self.ask("/apps", {"files": {"plugin.json": json.dumps(manifest), "index.js": code}})
+        return self.ask("/app_configs", {"app": app["id"], "enabled": False, "config": {"url": url}})["id"]
+
+    def switch(self, on):
+        """Returns when both are called."""
+        before = self.taken.value, self.failed.value
+        for config in self.configs:
+            self.ask(f"/app_configs/{config}", {"enabled": on}, "PATCH")
+        if on:
+            self.p.eventually(lambda: self.taken.value > before[0] and self.failed.value > before[1], 60)
+
+    def end(self):
+        self.process.terminate()
         self.process.join()
 
 

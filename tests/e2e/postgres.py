@@ -23,11 +23,12 @@ def installed():
 
 
 class Postgres:
-    def __init__(self, *options):
+    def __init__(self, *options, place=None):
+        """`place`: the folder its directory lies in, for a disk of its own."""
         # PostgreSQL refuses to run as root.
         self.user = {"user": "postgres", "group": "postgres", "extra_groups": []} \
             if os.geteuid() == 0 else {}
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="penstock-postgres-"))
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="penstock-postgres-", dir=place))
         if self.user:
             owner = pwd.getpwnam("postgres")
             os.chown(self.directory, owner.pw_uid, owner.pw_gid)

@@ -23,13 +23,19 @@ def installed():
 
 
 class S3:
-    def __init__(self):
-        self.directory = tempfile.mkdtemp(prefix="penstock-s3-")
-        pathlib.Path(self.directory, "s3.json").write_text(json.dumps({"identities": [{
-            "name": "t", "credentials": [{"accessKey": ACCESS, "secretKey": SECRET}],
-            "actions": ["Admin", "Read", "Write", "List", "Tagging"]}]}))
+    def __init__(self, place=None):
+        """`place`: the folder its directory lies in, for a disk of its own."""
+        self.directory = tempfile.mkdtemp(prefix="penstock-s3-", dir=place)
+        self.know(SECRET)
         self.ports, self.process = [free_port() for _ in range(8)], None
         self.url = f"http://127.0.0.1:{self.ports[0]}"
+
+    def know(self, secret):
+        """From its next start on that is the secret of its one key."""
+        self.secret = secret
+        pathlib.Path(self.directory, "s3.json").write_text(json.dumps({"identities": [{
+            "name": "t", "credentials": [{"accessKey": ACCESS, "secretKey": secret}],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"]}]}))
 
     def start(self):
         names = ("s3.port", "s3.port.grpc", "master.port", "master.port.grpc", "volume.port",
@@ -53,7 +59,7 @@ class S3:
         """(exit code, body) of a request by a client that is not ours."""
         done = subprocess.run(
             ["curl", "-sf", "-X", method, "--aws-sigv4", "aws:amz:us-east-1:s3", "--user",
-             f"{ACCESS}:{SECRET}", self.url + path], capture_output=True)
+             f"{ACCESS}:{self.secret}", self.url + path], capture_output=True)
         return done.returncode, done.stdout
 
     def kill(self):

@@ -273,8 +273,14 @@ def balanced(penstock, received=None):
 
 
 def metric(penstock, name):
+    """0 before it was first counted."""
     text = penstock.get("/metrics")[1].decode()
-    return float(next(line for line in text.splitlines() if line.startswith(name + " ")).split()[1])
+    return next((float(line.split()[1]) for line in text.splitlines() if line.startswith(name + " ")), 0.0)
+
+
+def resident(penstock):
+    """Bytes of memory that the process has now."""
+    return int(pathlib.Path(f"/proc/{penstock.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
 def side_by_side(check, arguments):

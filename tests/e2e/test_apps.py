@@ -5,6 +5,8 @@ import http.server
 import io
 import json
 import pathlib
+import queue
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -30,12 +32,20 @@ def send(p, *events):
     assert status == 200, (status, body)
 
 
+def goes_round(p, project=1):
+    """Whether an event let others wait for its app and is on its way round them: in quarantine for a moment."""
+    return bool(p.api(f"/api/projects/{project}/quarantine?reason=app_waits&limit=1")[1]["entries"])
+
+
 def settled(p):
     def done():
+        if goes_round(p):
+            return None
         ledger = p.ledger()
         total = ledger["total"]
         at_rest = ledger["balance"]["balanced"] and total["in_flight"] == 0
-        return total if at_rest and ledger["balance"]["stored"] == ledger["balance"]["accepted"] else None
+        at_rest = at_rest and ledger["balance"]["stored"] == ledger["balance"]["accepted"]
+        return total if at_rest and not goes_round(p) else None
     return p.eventually(done)
 
 
@@ -51,13 +61,17 @@ def install(p, name, code, config=None, schema=None, enabled=True, filters=None)
     made = ask(p, "/app_configs", {"app": app["id"], "enabled": enabled, "config": config or {},
                                   "filters": filters or {}}, "POST")
     if enabled:
-        p.eventually(lambda: config_of(p, made["id"])["status"] and
-                     config_of(p, made["id"])["status"]["health"] == "healthy")
+        p.eventually(lambda: status_of(p, made["id"]).get("health") == "healthy")
     return made
 
 
 def config_of(p, config):
     return ask(p, f"/app_configs/{config}")
+
+
+def status_of(p, config):
+    """Empty where the process that runs the apps does not know it yet."""
+    return config_of(p, config)["status"] or {}
 
 
 def row(p, sent):
@@ -207,6 +221,15 @@ def test_secrets_are_taken_and_never_shown():
         lines = p.eventually(lambda: ask(p, "/app_logs")["results"])
         seen = json.dumps([lines, ask(p, "/app_configs"), ask(p, f"/apps/{config['app']}")])
         assert "hush-hush" not in seen and "hush-hush" not in p.output(), seen
+        kept = b"".join(path.read_bytes() for path in pathlib.Path(p.data).glob("catalog.db*"))
+        assert b"hush-hush" not in kept and b"sealed1:" in kept
+        assert pathlib.Path(p.data, "catalog.key").stat().st_mode & 0o777 == 0o600
+        p.kill()
+        p.start()
+        p.eventually(lambda: status_of(p, config["id"]).get("health") == "healthy")
+        send(p, again := event())
+        settled(p)
+        assert row(p, again)["length"] == 14
         status, answer = p.api(f"/api/projects/1/app_configs/{config['id']}", {"config": {"apiKey": ""}}, "PATCH")
         assert status == 400 and "apiKey" in answer["error"]["message"], answer
 
@@ -255,11 +278,13 @@ def test_the_command_line_from_new_to_rollback():
             assert "2 passed, 0 failed" in run(p, folder, "app", "test", f"greet-{lang}")
         run(p, folder, "app", "deploy", "greet-js", "--config", '{"greeting":"ahoy"}')
         assert "greet-js" in run(p, folder, "app", "list")
-        p.eventually(lambda: config_of(p, 1)["status"] and config_of(p, 1)["status"]["health"] == "healthy")
+        p.eventually(lambda: status_of(p, 1).get("health") == "healthy")
         sent = event("$pageview")
         send(p, sent)
         settled(p)
         assert row(p, sent)["greeting"] == "ahoy"
+        unchanged = run(p, folder, "app", "replay", "greet-js", "--since", "1h", "--config", '{"greeting":"ahoy"}')
+        assert "1 events: 1 come out the same, 0 differ" in unchanged, unchanged
         code = pathlib.Path(folder, "greet-js", "index.js")
         code.write_text(code.read_text().replace("config.greeting", "config.greeting + '!'"))
         replayed = run(p, folder, "app", "replay", "greet-js", "--since", "1h", "--config", '{"greeting":"ahoy"}')
@@ -270,6 +295,67 @@ def test_the_command_line_from_new_to_rollback():
         assert ask(p, "/apps/1")["app"]["version"] == 1
         run(p, folder, "app", "disable", "greet-js")
         assert config_of(p, 1)["enabled"] is False
+
+
+def test_the_development_loop_shows_saves_and_new_events_side_by_side():
+    with Penstock() as p, tempfile.TemporaryDirectory() as folder:
+        run(p, folder, "app", "new", "greet")
+        send(p, event("$pageview"), event("other"))
+        settled(p)
+        lines = queue.Queue()
+        dev = subprocess.Popen([BIN, "app", "dev", "greet", "--config", '{"greeting":"hi"}'], cwd=folder, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={"PENSTOCK_DATA": p.data, "PATH": ""})
+        threading.Thread(target=lambda: [lines.put(line) for line in dev.stdout], daemon=True).start()
+
+        def until(words):
+            told = []
+            while not told or words not in told[-1]:
+                told.append(" ".join(lines.get(timeout=30).split()))
+            return told
+
+        try:
+            told = until("Waiting for a save")
+            assert "2 passed, 0 failed, at most" in " ".join(told), told
+            assert 'properties.greeting – "hi"' in told and "2 events: 1 come out the same, 1 differ" in told, told
+            code = pathlib.Path(folder, "greet", "index.js")
+            good = code.read_text()
+            code.write_text("export function processEvent( {")
+            until("SyntaxError")
+            code.write_text(good.replace("config.greeting", "config.greeting + '!'"))
+            assert 'properties.greeting – "hi!"' in until("differ")
+            # What runs already is shown beside it, and an event that comes now is shown when it is stored.
+            code.write_text(good)
+            until("differ")
+            run(p, folder, "app", "deploy", "greet", "--config", '{"greeting":"ahoy"}')
+            p.eventually(lambda: status_of(p, 1).get("health") == "healthy")
+            later = event("$pageview")
+            send(p, later)
+            assert until(later["uuid"])[-1] == f"{later['uuid']} $pageview now: changed this folder: changed"
+            assert until("properties.greeting")[-1] == 'properties.greeting – "ahoy" "hi"'
+        finally:
+            dev.kill()
+            dev.wait()
+
+
+def test_an_archive_is_installed_and_the_next_one_is_its_next_version():
+    with Penstock() as p, tempfile.TemporaryDirectory() as folder:
+        run(p, folder, "app", "new", "packed")
+        for version, name in enumerate(("packed.tgz", "packed.tar.gz", "packed.zip"), 1):
+            if name.endswith(".zip"):
+                shutil.make_archive(f"{folder}/packed", "zip", folder, "packed")
+            else:
+                with tarfile.open(f"{folder}/{name}", "w:gz") as tar:
+                    tar.add(f"{folder}/packed", "package")
+            assert "packed is enabled" in run(p, folder, "app", "deploy", name)
+            assert ask(p, "/apps/1")["app"]["version"] == version
+        run(p, folder, "app", "deploy", "template:url-parser")
+        run(p, folder, "app", "deploy", "template:url-parser")
+        assert [c["name"] for c in ask(p, "/app_configs")["results"]] == ["packed", "URL Parser"]
+        pathlib.Path(folder, "torn.tgz").write_bytes(pathlib.Path(folder, "packed.tgz").read_bytes()[:200])
+        for name in ("torn.tgz", "absent.zip"):
+            out = subprocess.run([BIN, "app", "deploy", name], capture_output=True, text=True, timeout=60, cwd=folder,
+                                 env={"PENSTOCK_DATA": p.data, "PATH": ""})
+            assert out.returncode != 0 and out.stderr.startswith("penstock: "), (name, out)
 
 
 class Registry:
@@ -359,8 +445,7 @@ def test_the_tutorial_works_as_written():
                                  env={"PENSTOCK_DATA": p.data, "PATH": f"{folder}/bin:/usr/bin:/bin"})
             assert out.returncode == 0, (command, out.stdout, out.stderr)
             if "app deploy" in command:
-                p.eventually(lambda: config_of(p, 1)["status"] and
-                             config_of(p, 1)["status"]["health"] == "healthy")
+                p.eventually(lambda: status_of(p, 1).get("health") == "healthy")
             if "penstock send" in command:
                 settled(p)
             if "penstock query" in command:

@@ -1,5 +1,4 @@
 """Rows on a ClickHouse server: an SDK's events by SQL, and every way in which the server can fail."""
-import os
 import pathlib
 import signal
 import subprocess
@@ -26,10 +25,6 @@ def once(ch, n):
     rows, uuids = map(int, ch.sql("SELECT count(), uniqExact(uuid) FROM sharded_events").split())
     assert rows == uuids, f"{rows} rows of {uuids} events"
     return rows == n
-
-
-def resident(p):
-    return int(pathlib.Path(f"/proc/{p.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
 def test_an_sdks_events_become_rows_of_the_server():
@@ -88,7 +83,7 @@ def test_whatever_the_server_answers_capture_goes_on_and_nothing_is_lost_or_doub
             sent += 300
             p.eventually(lambda k=kind: ch.faults_done().count(k) == 2 and once(ch, sent))
         # Nobody there, for longer than a batch's patience: acknowledged, and memory stays what it is.
-        before = resident(p)
+        before = sdk.resident(p)
         ch.send(signal.SIGSTOP)
         began = time.monotonic()
         for _ in range(20):
@@ -99,7 +94,7 @@ def test_whatever_the_server_answers_capture_goes_on_and_nothing_is_lost_or_doub
         code, out, err = p.cli("doctor")
         assert code == 1 and "store" in (out + err), (code, out, err)
         assert p.ledger()["total"]["in_flight"] > 0
-        grown = resident(p) - before
+        grown = sdk.resident(p) - before
         assert grown < 150 << 20, f"{grown >> 20} MiB more"
         ch.send(signal.SIGCONT)
         p.eventually(lambda: once(ch, sent))

@@ -9,6 +9,7 @@ import subprocess
 import time
 import urllib.parse
 
+import sdk
 from harness import BIN, KEY, Penstock
 
 
@@ -60,14 +61,10 @@ def event(name):
     return json.dumps({"api_key": KEY, "event": name, "distinct_id": "me"}).encode()
 
 
-def metric(p, name):
-    text = p.request(p.capture + "/metrics")[1].decode()
-    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(name + " "))
-
-
 def test_https_end_to_end_with_the_command_line_and_a_renewal():
     with TlsPenstock() as p:
-        assert p.output().count("https://") >= 4 and "http://" not in p.output()
+        p.eventually(lambda: p.output().count("https://") >= 4)
+        assert "http://" not in p.output()
         c = p.connection()
         c.request("POST", "/i/v0/e/", event("over tls"), {"Content-Type": "application/json"})
         first = c.getresponse()
@@ -80,16 +77,17 @@ def test_https_end_to_end_with_the_command_line_and_a_renewal():
 
         certificate(p.data, "second")
         p.eventually(lambda: p.shown() == "second", 15)
-        assert metric(p, "penstock_wire_tls_renewals_total") >= 1
+        p.eventually(lambda: sdk.metric(p, "penstock_wire_tls_renewals_total") >= 1)
         c.request("POST", "/i/v0/e/", event("same connection"),
                   {"Content-Type": "application/json"})
         assert c.getresponse().status == 200
 
         # A bad renewal: the old certificate stays, and it is counted.
         pathlib.Path(p.data, "key.pem").write_text("nonsense")
-        p.eventually(lambda: metric(p, "penstock_wire_tls_renewal_failures_total") == 1, 15)
+        p.eventually(lambda: sdk.metric(p, "penstock_wire_tls_renewal_failures_total") == 1, 15)
         assert p.shown() == "second"
-        assert "old one stays" in p.output() and "nonsense" not in p.output()
+        p.eventually(lambda: "old one stays" in p.output())
+        assert "nonsense" not in p.output()
 
 
 def test_login_over_https_sets_a_secure_cookie():
@@ -169,7 +167,7 @@ def test_a_forwarded_address_counts_only_from_a_trusted_proxy():
 
 def test_a_path_prefix_and_the_access_log():
     with Penstock("--set", "capture.path_prefix=/ingest-x1") as p:
-        assert f"{p.capture}/ingest-x1" in p.output()
+        p.eventually(lambda: f"{p.capture}/ingest-x1" in p.output())
     folder = Penstock()
     log = pathlib.Path(folder.data, "access.log")
     try:

@@ -1,5 +1,5 @@
-"""Live traffic does not notice what happens beside it: a backfill, a hot key, a store that stands
-still. tools/isolation measures the same in full size, and a project that misbehaves.
+"""Live traffic does not notice what happens beside it: a backfill, a hot key, apps whose destinations
+are dead, a store that stands still. tools/isolation measures the same in full size, and a project that misbehaves.
 
 The machine is shared and small, so this fails for starvation and not for noise: a window beside
 trouble is compared with one before it, generously, and a second time if it was missed.
@@ -58,6 +58,33 @@ def test_isolation_of_live_traffic():
         assert stored["live"] + stored["live-probe"] == live.sent, (stored, live.sent)
         assert stored["old"] % 60_000 == 0 and stored["hot"] % 40_000 == 0, stored
         assert p.ledger()["balance"]["balanced"], p.ledger()
+
+
+def test_isolation_from_dead_destinations():
+    """Apps call one that never answers and one that answers 500, for every live event."""
+    with Penstock(*isolation.NEAR, "--set", "deliver.attempt_ms=300") as p:
+        p.sql("SELECT 1")
+        dead, live = isolation.DeadDestinations(p), isolation.Live(p, per_batch=LIVE_PER_S // 20)
+        try:
+            time.sleep(1)
+            tries = []
+            while True:
+                calm = isolation.figures(live.window(*live.during(WINDOW_S)))
+                dead.switch(True)
+                during = isolation.figures(live.window(*live.during(WINDOW_S)))
+                dead.switch(False)
+                tries.append((calm, during))
+                if during["p90_s"] < calm["p90_s"] * 1.5 + 0.25 and during["p99_s"] < calm["p99_s"] * 1.5 + 0.75:
+                    break
+                assert len(tries) < 2, f"live events wait for dead destinations: {tries}"
+            print(f"        dead destinations: p50/p90/p99 {spoken(calm)} -> {spoken(during)} s; {dead.taken.value} "
+                  f"connections unanswered, {dead.failed.value} times 500", flush=True)
+        finally:
+            live.end()
+            dead.end()
+        assert live.failures == 0, live.failures
+        p.eventually(lambda: p.ledger()["total"]["in_flight"] == 0)
+        assert int(p.sql("SELECT count() FROM events")[0][0]) == live.sent
 
 
 def test_isolation_from_a_store_that_stands_still():

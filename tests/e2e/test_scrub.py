@@ -1,9 +1,10 @@
-"""The background scrub of a running instance finds a byte that changed in an old segment, names the
-file, and forgets it when the file is whole again."""
+"""The background scrubs of a running instance find a byte that changed in an old segment, in state (a table, and
+values that lie apart), in a recording and in a part of the store, name it, and forget it when it is whole again."""
 import json
 import os
 import pathlib
 import signal
+import time
 import uuid
 
 from harness import KEY, Penstock, flip
@@ -65,6 +66,60 @@ def test_scrub_finds_a_changed_byte_in_an_old_segment():
         p.eventually(lambda: scrub(p)["damaged_files"] == 0)
 
 
+def found(p):
+    return p.api("/api/status")[1]["data_scrub"]
+
+
+def recording():
+    return [{"event": "$snapshot", "uuid": str(uuid.uuid4()), "properties": {
+        "token": KEY, "distinct_id": "d", "$session_id": "s", "$snapshot_data": [
+            {"type": 5, "timestamp": int(time.time() * 1000), "data": {"text": os.urandom(3000).hex()}}]}}]
+
+
+def damage(where, file):
+    """Flips a byte in the middle of it; answers how to flip it back."""
+    at = file.stat().st_size // 2
+    flip(file, at)
+    return where, file, at
+
+
+def test_scrub_of_state_recordings_and_the_store():
+    with Penstock("--set", "scrub.every_ms=200", "--set", "scrub.bytes_per_second=1000000000",
+                  "--set", "replay.flush_ms=50") as p:
+        fill(p, 2)
+        person = {"event": "e", "distinct_id": "of much", "properties": {"$set": {"text": os.urandom(2000).hex()}}}
+        assert p.post("/batch/", {"api_key": KEY, "batch": [person]})[0] == 200
+        assert p.post("/s/", recording())[0] == 200
+        p.eventually(lambda: p.ledger()["total"]["in_flight"] == 0)
+        p.stop(signal.SIGTERM)  # what was in memory is in files
+        p.start()
+        p.eventually(lambda: (s := found(p))["last_pass_at"] and s["last_pass_items"] >= 4 and not s["damage"])
+        p.eventually(lambda: "State, recordings and the store were read and are whole" in p.cli("doctor")[1])
+        root = pathlib.Path(p.data)
+        largest = lambda files: max(files, key=lambda f: f.stat().st_size)
+        part = largest(root.glob("store/store/*/*/*_*_*_*/data.bin")).parent
+        done = [damage("state", largest(root.glob("state/definitions/*.sst"))),
+                damage("state", largest(root.glob("state/persons/*.blob"))),
+                damage("objects", largest(root.rglob("objects/**/*.obj"))),
+                damage("store", part / "data.bin")]
+        told = p.eventually(lambda: (s := found(p))["damaged_items"] >= 4 and s)
+        items = sorted((d["place"], d["item"]) for d in told["damage"])
+        assert [place for place, _ in items] == ["objects", "state", "state", "store"], told
+        assert items[0][1] in str(done[2][1]) and items[3][1].endswith("/" + part.name), (items, part)
+        assert [i for _, i in items[1:3]] == ["definitions/" + done[0][1].name, "persons/" + done[1][1].name], items
+        code, text, _ = p.cli("doctor")
+        assert code == 1 and all(f"{item}: " in text for _, item in items), text
+        metrics = p.get("/metrics")[1].decode()
+        for name, n in (("state_files", 2), ("objects", 1), ("store_parts", 1)):
+            assert f"\npenstock_scrub_damaged_{name} {n}\n" in metrics, name
+        p.stop(signal.SIGTERM)  # remembered
+        for _, file, at in done:
+            flip(file, at)
+        p.start()
+        p.eventually(lambda: (s := found(p))["damaged_items"] == 0 and s["last_pass_at"] and s["last_pass_items"] >= 4)
+
+
 def test_scrub_can_be_switched_off():
-    with Penstock("--set", "log.scrub_bytes_per_second=0") as p:
-        assert "scrub" not in p.api("/api/status")[1]
+    with Penstock("--set", "log.scrub_bytes_per_second=0", "--set", "scrub.bytes_per_second=0") as p:
+        status = p.api("/api/status")[1]
+        assert "scrub" not in status and "data_scrub" not in status, status

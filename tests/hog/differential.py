@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Our Hog against PostHog's published machine and parser, program by program.
 
-usage: differential.py [--programs N] [--seed N] [--show N] [--tree-every N]
+usage: differential.py [--programs N] [--seed N] [--show N] [--tree-every N] [--style general|destinations]
 
-Programs are made from seeds (generate.py), compiled by `penstock hog` ($PENSTOCK_BIN), run by both
+Programs are made from seeds (generate.py, or destinations.py in the style of PostHog's templates), compiled by `penstock hog` ($PENSTOCK_BIN), run by both
 machines from the same bytecode, and compared: result, output, error. One source in so many also goes
 through both parsers, and the trees are compared. Needs node and the packages of package-lock.json.
 """
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 
+import destinations
 import generate
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -81,7 +82,9 @@ def main():
     args.add_argument("--seed", type=int, default=1)
     args.add_argument("--show", type=int, default=5)
     args.add_argument("--tree-every", type=int, default=25)
+    args.add_argument("--style", choices=("general", "destinations"), default="general")
     args = args.parse_args()
+    style = destinations if args.style == "destinations" else generate
     binary = os.environ.get("PENSTOCK_BIN", str(ROOT / "build/release/penstock"))
     machine, trees = Lines(binary, "hog", "run", "--lines"), Lines(binary, "hog", "run", "--lines", "--tree")
     oracle = Lines("node", "oracle.mjs")
@@ -89,13 +92,13 @@ def main():
     finished = failed = 0
     for begin in range(args.seed, args.seed + args.programs, 500):
         seeds = range(begin, min(begin + 500, args.seed + args.programs))
-        sources = [generate.Program(seed).source() for seed in seeds]
-        mine = machine.ask([{"source": s, "globals": generate.GLOBALS} for s in sources])
+        sources = [style.Program(seed).source() for seed in seeds]
+        mine = machine.ask([{"source": s, "globals": style.GLOBALS} for s in sources])
         parsed = trees.ask([{"source": s} for s in sources])
         compared = range(0, len(sources), args.tree_every)  # their parser takes its time
         theirs_parsed = dict(zip(compared, oracle.ask([{"parse": sources[i]} for i in compared])))
         runnable = [i for i, a in enumerate(mine) if "outcome" in a]
-        theirs = dict(zip(runnable, oracle.ask([{"run": mine[i]["bytecode"], "globals": generate.GLOBALS} for i in runnable])))
+        theirs = dict(zip(runnable, oracle.ask([{"run": mine[i]["bytecode"], "globals": style.GLOBALS} for i in runnable])))
         for i, seed in enumerate(seeds):
             if i not in theirs:
                 bad["compile"].append((seed, sources[i], mine[i], None))

@@ -159,7 +159,7 @@ class Program:
             return r.choice(["null", "event.properties.list", "event.properties.nested.deep", "event.properties.none", "person.properties.email",
                              "nothing", "num", "event.properties.missing.more", "event.properties.list[4].k", "event.properties.list.2",
                              "[1, 'a', [null, true]]", "{'x': {'y': [1, 'z']}, 1: 2}", "tuple(1)", "(1, 'b')", "Error('boom')",
-                             "toDateTime('2024-01-02 03:04:05.678')", "toDate('2024-01-02')", "upper", "x -> x", "toIntervalDay(3)",
+                             "toDateTime('2024-01-02 03:04:05.678')", "toDate('2024-01-02')", "upper", "(x -> x)", "toIntervalDay(3)",
                              "event.properties.nested?.deep?.er", "event.properties['$browser']", "event.properties.big",
                              "event.properties", "coalesce(null, nothing, 3)", "jsonParse('[1, {\"q\": null}, \"s\"]')"])
         return self.expr(r.choice(["num", "str", "bool", "nums", "strs", "map"]), d)

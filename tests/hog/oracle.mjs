@@ -10,7 +10,12 @@ import { shown } from './print.mjs'
 // RE2 is not at hand here: the generator only makes expressions that mean the same to JavaScript.
 const compiled = (source) => {
   const any = source.startsWith('(?i)')
-  return new RegExp(any ? source.slice(4) : source, any ? 'iu' : 'u')
+  const [pattern, flags] = any ? [source.slice(4), 'i'] : [source, '']
+  try {
+    return new RegExp(pattern, flags + 'u')
+  } catch {
+    return new RegExp(pattern, flags)  // LIKE escapes what JavaScript's u does not let be escaped
+  }
 }
 const regex = {
   match: (source, value) => compiled(source).test(value),

@@ -12,7 +12,7 @@ import subprocess
 import time
 
 SEEDS = 3000          # at most for one canary, beside the fixed ones
-SECONDS = 240.0       # likewise
+SECONDS = 900.0       # likewise
 
 
 def tree_of(root):

@@ -6,9 +6,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <iostream>
+#include <set>
 #include <sstream>
+#include <string>
 
 #include "base/diag.h"
 
@@ -77,6 +81,7 @@ TEST_F(Simulation, EveryKindOfFaultStrikesAndIsSurvived) {
   for (const std::string_view kind : fault_names()) {
     const std::string name(kind);
     SCOPED_TRACE(name);
+    EXPECT_FALSE(fault_words(kind).of.empty() || fault_words(kind).words.empty());
     // How writes are lost shows only when power is.
     std::vector<std::string> only{name};
     if (name.ends_with("_writes")) only.emplace_back("power_loss");
@@ -87,6 +92,42 @@ TEST_F(Simulation, EveryKindOfFaultStrikesAndIsSurvived) {
       if (const auto it = r.faults.find(name); it != r.faults.end()) struck += it->second;
     }
     EXPECT_GT(struck, 0U);
+  }
+}
+
+/// As processes do on Kafka, from the first life on or after lives in which one loaded alone.
+TEST_F(Simulation, TwoLoadersShareTheStore) {
+  std::set<std::string> reached;
+  for (uint64_t seed = 1; seed <= 24; seed++) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const Report r =
+        run(seed, {.lives_max = 5, .life_us_max = 20'000'000, .shares_from = 1 + seed % 3});
+    expect_good(r);
+    reached.insert(r.probes.begin(), r.probes.end());
+  }
+  for (const char* probe : {"load.partitions_change_hands", "load.batch_is_adopted",
+                            "load.batch_came_second", "load.intent_file_is_taken_along"}) {
+    EXPECT_TRUE(reached.contains(probe)) << probe;
+  }
+}
+
+/// Branches that the swarm meets once in thousands of seeds, each under the faults that lead there.
+TEST_F(Simulation, RareBranchesAreReached) {
+  struct Rare {
+    std::string probe;
+    std::vector<std::string> faults;
+  };
+  for (const Rare& rare :
+       {Rare{"ledger.outcome_came_before_receipt", {"thread_pause"}},
+        Rare{"log.unfinished_segment_removed", {"folder_sync_error", "power_loss"}}}) {
+    bool reached = false;
+    for (uint64_t seed = 1; seed <= 60 && !reached; seed++) {
+      const Report r = run(seed, {.life_us_max = 20'000'000, .only = rare.faults});
+      expect_good(r);
+      reached = std::ranges::find(r.probes, rare.probe) != r.probes.end();
+      if (reached) std::cout << rare.probe << " by seed " << seed << "\n";
+    }
+    EXPECT_TRUE(reached) << rare.probe;
   }
 }
 

@@ -1,5 +1,9 @@
 // Apps: the catalogue, a configuration from its schema, a trial with its difference, the order, the switch.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 export const app_cases = [];
 const test = (name, run) => app_cases.push({ name: `apps: ${name}`, run });
@@ -61,4 +65,152 @@ test("code is edited, tried before it is published, and a version can be gone ba
   await app.getByTestId("app-diff").getByText("edited").waitFor();
   await app.getByRole("button", { name: "Publish as version 2" }).click();
   await app.getByRole("button", { name: "Publish as version 3" }).waitFor();
+});
+
+test("an editor completes from the types, says what a name means, and where a mistake is", async (t) => {
+  const { page } = t;
+  await open(t);
+  const app = row(page, "Timestamp Parser");
+  await app.getByRole("button", { name: "Timestamp Parser in detail" }).click();
+  await app.getByRole("tab", { name: "Code" }).click();
+  const code = app.getByRole("textbox", { name: "Code of index.js" });
+  await code.fill("export async function processEvent(event, { storage }) {\n  storage");
+  await code.press("End");
+  await code.pressSequentially(".");
+  const list = page.locator(".cm-tooltip-autocomplete");
+  // The language service starts with the editor: its first answer takes a moment.
+  await list.getByText("get", { exact: true }).waitFor({ timeout: 60_000 });
+  assert.deepEqual(await list.locator(".cm-completionLabel").allTextContents(), ["del", "get", "set"]);
+  await code.fill("export function processEvent(event, meta) {\n  return meta.geoip && event\n}\n");
+  const { x, y } = await page.locator(".cm-line").filter({ hasText: "geoip" }).evaluate((line) => {
+    const words = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
+    for (let text = words.nextNode(); text; text = words.nextNode()) {
+      const at = text.data.indexOf("geoip");
+      if (at < 0) continue;
+      const range = document.createRange();
+      range.setStart(text, at);
+      range.setEnd(text, at + 5);
+      return range.getBoundingClientRect();
+    }
+    throw new Error("no such word");
+  });
+  await page.mouse.move(x + 4, y + 4);
+  await page.mouse.move(x + 8, y + 6);
+  await page.locator(".cm-meaning").getByText("GeoIPExtension").waitFor({ timeout: 30_000 });
+  // Of the types, and of the server.
+  await code.fill("export function processEvent(event) {\n  event.propertees = {}\n  return event\n}\n");
+  await page.locator(".cm-lintRange-error").getByText("propertees").waitFor({ timeout: 30_000 });
+  await code.fill("export function processEvent(event) {\n  return event event\n}\n");
+  await app.getByRole("list", { name: "Mistakes" }).getByText(/index.js:2/).waitFor({ timeout: 30_000 });
+  await code.fill("export function processEvent(event) {\n  return event\n}\n");
+  await app.getByRole("list", { name: "Mistakes" }).waitFor({ state: "detached", timeout: 30_000 });
+  assert.equal(await page.locator(".cm-lintRange-error").count(), 0);
+});
+
+test("Hog that cannot be compiled is not published, and a template's mistake is told at its field", async (t) => {
+  const { page } = t;
+  await open(t);
+  await page.getByRole("button", { name: "Add URL parameter masking" }).click();
+  const app = row(page, "URL parameter masking");
+  await app.getByRole("button", { name: "URL parameter masking in detail" }).click();
+  await app.getByRole("tab", { name: "Code" }).click();
+  const code = app.getByRole("textbox", { name: "Code of index.hog" });
+  await code.fill("let a := 1\nreturn (event");
+  await app.getByRole("list", { name: "Mistakes" }).getByText(/index.hog:2/).waitFor({ timeout: 30_000 });
+  await app.getByRole("button", { name: "Publish as version 2" }).click();
+  await app.getByRole("alert").waitFor();
+  await app.getByRole("button", { name: "Undo the edits" }).click();
+  await app.getByRole("tab", { name: "Configuration" }).click();
+  const field = app.getByRole("textbox").first();
+  await field.fill("{event. }");
+  await app.getByRole("button", { name: "Save configuration" }).click();
+  await app.getByText(/line 1, column/).waitFor();
+  assert.equal(await app.getByRole("alert").count(), 0, "it is told at the field");
+});
+
+test("filters are edited with what matches them, and are there after a reload", async (t) => {
+  const { page, instance } = t;
+  await instance.send([
+    ...Array.from({ length: 3 }, () => ({ event: "filtered order", distinct_id: "f", properties: { plan: "pro", amount: 20 } })),
+    { event: "filtered order", distinct_id: "f", properties: { plan: "free", amount: 1 } },
+  ]);
+  await open(t);
+  const app = row(page, "URL Parser");
+  await app.getByRole("button", { name: "URL Parser in detail" }).click();
+  await app.getByRole("tab", { name: "Filters" }).click();
+  const matches = app.getByTestId("filter-matches");
+  const matched = async (count) => matches.locator("b").filter({ hasText: new RegExp(`^${count}$`) }).waitFor({ timeout: 30_000 });
+  await app.getByRole("button", { name: "Add an event" }).click();
+  const event = app.getByRole("group", { name: "Event 1" });
+  await event.locator('input[aria-label="Event"]').fill("filtered order");
+  await matched(4);
+  await app.getByRole("button", { name: "Add a condition" }).click();
+  const condition = app.getByRole("listitem", { name: "Condition 1" });
+  await condition.locator('input[aria-label="Property"]').fill("plan");
+  await condition.locator('input[aria-label="Values"]').fill("pro");
+  await condition.locator('input[aria-label="Values"]').press("Enter");
+  await matched(3);
+  await app.getByRole("button", { name: "Save filters" }).click();
+  await app.getByText("Saved. They apply to the next events.").waitFor();
+  await page.reload();
+  await app.getByRole("button", { name: "URL Parser in detail" }).click();
+  await app.getByRole("tab", { name: "Filters" }).click();
+  await condition.getByText("pro", { exact: true }).waitFor();
+  await matched(3);
+  await condition.getByRole("button", { name: "Remove condition 1" }).click();
+  await event.getByRole("button", { name: "Remove event 1" }).click();
+  await app.getByRole("button", { name: "Save filters" }).click();
+  await app.getByText("Saved. Every event goes through it.").waitFor();
+});
+
+/** An app as npm packs one. */
+const packed = (files) => {
+  const folder = mkdtempSync(join(tmpdir(), "penstock-app-"));
+  try {
+    mkdirSync(join(folder, "package"));
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, "package", name), text);
+    execFileSync("tar", ["-czf", "app.tgz", "package"], { cwd: folder });
+    return { name: "app.tgz", mimeType: "application/gzip", buffer: readFileSync(join(folder, "app.tgz")) };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+};
+
+const archive_of = (version) => packed({
+  "plugin.json": JSON.stringify({ name: "From A Friend", main: "index.js" }),
+  "index.js": `export const processEvent = (e) => ({ ...e, version: ${version} })\n`,
+});
+
+test("an archive is installed, a second one is the next version, and rubbish is told", async (t) => {
+  const { page } = t;
+  await open(t);
+  const section = page.getByRole("region", { name: "Install" });
+  const file = section.locator('input[type="file"]');
+  await file.setInputFiles(archive_of(1));
+  await section.getByText("From A Friend is here, switched off.").waitFor();
+  await row(page, "From A Friend").waitFor();
+  await file.setInputFiles(archive_of(2));
+  await section.getByText("From A Friend is here: version 2 is in use.").waitFor();
+  assert.equal(await row(page, "From A Friend").count(), 1);
+  await file.setInputFiles({ name: "app.zip", mimeType: "application/zip", buffer: Buffer.from("no archive at all") });
+  await section.getByRole("alert").waitFor();
+});
+
+test("past events are handed to an app that exports, with a bar", async (t) => {
+  const { page, instance } = t;
+  await instance.send(Array.from({ length: 3 }, () => ({ event: "of the past", distinct_id: "p" })));
+  await open(t);
+  const file = page.getByRole("region", { name: "Install" }).locator('input[type="file"]');
+  await file.setInputFiles(packed({ "package.json": JSON.stringify({ name: "exporter" }),
+    "index.ts": "export const exportEvents = async (events: { event: string }[]) => console.log(events.length)\n" }));
+  const app = row(page, "exporter");
+  await app.getByRole("switch", { name: "exporter is on" }).click({ force: true });
+  await app.getByText("healthy").waitFor({ timeout: 20_000 });
+  await app.getByRole("button", { name: "exporter in detail" }).click();
+  await app.getByRole("tab", { name: "Past events" }).click();
+  await app.getByLabel("From").fill("2020-01-01");
+  await app.getByRole("button", { name: "Export", exact: true }).click();
+  const told = app.getByTestId("app-export");
+  await told.getByText(/Done: 100 %/).waitFor({ timeout: 60_000 });
+  assert.match(await told.textContent(), /[1-9][0-9]* events exported/);
 });

@@ -491,7 +491,7 @@ test("logout ends the session; email and password begin a new one", async ({ pag
   await page.locator('input[name="password"]').fill(kPassword);
   await page.getByRole("button", { name: "Save login" }).click();
   await page.getByText("Saved. The next login works with these.").waitFor();
-  await page.getByRole("button", { name: "Account" }).filter({ visible: true }).click();
+  await page.getByRole("button", { name: "Account", exact: true }).filter({ visible: true }).click();
   await page.getByRole("menuitem", { name: "Log out" }).click();
   await page.getByRole("button", { name: "Log in" }).waitFor();
   await page.goto(`${instance.admin_url}/health`);

@@ -38,6 +38,21 @@ test("a number of the ledger opens its events, and they lead to their trace", as
   await page.getByRole("button", { name: "Show all" }).click();
 });
 
+test("the ledger of no project shows what came under keys that are nobody's", async (t) => {
+  const { page, instance } = t;
+  const uuid = randomUUID();
+  await instance.send([{ event: "nobody's", uuid, distinct_id: "stranger" }], kNobody);
+  await open(t, "/ledger", "Ledger");
+  const line = page.getByTestId("ledger-strangers").filter({ hasText: "under keys that no project had" });
+  await line.getByRole("button", { name: "Show them" }).click({ timeout: 30_000 });
+  await page.getByRole("heading", { level: 1, name: "Ledger of no project" }).waitFor();
+  await page.getByRole("button", { name: /^\d+ quarantined, / }).first().click({ timeout: 30_000 });
+  await page.getByTestId("cell-events").getByText(uuid).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByTestId("ledger-strangers").getByRole("button", { name: /^Back to / }).click();
+  await page.getByRole("heading", { level: 1, name: "Ledger", exact: true }).waitFor();
+});
+
 test("a trace shows every hop with its place, and a request's id leads to its events", async (t) => {
   const { page, instance } = t;
   const uuids = [randomUUID(), randomUUID()];

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "admin/api/service.h"
+#include "hog/filters.h"
 
 namespace penstock::admin {
 namespace {
@@ -151,8 +152,16 @@ void Service::put_setting(Call& call, wire::Responder& r) {
   if (call.request.body == nullptr || call.request.body->size() == 0) {
     return reply_error(r, {Code::kInvalid, "send the setting as a JSON object"});
   }
+  std::string text(call.request.body->view());
+  if (call.path[4] == "test_account_filters") {
+    // What cannot be compiled would keep every event from the apps that ask for it.
+    if (const auto list = catalog::parse_test_account_filters(text)) {
+      const auto program = hog::compile_filters(R"({"properties":)" + *list + "}");
+      if (!program) return reply_error(r, program.error());
+    }
+  }
   const auto done = parts_.catalog.set_project_setting(call.principal, call.project, call.path[4],
-                                                       std::string(call.request.body->view()));
+                                                       std::move(text));
   if (!done) return reply_error(r, done.error());
   settings(call, r);
 }

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/base64.h"
 #include "event/json_fields.h"
 
 namespace penstock::admin {
@@ -72,6 +73,18 @@ Result<size_t> octal(std::string_view text) {
   return out;
 }
 
+/// A header's bytes add up to what it says, its own field counted as blanks.
+bool checksum_fits(std::string_view header) {
+  constexpr size_t kSumAt = 148, kSum = 8;
+  size_t sum = 0;
+  for (size_t i = 0; i < header.size(); i++) {
+    const bool own = i >= kSumAt && i < kSumAt + kSum;
+    sum += own ? ' ' : static_cast<unsigned char>(header[i]);
+  }
+  const auto said = octal(field(header, kSumAt, kSum));
+  return said && *said == sum;
+}
+
 Result<AppFiles> files_of_tar(std::string_view tar) {
   constexpr size_t kBlock = 512, kName = 100, kSizeAt = 124, kSize = 12, kTypeAt = 156;
   constexpr size_t kPrefixAt = 345, kPrefix = 155;
@@ -79,6 +92,7 @@ Result<AppFiles> files_of_tar(std::string_view tar) {
   std::string long_name;
   while (tar.size() >= kBlock && tar[0] != '\0') {
     const std::string_view header = tar.substr(0, kBlock);
+    if (!checksum_fits(header)) return broken("a file's header is damaged");
     PENSTOCK_TRY(const size_t size, octal(field(header, kSizeAt, kSize)));
     if (size > tar.size() - kBlock) return broken("a file is cut short");
     const std::string_view bytes = tar.substr(kBlock, size);
@@ -108,17 +122,32 @@ uint32_t little(std::string_view bytes, size_t at, size_t size) {
   return out;
 }
 
-Result<std::string> zip_entry(std::string_view zip, size_t at, uint32_t method, size_t packed,
-                              size_t size) {
+struct ZipEntry {
+  size_t at = 0, packed = 0, size = 0;
+  uint32_t method = 0, crc = 0;
+};
+
+Result<std::string> zip_bytes(std::string_view zip, const ZipEntry& entry) {
   constexpr size_t kLocal = 30;
+  const size_t at = entry.at;
   if (at > zip.size() || zip.size() - at < kLocal) return broken("a file lies outside");
   const size_t begin = at + kLocal + little(zip, at + 26, 2) + little(zip, at + 28, 2);
-  if (begin > zip.size() || packed > zip.size() - begin) return broken("a file is cut short");
-  const std::string_view bytes = zip.substr(begin, packed);
-  if (method == 0) return std::string(bytes);
-  if (method != 8) return broken("it is compressed in a way that is not known here");
-  PENSTOCK_TRY(std::string out, inflate_all(bytes, -15, kUnpackedMax));
-  if (out.size() != size) return broken("a file's size is not what it says");
+  if (begin > zip.size() || entry.packed > zip.size() - begin) {
+    return broken("a file is cut short");
+  }
+  const std::string_view bytes = zip.substr(begin, entry.packed);
+  if (entry.method == 0) return std::string(bytes);
+  if (entry.method != 8) return broken("it is compressed in a way that is not known here");
+  return inflate_all(bytes, -15, kUnpackedMax);
+}
+
+Result<std::string> zip_entry(std::string_view zip, const ZipEntry& entry) {
+  PENSTOCK_TRY(std::string out, zip_bytes(zip, entry));
+  if (out.size() != entry.size) return broken("a file's size is not what it says");
+  const auto* bytes = reinterpret_cast<const Bytef*>(out.data());
+  if (crc32(0, bytes, static_cast<uInt>(out.size())) != entry.crc) {
+    return broken("a file's bytes are damaged");
+  }
   return out;
 }
 
@@ -133,14 +162,17 @@ Result<AppFiles> files_of_zip(std::string_view zip) {
   AppFiles out;
   for (uint32_t i = 0; i < count; i++) {
     if (at > zip.size() || zip.size() - at < kCentral) return broken("its directory is cut short");
-    const uint32_t method = little(zip, at + 10, 2);
-    const size_t packed = little(zip, at + 20, 4), size = little(zip, at + 24, 4);
+    const ZipEntry entry = {.at = little(zip, at + 42, 4),
+                            .packed = little(zip, at + 20, 4),
+                            .size = little(zip, at + 24, 4),
+                            .method = little(zip, at + 10, 2),
+                            .crc = little(zip, at + 16, 4)};
     const size_t name = little(zip, at + 28, 2);
     const size_t rest = little(zip, at + 30, 2) + little(zip, at + 32, 2);
     if (zip.size() - at - kCentral < name) return broken("its directory is cut short");
     std::string path(zip.substr(at + kCentral, name));
-    if ((total += size) > kUnpackedMax) return broken("it is too large");
-    PENSTOCK_TRY(std::string bytes, zip_entry(zip, little(zip, at + 42, 4), method, packed, size));
+    if ((total += entry.size) > kUnpackedMax) return broken("it is too large");
+    PENSTOCK_TRY(std::string bytes, zip_entry(zip, entry));
     PENSTOCK_CHECK(keep(out, std::move(path), std::move(bytes)));
     at += kCentral + name + rest;
   }
@@ -174,30 +206,8 @@ Result<AppFiles> files_of_archive(std::string_view bytes) {
 }
 
 Result<std::string> decode_base64(std::string_view text) {
-  std::string out;
-  uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    uint32_t value = 0;
-    if (c >= 'A' && c <= 'Z') {
-      value = static_cast<uint32_t>(c - 'A');
-    } else if (c >= 'a' && c <= 'z') {
-      value = static_cast<uint32_t>(c - 'a' + 26);
-    } else if (c >= '0' && c <= '9') {
-      value = static_cast<uint32_t>(c - '0' + 52);
-    } else if (c == '+' || c == '-') {
-      value = 62;
-    } else if (c == '/' || c == '_') {
-      value = 63;
-    } else if (c == '=' || c == '\n' || c == '\r') {
-      continue;
-    } else {
-      return fail(Code::kInvalid, "this is not Base64");
-    }
-    bits = bits << 6 | value;
-    if ((count += 6) >= 8) out += static_cast<char>(bits >> (count -= 8) & 0xff);
-  }
-  return out;
+  if (auto out = exact_unbase64(text)) return std::move(*out);
+  return fail(Code::kInvalid, "this is not Base64");
 }
 
 }  // namespace penstock::admin

@@ -19,6 +19,10 @@ std::string tar_entry(std::string name, const std::string& bytes, char type = '0
   std::ranges::copy(size, header.begin() + 124);
   header[156] = type;
   std::ranges::copy(std::string_view("ustar\00000", 8), header.begin() + 257);
+  std::fill_n(header.begin() + 148, 8, ' ');
+  size_t sum = 0;
+  for (const char c : header) sum += static_cast<unsigned char>(c);
+  std::ranges::copy(fmt::format("{:06o}", sum) + '\0', header.begin() + 148);
   std::string body = bytes;
   body.resize((bytes.size() + 511) / 512 * 512, '\0');
   return header + body;
@@ -55,7 +59,9 @@ std::string zip_of(const std::string& name, const std::string& bytes, uint64_t c
   out += name + bytes;
   const size_t directory = out.size();
   std::string central = "PK\x01\x02";
-  central.resize(20, '\0');
+  central.resize(16, '\0');
+  put(central,
+      crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size())), 4);
   put(central, claimed, 4);
   put(central, claimed, 4);
   put(central, name.size(), 2);
@@ -103,6 +109,19 @@ TEST(AppPackage, WhatIsCutOrLiesIsRefused) {
       files_of_archive(gzip(tar_entry("index.js", "x").substr(0, 500) + std::string(12, 'z'))));
   // What unpacks to more than anybody may send.
   EXPECT_FALSE(files_of_archive(gzip(std::string(64U << 20, 'a'))));
+}
+
+TEST(AppPackage, OneDamagedByteIsNoticed) {
+  std::string tar = tar_entry("index.js", std::string(700, 'x'));
+  tar[3] ^= 1;  // of the name
+  const auto from_tar = files_of_archive(gzip(tar));
+  ASSERT_FALSE(from_tar);
+  EXPECT_EQ(from_tar.error().message, "the archive cannot be read: a file's header is damaged");
+  std::string zip = zip_of("index.js", "code", 4);
+  zip[zip.find("code") + 1] ^= 1;
+  const auto from_zip = files_of_archive(zip);
+  ASSERT_FALSE(from_zip);
+  EXPECT_EQ(from_zip.error().message, "the archive cannot be read: a file's bytes are damaged");
 }
 
 TEST(AppPackage, Base64AndJson) {

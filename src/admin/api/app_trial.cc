@@ -1,6 +1,7 @@
 // Testing an app on one event, given or taken from the log, without enabling it.
 #include <fmt/format.h>
 
+#include "admin/api/app_checks.h"
 #include "admin/api/app_package.h"
 #include "admin/api/app_words.h"
 #include "admin/api/log_reader.h"
@@ -59,6 +60,17 @@ std::string event_of_record(const event::RawRecord& raw) {
   return w.take();
 }
 
+std::string mistakes_json(const std::vector<AppMistake>& mistakes) {
+  JsonWriter w;
+  w.begin_object().key("results").begin_array();
+  for (const AppMistake& one : mistakes) {
+    w.begin_object().field("file", one.file).field("line", one.line);
+    w.field("column", one.column).field("message", one.message).field("runs", one.runs);
+    w.end_object();
+  }
+  return w.end_array().end_object().take();
+}
+
 void reply_trial(wire::Responder& to, const std::string& before,
                  const Result<AppTrialResult>& tried) {
   if (!tried) return reply_error(to, tried.error());
@@ -105,6 +117,7 @@ Result<catalog::EnabledApp> Service::trial_of(const Call& call, const App& app) 
   out.config.app = app.id;
   out.config.project = call.project;
   PENSTOCK_TRY(auto change, read_config_change(call.body));
+  if (change.filters) out.config.filters = *change.filters;
   PENSTOCK_TRY(out.config.config,
                catalog::merge_app_config(out.app.manifest.fields, out.config.config,
                                          change.config.value_or("{}"), false));
@@ -115,6 +128,37 @@ Result<catalog::EnabledApp> Service::trial_of(const Call& call, const App& app) 
 void Service::test_package(Call& call, wire::Responder& r) {
   if (!call.body.contains("files")) return reply_error(r, {Code::kInvalid, "'files' are missing"});
   test_app(call, r, App{});
+}
+
+/// Every mistake in files that somebody is writing, each with its place; nothing is run.
+void Service::check_package(Call& call, wire::Responder& r) {
+  const auto raw = call.body.find("files");
+  auto files = raw ? files_of_json(*raw)
+                   : Result<catalog::AppFiles>(fail(Code::kInvalid, "'files' are missing"));
+  if (!files) return reply_error(r, files.error());
+  const auto manifest = catalog::read_app_manifest(*files);
+  std::vector<AppMistake> mistakes;
+  if (!manifest) {
+    mistakes.push_back({"plugin.json", manifest.error().message});
+    return reply_json(r, mistakes_json(mistakes));
+  }
+  if (manifest->language == catalog::AppLanguage::kHog) {
+    if (const auto problem = code_problem(*manifest, *files)) {
+      mistakes.push_back(
+          {problem->file, problem->at.message, problem->at.place.line, problem->at.place.column});
+    }
+    return reply_json(r, mistakes_json(mistakes));
+  }
+  if (!sources_.apps.compile) {
+    return reply_error(r, {Code::kUnavailable, "no apps run in this process"});
+  }
+  auto to = std::make_shared<wire::Responder>(std::move(r));
+  sources_.apps.compile(std::make_shared<const catalog::AppFiles>(std::move(*files)),
+                        [alive = alive_, to](const Result<std::vector<AppMistake>>& found) {
+                          if (!*alive) return;
+                          if (!found) return reply_error(*to, found.error());
+                          reply_json(*to, mistakes_json(*found));
+                        });
 }
 
 void Service::test_app(Call& call, wire::Responder& r, const App& app) {

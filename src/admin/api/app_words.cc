@@ -1,6 +1,7 @@
 #include "admin/api/app_words.h"
 
 #include "admin/api/reply.h"
+#include "hog/filters.h"
 
 namespace penstock::admin {
 namespace {
@@ -23,13 +24,34 @@ void write_time(JsonWriter& w, std::string_view key, int64_t ms) {
   ms == 0 ? w.null() : w.string(iso_time(ms));
 }
 
+void write_export(JsonWriter& w, const std::optional<AppExport>& one) {
+  w.key("export");
+  if (!one) {
+    w.null();
+    return;
+  }
+  w.begin_object().field("state", one->state).field("from", iso_time(one->from_ms));
+  w.field("to", iso_time(one->to_ms)).field("at", iso_time(one->at_ms));
+  const auto whole = static_cast<double>(one->to_ms - one->from_ms);
+  const double share =
+      one->state == "done" ? 1 : static_cast<double>(one->at_ms - one->from_ms) / whole;
+  w.key("share").real(share, 4).field("exported", one->exported).field("failed", one->failed);
+  w.field("passed_over", one->passed_over).field("repeated", one->repeated);
+  write_time(w, "next_at", one->next_ms);
+  w.key("error");
+  one->error.empty() ? w.null() : w.string(one->error);
+  w.end_object();
+}
+
 void write_run(JsonWriter& w, const AppRunStatus& s) {
   w.field("health", s.health).field("attempts", s.attempts);
   write_time(w, "retry_at", s.retry_at_ms);
   w.key("last_error");
   s.error.empty() ? w.null() : w.raw(s.error);
   w.field("events", s.events).field("succeeded", s.succeeded).field("failed", s.failed);
-  w.field("dropped", s.dropped).field("filtered", s.filtered);
+  w.field("dropped", s.dropped).field("changed", s.changed).field("filtered", s.filtered);
+  // Of the project, that came to its turn: what apps before it had dropped did not.
+  w.field("offered", s.events + s.filtered + s.filtering_failed);
   w.field("filtering_failed", s.filtering_failed).key("filters_error");
   s.filters_error.empty() ? w.null() : w.string(s.filters_error);
   w.key("cpu_us_per_event")
@@ -37,7 +59,14 @@ void write_run(JsonWriter& w, const AppRunStatus& s) {
   w.field("cpu_us", s.cpu_us).field("memory_bytes", s.memory_bytes);
   w.key("metrics").begin_object();
   for (const auto& [name, value] : s.metrics) w.key(name).real(value);
+  w.end_object().key("calls").begin_object();
+  for (const AppCallCounts& one : s.calls) {
+    w.key(one.category).begin_object().field("successes", one.successes);
+    w.field("successes_on_retry", one.successes_on_retry).field("failures", one.failures);
+    w.field("waiting", one.waiting).end_object();
+  }
   w.end_object();
+  write_export(w, s.exporting);
 }
 
 }  // namespace
@@ -60,11 +89,13 @@ void write_app_version(JsonWriter& w, const catalog::AppVersion& v) {
 }
 
 void write_app_config(JsonWriter& w, const catalog::AppConfig& c, const catalog::App& app,
-                      const AppRunStatus* running) {
+                      const catalog::ProjectSettings& project, const AppRunStatus* running) {
   w.begin_object().field("id", c.id).field("app", c.app).field("name", app.manifest.name);
   w.field("enabled", c.enabled).field("order", c.order);
   w.key("config").raw(catalog::masked_app_config(app.manifest.fields, c.config));
-  w.key("filters").raw(c.filters).key("error");
+  w.key("filters");
+  write_filters(w, c.filters, project);
+  w.key("error");
   c.error.empty() ? w.null() : w.raw(c.error);
   w.field("web_token", c.web_token).field("created_at", iso_time(c.created_at_ms));
   w.field("updated_at", iso_time(c.updated_at_ms)).key("status");
@@ -76,6 +107,20 @@ void write_app_config(JsonWriter& w, const catalog::AppConfig& c, const catalog:
     w.end_object();
   }
   w.end_object();
+}
+
+void write_filters(JsonWriter& w, std::string_view filters,
+                   const catalog::ProjectSettings& project) {
+  auto out = JsonFields::parse(filters);
+  if (!out) {
+    w.raw("{}");
+    return;
+  }
+  const auto program =
+      hog::compile_filters(hog::with_test_accounts(filters, project.test_account_filters));
+  out->set("bytecode", program ? (*program)->to_json() : "null");
+  if (!program) out->set_string("bytecode_error", program.error().message);
+  w.raw(out->text());
 }
 
 void write_app_log(JsonWriter& w, const AppLogLine& line) {
@@ -95,6 +140,14 @@ Result<catalog::AppConfigChange> read_config_change(const JsonFields& body) {
   PENSTOCK_TRY(out.order, body_integer(body, "order"));
   PENSTOCK_TRY(out.config, body_object(body, "config"));
   PENSTOCK_TRY(out.filters, body_object(body, "filters"));
+  if (out.filters) {
+    // Made from the others, each time they are asked for.
+    PENSTOCK_TRY(auto filters, JsonFields::parse(*out.filters));
+    for (const char* made : {"bytecode", "bytecode_error", "test_account_properties"}) {
+      filters.erase(made);
+    }
+    out.filters = filters.text();
+  }
   return out;
 }
 

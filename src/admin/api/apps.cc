@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "admin/api/app_package.h"
+#include "admin/api/app_checks.h"
 #include "admin/api/app_templates.h"
 #include "admin/api/app_words.h"
 #include "admin/api/person_query.h"
@@ -39,57 +39,6 @@ Result<AppConfig> config_of(catalog::AppCatalog& apps, ProjectId project, int64_
   return fail(Code::kNotFound, fmt::format("there is no app configuration {}", id));
 }
 
-struct Package {
-  AppFiles files;
-  std::string source;
-};
-
-/// Where a package comes from, taken out of the body before the pool has its turn.
-struct PackageAsked {
-  std::string files, archive, npm, template_id;
-  std::function<Result<std::string>(const std::string&)> fetch_npm;
-
-  Result<Package> read() const {
-    if (!files.empty()) {
-      PENSTOCK_TRY(auto out, files_of_json(files));
-      return Package{std::move(out), "upload"};
-    }
-    if (!archive.empty()) {
-      PENSTOCK_TRY(const std::string bytes, decode_base64(archive));
-      PENSTOCK_TRY(auto out, files_of_archive(bytes));
-      return Package{std::move(out), "archive"};
-    }
-    if (!npm.empty()) {
-      if (!fetch_npm) return fail(Code::kUnavailable, "packages cannot be fetched here");
-      PENSTOCK_TRY(const std::string bytes, fetch_npm(npm));
-      PENSTOCK_TRY(auto out, files_of_archive(bytes));
-      return Package{std::move(out), "npm " + npm};
-    }
-    PENSTOCK_TRY(auto out, app_template_files(template_id));
-    return Package{std::move(out), "template " + template_id};
-  }
-};
-
-Result<PackageAsked> package_asked(const event::JsonFields& body, const AppSources& sources) {
-  PackageAsked out;
-  if (const auto files = body.find("files")) out.files = std::string(*files);
-  PENSTOCK_TRY(const auto archive, body_string(body, "archive"));
-  PENSTOCK_TRY(const auto npm, body_string(body, "npm"));
-  PENSTOCK_TRY(const auto id, body_string(body, "template"));
-  out.archive = archive.value_or("");
-  out.npm = npm.value_or("");
-  out.template_id = id.value_or("");
-  out.fetch_npm = sources.fetch_npm;
-  const int given = int{!out.files.empty()} + int{!out.archive.empty()} + int{!out.npm.empty()} +
-                    int{!out.template_id.empty()};
-  if (given != 1) {
-    return fail(Code::kInvalid,
-                "give one of 'files' (paths and texts), 'archive' (Base64 of a zip or tar.gz), "
-                "'npm' (name@version) and 'template'");
-  }
-  return out;
-}
-
 void reply_app(wire::Responder& to, const Result<App>& app, int status = 200) {
   if (!app) return reply_error(to, app.error());
   JsonWriter w;
@@ -103,6 +52,17 @@ const AppRunStatus* status_of_config(const std::vector<AppRunStatus>& all, int64
 }
 
 constexpr int kCreated = 201;
+
+/// What the change makes of the configuration, looked at; a value that does not fit is the
+/// catalog's to tell.
+std::optional<AppProblem> change_problem(const App& app, const AppConfig& before,
+                                         const catalog::AppConfigChange& change) {
+  // What is switched off may be as broken as it was.
+  if (!change.config && !change.enabled.value_or(false)) return std::nullopt;
+  const auto config = catalog::merge_app_config(app.manifest.fields, before.config,
+                                                change.config.value_or("{}"), false);
+  return config ? config_problem(app.manifest, *config) : std::nullopt;
+}
 
 }  // namespace
 
@@ -122,8 +82,10 @@ bool Service::apps(Call& call, wire::Responder& r) {
     return false;
   }
   if (what == "app_configs") return app_configs(call, r);
+  if (what == "app_filters") return depth == 4 && post && (count_filtered(call, r), true);
   if (what != "apps" || depth > 6) return false;
   if (depth == 5 && call.path[4] == "test" && post) return test_package(call, r), true;
+  if (depth == 5 && call.path[4] == "check" && post) return check_package(call, r), true;
   const auto id = number_of(call.path[4]);
   const auto app = id ? app_of(parts_.catalog.apps(), call.project, *id)
                       : Result<App>(std::unexpected(id.error()));
@@ -158,38 +120,6 @@ void Service::list_apps(Call& call, wire::Responder& r) {
   w.begin_object().key("results").begin_array();
   for (const App& app : parts_.catalog.apps().apps(call.project)) write_app(w, app);
   reply_json(r, w.end_array().end_object().take());
-}
-
-void Service::create_app(Call& call, wire::Responder& r) {
-  auto asked = package_asked(call.body, sources_.apps);
-  if (!asked) return reply_error(r, asked.error());
-  const auto raw = call.body.find("is_global");
-  const bool global = raw && *raw == "true";
-  if (global && call.principal.project.value != 0) {
-    return reply_error(r, {Code::kDenied, "this key is for one project only"});
-  }
-  const ProjectId owner = global ? ProjectId{} : call.project;
-  in_pool(
-      std::move(r),
-      [&catalog = parts_.catalog, by = call.principal, owner,
-       asked = std::move(*asked)]() -> Result<App> {
-        PENSTOCK_TRY(Package package, asked.read());
-        return catalog.apps().create_app(by, owner, std::move(package.files), package.source);
-      },
-      [](wire::Responder& to, const Result<App>& app) { reply_app(to, app, kCreated); });
-}
-
-void Service::add_app_version(Call& call, wire::Responder& r, const App& app) {
-  auto asked = package_asked(call.body, sources_.apps);
-  if (!asked) return reply_error(r, asked.error());
-  in_pool(
-      std::move(r),
-      [&catalog = parts_.catalog, by = call.principal, id = app.id,
-       asked = std::move(*asked)]() -> Result<App> {
-        PENSTOCK_TRY(Package package, asked.read());
-        return catalog.apps().add_version(by, id, std::move(package.files), package.source);
-      },
-      [](wire::Responder& to, const Result<App>& changed) { reply_app(to, changed, kCreated); });
 }
 
 void Service::use_app_version(Call& call, wire::Responder& r, const App& app) {
@@ -261,6 +191,12 @@ bool Service::app_configs(Call& call, wire::Responder& r) {
     if (sources_.apps.reset) sources_.apps.reset(config->id);
     return reply_json(r, "{}"), true;
   }
+  if (depth == 6 && call.path[5] == "export" && method == "POST") {
+    return begin_export(call, r, *config), true;
+  }
+  if (depth == 6 && call.path[5] == "export" && method == "DELETE") {
+    return cancel_export(r, *config), true;
+  }
   return false;
 }
 
@@ -270,18 +206,23 @@ void Service::reply_app_config(wire::Responder& r, const Result<AppConfig>& conf
   if (!app) return reply_error(r, app.error());
   const auto running = app_statuses();
   JsonWriter w;
-  write_app_config(w, *config, *app, status_of_config(running, config->id));
+  const auto snapshot = parts_.catalog.snapshot();
+  write_app_config(w, *config, *app, *snapshot->find(config->project)->settings,
+                   status_of_config(running, config->id));
   reply_json(r, w.take(), status);
 }
 
 void Service::list_app_configs(Call& call, wire::Responder& r) {
   const auto running = app_statuses();
+  const auto snapshot = parts_.catalog.snapshot();
   JsonWriter w;
   w.begin_object().field("running", static_cast<bool>(sources_.apps.statuses));
   w.key("results").begin_array();
   for (const AppConfig& config : parts_.catalog.apps().configs(call.project)) {
     const auto app = parts_.catalog.apps().app(config.app);
-    if (app) write_app_config(w, config, *app, status_of_config(running, config.id));
+    if (!app) continue;
+    write_app_config(w, config, *app, *snapshot->find(call.project)->settings,
+                     status_of_config(running, config.id));
   }
   reply_json(r, w.end_array().end_object().take());
 }
@@ -292,6 +233,9 @@ void Service::create_app_config(Call& call, wire::Responder& r) {
   if (!app) return reply_error(r, app.error());
   if (!*app) return reply_error(r, {Code::kInvalid, "'app' says which one"});
   if (!values) return reply_error(r, values.error());
+  if (const auto known = parts_.catalog.apps().app(**app)) {
+    if (const auto problem = change_problem(*known, {}, *values)) return reply_problem(r, *problem);
+  }
   in_pool(
       std::move(r),
       [&catalog = parts_.catalog, by = call.principal, project = call.project, id = **app,
@@ -306,6 +250,11 @@ void Service::create_app_config(Call& call, wire::Responder& r) {
 void Service::change_app_config(Call& call, wire::Responder& r, const AppConfig& config) {
   auto change = read_config_change(call.body);
   if (!change) return reply_error(r, change.error());
+  if (const auto app = parts_.catalog.apps().app(config.app)) {
+    if (const auto problem = change_problem(*app, config, *change)) {
+      return reply_problem(r, *problem);
+    }
+  }
   if (change->enabled.value_or(false) && sources_.apps.reset) sources_.apps.reset(config.id);
   in_pool(
       std::move(r),

@@ -38,32 +38,59 @@ void Service::write_balance(JsonWriter& w) const {
   w.field("accepted", b.accepted).field("detail", b.detail).end_object();
 }
 
+namespace {
+
+/// Of something that may not have happened yet (0).
+void write_time(JsonWriter& w, std::string_view key, int64_t ms) {
+  w.key(key);
+  ms == 0 ? w.null() : w.string(iso_time(ms));
+}
+
+/// What both background checks say of their passes; the object stays open.
+template <typename ScrubState>
+void begin_scrub(JsonWriter& w, const ScrubState& s) {
+  w.begin_object().field("running", s.running).field("bytes_checked_total", s.bytes_checked);
+  write_time(w, "pass_began_at", s.pass_began_ms);
+  write_time(w, "last_pass_at", s.last_ended_ms);
+  w.field("last_pass_bytes", s.last_bytes);
+}
+
+}  // namespace
+
 /// What the check of every minute found last.
 void Service::write_check(JsonWriter& w) const {
   const ledger::LedgerCheck c =
       sources_.ledger_check ? sources_.ledger_check() : ledger::LedgerCheck{};
-  w.begin_object().key("at");
-  c.at_ms == 0 ? w.null() : w.string(iso_time(c.at_ms));
-  w.field("balanced", c.balanced).field("detail", c.detail).key("since");
-  c.since_ms == 0 ? w.null() : w.string(iso_time(c.since_ms));
+  w.begin_object();
+  write_time(w, "at", c.at_ms);
+  w.field("balanced", c.balanced).field("detail", c.detail);
+  write_time(w, "since", c.since_ms);
   w.field("checks", c.checks).field("rows", c.rows).end_object();
 }
 
 /// How far the log's background check of checksums is, and what it found.
 void Service::write_scrub(JsonWriter& w) const {
   const log::ScrubStatus s = sources_.scrub();
-  const auto time = [&w](std::string_view key, int64_t ms) {
-    w.key(key);
-    ms == 0 ? w.null() : w.string(iso_time(ms));
-  };
-  w.begin_object().field("running", s.running).field("bytes_checked_total", s.bytes_checked);
-  time("pass_began_at", s.pass_began_ms);
-  time("last_pass_at", s.last_ended_ms);
-  w.field("last_pass_bytes", s.last_bytes).field("last_pass_files", s.last_files);
+  begin_scrub(w, s);
+  w.field("last_pass_files", s.last_files);
   w.field("damaged_files", s.damaged_files).key("damage").begin_array();
   for (const log::ScrubDamage& d : s.damage) {
     w.begin_object().field("file", d.file).field("problem", d.problem);
-    time("found_at", d.found_ms);
+    write_time(w, "found_at", d.found_ms);
+    w.end_object();
+  }
+  w.end_array().field("last_error", s.last_error).end_object();
+}
+
+/// The same of state, objects and the embedded store.
+void Service::write_data_scrub(JsonWriter& w) const {
+  const DataScrubStatus s = sources_.data_scrub();
+  begin_scrub(w, s);
+  w.field("last_pass_items", s.last_items);
+  w.field("damaged_items", s.damaged_items).key("damage").begin_array();
+  for (const DataScrubStatus::Damage& d : s.damage) {
+    w.begin_object().field("place", d.place).field("item", d.item).field("problem", d.problem);
+    write_time(w, "found_at", d.found_ms);
     w.end_object();
   }
   w.end_array().field("last_error", s.last_error).end_object();
@@ -136,7 +163,16 @@ void Service::status(Call& call, wire::Responder& r) {
   const auto free = parts_.runtime.files().free_bytes(sources_.data_dir);
   w.key("log").begin_object().field("disk_bytes", l.disk_bytes).field("commits_total", l.commits);
   w.field("commit_us_p50", l.commit_us_p50).field("commit_us_p99", l.commit_us_p99);
-  w.field("disk_full", l.disk_full).field("disk_free_bytes", free.value_or(0)).end_object();
+  w.field("disk_full", l.disk_full).field("disk_free_bytes", free.value_or(0));
+  if (sources_.groups) {
+    w.key("groups").begin_array();
+    for (const GroupStatus& g : sources_.groups()) {
+      w.begin_object().field("group", g.group).field("topic", g.topic);
+      w.field("lag_records", g.lag_records).field("partitions", g.partitions).end_object();
+    }
+    w.end_array();
+  }
+  w.end_object();
   if (sources_.ingest) {
     const IngestStatus i = sources_.ingest();
     w.key("ingest").begin_object().field("events_total", i.events);
@@ -164,7 +200,8 @@ void Service::status(Call& call, wire::Responder& r) {
   w.key("store").begin_object().field("ready", h.ready).field("engine", h.engine);
   w.field("version", h.version).field("detail", h.detail).field("restarts", h.restarts);
   w.field("memory_bytes", h.memory_bytes).field("disk_bytes", h.disk_bytes);
-  w.field("damaged_parts", h.damaged_parts).end_object();
+  w.field("damaged_parts", h.damaged_parts);
+  w.field("unfinished_parts", h.unfinished_parts).end_object();
   w.key("ledger").begin_object().key("balance");
   write_balance(w);
   w.key("totals").begin_object();
@@ -185,6 +222,10 @@ void Service::status(Call& call, wire::Responder& r) {
   if (sources_.scrub) {
     w.key("scrub");
     write_scrub(w);
+  }
+  if (sources_.data_scrub) {
+    w.key("data_scrub");
+    write_data_scrub(w);
   }
   w.key("memory").begin_object().field("rss_bytes", runtime::resident_bytes()).end_object();
   w.key("history").begin_object().field("step_s", 1).key("points").begin_array();

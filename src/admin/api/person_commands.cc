@@ -12,6 +12,7 @@
 #include "admin/api/service.h"
 #include "admin/api/sql.h"
 #include "event/person_command.h"
+#include "event/slice.h"
 #include "persons/person_store.h"
 
 namespace penstock::admin {
@@ -125,6 +126,12 @@ void Service::append_commands(Call& call, wire::Responder& r, std::string_view k
     recent_commands_.push_back({c.id, call.project, std::string(kind), std::string(c.who),
                                 c.time_ms, false, "", 0, 0, ""});
     if (recent_commands_.size() > kRecentCommandsMax) recent_commands_.pop_front();
+  }
+  // To who decides the project's events: the partition says whose it is, whatever others know yet.
+  const auto bounds = parts_.log.bounds(std::string(event::kTopicPersonCommands));
+  const auto snapshot = parts_.catalog.snapshot();
+  if (const catalog::Project* project = snapshot->find(call.project); bounds && project) {
+    batch.partition = {event::slice_of(project->token, static_cast<int32_t>(bounds->size()))};
   }
   std::vector<log::Batch> batches;
   batches.push_back(std::move(batch));

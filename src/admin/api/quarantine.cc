@@ -27,14 +27,14 @@ struct Tally {
 };
 
 Result<Tally> tally(const ledger::Ledger& ledger, const ledger::QuarantineFilter& filter,
-                    int64_t decided_until_ms) {
+                    const ledger::RedriveBegan* began) {
   Tally out;
   std::string after;
   for (size_t scanned = 0; scanned < kCountedMax; scanned += kPageMax) {
     PENSTOCK_TRY(const auto page,
                  ledger::find_quarantined(ledger, filter, after, kPageMax, kPageMax));
     for (const ledger::QuarantineEntry& e : page.entries) {
-      out.entries += e.decided_ms <= decided_until_ms ? 1 : 0;
+      out.entries += began == nullptr || began->had(e) ? 1 : 0;
     }
     if (page.next.empty()) return out;
     after = page.next;
@@ -214,7 +214,7 @@ void Service::redrive(Call& call, wire::Responder& r) {
       std::move(r),
       [&ledger = parts_.ledger, filter = std::move(*filter)]() -> Asked {
         Asked out{filter};
-        out.tally = tally(ledger, filter, INT64_MAX);
+        out.tally = tally(ledger, filter, nullptr);
         return out;
       },
       [this, rate = *rate, principal = call.principal, project = call.project](wire::Responder& to,
@@ -250,7 +250,8 @@ void Service::list_redrives(Call& call, wire::Responder& r) {
           Tally left;
           const auto filter = select_of(job);
           if (job.ended_ms == 0 && filter) {
-            left = tally(ledger, *filter, job.began_ms).value_or(Tally{});
+            const ledger::RedriveBegan began(job);
+            left = tally(ledger, *filter, &began).value_or(Tally{});
           }
           out.jobs.emplace_back(std::move(job), left);
         }

@@ -112,7 +112,8 @@ void write_trial(JsonWriter& w, const ledger::QuarantineEntry& entry, std::strin
     if (!decoded) continue;
     if (const auto* o = std::get_if<event::Outcome>(&*decoded)) {
       w.field("outcome", event::outcome_name(o->kind)).field("reason", o->reason);
-      w.field("stage", o->stage).field("project_id", o->project.value);
+      w.field("stage", o->stage).field("project_id", o->project.value).key("apps");
+      w.raw(o->apps.empty() ? "[]" : o->apps);
       if (o->kind == event::OutcomeKind::kAccepted) {
         write_row(w, o->row);
         const auto raw = event::decode_raw(record);

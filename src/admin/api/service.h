@@ -141,6 +141,7 @@ class Service : public AdminService {
   void write_balance(JsonWriter& w) const;
   void write_check(JsonWriter& w) const;
   void write_scrub(JsonWriter& w) const;
+  void write_data_scrub(JsonWriter& w) const;
   void sample();
 
   // ledger_events.cc
@@ -168,6 +169,8 @@ class Service : public AdminService {
   bool apps(Call& call, R& r);
   void app_templates(R& r);
   void list_apps(Call& call, R& r);
+  template <typename Keep>
+  void publish(const Call& call, R& r, const std::string& name, Keep keep);
   void create_app(Call& call, R& r);
   void show_app(Call& call, R& r, const catalog::App& app);
   void add_app_version(Call& call, R& r, const catalog::App& app);
@@ -176,6 +179,8 @@ class Service : public AdminService {
   bool app_configs(Call& call, R& r);
   void list_app_configs(Call& call, R& r);
   void create_app_config(Call& call, R& r);
+  void begin_export(Call& call, R& r, const catalog::AppConfig& config);
+  void cancel_export(R& r, const catalog::AppConfig& config);
   void change_app_config(Call& call, R& r, const catalog::AppConfig& config);
   void delete_app_config(Call& call, R& r, const catalog::AppConfig& config);
   void order_app_configs(Call& call, R& r);
@@ -186,7 +191,13 @@ class Service : public AdminService {
   // app_trial.cc
   void test_app(Call& call, R& r, const catalog::App& app);
   void test_package(Call& call, R& r);
+  void check_package(Call& call, R& r);
   Result<catalog::EnabledApp> trial_of(const Call& call, const catalog::App& app) const;
+
+  // app_filters.cc
+  void count_filtered(Call& call, R& r);
+  void newest_events(std::shared_ptr<struct FilterTrial> trial, size_t window);
+  void answer_filtered(const std::shared_ptr<FilterTrial>& trial);
 
   // squash.cc
   void squash(Call& call, R& r);

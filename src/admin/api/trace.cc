@@ -32,6 +32,7 @@ struct Story {
   ledger::TraceEntry entry;
   std::optional<std::string> raw, outcome;
   std::string person_now{};  // of its distinct id; empty: nobody, or not asked
+  std::string calls{};       // of apps for the stored event, a JSON array
   uint64_t ahead = 0;        // of one that waits: records before it
 };
 
@@ -124,6 +125,9 @@ void write_end(JsonWriter& w, const Story& s) {
   } else if (e.state == "stored") {
     w.begin_object().field("name", "stored").end_object();
   }
+  if (!s.calls.empty() && s.calls != "[]") {
+    w.begin_object().field("name", "delivered").key("calls").raw(s.calls).end_object();
+  }
 }
 
 /// The words of the command line and of older clients.
@@ -175,6 +179,7 @@ struct TraceAnswer : std::enable_shared_from_this<TraceAnswer> {
   Uuid id{};
   ProjectId project{};
   bool sees_all = false;
+  std::function<Result<std::string>(const Uuid&)> calls_for{};
 
   std::vector<Story> stories{}, copies{};
   bool is_request = false;
@@ -380,6 +385,7 @@ struct TraceAnswer : std::enable_shared_from_this<TraceAnswer> {
                                   : Result<event::ProcessedRecord>(fail(Code::kNotFound, ""));
     const auto* o = record ? std::get_if<event::Outcome>(&*record) : nullptr;
     if (o == nullptr || o->kind != event::OutcomeKind::kAccepted) return;
+    if (calls_for) s.calls = calls_for(o->uuid).value_or("");
     const auto now = parts.persons.fetch({{o->project, std::string(o->row.distinct_id)}});
     if (now && now->front() && now->front()->id != o->row.person_id) {
       s.person_now = now->front()->id.text();
@@ -465,6 +471,7 @@ void Service::trace(Call& call, wire::Responder& r) {
   auto trace = std::make_shared<TraceAnswer>(parts_, alive_, std::move(r));
   trace->id = *uuid;
   trace->project = call.project;
+  trace->calls_for = sources_.apps.calls_for;
   trace->sees_all = call.principal.project.value == 0;
   trace->begin();
 }

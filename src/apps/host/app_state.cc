@@ -13,7 +13,7 @@ namespace penstock::apps {
 namespace {
 
 constexpr size_t kSweepMax = 500;
-constexpr std::string_view kStorage = "s", kCache = "c", kJobs = "j", kSizes = "z";
+constexpr std::string_view kStorage = "s", kCache = "c", kJobs = "j", kTaken = "k", kSizes = "z";
 
 std::string big_endian(int64_t value) {
   std::string out;
@@ -348,7 +348,11 @@ Result<std::vector<Job>> AppState::take_due(int64_t now_ms, size_t count) {
     job.config = r.i64();
     job.body = r.bytes();
     batch.erase(key);
-    if (r.ok()) due.push_back(std::move(job));
+    if (r.ok()) {
+      job.taken_as = std::string(kTaken) + std::string(key.substr(kJobs.size()));
+      batch.put(job.taken_as, value);
+      due.push_back(std::move(job));
+    }
     return due.size() < count;
   }));
   if (batch.empty()) return due;
@@ -361,6 +365,29 @@ Result<std::vector<Job>> AppState::take_due(int64_t now_ms, size_t count) {
     if (--counted->second == 0) jobs_->erase(counted);
   }
   return due;
+}
+
+Status AppState::ran(const Job& job) {
+  if (job.taken_as.empty()) return {};
+  kv::WriteBatch batch;
+  batch.erase(job.taken_as);
+  dirty_ = true;
+  return kv_.write(batch);
+}
+
+Status AppState::take_back() {
+  kv::WriteBatch batch;
+  PENSTOCK_CHECK(
+      kv_.scan(kTaken, kv::prefix_end(kTaken), [&](std::string_view key, std::string_view value) {
+        batch.erase(key);
+        batch.put(std::string(kJobs) + std::string(key.substr(1)), value);
+        return true;
+      }));
+  if (batch.empty()) return {};
+  jobs_.reset();  // counted anew
+  jobs_waiting_ = 0;
+  dirty_ = true;
+  return kv_.write(batch);
 }
 
 Result<bool> AppState::sweep(int64_t now_ms) {

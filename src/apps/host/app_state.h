@@ -1,8 +1,9 @@
 // AppState: what apps keep: storage, cursors, caches and jobs, over a KeyValue.
 //
 // Storage and cursors are per configuration, caches per app and project (plugins.md section 4).
-// Everything is bounded: keys, values, and bytes per app. `call` answers one host call; jobs are
-// handed out once each ("max attempts 1"). A configuration may add a job while fewer of its own
+// Everything is bounded: keys, values, and bytes per app. `call` answers one host call. A job that
+// was handed out stays until it has run: what a crash cut off is handed out again, what failed is
+// not ("max attempts 1"). A configuration may add a job while fewer of its own
 // wait than there are free places: alone it gets half of the queue, and whatever the others do
 // there is room for one that has none. Loop thread; calls block briefly, as KeyValue's. Failure:
 // kInvalid is the app's mistake, kBusy its share of the jobs, the rest the store's.
@@ -30,7 +31,8 @@ struct StateOwner {
 struct Job {
   ConfigId config = 0;
   int64_t run_at_ms = 0;
-  std::string body;  // {"name":…,"payload":…}
+  std::string body;        // {"name":…,"payload":…}
+  std::string taken_as{};  // of one that was taken: where it is kept until it has run
 };
 
 class AppState {
@@ -48,8 +50,11 @@ class AppState {
   Result<std::string> call(const StateOwner& owner, std::string_view op, std::string_view arguments,
                            int64_t now_ms);
 
-  /// Takes at most `count` jobs that are due out of the queue.
+  /// Takes at most `count` jobs that are due out of the queue; `ran` ends each.
   Result<std::vector<Job>> take_due(int64_t now_ms, size_t count);
+  Status ran(const Job& job);
+  /// At a start: what was taken and did not run to its end waits again.
+  Status take_back();
   /// Puts a job that was taken back into the queue, full or not.
   Status put(const Job& job);
   /// Deletes what has expired, a bounded number of entries; go on until it answers false.

@@ -114,5 +114,20 @@ TEST_F(AppStateTest, JobsHaveRoomForOneWhateverTheOthersDo) {
   for (const Job& job : *rest) ASSERT_TRUE(restarted.put(job));
 }
 
+TEST_F(AppStateTest, AJobThatACrashCutOffRunsAgain) {
+  call(a, "job", R"({"name":"n","payload":1,"at":500})");
+  auto due = state.take_due(1000, 10);
+  ASSERT_EQ(due->size(), 1U);
+  EXPECT_TRUE(state.take_due(1000, 10)->empty()) << "it runs";
+  AppState next{*kv};
+  ASSERT_TRUE(next.take_back());
+  due = next.take_due(1000, 10);
+  ASSERT_EQ(due->size(), 1U);
+  ASSERT_TRUE(next.ran(due->front()));
+  AppState last{*kv};
+  ASSERT_TRUE(last.take_back());
+  EXPECT_TRUE(last.take_due(1000, 10)->empty());
+}
+
 }  // namespace
 }  // namespace penstock::apps

@@ -14,6 +14,7 @@ namespace penstock::apps {
 namespace {
 
 constexpr int kLoadAttemptsMax = 10;
+constexpr int64_t kSharedLoadCpuMs = 300;
 constexpr auto kTick = std::chrono::milliseconds(250);
 constexpr auto kStopMax = std::chrono::seconds(5);
 constexpr auto kAwaitMax =
@@ -33,6 +34,11 @@ std::string message_of(std::string_view error_json) {
   return event::decode_string(fields->find("message").value_or("\"\""));
 }
 
+bool takes_too_long(std::string_view error_json) {
+  const auto fields = event::JsonFields::parse(error_json);
+  return fields && fields->contains("timed_out");
+}
+
 bool same_app(const AppConfig& a, const AppConfig& b) {
   return a.version == b.version && a.package == b.package;
 }
@@ -49,13 +55,13 @@ Engine::Engine(runtime::Runtime& runtime, runtime::Loop& loop, runtime::Poller& 
       sink_(sink),
       options_(std::move(options)) {
   limits_.memory_bytes = options_.memory_bytes_max;
-  limits_.cpu_ms = options_.cpu_ms_max;
+  limits_.cpu_ms = limits_.event_cpu_ms = options_.cpu_ms_max;
   limits_.load_cpu_ms = options_.load_cpu_ms_max;
   limits_.task_ms = options_.task_ms_max;
   limits_.event_bytes = options_.event_bytes_max;
   fetcher_ = Fetcher::make(loop, poller, std::move(allowed),
                            {options_.fetch_ms_max, options_.fetch_bytes_max, options_.fetches_max});
-  workers_.resize(std::max<size_t>(options_.workers, 1));
+  workers_.resize(std::max<size_t>(options_.workers, 1) + 1);  // the last: apart_worker
 }
 
 Engine::~Engine() {
@@ -68,6 +74,7 @@ Engine::~Engine() {
 Status Engine::start() {
   started_ = true;
   minute_ = now_ms() / 60'000;
+  PENSTOCK_CHECK(state_.take_back());
   for (auto& [key, slot] : slots_) {
     if (slot->instance == 0 && slot->loading == 0) load(slot);
   }
@@ -84,25 +91,28 @@ void Engine::stop(std::move_only_function<void()> done) {
     unload(slot->worker, std::exchange(slot->instance, 0));
   }
   const auto finish = [this, alive = std::weak_ptr<int>(alive_)] {
-    if (alive.expired() || !stopped_) return;
-    for (WorkerState& worker : workers_) {
-      if (worker.link) worker.link->forget();
-    }
-    (void)kv_.flush();
-    std::exchange(stopped_, nullptr)();
+    if (alive.expired()) return;
+    unloading_ = 0;
+    end();
   };
   if (unloading_ == 0) return loop_.post(finish);
   loop_.after(kStopMax, finish);
 }
 
-std::string Engine::key_of(const AppConfig& config) const {
-  return config.package->stateless ? "p" + std::to_string(config.package->plugin_id) + "@" +
-                                         std::to_string(worker_of(config))
-                                   : "c" + std::to_string(config.id);
+/// Once nothing is unloaded and nobody in the pool writes the state any more.
+void Engine::end() {
+  if (!stopped_ || unloading_ > 0 || flushing_) return;
+  for (WorkerState& worker : workers_) {
+    if (worker.link) worker.link->forget();
+  }
+  (void)kv_.flush();
+  loop_.post([done = std::exchange(stopped_, nullptr)]() mutable { done(); });
 }
 
-size_t Engine::worker_of(const AppConfig& config) const {
-  return static_cast<size_t>(config.project.value) % workers_.size();
+std::string Engine::key_of(const AppConfig& config) const {
+  return config.package->stateless ? "p" + std::to_string(config.package->plugin_id) + "@" +
+                                         std::to_string(worker_of(config.project))
+                                   : "c" + std::to_string(config.id);
 }
 
 std::shared_ptr<Slot> Engine::slot_of(ConfigId config) const {
@@ -110,9 +120,10 @@ std::shared_ptr<Slot> Engine::slot_of(ConfigId config) const {
   return found == by_config_.end() ? nullptr : found->second;
 }
 
-std::shared_ptr<Slot> Engine::slot_of_instance(uint64_t instance) const {
+std::shared_ptr<Slot> Engine::slot_of_instance(size_t worker, uint64_t instance) const {
   const auto found = instances_.find(instance);
-  return found == instances_.end() ? nullptr : found->second.lock();
+  if (found == instances_.end() || found->second.worker != worker) return nullptr;
+  return found->second.slot.lock();
 }
 
 void Engine::set(std::vector<AppConfig> enabled) {
@@ -132,14 +143,19 @@ void Engine::set(std::vector<AppConfig> enabled) {
     std::shared_ptr<Slot>& slot = slots_[key];
     if (slot == nullptr) {
       slot = std::make_shared<Slot>(key, config, options_);
-      slot->worker = worker_of(config);
+      slot->worker = worker_of(config.project);
       if (started_) load(slot);
-    } else if (first && !same_app(slot->config, config)) {
-      slot->config = config;
-      slot->attempts = 0;
-      slot->failed = false;
-      slot->health.reset();
-      if (started_) load(slot);
+    } else if (const bool moves = slot->worker != worker_of(config.project);
+               first && (moves || !same_app(slot->config, config))) {
+      if (!same_app(slot->config, config)) {
+        slot->config = config;
+        slot->attempts = 0;
+        slot->failed = false;
+        slot->health.reset();
+      }
+      if (moves) leave(slot);
+      slot->worker = worker_of(config.project);
+      if (started_ && !slot->failed) load(slot);
     } else if (first) {
       slot->config.order = config.order;
     }
@@ -152,6 +168,18 @@ void Engine::set(std::vector<AppConfig> enabled) {
     }
     retire(at->second);
     at = slots_.erase(at);
+  }
+  for (size_t i = 0; i < workers_.size(); i++) {
+    if (!workers_[i].restarting) send_held(i);
+  }
+}
+
+/// The worker that it is in; what waits for it goes with it.
+void Engine::leave(const std::shared_ptr<Slot>& slot) {
+  for (uint64_t* instance : {&slot->instance, &slot->loading}) {
+    if (*instance == 0) continue;
+    workers_[slot->worker].awaited.erase(*instance);
+    unload(slot->worker, std::exchange(*instance, 0));
   }
 }
 
@@ -181,7 +209,7 @@ void Engine::load(const std::shared_ptr<Slot>& slot) {
     unload(slot->worker, slot->loading);
   }
   slot->loading = next_id_++;
-  instances_[slot->loading] = slot;
+  instances_[slot->loading] = {slot, slot->worker};
   if (slot->instance == 0 && slot->attempts == 0) {
     worker.awaited.insert(slot->loading);
     loop_.after(kAwaitMax, [this, alive = std::weak_ptr<int>(alive_), at = slot->worker,
@@ -204,6 +232,8 @@ void Engine::load(const std::shared_ptr<Slot>& slot) {
   spec.name = config.package->name;
   spec.site_url = options_.site_url;
   spec.files = config.package->files;
+  spec.main = config.package->main;
+  spec.only_compile = slot->trial.only_compile;
   spec.config_json = "{}";
   if (!config.package->stateless) {
     spec.project = config.project.value;
@@ -215,7 +245,13 @@ void Engine::load(const std::shared_ptr<Slot>& slot) {
   ByteWriter w(frame);
   w.u64(slot->loading);
   std::string text;
-  encode(limits_, text);
+  VmLimits limits = limits_;
+  if (slot->worker != apart_worker()) {
+    limits.shared = true;
+    limits.event_cpu_ms = std::min(limits.event_cpu_ms, options_.shared_cpu_ms_max);
+    limits.load_cpu_ms = std::min(limits.load_cpu_ms, kSharedLoadCpuMs);
+  }
+  encode(limits, text);
   w.bytes(text);
   text.clear();
   encode(spec, text);
@@ -225,12 +261,12 @@ void Engine::load(const std::shared_ptr<Slot>& slot) {
   }
 }
 
-void Engine::on_loaded(std::string_view operands) {
+void Engine::on_loaded(size_t worker, std::string_view operands) {
   ByteReader r(operands);
   const uint64_t instance = r.u64();
   const bool ok = r.u8() != 0;
   const std::string_view json = r.bytes();
-  const auto slot = slot_of_instance(instance);
+  const auto slot = slot_of_instance(worker, instance);
   if (slot == nullptr || slot->gone) return;
   if (slot->loading != instance) {
     if (slot->instance == instance && !ok) {  // it was made anew, and that failed
@@ -241,6 +277,8 @@ void Engine::on_loaded(std::string_view operands) {
   }
   if (ok) {
     now_loaded(slot, instance, json);
+  } else if (slot->worker != apart_worker() && takes_too_long(json)) {
+    set_apart(slot->config.project, "an app takes long to load");
   } else {
     load_failed(slot, std::string(json));
   }
@@ -260,7 +298,6 @@ void Engine::now_loaded(const std::shared_ptr<Slot>& slot, uint64_t instance,
       return std::ranges::find(methods, name) != methods.end();
     };
     status.filters_events = has("processEvent") || has("processEventBatch");
-    status.reads_events = has("onEvent") || has("exportEvents") || has("composeWebhook");
     JsonWriter w;
     w.begin_object();
     for (const char* key : {"methods", "scheduled_tasks", "jobs"}) {
@@ -398,13 +435,12 @@ void Engine::set_error(Slot& slot, std::string_view error_json) {
   slot.status.error = redacted(slot, w.end_object().take());
 }
 
-void Engine::note(const std::shared_ptr<Slot>& slot, bool ok, bool costly) {
+void Engine::note(const std::shared_ptr<Slot>& slot, bool ok, bool costly, int64_t now_ms) {
   const Health before = slot->health.health();
-  const bool turned = ok ? slot->health.succeeded(now_ms()) : slot->health.failed(now_ms(), costly);
+  const bool turned = ok ? slot->health.succeeded(now_ms) : slot->health.failed(now_ms, costly);
   if (!turned) return;
   const Health after = slot->health.health();
   if (after == Health::kDisabled) {
-    metrics::disabled.add();
     log(*slot, LogEntry::Source::kSystem, LogEntry::Level::kError,
         "The app used up its time or memory too often: events pass it by; it is tried again at " +
             event::format_rfc3339_ms(slot->health.probe_at_ms()) + ".");

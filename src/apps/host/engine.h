@@ -10,6 +10,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -17,9 +18,10 @@
 #include <vector>
 
 #include "apps/fetch/fetcher.h"
+#include "apps/health_rule.h"
 #include "apps/host/app_state.h"
-#include "apps/host/health.h"
 #include "apps/host/link.h"
+#include "apps/script/batch_answer.h"
 #include "apps/script/settings.h"
 #include "apps/worker_apps.h"
 
@@ -40,11 +42,14 @@ struct Slot {
   bool failed = false;    // for good
   bool gone = false;      // no longer wanted
   int64_t retry_at_ms = 0;
+  bool suspect = false;   // it ended a worker: the next time less is allowed to it
+  int64_t spared_ns = 0;  // mono: it ran, for no event, when its worker was ended from outside
   HealthRule health;
   AppStatus status;
   std::vector<std::string> scheduled;
   std::set<std::string> tasks_running;
   std::vector<LogEntry>* captured = nullptr;     // of a try: its log lines
+  TryOptions trial;                              // of a try
   std::move_only_function<void(Status)> loaded;  // of a try
 };
 
@@ -53,8 +58,13 @@ struct Planned {
   ConfigId config = 0;
   std::weak_ptr<Slot> slot;
   std::string label;
+  uint64_t instance = 0;  // of `sent`
   bool sent = false, killed = false;
+  bool tried = false;  // disabled: each event asks anew whether it may try
 };
+
+/// What an event goes through; the same for its neighbours of the project, most of the time.
+using Plan = std::shared_ptr<const std::vector<Planned>>;
 
 struct Pending {
   std::vector<AppEvent> events;
@@ -62,18 +72,23 @@ struct Pending {
   TransformDone done;
   std::vector<AppResult> results;
   size_t parts_left = 0;
-  runtime::TimerId deadline = 0;
-  bool told = false;  // from then on the events' texts are the caller's to free
+  runtime::TimerId timer = 0;
+  int64_t began_ns = 0, deadline_ms = 0;
+  std::set<ProjectId> awaiting{};  // when it was looked at last: nobody else's fault
+  bool cancelled = false;          // its time is over; what came of it is on its way
+  bool told = false;               // from then on the events' texts are the caller's to free
 };
 
 struct Part {
   uint64_t id = 0;  // on the wire; a new one for every sending
   std::shared_ptr<Pending> pending;
   std::vector<size_t> indexes;
-  std::vector<std::vector<Planned>> plans;          // once sent, by place in `indexes`
+  std::vector<Plan> plans;                          // once sent, by place in `indexes`
   std::set<std::pair<size_t, ConfigId>> killers{};  // (place, config) that ended a worker
+  std::set<std::pair<size_t, ConfigId>> spared{};   // that ran when one was ended from outside
   int deaths = 0;
-  std::shared_ptr<Slot> only{};  // of a try
+  std::optional<size_t> place{};  // in the worker's room, while it is there
+  std::shared_ptr<Slot> only{};   // of a try
 };
 
 struct Hooked {
@@ -83,12 +98,32 @@ struct Hooked {
   size_t events = 0;
 };
 
+/// A project whose apps are kept from the others' worker.
+struct Apart {
+  int64_t until_ms = 0;  // wall clock; 0: it is back
+  int64_t rest_ms = 0;   // how long the last time
+  bool late = false;     // its batches were not answered in time: the next wait less
+};
+
+/// A project whose events do not wait in others' queues.
+struct Round {
+  int64_t until_ms = 0;  // wall clock
+  int64_t rest_ms = 0;   // how long
+};
+
+/// What a worker was at when it was looked at last.
+struct Entry {
+  uint64_t number = 0;
+  int64_t cpu_ns = 0;  // that it had used by then
+};
+
 struct WorkerState {
   std::unique_ptr<WorkerLink> link;
   std::set<uint64_t> awaited;  // instances whose loading holds events back
   std::deque<std::unique_ptr<Part>> held;
   std::unordered_map<uint64_t, std::unique_ptr<Part>> parts;
   std::unordered_map<uint64_t, Hooked> hooks;
+  Entry entry;
   int deaths_in_a_row = 0;
   bool restarting = false;  // it died, and the next one is not there yet
   int64_t spawned_ns = 0;
@@ -104,40 +139,68 @@ class Engine : public Apps {
   void stop(std::move_only_function<void()> done) override;
   void set(std::vector<AppConfig> enabled) override;
   bool transforms(ProjectId project) const override;
+  bool goes_round(ProjectId project) const override;
   void transform(std::vector<AppEvent> batch, TransformOptions options,
                  TransformDone done) override;
   void call(HookCall call, HookDone done) override;
-  void try_out(AppConfig candidate, std::string event_json, TryDone done) override;
+  void try_out(AppConfig candidate, std::string event_json, TryOptions options,
+               TryDone done) override;
   void reset(ConfigId config) override;
   std::vector<AppStatus> statuses() const override;
 
  private:
+  friend struct EngineProbe;  // fuzz/worker_answers_fuzz.cc: hands in frames
+
   // engine.cc: slots
   std::string key_of(const AppConfig& config) const;
-  size_t worker_of(const AppConfig& config) const;
+  size_t worker_of(ProjectId project) const;
+  size_t apart_worker() const { return workers_.size() - 1; }
+  void leave(const std::shared_ptr<Slot>& slot);
   void load(const std::shared_ptr<Slot>& slot);
   void retire(const std::shared_ptr<Slot>& slot);
-  void on_loaded(std::string_view operands);
+  void on_loaded(size_t worker, std::string_view operands);
   void load_failed(const std::shared_ptr<Slot>& slot, const std::string& error_json);
   void now_loaded(const std::shared_ptr<Slot>& slot, uint64_t instance, std::string_view json);
   void unload(size_t worker, uint64_t instance);
+  void end();
   AppStatus status_of(const Slot& slot, ConfigId config) const;
   void changed(const Slot& slot);
   void log(Slot& slot, LogEntry::Source source, LogEntry::Level level, std::string message);
   void set_error(Slot& slot, std::string_view error_json);
   std::string redacted(const Slot& slot, std::string text) const;
-  void note(const std::shared_ptr<Slot>& slot, bool ok, bool costly);
+  void note(const std::shared_ptr<Slot>& slot, bool ok, bool costly, int64_t now_ms);
 
-  // engine_events.cc: batches, and workers that die
+  // engine_events.cc: batches
   void send_part(size_t worker, std::unique_ptr<Part> part);
+  bool lay_out(WorkerState& state, Part& part);
   void send_held(size_t worker);
+  void route(std::unique_ptr<Part> part);
+  // engine_waits.cc: batches whose answers take long
+  void await(const std::shared_ptr<Pending>& pending);
+  void look(const std::shared_ptr<Pending>& pending);
+  std::set<ProjectId> held_up_by_themselves(const Pending& pending, bool running) const;
+  std::set<ProjectId> not_there(const Pending& pending) const;
+  void go_round(ProjectId project);
+  void remind(int64_t now_ms);
+  void late(const std::shared_ptr<Pending>& pending);
+  void cancel(const std::shared_ptr<Pending>& pending);
+  void end_waiting(const std::shared_ptr<Pending>& pending);
+  bool is_elsewhere(const Part& part, size_t place, size_t worker);
+  // engine_apart.cc: projects whose apps take too long get a worker of their own
+  void set_apart(ProjectId project, const std::string& why);
+  void come_back(int64_t now_ms);
   bool waits(const Part& part, const WorkerState& state) const;
-  std::vector<Planned> plan(const Part& part, size_t place, size_t worker);
+  Plan plan(const Part& part, size_t place, size_t worker);
   void on_batch_done(size_t worker, std::string_view operands);
+  void take_event(Part& part, size_t place, const EventAnswer& event, int64_t now);
+  void take_step(const std::shared_ptr<Slot>& slot, const Planned& planned, const StepAnswer& from,
+                 AppStep& step, AppResult& result, int64_t now);
   void finish_part(std::unique_ptr<Part> part);
   void give_up(Part& part, const std::string& why);
+  // engine_deaths.cc: workers that die
   Status spawn(size_t worker);
-  void on_death(size_t worker);
+  void on_death(size_t worker, const WorkerDeath& death);
+  bool spare(WorkerState& state, uint64_t batch, uint64_t index, const std::shared_ptr<Slot>& slot);
   void blame(WorkerState& state, uint64_t batch, uint64_t index, const std::shared_ptr<Slot>& slot);
   void reload_all(size_t worker);
   void look_for_hung();
@@ -150,17 +213,19 @@ class Engine : public Apps {
              std::string_view body);
   void fetch(size_t worker, const std::shared_ptr<Slot>& slot, uint64_t instance, uint64_t id,
              std::string_view arguments, std::string_view body);
-  void on_log(std::string_view operands);
-  void on_metric(std::string_view operands);
+  void on_log(size_t worker, std::string_view operands);
+  void on_metric(size_t worker, std::string_view operands);
   void run_hook(const std::shared_ptr<Slot>& slot, std::string name, std::string payload,
                 std::vector<std::string> events, HookDone done);
   void tick();
   void run_jobs(int64_t now_ms);
+  void put_off(Job job);
   void run_schedule(int64_t now_ms);
   void flush_state();
 
   std::shared_ptr<Slot> slot_of(ConfigId config) const;
-  std::shared_ptr<Slot> slot_of_instance(uint64_t instance) const;
+  /// Null also where the worker says so of another one's: it speaks for its own apps alone.
+  std::shared_ptr<Slot> slot_of_instance(size_t worker, uint64_t instance) const;
   int64_t now_ms() const { return runtime_.clock().wall_ms(); }
 
   runtime::Runtime& runtime_;
@@ -177,10 +242,19 @@ class Engine : public Apps {
   std::unordered_map<std::string, std::shared_ptr<Slot>> slots_;
   std::unordered_map<ConfigId, std::shared_ptr<Slot>> by_config_;
   std::unordered_map<int64_t, std::vector<size_t>> by_project_;  // places in configs_
-  std::unordered_map<uint64_t, std::weak_ptr<Slot>> instances_;
+  struct Instance {
+    std::weak_ptr<Slot> slot;
+    size_t worker = 0;
+  };
+  std::unordered_map<uint64_t, Instance> instances_;
   std::unordered_map<std::string, std::shared_ptr<Slot>> tries_;
+  std::unordered_map<int64_t, Apart> apart_;  // by project
+  std::unordered_map<int64_t, Round> round_;  // by project
+  int64_t back_looked_ms_ = 0, reminded_ms_ = 0;
+  BatchAnswer answer_;  // of the frame that is being taken
   uint64_t next_id_ = 1;
   bool started_ = false, stopping_ = false, was_set_ = false;
+  bool flushing_ = false;  // the pool writes the state
   std::move_only_function<void()> stopped_;
   size_t unloading_ = 0;
   runtime::TimerId timer_ = 0;

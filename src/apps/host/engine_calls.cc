@@ -14,6 +14,7 @@ namespace {
 
 constexpr auto kTick = std::chrono::milliseconds(250);
 constexpr size_t kJobsAtOnce = 50;
+constexpr size_t kLogBytesMax = 65536, kNameBytesMax = 256;  // a worker sends less
 constexpr int64_t kPutOffMs = 10'000;
 constexpr int64_t kFlushMs = 1000, kSweepMs = 60'000;
 
@@ -56,6 +57,16 @@ Result<FetchRequest> request_of(std::string_view arguments, std::string_view bod
   return request;
 }
 
+/// What a call for events answered: for each of them null or its error.
+std::vector<std::string_view> faults_in(std::string_view json, size_t events) {
+  const auto fields = event::JsonFields::parse(json);
+  const auto list = event::split_array(fields ? fields->find("results").value_or("[]") : "[]");
+  std::vector<std::string_view> out;
+  if (list) out.assign(list->begin(), list->end());
+  out.resize(events, "{}");
+  return out;
+}
+
 std::string json_of(const FetchAnswer& answer) {
   JsonWriter w;
   w.begin_object().field("status", answer.status).field("statusText", answer.status_text);
@@ -72,15 +83,15 @@ void Engine::on_frame(size_t worker, std::string_view body) {
   const auto op = static_cast<FromWorker>(body.front());
   body.remove_prefix(1);
   switch (op) {
-    case FromWorker::kLoaded: on_loaded(body); return;
+    case FromWorker::kLoaded: on_loaded(worker, body); return;
     case FromWorker::kBatchDone: on_batch_done(worker, body); return;
     case FromWorker::kHookDone: on_hook_done(worker, body); return;
     case FromWorker::kHostCall: on_host_call(worker, body); return;
-    case FromWorker::kLog: on_log(body); return;
-    case FromWorker::kMetric: on_metric(body); return;
+    case FromWorker::kLog: on_log(worker, body); return;
+    case FromWorker::kMetric: on_metric(worker, body); return;
     case FromWorker::kBroken: {
       ByteReader r(body);
-      const auto slot = slot_of_instance(r.u64());
+      const auto slot = slot_of_instance(worker, r.u64());
       if (slot == nullptr || slot->gone) return;
       // The health rule has seen each of its breaches; a new instance is there for the probes.
       slot->instance = 0;
@@ -106,6 +117,11 @@ void Engine::call(HookCall call, HookDone done) {
   std::string name, payload;
   switch (call.hook) {
     case Hook::kOnEvent: name = "onEvent"; break;
+    case Hook::kComposeWebhook: name = "composeWebhook"; break;
+    case Hook::kExportEvents:
+      name = "exportEvents";
+      payload = std::to_string(call.attempt);
+      break;
     case Hook::kRunEveryMinute: name = "runEveryMinute"; break;
     case Hook::kRunEveryHour: name = "runEveryHour"; break;
     case Hook::kRunEveryDay: name = "runEveryDay"; break;
@@ -152,14 +168,10 @@ void Engine::on_hook_done(size_t worker, std::string_view operands) {
   const bool ok = r.u8() != 0;
   const std::string json(r.bytes());
   if (id == 0) {  // unloaded
-    instances_.erase(instance);
-    if (stopping_ && unloading_ > 0 && --unloading_ == 0 && stopped_) {
-      for (WorkerState& state : workers_) {
-        if (state.link) state.link->forget();
-      }
-      (void)kv_.flush();
-      loop_.post([done = std::exchange(stopped_, nullptr)]() mutable { done(); });
-    }
+    const auto gone = instances_.find(instance);
+    if (gone == instances_.end() || gone->second.worker != worker) return;
+    instances_.erase(gone);
+    if (stopping_ && unloading_ > 0 && --unloading_ == 0) end();
     return;
   }
   WorkerState& state = workers_[worker];
@@ -171,11 +183,19 @@ void Engine::on_hook_done(size_t worker, std::string_view operands) {
   result.cpu_us = static_cast<int64_t>(r.varint());
   const auto slot = hooked.slot.lock();
   std::string error = ok ? "" : json;
-  if (ok && hooked.name == "onEvent") {
-    if (const auto fields = event::JsonFields::parse(json)) {
-      result.succeeded = static_cast<size_t>(number_in(*fields, "succeeded"));
-      const auto errors = event::split_array(fields->find("errors").value_or("[]"));
-      if (errors && !errors->empty()) error = errors->front();
+  if (ok && hooked.events > 0) {
+    for (const std::string_view fault : faults_in(json, hooked.events)) {
+      HookEvent& one = result.events.emplace_back();
+      one.ok = fault == "null";
+      if (one.ok) {
+        result.succeeded++;
+        continue;
+      }
+      const auto fields = event::JsonFields::parse(fault);
+      one.error = fields ? text_in(*fields, "name") + ": " + text_in(*fields, "message") : "failed";
+      if (slot) one.error = redacted(*slot, one.error);
+      one.retry = fields && fields->contains("retry");
+      if (error.empty()) error = fault;
     }
   }
   if (!error.empty()) {
@@ -184,23 +204,36 @@ void Engine::on_hook_done(size_t worker, std::string_view operands) {
     const std::string message =
         name + ": " + (fields ? text_in(*fields, "message") : std::string(error));
     const bool late = fields && fields->contains("timed_out");
+    const bool away = name == "UnavailableError";  // it is being loaded: nobody's failure
     result.retry = name == "RetryError";
-    result.status =
-        fail(late ? Code::kTimeout : Code::kInvalid, slot ? redacted(*slot, message) : message);
-    if (slot) {
+    result.status = fail(away   ? Code::kUnavailable
+                         : late ? Code::kTimeout
+                                : Code::kInvalid,
+                         slot ? redacted(*slot, message) : message);
+    if (slot && !away) {
       set_error(*slot, error);
       log(*slot, LogEntry::Source::kPlugin, LogEntry::Level::kError, message);
-      note(slot, false, late);
+      note(slot, false, late, now_ms());
       changed(*slot);
+      if (late && worker != apart_worker()) {
+        set_apart(slot->config.project, "a call took too long");
+      }
     }
   } else if (slot) {
-    note(slot, true, false);
+    note(slot, true, false, now_ms());
   }
-  if (slot) slot->tasks_running.erase(hooked.name);
+  if (slot) {
+    slot->tasks_running.erase(hooked.name);
+    if (hooked.name == "job") sink_.ran(slot->config.id, "job", error.empty());
+    if (hooked.name.starts_with("runEvery")) {
+      sink_.ran(slot->config.id, "scheduledTask", error.empty());
+    }
+  }
   if (hooked.done) hooked.done(std::move(result));
 }
 
-void Engine::try_out(AppConfig candidate, std::string event_json, TryDone done) {
+void Engine::try_out(AppConfig candidate, std::string event_json, TryOptions options,
+                     TryDone done) {
   struct Try {
     std::string json;
     std::vector<LogEntry> logs;
@@ -211,8 +244,9 @@ void Engine::try_out(AppConfig candidate, std::string event_json, TryDone done) 
   attempt->done = std::move(done);
   const std::string key = "t" + std::to_string(next_id_++);
   auto slot = std::make_shared<Slot>(key, std::move(candidate), options_);
-  slot->worker = worker_of(slot->config);
+  slot->worker = apart_worker();  // nobody waits behind what is only tried
   slot->captured = &attempt->logs;
+  slot->trial = options;
   tries_[key] = slot;
   const auto end = [this, key, attempt](Result<AppResult> result) {
     const auto over = std::move(tries_[key]);
@@ -227,6 +261,7 @@ void Engine::try_out(AppConfig candidate, std::string event_json, TryDone done) 
       loop_.post([end, error = loaded.error()] { end(std::unexpected(error)); });
       return;
     }
+    if (slot->trial.only_compile) return loop_.post([end] { end(AppResult{}); });
     auto pending = std::make_shared<Pending>();
     pending->events.push_back({slot->config.project, attempt->json});
     pending->options.diffs = true;
@@ -243,6 +278,21 @@ void Engine::try_out(AppConfig candidate, std::string event_json, TryDone done) 
 }
 
 // ---- What apps ask for ----
+
+namespace {
+
+/// What a dry run is told in place of doing it; nothing: it only reads.
+std::optional<Result<std::string>> dry_answer(std::string_view op) {
+  constexpr std::array kReads = {"storage.get", "cache.get", "cache.lrange", "cache.llen"};
+  constexpr std::array kPretended = {"storage.set", "storage.del", "cache.set",
+                                     "cursor.init", "capture",     "job"};
+  if (std::ranges::find(kReads, op) != kReads.end()) return std::nullopt;
+  if (std::ranges::find(kPretended, op) != kPretended.end()) return "null";
+  if (op == "cache.expire") return "true";
+  return fail(Code::kDenied, std::string(op) + " is not done in a dry run");
+}
+
+}  // namespace
 
 void Engine::reply(size_t worker, uint64_t instance, uint64_t id, Result<std::string> json,
                    std::string_view body) {
@@ -263,8 +313,11 @@ void Engine::on_host_call(size_t worker, std::string_view operands) {
   const std::string_view op = r.bytes();
   const std::string_view arguments = r.bytes();
   const std::string_view body = r.bytes();
-  const auto slot = slot_of_instance(instance);
+  const auto slot = slot_of_instance(worker, instance);
   if (slot == nullptr) return;
+  if (slot->trial.dry) {
+    if (auto answer = dry_answer(op)) return reply(worker, instance, id, std::move(*answer), {});
+  }
   if (op == "fetch") return fetch(worker, slot, instance, id, arguments, body);
   const AppConfig& config = slot->config;
   if (AppState::handles(op)) {
@@ -306,21 +359,26 @@ void Engine::fetch(size_t worker, const std::shared_ptr<Slot>& slot, uint64_t in
       });
 }
 
-void Engine::on_log(std::string_view operands) {
+void Engine::on_log(size_t worker, std::string_view operands) {
   ByteReader r(operands);
-  const auto slot = slot_of_instance(r.u64());
-  const auto source = static_cast<LogEntry::Source>(r.u8());
-  const auto level = static_cast<LogEntry::Level>(r.u8());
-  if (slot) log(*slot, source, level, std::string(r.bytes()));
+  const auto slot = slot_of_instance(worker, r.u64());
+  const uint8_t source = r.u8(), level = r.u8();
+  const std::string_view text = r.bytes();
+  const bool known = source <= static_cast<uint8_t>(LogEntry::Source::kConsole) &&
+                     level <= static_cast<uint8_t>(LogEntry::Level::kError);
+  if (slot == nullptr || !r.ok() || !known || text.size() > kLogBytesMax) return;
+  log(*slot, static_cast<LogEntry::Source>(source), static_cast<LogEntry::Level>(level),
+      std::string(text));
 }
 
-void Engine::on_metric(std::string_view operands) {
+void Engine::on_metric(size_t worker, std::string_view operands) {
   ByteReader r(operands);
-  const auto slot = slot_of_instance(r.u64());
+  const auto slot = slot_of_instance(worker, r.u64());
   const std::string_view name = r.bytes();
   const std::string_view kind = r.bytes();
-  if (slot && slot->captured == nullptr) {
-    sink_.metric(slot->config.id, name, kind, std::bit_cast<double>(r.u64()));
+  const auto value = std::bit_cast<double>(r.u64());
+  if (slot && r.ok() && slot->captured == nullptr && name.size() <= kNameBytesMax) {
+    sink_.metric(slot->config.id, name, kind, value);
   }
 }
 
@@ -332,7 +390,9 @@ void Engine::tick() {
   look_for_hung();
   const int64_t now = now_ms();
   if (was_set_) run_jobs(now);
-  run_schedule(now);
+  if (options_.schedules) run_schedule(now);
+  come_back(now);
+  remind(now);
   if (now - swept_ms_ >= kSweepMs) {
     const auto more = state_.sweep(now);
     if (!more || !*more) swept_ms_ = now;
@@ -341,9 +401,15 @@ void Engine::tick() {
 }
 
 void Engine::flush_state() {
+  if (flushing_) return;
   flushed_ms_ = now_ms();
   state_.flushed();
-  (void)runtime_.pool().submit([this] { (void)kv_.flush(); }, loop_, [] {});
+  const auto flushed = [this, alive = std::weak_ptr<int>(alive_)] {
+    if (alive.expired()) return;
+    flushing_ = false;
+    if (stopping_) end();
+  };
+  flushing_ = runtime_.pool().submit([&kv = kv_] { (void)kv.flush(); }, loop_, flushed).has_value();
 }
 
 void Engine::run_jobs(int64_t now_ms) {
@@ -351,14 +417,32 @@ void Engine::run_jobs(int64_t now_ms) {
   if (!due) return;
   for (Job& job : *due) {
     const auto slot = slot_of(job.config);
-    if (slot == nullptr) continue;  // no longer enabled
-    if (slot->instance == 0 || !slot->health.admits(now_ms)) {
-      job.run_at_ms = now_ms + kPutOffMs;
-      (void)state_.put(job);
+    if (slot == nullptr) {  // no longer enabled
+      (void)state_.ran(job);
       continue;
     }
-    run_hook(slot, "job", std::move(job.body), {}, nullptr);
+    if (slot->instance == 0 || !slot->health.admits(now_ms)) {
+      put_off(std::move(job));
+      continue;
+    }
+    std::string body = job.body;
+    run_hook(slot, "job", std::move(body), {},
+             [this, alive = std::weak_ptr<int>(alive_),
+              job = std::move(job)](const HookResult& result) mutable {
+               if (alive.expired()) return;
+               // It has not run: its app was not there, or another one ended the worker.
+               const Code code = result.status ? Code::kInvalid : result.status.error().code;
+               if (code == Code::kUnavailable || code == Code::kMaybe)
+                 return put_off(std::move(job));
+               (void)state_.ran(job);
+             });
   }
+}
+
+void Engine::put_off(Job job) {
+  const Job taken = job;
+  job.run_at_ms = now_ms() + kPutOffMs;
+  if (state_.put(job)) (void)state_.ran(taken);
 }
 
 void Engine::run_schedule(int64_t now_ms) {

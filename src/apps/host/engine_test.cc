@@ -1,11 +1,14 @@
 // Goal: an app can hurt itself and nobody else: not its neighbours, not the pipeline.
 // Method: real worker processes (this very test program), a real loop, a local HTTP server for
 // fetch.
+#include "apps/host/engine_fixture_test.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -25,154 +28,6 @@ namespace {
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-class Sink : public AppSink {
- public:
-  void log(LogEntry entry) override { logs.push_back(std::move(entry.message)); }
-  Status capture(ProjectId project, std::string event) override {
-    captured.push_back(std::to_string(project.value) + " " + event);
-    return {};
-  }
-  void metric(ConfigId, std::string_view name, std::string_view, double) override {
-    metrics.emplace_back(name);
-  }
-  void changed(const AppStatus& status) override {
-    healths.emplace_back(health_name(status.health));
-  }
-  std::vector<std::string> logs, captured, metrics, healths;
-};
-
-class EngineTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    options.cpu_ms_max = 100;
-    options.load_cpu_ms_max = 1000;
-    options.load_retry_ms = 2;
-    options.probe_ms_min = 50;
-    options.memory_bytes_max = 32U << 20;
-  }
-  /// Runs `work` on the apps' loop and waits for it.
-  template <class Work>
-  auto on_loop(Work work) {
-    std::promise<std::invoke_result_t<Work>> promise;
-    thread.loop().post([&] {
-      if constexpr (std::is_void_v<std::invoke_result_t<Work>>) {
-        work();
-        promise.set_value();
-      } else {
-        promise.set_value(work());
-      }
-    });
-    return promise.get_future().get();
-  }
-
-  void TearDown() override {
-    if (apps) {
-      std::promise<void> stopped;
-      thread.loop().post([&] { apps->stop([&] { stopped.set_value(); }); });
-      stopped.get_future().wait();
-      on_loop([&] { apps.reset(); });
-    }
-    thread.stop();
-    thread.join();
-  }
-
-  void make() {
-    thread.start();
-    on_loop([&] {
-      auto made = make_apps(*runtime, thread.loop(), thread.poller(), *state, sink, options);
-      ASSERT_TRUE(made) << made.error().message;
-      apps = std::move(*made);
-      ASSERT_TRUE(apps->start());
-    });
-  }
-  void set(std::vector<AppConfig> enabled) {
-    on_loop([&] { apps->set(std::move(enabled)); });
-  }
-
-  static AppConfig config(ConfigId id, std::map<std::string, std::string> files,
-                          ProjectId project = {2}) {
-    auto package = std::make_shared<AppPackage>();
-    package->plugin_id = 100 + id;
-    package->name = "app" + std::to_string(id);
-    package->files = std::move(files);
-    AppConfig out;
-    out.id = id;
-    out.project = project;
-    out.project_token = "phc_x";
-    out.order = static_cast<int32_t>(id);
-    out.package = std::move(package);
-    return out;
-  }
-  static AppConfig js(ConfigId id, const std::string& code, ProjectId project = {2}) {
-    return config(id, {{"index.js", code}}, project);
-  }
-  static std::string marks(ConfigId id) {
-    return "function processEvent(e) { e.properties.m" + std::to_string(id) + " = 1; return e }";
-  }
-
-  void run_until(const std::function<bool()>& reached, int64_t ms = 20'000) {
-    const int64_t end = runtime->clock().mono_ns() + ms * 1'000'000;
-    bool there = false;
-    while (!there && runtime->clock().mono_ns() < end) {
-      there = on_loop(reached);
-      if (!there) std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    EXPECT_TRUE(there) << "not in time";
-  }
-
-  std::vector<AppResult> transform(const std::vector<std::string>& events,
-                                   ProjectId project = {2}) {
-    std::optional<std::vector<AppResult>> out;
-    on_loop([&] {
-      std::vector<AppEvent> batch;
-      for (const std::string& event : events) batch.push_back({project, event});
-      apps->transform(std::move(batch), {},
-                      [&](std::vector<AppResult> results) { out = std::move(results); });
-    });
-    run_until([&] { return out.has_value(); });
-    return out.value_or(std::vector<AppResult>(events.size()));
-  }
-  AppResult transform_one(const std::string& name) { return transform({event(name)})[0]; }
-  static std::string event(const std::string& name) {
-    return R"({"event":")" + name + R"(","team_id":2,"properties":{}})";
-  }
-  /// The one worker: this process's only child.
-  static int worker_pid() {
-    int pid = -1;
-    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
-      std::ifstream in(task.path() / "children");
-      in >> pid;
-      if (in) break;
-      pid = -1;
-    }
-    EXPECT_GT(pid, 0);
-    return pid;
-  }
-  AppStatus found(ConfigId id) {
-    for (AppStatus& s : apps->statuses()) {
-      if (s.config == id) return s;
-    }
-    return {};
-  }
-  AppStatus status(ConfigId id) {
-    return on_loop([&] { return found(id); });
-  }
-  HookResult hook(HookCall call) {
-    std::optional<HookResult> out;
-    on_loop(
-        [&] { apps->call(std::move(call), [&](HookResult result) { out = std::move(result); }); });
-    run_until([&] { return out.has_value(); });
-    return out.value_or(HookResult{});
-  }
-
-  AppsOptions options;
-  Sink sink;
-  std::unique_ptr<runtime::Runtime> runtime = runtime::make_real_runtime();
-  runtime::LoopThread thread{"test"};
-  std::unique_ptr<kv::KeyValue> state = kv::make_memory_kv();
-  std::unique_ptr<Apps> apps;
-};
 
 TEST_F(EngineTest, EventsGoThroughTheirProjectsAppsInOrder) {
   make();
@@ -201,7 +56,7 @@ TEST_F(EngineTest, BadAppsHurtThemselvesAlone) {
       case 'garbage': return 17;
       case 'cycle': e.properties.self = e; return e;
       case 'shared': Object.prototype.stolen = 1; Array.prototype.push = null; return e;
-      case 'floods': for (let i = 0; i < 100000; i++) console.log('line ' + i); return e;
+      case 'floods': for (let i = 0; i < 10000; i++) console.log('line ' + i); return e;
       case 'drops': return null;
       default: return e;
     } })"),
@@ -219,34 +74,16 @@ TEST_F(EngineTest, BadAppsHurtThemselvesAlone) {
   EXPECT_THAT(transform_one("shared").json, HasSubstr(R"("pure":true)"));
   EXPECT_EQ(transform_one("drops").fate, Fate::kDropped);
   sink.logs.clear();
+  // It may take seconds on a busy machine; each of them has its hundred lines and the word about
+  // the rest. The first and the last one are not whole.
+  const auto began = std::chrono::steady_clock::now();
   EXPECT_THAT(transform_one("floods").succeeded, Contains("app1 (1)"));
-  EXPECT_LT(sink.logs.size(), 205U) << "a hundred lines a second";
+  const auto took =
+      std::chrono::ceil<std::chrono::seconds>(std::chrono::steady_clock::now() - began);
+  const auto seconds = static_cast<size_t>(took.count()) + 1;
+  EXPECT_LE(sink.logs.size(), seconds * 101) << "a hundred lines a second";
+  EXPECT_LT(sink.logs.size(), 10'000U / 2);
   EXPECT_THAT(sink.logs, Contains(HasSubstr("more log lines")));
-}
-
-TEST_F(EngineTest, AWorkerThatDiesCostsTheKillersEventItsAppAndNothingElse) {
-  make();
-  // Stands still inside one step of the engine, where no interrupt is asked for.
-  set({js(1,
-          "const big = [...Array(3e5).keys()]; function processEvent(e) { if (e.event === 'kill')"
-          " e.properties.r = big.sort(() => 0).length; return e }"),
-       js(2, marks(2))});
-  EXPECT_THAT(transform_one("warm").succeeded, Contains("app2 (2)"));
-  const int before = worker_pid();
-  std::vector<std::string> batch;
-  for (int i = 0; i < 200; i++) batch.push_back(event("e" + std::to_string(i)));
-  std::optional<std::vector<AppResult>> out;
-  on_loop([&] {
-    std::vector<AppEvent> events;
-    for (const std::string& e : batch) events.push_back({{2}, e});
-    apps->transform(std::move(events), {}, [&](std::vector<AppResult> r) { out = std::move(r); });
-  });
-  ASSERT_GT(before, 1);
-  ::kill(before, SIGKILL);
-  run_until([&] { return out.has_value(); });
-  ASSERT_TRUE(out);
-  for (const AppResult& result : *out) EXPECT_THAT(result.succeeded, Contains("app2 (2)"));
-  EXPECT_NE(worker_pid(), before);
 }
 
 TEST_F(EngineTest, WhatCannotBeStoppedIsEndedAndTheBatchGoesOnWithoutIt) {
@@ -281,6 +118,36 @@ TEST_F(EngineTest, TheHealthRuleDisablesAndBringsBack) {
   EXPECT_EQ(status(1).health, Health::kHealthy);
   EXPECT_THAT(sink.healths, Contains("disabled"));
   EXPECT_THAT(sink.logs, Contains(HasSubstr("called again")));
+}
+
+TEST_F(EngineTest, AnEventOnItsWayWhileItsAppIsSavedAgainGoesThroughIt) {
+  make();
+  const auto saved = [&](int version) {
+    // Slow enough that the worker still has a queue when it is told of the next version.
+    AppConfig one = js(1,
+                       "function processEvent(e) { for (let i = 0; i < 20000; i++) e.n = i;"
+                       " e.properties.m = 1; return e }");
+    one.version = version;
+    set({one});
+  };
+  saved(1);
+  transform_one("first");
+  constexpr size_t kBatches = 40, kEvents = 20;
+  const std::string order = event("order");
+  size_t done = 0, marked = 0;
+  for (size_t i = 0; i < kBatches; i++) {
+    if (i % 4 == 0) saved(static_cast<int>(2 + i));
+    on_loop([&] {
+      std::vector<AppEvent> batch;
+      for (size_t k = 0; k < kEvents; k++) batch.push_back({{2}, order});
+      apps->transform(std::move(batch), {}, [&](const std::vector<AppResult>& results) {
+        done++;
+        for (const AppResult& one : results) marked += one.succeeded.size();
+      });
+    });
+  }
+  run_until([&] { return done == kBatches; });
+  EXPECT_EQ(marked, kBatches * kEvents);
 }
 
 TEST_F(EngineTest, LoadingIsTriedTenTimes) {
@@ -455,7 +322,7 @@ TEST_F(EngineTest, TriesLeaveNothingBehind) {
   };
   on_loop([&] {
     apps->try_out(js(7, "function processEvent(e) { console.log('seen'); e.x = 1; return e }"),
-                  event("a"), done);
+                  event("a"), {}, done);
   });
   run_until([&] { return out.has_value(); });
   ASSERT_TRUE(*out) << out->error().message;
@@ -463,7 +330,7 @@ TEST_F(EngineTest, TriesLeaveNothingBehind) {
   ASSERT_EQ(logs.size(), 1U);
   EXPECT_EQ(logs[0].message, "seen");
   out.reset();
-  on_loop([&] { apps->try_out(js(7, "throw new Error('no')"), event("a"), done); });
+  on_loop([&] { apps->try_out(js(7, "throw new Error('no')"), event("a"), {}, done); });
   run_until([&] { return out.has_value(); });
   EXPECT_EQ(out->error().message, "no");
   EXPECT_TRUE(on_loop([&] { return apps->statuses(); }).empty());

@@ -1,5 +1,9 @@
 #include "apps/host/link.h"
 
+#include <signal.h>
+
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -12,8 +16,14 @@ constexpr size_t kReadBytes = 1U << 18;
 
 }  // namespace
 
+bool WorkerDeath::from_outside() const {
+  constexpr std::array kSent{SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+  return !asked && std::ranges::find(kSent, status.signal) != kSent.end();
+}
+
 WorkerLink::WorkerLink(runtime::Poller& poller, Options options,
-                       std::function<void(std::string_view)> frame, std::function<void()> died)
+                       std::function<void(std::string_view)> frame,
+                       std::function<void(const WorkerDeath&)> died)
     : poller_(poller),
       options_(std::move(options)),
       frame_(std::move(frame)),
@@ -24,12 +34,14 @@ WorkerLink::~WorkerLink() { forget(); }
 Status WorkerLink::spawn() {
   PENSTOCK_TRY(auto pair, runtime::socket_pair());
   PENSTOCK_TRY(Page page, Page::make());
+  PENSTOCK_TRY(Room room, Room::make());
   PENSTOCK_TRY(auto child,
                runtime::ChildProcess::spawn({{options_.binary, "app-worker", "--fd", "3", "--page",
-                                              "4", "--geoip", options_.geoip_file},
-                                             {pair.second.fd(), page.fd()}}));
+                                              "4", "--room", "5", "--geoip", options_.geoip_file},
+                                             {pair.second.fd(), page.fd(), room.fd()}}));
   child_ = std::move(child);
   page_ = std::move(page);
+  room_ = std::move(room);
   socket_ = std::move(pair.first);
   in_.clear();
   out_.clear();
@@ -39,19 +51,27 @@ Status WorkerLink::spawn() {
 }
 
 void WorkerLink::forget() {
-  if (!running()) return;
+  if (running()) end();
+}
+
+/// A signal that comes after the worker began to end changes nothing about how it ended.
+WorkerDeath WorkerLink::end() {
   poller_.unwatch(socket_);
   socket_.close();
-  child_.reset();  // kills it if it still runs, and reaps it
+  child_->kill();
+  const WorkerDeath death{child_->wait()};
+  child_.reset();
+  return death;
 }
 
-void WorkerLink::lost() {
+void WorkerLink::lost(bool asked) {
   if (!running()) return;
-  forget();
-  died_();
+  WorkerDeath death = end();
+  death.asked = asked;
+  died_(death);
 }
 
-void WorkerLink::kill() { lost(); }
+void WorkerLink::kill() { lost(true); }
 
 bool WorkerLink::send(std::string body) {
   if (!running() || body.size() > kFrameBytesMax) return false;
@@ -100,7 +120,7 @@ void WorkerLink::read() {
   while (in_.size() - at >= sizeof(uint32_t)) {
     uint32_t size = 0;
     std::memcpy(&size, in_.data() + at, sizeof size);
-    if (size == 0 || size > kFrameBytesMax) return lost();
+    if (size == 0 || size > kFrameBytesMax) return lost(true);
     if (in_.size() - at - sizeof size < size) break;
     // No frame makes the worker start anew, so `in_` stays.
     frame_(std::string_view(in_).substr(at + sizeof size, size));
@@ -108,7 +128,7 @@ void WorkerLink::read() {
     at += sizeof size + size;
   }
   in_.erase(0, at);
-  if (ended) lost();
+  if (ended) lost(false);
 }
 
 }  // namespace penstock::apps

@@ -12,11 +12,20 @@
 
 #include "apps/script/frames.h"
 #include "apps/script/page.h"
+#include "apps/script/room.h"
 #include "base/result.h"
 #include "runtime/net.h"
 #include "runtime/process.h"
 
 namespace penstock::apps {
+
+/// How a worker ended.
+struct WorkerDeath {
+  runtime::ExitStatus status;
+  bool asked = false;  // by `kill`, or because of what it had sent
+  /// By neither itself nor its parent: the machine ran out of memory, or a person ended it.
+  bool from_outside() const;
+};
 
 class WorkerLink : public runtime::SocketHandler {
  public:
@@ -26,12 +35,13 @@ class WorkerLink : public runtime::SocketHandler {
   };
   /// `frame`: one body; `died`: the worker has ended, for whatever reason.
   WorkerLink(runtime::Poller& poller, Options options, std::function<void(std::string_view)> frame,
-             std::function<void()> died);
+             std::function<void(const WorkerDeath&)> died);
   ~WorkerLink() override;
 
   Status spawn();
   bool running() const { return child_.has_value(); }
-  int pid() const { return child_ ? child_->pid() : 0; }
+  /// CPU time that it has used, of its threads together.
+  int64_t cpu_ns() const { return child_ ? child_->cpu_ns() : 0; }
   /// Ends it at once; `died` is called.
   void kill();
   /// The same without calling anything.
@@ -41,19 +51,24 @@ class WorkerLink : public runtime::SocketHandler {
   /// What it is at, or was at when it died: valid until the next `spawn`.
   Running* running_script() const { return page_ ? &page_->running() : nullptr; }
 
+  /// Where batches for it are laid out; a new one with every `spawn`.
+  Room* room() { return room_ ? &*room_ : nullptr; }
+
   void on_ready(bool readable, bool writable) override;
 
  private:
-  void lost();
+  void lost(bool asked);
+  WorkerDeath end();
   void read();
   void write();
 
   runtime::Poller& poller_;
   Options options_;
   std::function<void(std::string_view)> frame_;
-  std::function<void()> died_;
+  std::function<void(const WorkerDeath&)> died_;
   runtime::Socket socket_;
   std::optional<Page> page_;
+  std::optional<Room> room_;
   std::optional<runtime::ChildProcess> child_;
   std::string in_;
   std::vector<char> buffer_;

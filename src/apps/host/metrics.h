@@ -15,10 +15,17 @@ inline Counter dropped{"penstock_apps_calls_total", "Calls of apps' processEvent
 inline Counter skipped{"penstock_apps_calls_total", "Calls of apps' processEvent by their result.",
                        "result=\"skipped\""};
 inline Counter worker_ends{"penstock_apps_worker_ends_total", "App workers that ended unasked."};
+inline Counter worker_outside_ends{
+    "penstock_apps_worker_outside_ends_total",
+    "App workers that were ended from outside: by a person, or by a machine out of memory."};
 inline Counter worker_kills{"penstock_apps_worker_kills_total",
                             "App workers that were ended because a script stood still."};
-inline Counter disabled{"penstock_apps_disabled_total",
-                        "Times an app was disabled for a while by the health rule."};
+inline Counter set_apart{"penstock_apps_set_apart_total",
+                         "Times a project's apps were moved to a worker apart from the others'."};
+inline Counter went_round{"penstock_apps_went_round_total",
+                          "Times a project's events began to go round others' because its apps let "
+                          "them wait."};
+inline Counter late{"penstock_apps_late_total", "Batches whose apps' time was over."};
 inline Counter fetches{"penstock_apps_fetches_total", "HTTP requests of apps."};
 inline Counter fetches_denied{"penstock_apps_fetches_denied_total",
                               "HTTP requests of apps to addresses that are not public."};

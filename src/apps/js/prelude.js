@@ -9,6 +9,7 @@
     "onAction", "onSnapshot", "exportEvents", "composeWebhook", "getSettings", "runEveryMinute",
     "runEveryHour", "runEveryDay", "jobs", "metrics"];
   const CALLED = KNOWN.filter((name) => !["jobs", "metrics"].includes(name) && !name.startsWith("runEvery"));
+  const NEVER_CALLED = ["onAction", "onSnapshot"];
   const TICKS = ["runEveryMinute", "runEveryHour", "runEveryDay"];
 
   class RetryError extends Error {
@@ -32,7 +33,7 @@
   function settled(settle, ok, value, bytes) {
     if (ok) return settle({ value, bytes });
     const [, name, message] = /^(\w+Error): ([^]*)$/.exec(value) ?? [null, "Error", value];
-    const error = name === "IllegalOperationError" ? new IllegalOperationError(message) : new Error(message);
+    const error = new ({ IllegalOperationError, TypeError, RangeError }[name] ?? Error)(message);
     error.name = name;
     settle(error);
   }
@@ -68,7 +69,10 @@
     if (value instanceof ArrayBuffer) return new Uint8Array(value);
     if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
     if (value && value.type === "Buffer" && Array.isArray(value.data)) return Uint8Array.from(value.data);
-    if (value == null) throw new TypeError("expected a string, a Buffer or a typed array");
+    if (value == null || typeof value !== "object") {
+      throw Object.assign(new TypeError("The first argument must be of type string or an instance of Buffer, ArrayBuffer, or Array " +
+        `or an Array-like Object. Received ${value == null ? value : `type ${typeof value} (${String(value)})`}`), { code: "ERR_INVALID_ARG_TYPE" });
+    }
     return Uint8Array.from(value);
   }
 
@@ -126,8 +130,10 @@
     equals(other) { return Buffer.compare(this, other) === 0; }
     compare(other) { return Buffer.compare(this, other); }
     slice(start, end) { return this.subarray(start, end); }
-    write(text, offset = 0) {
-      const bytes = bytesFrom(text).subarray(0, this.length - offset);
+    write(text, offset = 0, length = this.length, encoding = "utf8") {
+      if (typeof offset === "string") [offset, encoding] = [0, offset];
+      if (typeof length === "string") [length, encoding] = [this.length, length];
+      const bytes = bytesFrom(text, encoding).subarray(0, Math.min(length, this.length - offset));
       this.set(bytes, offset);
       return bytes.length;
     }
@@ -165,6 +171,30 @@
       };
     }
   }
+  for (const [end, from] of [["LE", (at, n, i) => at + n - 1 - i], ["BE", (at, n, i) => at + i]]) {
+    const read = (self, at, n) => {
+      let out = 0;
+      for (let i = 0; i < n; i++) out = out * 256 + self[from(at, n, i)];
+      return out;
+    };
+    const write = function (value, at, n) {
+      let left = value < 0 ? value + 2 ** (8 * n) : value;
+      for (let i = n - 1; i >= 0; i--) {
+        this[from(at, n, i)] = left % 256;
+        left = Math.floor(left / 256);
+      }
+      return at + n;
+    };
+    Buffer.prototype["readUInt" + end] = function (at, n) { return read(this, at, n); };
+    Buffer.prototype["readInt" + end] = function (at, n) {
+      const out = read(this, at, n);
+      return out >= 2 ** (8 * n - 1) ? out - 2 ** (8 * n) : out;
+    };
+    Buffer.prototype["writeUInt" + end] = Buffer.prototype["writeInt" + end] = write;
+  }
+  for (const name of Object.getOwnPropertyNames(Buffer.prototype)) {
+    if (/^(read|write)(Big)?UInt/.test(name)) Buffer.prototype[name.replace("UInt", "Uint")] = Buffer.prototype[name];
+  }
   const buffer = (arrayBuffer) => new Buffer(arrayBuffer);
 
   class TextEncoder {
@@ -185,184 +215,36 @@
   };
   const atob = (text) => Buffer.from(String(text), "base64").toString("latin1");
 
-  // ---- URL ----
+  // ---- Parts that few apps need: made when they are asked for ----
 
-  const decodePart = (text) => {
-    try {
-      return decodeURIComponent(text.replace(/\+/g, " "));
-    } catch {
-      return text;
-    }
-  };
-  const encodePart = (text) => encodeURIComponent(text).replace(/%20/g, "+")
-    .replace(/[!'()~]/g, (c) => "%" + c.charCodeAt(0).toString(16).toUpperCase());
-
-  class URLSearchParams {
-    #pairs = [];
-    #changed = () => {};
-    constructor(init = "", changed) {
-      if (changed) this.#changed = changed;
-      if (typeof init === "string") {
-        for (const part of init.replace(/^\?/, "").split("&")) {
-          if (part === "") continue;
-          const at = part.indexOf("=");
-          this.#pairs.push(at < 0 ? [decodePart(part), ""] : [decodePart(part.slice(0, at)), decodePart(part.slice(at + 1))]);
-        }
-      } else if (init && typeof init[Symbol.iterator] === "function") {
-        for (const [key, value] of init) this.#pairs.push([String(key), String(value)]);
-      } else {
-        for (const key of Object.keys(init ?? {})) this.#pairs.push([key, String(init[key])]);
-      }
-    }
-    get size() { return this.#pairs.length; }
-    append(key, value) { this.#pairs.push([String(key), String(value)]); this.#changed(); }
-    delete(key) { this.#pairs = this.#pairs.filter(([k]) => k !== String(key)); this.#changed(); }
-    get(key) { return this.#pairs.find(([k]) => k === String(key))?.[1] ?? null; }
-    getAll(key) { return this.#pairs.filter(([k]) => k === String(key)).map(([, v]) => v); }
-    has(key) { return this.#pairs.some(([k]) => k === String(key)); }
-    set(key, value) {
-      const at = this.#pairs.findIndex(([k]) => k === String(key));
-      if (at < 0) return this.append(key, value);
-      this.#pairs = this.#pairs.filter(([k], i) => i === at || k !== String(key));
-      this.#pairs[at] = [String(key), String(value)];
-      this.#changed();
-    }
-    sort() { this.#pairs.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)); this.#changed(); }
-    forEach(visit, self) { for (const [key, value] of this.#pairs) visit.call(self, value, key, this); }
-    keys() { return this.#pairs.map(([k]) => k).values(); }
-    values() { return this.#pairs.map(([, v]) => v).values(); }
-    entries() { return this.#pairs.map((pair) => [...pair]).values(); }
-    [Symbol.iterator]() { return this.entries(); }
-    toString() { return this.#pairs.map(([k, v]) => `${encodePart(k)}=${encodePart(v)}`).join("&"); }
-  }
-
-  const PORTS = { "http:": "80", "https:": "443", "ws:": "80", "wss:": "443", "ftp:": "21" };
-  const escapeIn = (text, set) => Array.from(text, (c) =>
-    (set.includes(c) || c <= " " || c > "~") ? encodeURIComponent(c) : c).join("");
-
-  function simplePath(path) {
-    const out = [];
-    const parts = path.split("/").slice(1);
-    parts.forEach((part, i) => {
-      const last = i === parts.length - 1;
-      if (/^(\.|%2e)$/i.test(part)) {
-        if (last) out.push("");
-      } else if (/^(\.|%2e){2}$/i.test(part)) {
-        out.pop();
-        if (last) out.push("");
-      } else {
-        out.push(part);
-      }
-    });
-    return "/" + out.join("/");
-  }
-
-  class URL {
-    #parts;
-    #params;
-    constructor(input, base) {
-      const text = String(input).replace(/^[\0-\x20]+|[\0-\x20]+$/g, "").replace(/[\t\n\r]/g, "");
-      this.#parts = URL.#read(text, base === undefined ? null : new URL(base));
-      if (!this.#parts) {
-        const error = new TypeError("Invalid URL: " + text);
-        error.code = "ERR_INVALID_URL";
-        error.input = text;
-        throw error;
-      }
-    }
-    static canParse(input, base) {
-      try {
-        return Boolean(new URL(input, base));
-      } catch {
-        return false;
-      }
-    }
-    static #read(text, base) {
-      const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text);
-      if (!scheme) {
-        if (!base) return null;
-        const parts = { ...base.#parts };
-        const [, path, query, hash] = /^([^?#]*)(\?[^#]*)?(#[^]*)?$/.exec(text);
-        if (path.startsWith("//")) return URL.#read(parts.protocol + text, null);
-        if (path) {
-          const folder = parts.pathname.replace(/[^/]*$/, "");
-          parts.pathname = simplePath(escapeIn(path.startsWith("/") ? path : folder + path, ' "<>`{}'));
-        }
-        if (path || query !== undefined) parts.search = query && query !== "?" ? escapeIn(query, ' "<>\'') : "";
-        parts.hash = hash && hash !== "#" ? escapeIn(hash, ' "<>`') : "";
-        return parts;
-      }
-      const protocol = scheme[1].toLowerCase() + ":";
-      const rest = text.slice(scheme[0].length);
-      if (!(protocol in PORTS)) {
-        const [, path, query, hash] = /^([^?#]*)(\?[^#]*)?(#[^]*)?$/.exec(rest);
-        return { protocol, username: "", password: "", hostname: "", port: "", pathname: path,
-          search: query && query !== "?" ? query : "", hash: hash && hash !== "#" ? hash : "", opaque: true };
-      }
-      const found = /^[\\/]*(?:([^@/?#\\]*)@)?(\[[0-9a-f:.]+\]|[^:/?#\\]*)(?::(\d*))?([\\/][^?#]*)?(\?[^#]*)?(#[^]*)?$/i.exec(rest);
-      if (!found) return null;
-      const [, user, name, port, path, query, hash] = found;
-      let hostname;
-      try {
-        hostname = decodeURIComponent(name).toLowerCase();
-      } catch {
-        return null;
-      }
-      if (!hostname || /[\0-\x20#%/<>?@\\^|]/.test(hostname) || Number(port || 0) > 65535) return null;
-      const [username, ...password] = (user ?? "").split(":");
-      return { protocol, hostname, username, password: password.join(":"),
-        port: port && String(Number(port)) !== PORTS[protocol] ? String(Number(port)) : "",
-        pathname: simplePath(escapeIn((path ?? "/").replace(/\\/g, "/"), ' "<>`{}')),
-        search: query && query !== "?" ? escapeIn(query, ' "<>\'') : "",
-        hash: hash && hash !== "#" ? escapeIn(hash, ' "<>`') : "" };
-    }
-    get protocol() { return this.#parts.protocol; }
-    set protocol(v) { this.#parts.protocol = String(v).replace(/:*$/, ":").toLowerCase(); }
-    get hostname() { return this.#parts.hostname; }
-    set hostname(v) { this.#parts.hostname = String(v).toLowerCase(); }
-    get port() { return this.#parts.port; }
-    set port(v) { this.#parts.port = String(v) === PORTS[this.protocol] ? "" : String(v); }
-    get host() { return this.hostname + (this.port ? ":" + this.port : ""); }
-    set host(v) { [this.hostname, this.port = ""] = String(v).split(":"); }
-    get username() { return this.#parts.username; }
-    set username(v) { this.#parts.username = encodeURIComponent(v); }
-    get password() { return this.#parts.password; }
-    set password(v) { this.#parts.password = encodeURIComponent(v); }
-    get origin() { return this.#parts.opaque ? "null" : this.protocol + "//" + this.host; }
-    get pathname() { return this.#parts.pathname; }
-    set pathname(v) { this.#parts.pathname = simplePath(escapeIn(String(v).replace(/^(?!\/)/, "/"), ' "<>`{}?#')); }
-    get search() { return this.#parts.search; }
-    set search(v) {
-      this.#parts.search = v === "" || v === "?" ? "" : escapeIn(String(v).replace(/^(?!\?)/, "?"), ' "<>\'#');
-      this.#params = undefined;
-    }
-    get searchParams() {
-      return (this.#params ??= new URLSearchParams(this.search, () => {
-        const text = this.#params.toString();
-        this.#parts.search = text ? "?" + text : "";
-      }));
-    }
-    get hash() { return this.#parts.hash; }
-    set hash(v) { this.#parts.hash = v === "" || v === "#" ? "" : escapeIn(String(v).replace(/^(?!#)/, "#"), ' "<>`'); }
-    get href() {
-      if (this.#parts.opaque) return this.protocol + this.pathname + this.search + this.hash;
-      const user = this.username ? this.username + (this.password ? ":" + this.password : "") + "@" : "";
-      return this.protocol + "//" + user + this.host + this.pathname + this.search + this.hash;
-    }
-    set href(v) { this.#parts = new URL(v).#parts; this.#params = undefined; }
-    toString() { return this.href; }
-    toJSON() { return this.href; }
-  }
+  const kept = {};
+  const part = (name) => (kept[name] ??= native.part(name + ".js")(tools));
+  const later = (work) => void native.timer(0, work);
+  const tools = { native, utf8, textOf, hexOf, bytesFrom, exact, buffer, named, later, Buffer, ascii: native.ascii,
+    shown: (value) => shown(value), fetch: (...args) => fetch(...args), setTimeout: (...args) => setTimeout(...args),
+    clearTimeout: (id) => clearTimeout(id), get URL() { return part("url").URL; }, get crypto() { return part("crypto").module; },
+    get jsonwebtoken() { return part("crypto").jsonwebtoken; }, get stream() { return part("node").stream; },
+    get zlib() { return part("node").zlib; } };
 
   // ---- Timers, aborting ----
 
+  class Timeout {
+    id = 0;
+    hasRef() { return true; }
+    ref() { return this; }
+    unref() { return this; }
+    [Symbol.toPrimitive]() { return this.id; }
+  }
   const setTimeout = (callback, ms = 0, ...args) => {
-    if (typeof callback !== "function") throw new TypeError("setTimeout needs a function");
-    return native.timer(Number(ms) || 0, () => callback(...args));
+    if (typeof callback !== "function") throw new TypeError('The "callback" argument must be of type function.');
+    const handle = new Timeout();
+    handle.id = native.timer(Number(ms) || 0, () => callback(...args));
+    return handle;
   };
   const clearTimeout = (id) => native.cancel(Number(id?.id ?? id ?? 0));
   const setInterval = (callback, ms = 0, ...args) => {
-    const handle = { id: 0, unref() { return this; }, ref() { return this; } };
+    if (typeof callback !== "function") throw new TypeError('The "callback" argument must be of type function.');
+    const handle = new Timeout();
     const again = () => {
       handle.id = native.timer(Math.max(Number(ms) || 0, 10), () => {
         again();
@@ -428,6 +310,28 @@
     entries() { return this.#map.entries(); }
     [Symbol.iterator]() { return this.#map.entries(); }
   }
+  class FetchError extends Error {
+    constructor(message, type, code) {
+      super(message);
+      Object.assign(this, { name: "FetchError", type }, code ? { code, errno: code } : {});
+    }
+  }
+  class AbortError extends Error {
+    constructor(message) {
+      super(message);
+      Object.assign(this, { name: "AbortError", type: "aborted" });
+    }
+  }
+  class Request {
+    constructor(input, options = {}) {
+      this.url = String(input?.href ?? input?.url ?? input);
+      this.method = String(options.method ?? input?.method ?? "GET").toUpperCase();
+      this.headers = new Headers(options.headers ?? input?.headers);
+      this.body = options.body ?? input?.body ?? null;
+      for (const name of ["redirect", "follow", "timeout", "signal"]) this[name] = options[name] ?? input?.[name];
+    }
+    clone() { return new Request(this); }
+  }
   class Response {
     #bytes;
     bodyUsed = false;
@@ -451,93 +355,61 @@
       try {
         return JSON.parse(text);
       } catch (error) {
-        throw named("FetchError", `invalid json response body at ${this.url} reason: ${error.message}`);
+        throw new FetchError(`invalid json response body at ${this.url} reason: ${error.message}`, "invalid-json");
       }
     }
     async arrayBuffer() { return exact(this.#take()); }
     async buffer() { return buffer(exact(this.#take())); }
-    async blob() { return { size: this.#bytes.length, arrayBuffer: async () => exact(this.#take()) }; }
+    async blob() {
+      const bytes = this.#take();
+      return { size: bytes.length, type: this.headers.get("content-type") ?? "", text: async () => textOf(bytes),
+        arrayBuffer: async () => exact(bytes) };
+    }
+    get body() { return part("node").stream.Readable.from(buffer(exact(this.#bytes))); }
     clone() {
       return new Response(exact(this.#bytes), { status: this.status, statusText: this.statusText,
         headers: [...this.headers], url: this.url, redirected: this.redirected });
     }
   }
 
+  const CODES = [[/resolve host/i, "ENOTFOUND"], [/connect to server|Connection refused/i, "ECONNREFUSED"],
+    [/timeout|timed out/i, "ETIMEDOUT"], [/^the answer ended|empty reply|reset|recv/i, "ECONNRESET"]];
   async function fetch(input, options = {}) {
-    const url = String(input?.href ?? input?.url ?? input);
-    const signal = options.signal;
-    signal?.throwIfAborted?.();
-    const headers = new Headers(options.headers);
-    let bytes;
-    if (options.body !== undefined && options.body !== null) {
-      let body = options.body;
-      if (body instanceof URLSearchParams) {
+    const wanted = new Request(input, options);
+    const { url, signal, headers } = wanted;
+    if (signal?.aborted) throw new AbortError("The user aborted a request.");
+    let bytes, { body } = wanted;
+    if (body !== undefined && body !== null) {
+      if (Object.prototype.toString.call(body) === "[object URLSearchParams]") {
         if (!headers.has("content-type")) headers.set("content-type", "application/x-www-form-urlencoded;charset=UTF-8");
         body = body.toString();
       } else if (typeof body === "string" && !headers.has("content-type")) {
         headers.set("content-type", "text/plain;charset=UTF-8");
+      } else if (typeof body?.[Symbol.asyncIterator] === "function") {
+        const parts = [];
+        for await (const one of body) parts.push(Buffer.from(one));
+        body = Buffer.concat(parts);
       } else if (typeof body === "object" && !(body instanceof ArrayBuffer) && !ArrayBuffer.isView(body)) {
         body = String(body);
       }
-      bytes = exact(bytesFrom(body));
+      bytes = exact(bytesFrom(typeof body === "string" || typeof body === "object" ? body : String(body)));
     }
-    const request = { url, method: String(options.method ?? "GET").toUpperCase(), headers: [...headers],
-      redirect: options.redirect ?? "follow", follow: options.follow ?? 20, timeout: options.timeout ?? 0 };
+    const request = { url, method: wanted.method, headers: [...headers], redirect: wanted.redirect ?? "follow",
+      follow: wanted.follow ?? 20, timeout: wanted.timeout ?? 0 };
     const sent = native.call("fetch", JSON.stringify(request), bytes);
-    const aborted = signal && new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-    const { value, bytes: body } = await (aborted ? Promise.race([sent, aborted]) : sent);
-    return new Response(body, value);
-  }
-
-  // ---- Hashes and random numbers ----
-
-  const encoded = (bytes, encoding) => (encoding && encoding !== "buffer" ? bytes.toString(encoding) : bytes);
-  class Hash {
-    #parts = [];
-    #finish;
-    constructor(finish) { this.#finish = finish; }
-    update(data, encoding) {
-      this.#parts.push(bytesFrom(data, encoding));
-      return this;
+    const aborted = signal && new Promise((_, reject) => signal.addEventListener("abort", () =>
+      reject(signal.reason?.name === "TimeoutError" ? signal.reason : new AbortError("The user aborted a request."))));
+    let answer;
+    try {
+      answer = await (aborted ? Promise.race([sent, aborted]) : sent);
+    } catch (error) {
+      if (error.name !== "Error" && error.name !== "FetchError") throw error;
+      if (error.message === "network timeout") throw new FetchError(`network timeout at: ${url}`, "request-timeout");
+      const [, code] = CODES.find(([pattern]) => pattern.test(error.message)) ?? [];
+      throw new FetchError(`request to ${url} failed, reason: ${error.message}`, code === "ETIMEDOUT" ? "request-timeout" : "system", code);
     }
-    digest(encoding) { return encoded(buffer(this.#finish(exact(Buffer.concat(this.#parts)))), encoding); }
+    return new Response(answer.bytes, answer.value);
   }
-  const randomBytes = (size, callback) => {
-    const bytes = buffer(native.random(size));
-    if (callback) callback(null, bytes);
-    return bytes;
-  };
-  const randomUUID = () => {
-    const b = randomBytes(16);
-    b[6] = (b[6] & 15) | 64;
-    b[8] = (b[8] & 63) | 128;
-    return hexOf(b).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-  };
-  const getRandomValues = (view) => {
-    new Uint8Array(view.buffer, view.byteOffset, view.byteLength).set(randomBytes(view.byteLength));
-    return view;
-  };
-  const cryptoModule = {
-    createHash: (name) => new Hash((bytes) => native.hash(name, bytes)),
-    createHmac: (name, key) => {
-      const secret = exact(bytesFrom(key));
-      return new Hash((bytes) => native.hmac(name, secret, bytes));
-    },
-    randomBytes,
-    randomUUID,
-    randomInt: (low, high) => {
-      if (high === undefined) [low, high] = [0, low];
-      return low + Math.floor((randomBytes(6).readUInt32LE(0) / 4294967296) * (high - low));
-    },
-    timingSafeEqual: (a, b) => {
-      if (a.length !== b.length) throw new RangeError("Input buffers must have the same byte length");
-      let differ = 0;
-      for (let i = 0; i < a.length; i++) differ |= a[i] ^ b[i];
-      return differ === 0;
-    },
-    getHashes: () => ["md5", "sha1", "sha224", "sha256", "sha384", "sha512"],
-    webcrypto: { getRandomValues, randomUUID },
-  };
 
   // ---- What an app may import ----
 
@@ -565,189 +437,88 @@
     return self;
   }
 
-  const zipped = (format, name) => (data) => buffer(native[name](exact(bytesFrom(data)), format));
-  const zlib = {};
-  for (const [name, format, native_name] of [["gzip", "gzip", "zip"], ["gunzip", "gzip", "unzip"],
-    ["deflate", "zlib", "zip"], ["inflate", "zlib", "unzip"], ["deflateRaw", "raw", "zip"], ["inflateRaw", "raw", "unzip"]]) {
-    zlib[name + "Sync"] = zipped(format, native_name);
-    zlib[name] = (data, options, callback = options) => {
-      let out, error = null;
-      try {
-        out = zlib[name + "Sync"](data);
-      } catch (thrown) {
-        error = thrown;
-      }
-      setTimeout(() => callback(error, out), 0);
-    };
-  }
-
-  class EventEmitter {
-    #listeners = new Map();
-    on(type, listener) {
-      this.#listeners.set(type, [...(this.#listeners.get(type) ?? []), listener]);
-      return this;
-    }
-    once(type, listener) {
-      const once = (...args) => {
-        this.off(type, once);
-        listener(...args);
-      };
-      return this.on(type, once);
-    }
-    off(type, listener) {
-      this.#listeners.set(type, (this.#listeners.get(type) ?? []).filter((l) => l !== listener));
-      return this;
-    }
-    emit(type, ...args) {
-      const listeners = this.#listeners.get(type) ?? [];
-      for (const listener of listeners) listener.apply(this, args);
-      return listeners.length > 0;
-    }
-  }
-  class PassThrough extends EventEmitter {
-    write(data) { this.emit("data", Buffer.from(data)); return true; }
-    end(data) {
-      if (data !== undefined) this.write(data);
-      this.emit("end");
-      this.emit("finish");
-      return this;
-    }
-    pipe(to) {
-      this.on("data", (data) => to.write(data));
-      this.on("end", () => to.end());
-      return to;
-    }
-  }
-
-  function createPool(factory, { max = 1 } = {}) {
-    const idle = [], waiting = [];
-    let made = 0;
-    const pool = {
-      async acquire() {
-        if (idle.length) return idle.pop();
-        if (made < max) {
-          made++;
-          return factory.create();
-        }
-        return new Promise((resolve) => waiting.push(resolve));
-      },
-      async release(item) { waiting.length ? waiting.shift()(item) : idle.push(item); },
-      async destroy(item) { made--; await factory.destroy?.(item); },
-      async use(work) {
-        const item = await pool.acquire();
-        try {
-          return await work(item);
-        } finally {
-          await pool.release(item);
-        }
-      },
-      async drain() {},
-      async clear() { for (const item of idle.splice(0)) await pool.destroy(item); },
-    };
-    return pool;
-  }
-
-  const JWT_HASHES = { HS256: "sha256", HS384: "sha384", HS512: "sha512" };
-  const jwtHash = (algorithm) => {
-    if (!(algorithm in JWT_HASHES)) throw new Error(`algorithm ${algorithm} is not provided`);
-    return JWT_HASHES[algorithm];
-  };
-  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const jsonwebtoken = {
-    sign(payload, secret, { algorithm = "HS256", expiresIn, header = {}, noTimestamp, ...claims } = {}) {
-      const iat = Math.floor(Date.now() / 1000);
-      const body = { ...payload };
-      if (!noTimestamp) body.iat ??= iat;
-      if (expiresIn !== undefined) body.exp = iat + Number(expiresIn);
-      for (const [key, short] of [["audience", "aud"], ["issuer", "iss"], ["subject", "sub"], ["jwtid", "jti"]]) {
-        if (claims[key] !== undefined) body[short] = claims[key];
-      }
-      const text = part({ alg: algorithm, typ: "JWT", ...header }) + "." + part(body);
-      return text + "." + cryptoModule.createHmac(jwtHash(algorithm), secret).update(text).digest("base64url");
-    },
-    decode(token) {
-      try {
-        return JSON.parse(Buffer.from(token.split(".")[1], "base64").toString());
-      } catch {
-        return null;
-      }
-    },
-    verify(token, secret) {
-      const [head, body, signature] = String(token).split(".");
-      const { alg } = JSON.parse(Buffer.from(head, "base64").toString());
-      const wanted = cryptoModule.createHmac(jwtHash(alg), secret).update(head + "." + body).digest("base64url");
-      if (signature !== wanted) throw named("JsonWebTokenError", "invalid signature");
-      const claims = jsonwebtoken.decode(token);
-      if (claims.exp !== undefined && claims.exp * 1000 <= Date.now()) throw named("TokenExpiredError", "jwt expired");
-      return claims;
-    },
-  };
-
   // Importing them works; using one says what is missing.
+  const MISSING = ["faker", "pg", "snowflake-sdk"];
+  const unavailableText = (name) => `'${name}' is not provided by Penstock: use fetch`;
   const unavailable = (name) => new Proxy(function () {}, {
     get: (_, key) => typeof key === "symbol" || key === "__esModule" || key === "then" ? undefined : unavailable(`${name}.${key}`),
-    apply: () => { throw new Error(`'${name}' is not provided by Penstock: use fetch`); },
-    construct: () => { throw new Error(`'${name}' is not provided by Penstock: use fetch`); },
+    apply: () => { throw new Error(unavailableText(name)); },
+    construct: () => { throw new Error(unavailableText(name)); },
   });
 
-  const utilModule = {
-    promisify: (f) => (...args) => new Promise((resolve, reject) =>
-      f(...args, (error, value) => (error ? reject(error) : resolve(value)))),
-    inspect: (value) => shown(value),
-    format: (...args) => args.map(shown).join(" "),
-    isDeepStrictEqual: (a, b) => JSON.stringify(a) === JSON.stringify(b),
-    TextEncoder, TextDecoder,
-  };
   const MetricsOperation = { Increment: "increment", Max: "max", Min: "min", Sum: "sum" };
-  const urlModule = {
-    URL, URLSearchParams,
-    parse: (text) => {
-      try {
-        const url = new URL(text);
-        return { href: url.href, protocol: url.protocol, host: url.host, hostname: url.hostname,
-          port: url.port || null, pathname: url.pathname, search: url.search || null,
-          query: url.search.slice(1) || null, hash: url.hash || null, path: url.pathname + url.search };
-      } catch {
-        return { href: text, protocol: null, host: null, hostname: null, port: null, pathname: text,
-          search: null, query: null, hash: null, path: text };
-      }
-    },
-    format: (url) => String(url.href ?? url),
-  };
-  const fetchModule = Object.assign((...args) => globalThis.fetch(...args), { Headers, Response, FetchError: Error });
+  const fetchModule = Object.assign((...args) => globalThis.fetch(...args), { Headers, Response, Request, FetchError, AbortError,
+    isRedirect: (status) => [301, 302, 303, 307, 308].includes(status) });
+  const constant = (value) => () => value;
+  const node = (name) => () => part("node")[name];
   const modules = {
-    "@posthog/plugin-scaffold": { RetryError, MetricsOperation },
-    "@posthog/plugin-contrib": { createBuffer },
-    "node-fetch": fetchModule, crypto: cryptoModule, url: urlModule, zlib, util: utilModule,
-    buffer: { Buffer }, stream: { PassThrough, Transform: PassThrough }, events: Object.assign(EventEmitter, { EventEmitter }),
-    "generic-pool": { createPool }, jsonwebtoken,
+    "@posthog/plugin-scaffold": constant({ RetryError, MetricsOperation }),
+    "@posthog/plugin-contrib": constant({ createBuffer }),
+    "node-fetch": constant(fetchModule), buffer: constant({ Buffer }),
+    url: () => part("url").module, crypto: () => part("crypto").module, jsonwebtoken: () => part("crypto").jsonwebtoken,
+    zlib: node("zlib"), util: node("util"), stream: node("stream"), events: node("events"), "generic-pool": node("generic-pool"),
+    "aws-sdk": () => part("aws").module,
   };
-  for (const name of ["@google-cloud/bigquery", "@google-cloud/pubsub", "@google-cloud/storage", "aws-sdk",
-    "faker", "pg", "snowflake-sdk"]) modules[name] = unavailable(name);
+  for (const name of ["@google-cloud/bigquery", "@google-cloud/pubsub", "@google-cloud/storage"]) {
+    modules[name] = () => part("google")[name];
+  }
+  for (const name of MISSING) modules[name] = constant(unavailable(name));
 
   const loaded = {};
+  const joined = (folder, name) => {
+    const out = [];
+    for (const one of (folder + "/" + name).split("/")) {
+      if (one === "..") out.pop();
+      else if (one !== "." && one !== "") out.push(one);
+    }
+    return out.join("/");
+  };
+  const isPath = (name) => /^\.{0,2}\//.test(name) || name === "." || name === "..";
+  const notProvided = (name) => `Cannot import '${name}'! This package is not provided by PostHog or Penstock. ` +
+    "Bundle it into the app's file, or put its code beside it and import that by its path.";
+
+  /** The file of the app that a path means; undefined: there is none. */
+  function fileOf(folder, name) {
+    if (!isPath(name)) return undefined;
+    const path = joined(folder, name);
+    const ends = ["", ".js", ".ts", ".tsx", ".jsx", ".mjs", ".cjs", ".json", "/index.js", "/index.ts", "/index.tsx"];
+    const end = ends.find((one) => native.has(path + one));
+    if (end !== undefined) return path + end;
+    // TypeScript's own way: "./a.js" is what "./a.ts" becomes.
+    const typed = /\.[cm]?js$/.test(path) ? [path.replace(/\.[cm]?js$/, ".ts"), path.replace(/\.[cm]?js$/, ".tsx")] : [];
+    return typed.find((one) => native.has(one));
+  }
+
+  /** What a package or a file of Penstock's own is to `import a` and `import * as a`, both in one file, too. */
+  const provided = {};
+  function hostModule(name) {
+    if (!Object.hasOwn(provided, name)) {
+      const module = (provided[name] = modules[name]());
+      if (!MISSING.includes(name) && module.default === undefined) {
+        Object.defineProperty(module, "default", { value: module, writable: true, configurable: true });
+      }
+    }
+    return provided[name];
+  }
+
   function requireFrom(folder) {
     return function require(name) {
       const bare = String(name).replace(/^node:/, "");
-      if (Object.hasOwn(modules, bare)) return modules[bare];
-      if (!/^\.{0,2}\//.test(bare)) {
-        throw new Error(`Cannot import '${name}'! This package is not provided by PostHog or Penstock.`);
+      if (Object.hasOwn(modules, bare)) return hostModule(bare);
+      const path = fileOf(folder, bare);
+      if (path === undefined) {
+        throw new Error(isPath(bare) ? `Cannot import '${name}': there is no such file in the app.` : notProvided(name));
       }
-      const path = simplePath("/" + folder + "/" + bare).replace(/^\/+/, "");
-      for (const end of ["", ".js", ".ts", ".tsx", ".json", "/index.js", "/index.ts"]) {
-        if (Object.hasOwn(loaded, path + end)) return loaded[path + end].exports;
-        const code = native.source(path + end);
-        if (code === undefined) continue;
-        const module = (loaded[path + end] = { exports: {} });
-        if (end === ".json" || path.endsWith(".json")) {
-          module.exports = JSON.parse(code);
-        } else {
-          const run = native.evaluate(`(function (exports, module, require) {${code}\n})`, path + end);
-          run(module.exports, module, requireFrom((path + end).replace(/\/?[^/]*$/, "")));
-        }
-        return module.exports;
+      if (Object.hasOwn(loaded, path)) return loaded[path].exports;
+      const code = native.source(path);
+      const module = (loaded[path] = { exports: {} });
+      if (path.endsWith(".json")) {
+        module.exports = JSON.parse(code);
+      } else {
+        const run = native.evaluate(`(function (exports, module, require) {${code}\n})`, path);
+        run(module.exports, module, requireFrom(path.replace(/\/?[^/]*$/, "")));
       }
-      throw new Error(`Cannot import '${name}': there is no such file in the app.`);
+      return module.exports;
     };
   }
 
@@ -785,7 +556,7 @@
         throw new Error("You must specify a personalApiKey if you specify a projectApiKey and vice-versa!");
       }
       const base = (options.host ?? (projectApiKey ? "https://app.posthog.com" : spec.site_url) ?? "").replace(/\/$/, "");
-      const url = new URL(base + "/" + String(path).replace(/^\//, ""));
+      const url = new tools.URL(base + "/" + String(path).replace(/^\//, ""));
       url.searchParams.set("token", projectApiKey ?? spec.token);
       const send = { method: method.toUpperCase(), headers: { ...headers } };
       if (personalApiKey) send.headers.Authorization = `Bearer ${personalApiKey}`;
@@ -870,7 +641,7 @@
   const kinds = { sum: "increment", max: "max", min: "min" };
   const declared = {};
   const HOST_METRICS = ["events_seen", "events_delivered_successfully", "retry_errors", "other_errors",
-    "undelivered_events"];
+    "undelivered_events", "events_exported"];
   const metrics = new Proxy({}, {
     get: (_, name) => {
       if (typeof name === "symbol" || name === "then") return undefined;
@@ -890,18 +661,89 @@
     attachments: Object.fromEntries(native.attachments().map(([key, content_type, file_name, contents]) =>
       [key, { content_type, file_name, contents: buffer(contents) }])),
     global: {}, cache, storage, jobs, metrics, utils,
+    // What PostHog gives its own plugins since 2025.
+    logger: console, fetch: (...args) => globalThis.fetch(...args),
     geoip: { locate: async (ip) => native.locate(String(ip)) },
   };
 
+  // ---- Numbers, dates and words of a place ----
+
+  const placed = (prototype, methods) => {
+    for (const [name, value] of Object.entries(methods)) {
+      Object.defineProperty(prototype, name, { value, writable: true, configurable: true, enumerable: false });
+    }
+  };
+  const intl = () => part("intl");
+  placed(Number.prototype, { toLocaleString(locales, options) { return intl().numberText(this, locales, options); } });
+  placed(BigInt.prototype, { toLocaleString(locales, options) { return intl().numberText(this, locales, options); } });
+  placed(Date.prototype, {
+    toLocaleString(locales, options) { return intl().dateText(this, locales, options, ["date", "time"]); },
+    toLocaleDateString(locales, options) { return intl().dateText(this, locales, options, ["date"]); },
+    toLocaleTimeString(locales, options) { return intl().dateText(this, locales, options, ["time"]); },
+  });
+  placed(String.prototype, { localeCompare(that, locales, options) { return intl().compare(this, that, locales, options); } });
+  placed(Error, { captureStackTrace(target) {
+    const { stack } = new Error();
+    Object.defineProperty(target, "stack", { value: stack.replace(/^.*\n/, ""), writable: true, configurable: true });
+  }, stackTraceLimit: 10 });
+
+  // ---- structuredClone ----
+
+  function cloned(value, seen) {
+    if (typeof value === "function" || typeof value === "symbol") {
+      const error = new Error(`${String(value)} could not be cloned.`);
+      error.name = "DataCloneError";
+      throw error;
+    }
+    if (typeof value !== "object" || value === null) return value;
+    if (seen.has(value)) return seen.get(value);
+    const keep = (copy) => (seen.set(value, copy), copy);
+    if (value instanceof Date) return keep(new Date(value));
+    if (value instanceof RegExp) return keep(new RegExp(value.source, value.flags));
+    if (value instanceof ArrayBuffer) return keep(value.slice(0));
+    if (ArrayBuffer.isView(value)) {
+      const view = value instanceof DataView ? DataView : globalThis[Object.prototype.toString.call(value).slice(8, -1)];
+      return keep(new view(exact(value)));
+    }
+    if (value instanceof Map) {
+      const copy = keep(new Map());
+      for (const [key, one] of value) copy.set(cloned(key, seen), cloned(one, seen));
+      return copy;
+    }
+    if (value instanceof Set) {
+      const copy = keep(new Set());
+      for (const one of value) copy.add(cloned(one, seen));
+      return copy;
+    }
+    if (value instanceof Error) {
+      const copy = keep(new Error(value.message));
+      copy.name = value.name;
+      return copy;
+    }
+    const copy = keep(Array.isArray(value) ? [] : {});
+    for (const key of Object.keys(value)) copy[key] = cloned(value[key], seen);
+    return copy;
+  }
+
   // ---- The app's exports ----
 
-  const world = { console, fetch, URL, URLSearchParams, RetryError, Buffer, TextEncoder, TextDecoder, atob, btoa,
+  const born = Date.now();
+  const world = { console, fetch, RetryError, Buffer, TextEncoder, TextDecoder, atob, btoa,
     setTimeout, clearTimeout, setInterval, clearInterval: clearTimeout, setImmediate, clearImmediate: clearTimeout,
-    AbortController, AbortSignal, Headers, Response, posthog: { capture, api }, google: {},
-    crypto: { getRandomValues, randomUUID },
-    structuredClone: (value) => (value === undefined ? undefined : JSON.parse(JSON.stringify(value))) };
+    AbortController, AbortSignal, Headers, Request, Response, global: globalThis, posthog: { capture, api }, google: {},
+    structuredClone: (value) => cloned(value, new Map()), queueMicrotask: (work) => void Promise.resolve().then(work),
+    performance: { timeOrigin: born, now: () => Date.now() - born } };
   for (const [name, value] of Object.entries(world)) {
     Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
+  }
+  const rare = { URL: () => part("url").URL, URLSearchParams: () => part("url").URLSearchParams,
+    crypto: () => part("crypto").webcrypto, Intl: () => intl().Intl };
+  for (const [name, make] of Object.entries(rare)) {
+    const define = (value) => Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
+    Object.defineProperty(globalThis, name, { configurable: true, enumerable: false, set: define, get() {
+      define(make());
+      return globalThis[name];
+    } });
   }
 
   const found = {};
@@ -937,6 +779,7 @@
   // ---- exportEvents ----
 
   const RETRIES_MAX = 15;
+  const PAST_EVENTS = "Export historical events";
   const clamp = (text, fallback, low, high) => {
     const value = parseInt(text, 10);
     return Math.min(Math.max(Number.isNaN(value) ? fallback : value, low), high);
@@ -944,13 +787,30 @@
   let exports_;
   function exporter() {
     const ignored = new Set(String(spec.config.exportEventsToIgnore ?? "").split(",").map((name) => name.trim()).filter(Boolean));
-    const send = async (batch, batchId, retries) => {
+    const ignores = (event) => ignored.has(event.event);
+    // Called by the host, which keeps what is to be tried again: what failed is told by throwing.
+    const call = async (events, retries) => {
+      // Plain objects: they may outlive the call, and the texts of all its events should not.
+      const batch = events.filter((event) => !ignores(event)).map((event) => JSON.parse(JSON.stringify(event)));
+      if (batch.length === 0) return;
       if (retries === 0) count("events_seen", batch.length);
       try {
         await found.exportEvents(batch, meta);
         count("events_delivered_successfully", batch.length);
       } catch (error) {
-        if (error instanceof RetryError || error?.name === "RetryError") {
+        const again = isRetry(error) && retries < RETRIES_MAX;
+        count(isRetry(error) ? "retry_errors" : "other_errors", 1);
+        if (!again) count("undelivered_events", batch.length);
+        throw error;
+      }
+    };
+    // A batch that an older version put among the jobs.
+    const send = async (batch, batchId, retries) => {
+      try {
+        await found.exportEvents(batch, meta);
+        count("events_delivered_successfully", batch.length);
+      } catch (error) {
+        if (isRetry(error)) {
           if (retries < RETRIES_MAX) {
             count("retry_errors", 1);
             const seconds = 3 * 2 ** (retries + 1);
@@ -966,20 +826,13 @@
         throw error;
       }
     };
-    const report = (error) => native.log(4, `exportEvents failed: ${shown(error)}`, true);
-    const waiting = createBuffer({
-      limit: clamp(spec.config.exportEventsBufferBytes, 1048576, 1, 104857600),
-      timeoutSeconds: clamp(spec.config.exportEventsBufferSeconds, 10, 1, 600),
-      onFlush: (batch) => send(batch, Math.floor(Math.random() * 1000000), 0).catch(report),
-    });
+    // Events of the past: no buffer, and none is left out by its name.
+    const past = async (events) => {
+      await found.exportEvents(events, meta);
+      count("events_exported", events.length);
+    };
     return {
-      add: (event) => {
-        if (ignored.has(event.event)) return;
-        // Plain objects: they outlive the call, and the texts of all its events should not.
-        const text = JSON.stringify(event);
-        waiting.add(JSON.parse(text), text.length);
-      },
-      flush: () => waiting.flush(),
+      call, past,
       retry: (payload) => send(payload.batch, payload.batchId, payload.retriesPerformedSoFar),
     };
   }
@@ -993,35 +846,47 @@
         { ...event.properties, $elements_chain: event.elements_chain } : event.properties }, meta);
     if (!composed) return;
     const { url, body, headers = {}, method = "POST" } = await composed;
-    const answer = await fetch(url, { method, headers, timeout: 10000,
-      body: typeof body === "string" || body == null ? body : JSON.stringify(body) });
-    if (!answer.ok) throw new Error(`the webhook answered ${answer.status}`);
+    let answer;
+    try {
+      answer = await fetch(url, { method, headers, timeout: 10000,
+        body: typeof body === "string" || body == null ? body : JSON.stringify(body) });
+    } catch (error) {
+      // A wrong request stays wrong, and an address that may not be asked stays so.
+      const never = error instanceof TypeError || /^TypeError: |has a private address/.test(error?.message ?? "");
+      throw Object.assign(error, { goesWellLater: !never });
+    }
+    if (answer.ok) return;
+    const later = answer.status >= 500 || answer.status === 429 || answer.status === 408;
+    throw Object.assign(new Error(`the webhook answered ${answer.status}`), { goesWellLater: later });
   }
 
-  async function onEvent(event) {
-    if (typeof found.onEvent === "function") await found.onEvent(event, meta);
-    if (exports_) exports_.add(event);
-    if (typeof found.composeWebhook === "function") await webhook(event);
-  }
+  const isRetry = (error) => error instanceof RetryError || error?.name === "RetryError";
+  const fault = (error) => ({ name: String(error?.name ?? "Error"), message: String(error?.message ?? error),
+    stack: String(error?.stack ?? ""), ...(isRetry(error) || error?.goesWellLater === true ? { retry: true } : {}) });
+  const CALLS = { onEvent: async (event) => found.onEvent?.(event, meta),
+    composeWebhook: async (event) => typeof found.composeWebhook === "function" ? webhook(event) : undefined };
 
   async function hook(name, payload, events) {
     switch (name) {
-      case "onEvent": {
-        const done = await Promise.allSettled(events.map(onEvent));
-        const failed = done.filter((one) => one.status === "rejected").map((one) => one.reason);
-        return { succeeded: done.length - failed.length,
-          errors: failed.slice(0, 10).map((error) => ({ name: error?.name ?? "Error",
-            message: String(error?.message ?? error), stack: String(error?.stack ?? "") })) };
+      case "onEvent":
+      case "composeWebhook": {
+        const done = await Promise.allSettled(events.map(CALLS[name]));
+        return { results: done.map((one) => one.status === "rejected" ? fault(one.reason) : null) };
+      }
+      case "exportEvents": {
+        let thrown = null;
+        if (exports_) await exports_.call(events, Number(payload)).catch((error) => { thrown = fault(error); });
+        return { results: events.map(() => thrown) };
       }
       case "job": {
         const { name: task, payload: data } = JSON.parse(payload);
         if (task === "exportEventsWithRetry" && exports_) return void (await exports_.retry(data));
         const run = found.jobs?.[task];
+        if (task === PAST_EVENTS && exports_ && run === undefined) return void (await exports_.past(data.events));
         if (typeof run !== "function") throw new Error(`the app has no job '${task}'`);
         return void (await run(data, meta));
       }
       case "teardown":
-        if (exports_) await exports_.flush();
         return void (await found.teardownPlugin?.(meta));
       default:
         if (typeof found[name] !== "function") throw new Error(`the app has no ${name}`);
@@ -1029,11 +894,73 @@
     }
   }
 
+  /** What a file imports before anything of it runs: {name, line, static}; what only may be imported is not static. */
+  function importsOf(code) {
+    const out = [];
+    // What looks like a comment inside a text hides an import at most: then its load tells.
+    code = code.replace(/\/\*[^]*?\*\//g, (comment) => comment.replace(/[^\n]/g, " "));
+    const first = /(?:^|[;}{]\s*)(?:(?:const|let|var)\b[^=\n;]*=\s*|\}\s*=\s*)?(?:[\w$.]+\()?require\(\s*(['"])([^'"\n]+)\1\s*\)/gm;
+    for (const one of code.matchAll(/\brequire\(\s*(['"])([^'"\n]+)\1\s*\)/g)) out.push({ name: one[2], line: 0, static: false });
+    for (const one of code.matchAll(first)) {
+      const line = code.slice(0, one.index + one[0].length).split("\n").length;
+      const begins = one.index === 0 || code[one.index - 1] === "\n" || /^[;}]\s*var _/.test(one[0]);
+      if (begins) out.push({ name: one[2], line, static: true });
+    }
+    return out;
+  }
+
+  /** Why the import of a file in `folder` will fail; undefined: it will not. */
+  function wrongImport(folder, name) {
+    const bare = name.replace(/^node:/, "");
+    if (MISSING.includes(bare)) return unavailableText(bare);
+    if (Object.hasOwn(modules, bare) || fileOf(folder, bare) !== undefined) return undefined;
+    return isPath(bare) ? `Cannot import '${name}': there is no such file in the app.` : notProvided(name);
+  }
+
+  /** Compiles files and runs nothing; each mistake is a line in the log: JSON with its place. */
+  function compileAll(files) {
+    const head = "(function (exports, module, require) {";
+    const imports = {};
+    const mistakes = [];
+    for (const file of files) {
+      try {
+        if (file.endsWith(".json")) JSON.parse(native.source(file));
+        else if (/\.([cm]?js|jsx|tsx?)$/.test(file) && !file.endsWith(".d.ts")) {
+          const code = native.source(file);
+          imports[file] = importsOf(code);
+          native.evaluate(`${head}${code}\n})`, file);
+        }
+      } catch (error) {
+        const told = /^([^]*?) \((\d+):(\d+)\)$/.exec(error.message);
+        const place = told ? told.slice(2) : /:(\d+):(\d+)\)?$/m.exec(error.stack ?? "")?.slice(1) ?? [0, 0];
+        const [line, column] = place.map(Number);
+        const message = (told ? told[1] : error.message).replace(/^[^:]*: (Error transforming [^:]*: )?(SyntaxError: )?/, (all) =>
+          all.startsWith(file) ? "" : all);
+        mistakes.push({ file, line, column: !told && line === 1 ? Math.max(column - head.length, 1) : column, message });
+      }
+    }
+    const runs = new Set(spec.main ? [spec.main] : []);
+    for (const file of runs) {
+      const folder = file.replace(/\/?[^/]*$/, "");
+      for (const one of imports[file] ?? []) {
+        const other = isPath(one.name) ? fileOf(folder, one.name) : undefined;
+        if (other !== undefined) runs.add(other);
+        const message = one.static ? wrongImport(folder, one.name) : undefined;
+        if (!message) continue;
+        const text = native.source(file, true).split("\n")[one.line - 1] ?? "";
+        mistakes.push({ file, line: one.line, column: Math.max(text.indexOf(`'${one.name}'`), text.indexOf(`"${one.name}"`), 0) + 1, message });
+      }
+    }
+    for (const one of mistakes) native.log(4, JSON.stringify({ ...one, runs: runs.has(one.file) || one.file === "plugin.json" }));
+    return { methods: [], scheduled_tasks: [], jobs: [], metrics: {}, settings: {}, scheduled: [] };
+  }
+
   const vm = {
     meta, hook, settled,
     adopt: (value) => Promise.resolve(value),
     watch: (promise) => { Promise.prototype.then.call(promise, () => {}, () => {}); },
     async start() {
+      if (spec.only_compile) return compileAll(spec.only_compile);
       const code = spec.main ? native.source(spec.main) : undefined;
       if (code === undefined) {
         throw new Error("Could not load index.js or index.ts: the app has no such file");
@@ -1053,6 +980,9 @@
         vm.processEvent = async (event, own) => (await found.processEventBatch([event], own))?.[0];
       }
       if (typeof found.exportEvents === "function") exports_ = exporter();
+      for (const name of NEVER_CALLED) {
+        if (typeof found[name] === "function") native.log(3, `${name} is never called: see docs/compat/plugins.md`, true);
+      }
       const settings = typeof found.getSettings === "function" ? await found.getSettings(meta) : { handlesLargeBatches: false };
       if (typeof found.setupPlugin === "function") await found.setupPlugin(meta);
       return {

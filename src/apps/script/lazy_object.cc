@@ -1,7 +1,10 @@
 #include "apps/script/lazy_object.h"
 
 #include <algorithm>
+#include <array>
+#include <bitset>
 #include <charconv>
+#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -14,7 +17,7 @@
 namespace penstock::apps {
 namespace {
 
-constexpr size_t kAtomTextsMax = 2048;
+constexpr size_t kAtomTextsMax = 1024;
 
 JSClassID class_id = 0;
 
@@ -22,10 +25,13 @@ JSClassID class_id = 0;
 /// finding the member. One per runtime, in its opaque pointer's place for this file.
 struct AtomTexts {
   struct Entry {
-    std::string text;
+    JSAtom atom = JS_ATOM_NULL;  // that it is of, and holds
+    std::string text{};
+    uint32_t hash = 0;
     bool symbol = false;
   };
-  std::unordered_map<JSAtom, Entry> entries;
+  /// By the atom's low bits: what falls on another one's place takes it.
+  std::array<std::unique_ptr<Entry>, kAtomTextsMax> entries;
 };
 
 thread_local std::unordered_map<JSRuntime*, AtomTexts> atom_texts;
@@ -42,14 +48,13 @@ AtomTexts& texts_of(JSContext* context) {
 }
 
 const AtomTexts::Entry& text_of_atom(JSContext* context, JSAtom atom) {
-  AtomTexts& texts = texts_of(context);
-  const auto found = texts.entries.find(atom);
-  if (found != texts.entries.end()) return found->second;
-  if (texts.entries.size() >= kAtomTextsMax) {
-    for (auto& [old, entry] : texts.entries) JS_FreeAtom(context, old);
-    texts.entries.clear();
-  }
-  AtomTexts::Entry entry;
+  std::unique_ptr<AtomTexts::Entry>& place = texts_of(context).entries[atom % kAtomTextsMax];
+  if (place != nullptr && place->atom == atom) return *place;
+  if (place == nullptr) place = std::make_unique<AtomTexts::Entry>();
+  if (place->atom != JS_ATOM_NULL) JS_FreeAtom(context, place->atom);
+  AtomTexts::Entry& entry = *place;
+  entry.atom = JS_DupAtom(context, atom);
+  entry.text.clear();
   const Js value(context, JS_AtomToValue(context, atom));
   entry.symbol = JS_IsSymbol(value.get());
   if (!entry.symbol) {
@@ -59,12 +64,12 @@ const AtomTexts::Entry& text_of_atom(JSContext* context, JSAtom atom) {
       JS_FreeCString(context, text);
     }
   }
-  JS_DupAtom(context, atom);
-  return texts.entries.emplace(atom, std::move(entry)).first->second;
+  entry.hash = hash_of(entry.text);
+  return entry;
 }
 
 Js make_over(JSContext* context, const std::shared_ptr<const LazyText>& text, std::string_view raw);
-Js wrap(JSContext* context, std::unique_ptr<Lazy> lazy);
+Js wrap(JSContext* context, LazyPtr lazy);
 
 Js read_number(JSContext* context, std::string_view raw) {
   int64_t whole = 0;
@@ -108,7 +113,7 @@ bool touch(JSContext* context, const Lazy& lazy, Slot& slot) {
 
 Slot* live(Lazy* lazy, const AtomTexts::Entry& entry) {
   if (entry.symbol) return nullptr;
-  return lazy->find(entry.text);
+  return lazy->find(entry.text, entry.hash);
 }
 
 void put(JSContext* context, Lazy& lazy, Slot& slot, JSValueConst value) {
@@ -208,7 +213,7 @@ int define_own(JSContext* context, JSValueConst object, JSAtom key, JSValueConst
         JS_ThrowOutOfMemory(context);
         return -1;
       }
-      slot = &lazy->add(lazy->keep(entry.text));
+      slot = &lazy->add(lazy->keep(entry.text), entry.hash);
       put(context, *lazy, *slot, (flags & JS_PROP_HAS_VALUE) != 0 ? value : kUndefined);
     } else if ((flags & JS_PROP_HAS_VALUE) != 0) {
       put(context, *lazy, *slot, value);
@@ -300,7 +305,7 @@ JSClassExoticMethods methods() {
 }
 
 void finalize(JSRuntime* runtime, JSValue value) {
-  std::unique_ptr<Lazy> lazy(lazy_of(value));
+  LazyPtr lazy(lazy_of(value));
   if (lazy == nullptr) return;
   for (Slot& slot : lazy->slots) JS_FreeValueRT(runtime, slot.value);
 }
@@ -311,7 +316,7 @@ void mark(JSRuntime* runtime, JSValueConst value, JS_MarkFunc* marker) {
   for (Slot& slot : lazy->slots) JS_MarkValue(runtime, slot.value, marker);
 }
 
-constexpr size_t kMembersUsual = 32;
+constexpr size_t kMembersUsual = 32, kMembersOutside = 12;
 
 /// Reads one object from where `in` stands. The one member that nearly every app asks for is split
 /// on the way, in place of looking through it twice.
@@ -319,7 +324,8 @@ template <class Scanner>
 bool split(Scanner& in, Lazy& lazy, bool outermost) {
   const char* begin = in.next_begin();
   if (!in.accept('{')) return false;
-  lazy.slots.reserve(kMembersUsual);
+  lazy.slots.reserve(outermost ? kMembersOutside : kMembersUsual);
+  std::bitset<1024> seen;  // of hashes: most keys are told apart without a look at the others
   if (!in.accept('}')) {
     do {
       const char* member = in.next_begin();
@@ -327,18 +333,21 @@ bool split(Scanner& in, Lazy& lazy, bool outermost) {
       bool escaped = false;
       if (!in.string(key, escaped) || !in.accept(':')) return false;
       key = escaped ? lazy.keep(event::decode_string(key)) : key.substr(1, key.size() - 2);
-      std::unique_ptr<Lazy> inner;
+      LazyPtr inner;
       if (outermost && key == "properties" && in.peek() == '{') {
-        inner = std::make_unique<Lazy>();
+        inner = new_lazy();
         inner->text = lazy.text;
         if (!split(in, *inner, false)) return false;
         value = inner->raw;
       } else if (!in.value(value)) {
         return false;
       }
-      Slot* slot = lazy.find(key);
+      const uint32_t hash = hash_of(key);
+      auto&& bit = seen[hash % seen.size()];
+      Slot* slot = bit ? lazy.find(key, hash) : nullptr;
+      bit = true;
       if (slot != nullptr) lazy.twins = lazy.changed = true;  // written back, it has each key once
-      Slot& kept = slot != nullptr ? *slot : lazy.add(key);
+      Slot& kept = slot != nullptr ? *slot : lazy.add(key, hash);
       kept.begin = member;
       kept.raw = value;
       kept.inner = std::move(inner);
@@ -349,7 +358,7 @@ bool split(Scanner& in, Lazy& lazy, bool outermost) {
   return true;
 }
 
-Js wrap(JSContext* context, std::unique_ptr<Lazy> lazy) {
+Js wrap(JSContext* context, LazyPtr lazy) {
   Js object(context, JS_NewObjectClass(context, static_cast<int>(class_id)));
   if (!object.is_exception()) JS_SetOpaque(object.get(), lazy.release());
   return object;
@@ -358,7 +367,7 @@ Js wrap(JSContext* context, std::unique_ptr<Lazy> lazy) {
 Js make_over(JSContext* context, const std::shared_ptr<const LazyText>& text,
              std::string_view raw) {
   static thread_local event::JsonIndex index;
-  auto lazy = std::make_unique<Lazy>();
+  auto lazy = new_lazy();
   lazy->text = text;
   const bool good =
       event::read_json(index, raw, [&](auto in) { return split(in, *lazy, true) && in.at_end(); });
@@ -393,7 +402,9 @@ void forget_lazy_objects(JSContext* context) {
   JSRuntime* runtime = JS_GetRuntime(context);
   const auto found = atom_texts.find(runtime);
   if (found == atom_texts.end()) return;
-  for (auto& [atom, entry] : found->second.entries) JS_FreeAtom(context, atom);
+  for (const auto& entry : found->second.entries) {
+    if (entry != nullptr) JS_FreeAtom(context, entry->atom);
+  }
   atom_texts.erase(found);
   if (atom_runtime == runtime) atom_runtime = nullptr;
 }

@@ -13,17 +13,15 @@
 #include <string_view>
 
 #include "apps/script/js.h"
+#include "apps/script/patch.h"
 #include "base/result.h"
 
 namespace penstock::apps {
 
 /// An event's text, kept while any object of it lives; counted for the memory limit.
 struct LazyText {
-  LazyText(std::string content, size_t& in_use, size_t in_use_max)
-      : text(std::move(content)), total(in_use), max(in_use_max) {
-    total += text.size();
-  }
-  ~LazyText() { total -= text.size(); }
+  LazyText(std::string_view content, size_t& in_use, size_t in_use_max);
+  ~LazyText();
   LazyText(const LazyText&) = delete;
   LazyText& operator=(const LazyText&) = delete;
 
@@ -47,11 +45,16 @@ Js make_lazy(JSContext* context, std::shared_ptr<const LazyText> text);
 /// threw, is too deep, or is nothing that JSON has (a function, undefined): nothing is appended.
 bool append_json(JSContext* context, JSValue value, std::string& out);
 
-/// The same of an event. `end`: where the members of its properties end in what was appended, if it
-/// has properties and none of them begins with "$plugins_"; else 0.
-bool append_event(JSContext* context, JSValue value, std::string& out, size_t& end);
-/// The same of an event that is untouched: where they end in its text.
+/// The same of an event, whose text was `before`. False: `out` is as it was.
+bool write_event(JSContext* context, JSValue value, std::string_view before, NewText& out);
+/// Of an event that is untouched: NewText::properties_end.
 size_t end_of_properties(JSValue value);
+
+/// The text of a member that no script ever asked for; empty for all others.
+std::string_view untouched_member(JSValue value, std::string_view key);
+
+/// The text that an object of `make_lazy` is over.
+std::string_view text_of_lazy(JSValue value);
 
 /// Whether an object that `make_lazy` answered would be written back byte by byte.
 bool is_untouched(JSContext* context, JSValue value);

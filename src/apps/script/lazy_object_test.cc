@@ -148,6 +148,7 @@ TEST(LazyObject, AScriptCannotTellItFromAParsedOne) {
       ASSERT_EQ(answer.kind, VmAnswer::Kind::kValue)
           << "seed " << seed << ": " << answer.error.message << "\n"
           << subject;
+      answer.json = answer.event.whole(text);
       const auto fields = event::JsonFields::parse(answer.json);
       ASSERT_TRUE(fields) << "seed " << seed << ": " << answer.json;
       const auto inner = event::JsonFields::parse(fields->find("properties").value_or("{}"));

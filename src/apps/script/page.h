@@ -19,6 +19,10 @@ struct Running {
   std::atomic<uint64_t> index{0};      // of the event in the batch
   std::atomic<uint64_t> entries{0};    // counts entries, so that two are told apart
   std::atomic<int64_t> entered_ns{0};  // monotonic
+  std::atomic<uint64_t> taken{0};      // the last batch that was read
+  /// `taken` when it last had nothing to begin: what it has of that batch and those before it, and
+  /// has not answered, waits for its own apps or for others of its project.
+  std::atomic<uint64_t> rested{0};
 };
 
 class Page {

@@ -11,7 +11,8 @@ void encode(const VmSpec& spec, std::string& out) {
   w.i64(spec.plugin);
   w.i64(spec.project);
   w.i64(spec.version);
-  for (const std::string* text : {&spec.name, &spec.token, &spec.config_json, &spec.site_url}) {
+  for (const std::string* text :
+       {&spec.name, &spec.token, &spec.config_json, &spec.site_url, &spec.main}) {
     w.bytes(*text);
   }
   w.varint(spec.files.size());
@@ -26,6 +27,7 @@ void encode(const VmSpec& spec, std::string& out) {
     w.bytes(attachment.file_name);
     w.bytes(attachment.contents);
   }
+  w.u8(spec.only_compile ? 1 : 0);
 }
 
 bool decode(std::string_view text, VmSpec& spec) {
@@ -34,7 +36,8 @@ bool decode(std::string_view text, VmSpec& spec) {
   spec.plugin = r.i64();
   spec.project = r.i64();
   spec.version = r.i64();
-  for (std::string* out : {&spec.name, &spec.token, &spec.config_json, &spec.site_url}) {
+  for (std::string* out :
+       {&spec.name, &spec.token, &spec.config_json, &spec.site_url, &spec.main}) {
     *out = r.bytes();
   }
   for (uint64_t n = r.varint(); n > 0 && r.ok(); n--) {
@@ -47,6 +50,7 @@ bool decode(std::string_view text, VmSpec& spec) {
     attachment.file_name = r.bytes();
     attachment.contents = r.bytes();
   }
+  spec.only_compile = r.u8() != 0;
   return r.ok() && r.at_end();
 }
 
@@ -56,7 +60,8 @@ void encode(const VmLimits& limits, std::string& out) {
        {limits.memory_bytes, static_cast<uint64_t>(limits.cpu_ms),
         static_cast<uint64_t>(limits.load_cpu_ms), static_cast<uint64_t>(limits.task_ms),
         limits.event_bytes, limits.stack_bytes, uint64_t{limits.host_calls},
-        uint64_t{limits.timers}, uint64_t{limits.logs_per_second}, uint64_t{limits.log_bytes}}) {
+        uint64_t{limits.timers}, uint64_t{limits.logs_per_second}, uint64_t{limits.log_bytes},
+        static_cast<uint64_t>(limits.event_cpu_ms), uint64_t{limits.shared ? 1U : 0U}}) {
     w.varint(v);
   }
 }
@@ -73,6 +78,8 @@ bool decode(std::string_view text, VmLimits& limits) {
   limits.timers = static_cast<uint32_t>(r.varint());
   limits.logs_per_second = static_cast<uint32_t>(r.varint());
   limits.log_bytes = static_cast<uint32_t>(r.varint());
+  limits.event_cpu_ms = static_cast<int64_t>(r.varint());
+  limits.shared = r.varint() != 0;
   return r.ok() && r.at_end();
 }
 

@@ -14,6 +14,7 @@ namespace penstock::apps {
 struct VmLimits {
   uint64_t memory_bytes = 64U << 20;
   int64_t cpu_ms = 500;        // one call, without its waiting
+  int64_t event_cpu_ms = 500;  // processEvent until it waits for something
   int64_t load_cpu_ms = 5000;  // evaluating the app's file
   int64_t task_ms = 30'000;    // one call, with its waiting: plugins.md's TASK_TIMEOUT
   uint64_t event_bytes = 1U << 20;
@@ -22,6 +23,7 @@ struct VmLimits {
   uint32_t timers = 1000;
   uint32_t logs_per_second = 100;
   uint32_t log_bytes = 8U << 10;
+  bool shared = false;  // with other projects' apps: who takes too long is asked elsewhere
 };
 
 struct VmSpec {
@@ -30,8 +32,10 @@ struct VmSpec {
   int64_t project = 0;  // 0: stateless, all of them
   int64_t version = 0;
   std::string name, token, config_json, site_url;
+  std::string main;  // empty: main_file says
   std::map<std::string, std::string> files;
   std::map<std::string, Attachment> attachments;
+  bool only_compile = false;  // nothing of it runs
 };
 
 void encode(const VmSpec& spec, std::string& out);

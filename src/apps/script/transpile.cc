@@ -55,20 +55,26 @@ Result<std::string> run(std::string_view file, std::string_view source) {
   const std::string code(assets::find_script("sucrase.js"));
   const Js sucrase(context,
                    JS_Eval(context, code.c_str(), code.size(), "sucrase.js", JS_EVAL_TYPE_GLOBAL));
-  const Js function = sucrase.property("transform");
+  const std::string more(assets::find_script("typescript.js"));
+  const Js made(context,
+                JS_Eval(context, more.c_str(), more.size(), "typescript.js", JS_EVAL_TYPE_GLOBAL));
+  std::array<JSValue, 1> of{sucrase.get()};
+  const Js function(context, JS_Call(context, made.get(), kUndefined, 1, of.data()));
   std::string wanted = R"({"transforms":["typescript","imports"],"disableESTransforms":true})";
   if (file.ends_with(".tsx") || file.ends_with(".jsx")) {
-    wanted = R"({"transforms":["typescript","jsx","imports"],"disableESTransforms":true})";
+    wanted = R"({"transforms":["typescript","jsx","imports"],)"
+             R"("disableESTransforms":true,"production":true})";
   }
   const Js text = new_text(context, source);
   const Js options = parse_json(context, wanted);
-  std::array<JSValue, 2> arguments{text.get(), options.get()};
-  const Js result(context, JS_Call(context, function.get(), kUndefined, 2, arguments.data()));
+  const bool typed = file.ends_with(".ts") || file.ends_with(".tsx");
+  std::array<JSValue, 3> arguments{text.get(), options.get(), typed ? kTrue : kFalse};
+  const Js result(context, JS_Call(context, function.get(), kUndefined, 3, arguments.data()));
   if (result.is_exception()) {
     const Js error(context, JS_GetException(context));
     return fail(Code::kInvalid, std::string(file) + ": " + text_of(context, error.get()));
   }
-  return text_of(context, result.property("code").get()) + std::string(kInterop);
+  return text_of(context, result.get()) + std::string(kInterop);
 }
 
 }  // namespace

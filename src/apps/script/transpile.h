@@ -1,7 +1,8 @@
 // What apps are written in becomes what the engine runs: types out, imports to require().
 //
-// sucrase does it, in a runtime of its own that is gone afterwards. Pure but for that; takes tens
-// of milliseconds, so answers are kept for the sources seen last. The worker's thread.
+// sucrase and src/apps/js/typescript.js do it, in a runtime of its own that is gone afterwards.
+// Pure but for that; takes tens of milliseconds, so answers are kept for the sources seen last. The
+// worker's thread.
 #pragma once
 
 #include <string>

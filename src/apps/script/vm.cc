@@ -26,6 +26,10 @@ VmError timed_out(const std::string& message) {
   return {.name = "TimeoutError", .message = message, .timed_out = true};
 }
 
+VmError waited(const std::string& message) {
+  return {.name = "TimeoutError", .message = message, .timed_out = true, .waited = true};
+}
+
 std::string seconds(int64_t ms) {
   std::string text = std::to_string(ms / 1000);
   if (ms % 1000 != 0) text += "." + std::to_string(ms % 1000 / 100);
@@ -33,16 +37,6 @@ std::string seconds(int64_t ms) {
 }
 
 }  // namespace
-
-struct Vm::Call {
-  enum class Kind : uint8_t { kLoad, kEvent, kHook };
-  Kind kind = Kind::kHook;
-  Js event;    // of kEvent: what in-place changes are made to
-  Js promise;  // while it waits
-  int64_t project = 0;
-  int64_t deadline_ns = 0;
-  VmDone done;
-};
 
 Vm::Vm(VmHost& host, VmSpec spec, VmLimits limits)
     : host_(host), spec_(std::move(spec)), limits_(limits) {
@@ -60,13 +54,8 @@ Vm::Vm(VmHost& host, VmSpec spec, VmLimits limits)
       this);
   JS_SetHostPromiseRejectionTracker(
       runtime_,
-      [](JSContext*, JSValueConst, JSValueConst reason, JS_BOOL handled, void* opaque) {
-        auto* vm = static_cast<Vm*>(opaque);
-        if (handled != 0 || !vm->may_log()) return;
-        const VmError error = vm->describe(Js(vm->context_, JS_DupValue(vm->context_, reason)));
-        vm->host_.log(
-            *vm, LogEntry::Source::kPlugin, LogEntry::Level::kError,
-            "a promise was rejected and nobody waits for it: " + error.name + ": " + error.message);
+      [](JSContext*, JSValueConst promise, JSValueConst reason, JS_BOOL handled, void* opaque) {
+        static_cast<Vm*>(opaque)->note_rejection(promise, reason, handled != 0);
       },
       this);
   register_lazy_objects(runtime_);
@@ -77,6 +66,7 @@ Vm::Vm(VmHost& host, VmSpec spec, VmLimits limits)
 }
 
 Vm::~Vm() {
+  rejected_.clear();
   calls_.clear();
   timers_.clear();
   waiting_.clear();
@@ -88,6 +78,30 @@ Vm::~Vm() {
   JS_FreeRuntime(runtime_);
 }
 
+/// Whoever waits for it may come later in the same entry:
+/// `Promise.allSettled([Promise.reject(1)])`.
+void Vm::note_rejection(JSValue promise, JSValue reason, bool handled) {
+  constexpr size_t kRejectedMax = 100;
+  if (handled) {
+    std::erase_if(rejected_, [&](const auto& one) {
+      return JS_VALUE_GET_PTR(one.first.get()) == JS_VALUE_GET_PTR(promise);
+    });
+  } else if (rejected_.size() < kRejectedMax) {
+    rejected_.emplace_back(Js(context_, JS_DupValue(context_, promise)),
+                           Js(context_, JS_DupValue(context_, reason)));
+  }
+}
+
+void Vm::tell_rejections() {
+  for (auto& [promise, reason] : std::exchange(rejected_, {})) {
+    if (!may_log()) return;
+    const VmError error = describe(std::move(reason));
+    host_.log(
+        *this, LogEntry::Source::kPlugin, LogEntry::Level::kError,
+        "a promise was rejected and nobody waits for it: " + error.name + ": " + error.message);
+  }
+}
+
 bool Vm::has(std::string_view method) const {
   return std::ranges::find(methods_, method) != methods_.end();
 }
@@ -96,16 +110,24 @@ bool Vm::has(std::string_view method) const {
 template <class Work>
 void Vm::inside(int64_t cpu_ms_max, Work work) {
   Ended ended;
-  if (depth_++ == 0) {
-    stop_.store(false, std::memory_order_relaxed);
-    JS_UpdateStackTop(runtime_);
-    host_.enter(*this, cpu_ms_max * kNsPerMs);
-  }
+  enter(cpu_ms_max);
   work(ended);
+  leave(ended);
+  tell(std::move(ended));
+}
+
+void Vm::enter(int64_t cpu_ms_max) {
+  if (depth_++ > 0) return;
+  stop_.store(false, std::memory_order_relaxed);
+  JS_UpdateStackTop(runtime_);
+  host_.enter(*this, cpu_ms_max * kNsPerMs);
+}
+
+void Vm::leave(Ended& ended) {
   if (JS_IsJobPending(runtime_) != 0) run_jobs();
   if (!calls_.empty()) collect(ended);
+  if (depth_ == 1 && !rejected_.empty()) tell_rejections();
   if (--depth_ == 0) host_.leave(*this);
-  tell(std::move(ended));
 }
 
 void Vm::tell(Ended ended) {
@@ -192,27 +214,41 @@ void Vm::load(VmDone done) {
   });
 }
 
-void Vm::process(int64_t project, std::string event, VmDone done) {
-  auto call = std::make_unique<Call>();
-  call->kind = Call::Kind::kEvent;
-  call->project = project;
-  call->done = std::move(done);
-  inside(limits_.cpu_ms, [&](Ended& ended) {
-    if (text_bytes_ + event.size() > limits_.memory_bytes) {
-      breached_ = true;  // it keeps events, and their texts
-      VmAnswer answer = threw(*call, {.name = "InternalError", .message = "out of memory"});
-      ended.emplace_back(std::move(call), std::move(answer));
-      return;
-    }
-    call->event = make_lazy(context_, std::make_shared<const LazyText>(
-                                          std::move(event), text_bytes_, limits_.memory_bytes));
+bool Vm::process_now(int64_t project, std::string_view event, VmAnswer& answer) {
+  Call call;
+  call.kind = Call::Kind::kEvent;
+  call.project = project;
+  bool there = true;
+  const Call* kept = nullptr;
+  Ended ended;
+  enter(limits_.event_cpu_ms);
+  if (text_bytes_ + event.size() > limits_.memory_bytes) {
+    breached_ = true;  // it keeps events, and their texts
+    answer = threw(call, {.name = "InternalError", .message = "out of memory"});
+  } else {
+    call.event = make_lazy(
+        context_, std::make_shared<const LazyText>(event, text_bytes_, limits_.memory_bytes));
     Js result(context_, kException);
-    if (!call->event.is_exception()) {
-      std::array<JSValue, 2> arguments{call->event.get(), meta_.get()};
+    if (!call.event.is_exception()) {
+      std::array<JSValue, 2> arguments{call.event.get(), meta_.get()};
       result = Js(context_, JS_Call(context_, process_.get(), kUndefined, 2, arguments.data()));
     }
-    start(std::move(result), std::move(call), ended);
-  });
+    there = start_now(result, call, answer);
+    if (!there) {
+      auto waits = std::make_unique<Call>(std::move(call));
+      kept = waits.get();
+      keep(std::move(result), std::move(waits));
+    }
+  }
+  leave(ended);
+  const auto own = std::ranges::find_if(ended, [&](auto& one) { return one.first.get() == kept; });
+  if (own != ended.end()) {
+    answer = std::move(own->second);
+    there = true;
+    ended.erase(own);
+  }
+  if (!ended.empty()) tell(std::move(ended));
+  return there;
 }
 
 void Vm::hook(std::string_view name, std::string_view payload,
@@ -241,13 +277,22 @@ void Vm::hook(std::string_view name, std::string_view payload,
 
 /// Ends the call at once where its result is there, else keeps it until its promise settles.
 void Vm::start(Js result, std::unique_ptr<Call> call, Ended& ended) {
-  if (result.is_exception()) {
-    VmAnswer answer = threw(*call, take_error());
+  VmAnswer answer;
+  if (start_now(result, *call, answer)) {
     ended.emplace_back(std::move(call), std::move(answer));
-    return;
+  } else {
+    keep(std::move(result), std::move(call));
   }
-  const bool same = JS_IsObject(result.get()) && JS_IsObject(call->event.get()) &&
-                    JS_VALUE_GET_PTR(result.get()) == JS_VALUE_GET_PTR(call->event.get());
+}
+
+/// False: `result` is a promise.
+bool Vm::start_now(Js& result, Call& call, VmAnswer& answer) {
+  if (result.is_exception()) {
+    answer = threw(call, take_error());
+    return true;
+  }
+  const bool same = JS_IsObject(result.get()) && JS_IsObject(call.event.get()) &&
+                    JS_VALUE_GET_PTR(result.get()) == JS_VALUE_GET_PTR(call.event.get());
   if (!same && JS_IsObject(result.get())) {
     if (static_cast<int>(JS_PromiseState(context_, result.get())) < 0) {
       const Js then = result.property("then");
@@ -257,19 +302,20 @@ void Vm::start(Js result, std::unique_ptr<Call> call, Ended& ended) {
         result = Js(context_, JS_Call(context_, adopt.get(), kUndefined, 1, arguments.data()));
       }
     }
-    if (static_cast<int>(JS_PromiseState(context_, result.get())) >= 0) {
-      call->promise = std::move(result);
-      call->deadline_ns = host_.mono_ns() + limits_.task_ms * kNsPerMs;
-      // Somebody waits for it from now on, so that its failure is no unhandled one.
-      const Js watch = api_.property("watch");
-      std::array<JSValue, 1> arguments{call->promise.get()};
-      const Js watched(context_, JS_Call(context_, watch.get(), kUndefined, 1, arguments.data()));
-      calls_.push_back(std::move(call));
-      return;
-    }
+    if (static_cast<int>(JS_PromiseState(context_, result.get())) >= 0) return false;
   }
-  VmAnswer answer = answer_of(*call, result);
-  ended.emplace_back(std::move(call), std::move(answer));
+  answer_of(call, result, answer);
+  return true;
+}
+
+void Vm::keep(Js promise, std::unique_ptr<Call> call) {
+  call->promise = std::move(promise);
+  call->deadline_ns = host_.mono_ns() + limits_.task_ms * kNsPerMs;
+  // Somebody waits for it from now on, so that its failure is no unhandled one.
+  const Js watch = api_.property("watch");
+  std::array<JSValue, 1> arguments{call->promise.get()};
+  const Js watched(context_, JS_Call(context_, watch.get(), kUndefined, 1, arguments.data()));
+  calls_.push_back(std::move(call));
 }
 
 void Vm::collect(Ended& ended) {
@@ -281,12 +327,12 @@ void Vm::collect(Ended& ended) {
     if (breached_) {
       answer = threw(call, timed_out("timed out: the app used up its time or memory"));
     } else if (state == JS_PROMISE_FULFILLED) {
-      answer = answer_of(call, Js(context_, JS_PromiseResult(context_, call.promise.get())));
+      answer_of(call, Js(context_, JS_PromiseResult(context_, call.promise.get())), answer);
     } else if (state == JS_PROMISE_REJECTED) {
       answer = threw(call, describe(Js(context_, JS_PromiseResult(context_, call.promise.get()))));
     } else if (now >= call.deadline_ns) {
-      answer = threw(call, timed_out("timed out after promise waited for " +
-                                     seconds(limits_.task_ms) + " seconds"));
+      answer = threw(call, waited("timed out after promise waited for " + seconds(limits_.task_ms) +
+                                  " seconds"));
     } else {
       ++at;
       continue;
@@ -296,6 +342,20 @@ void Vm::collect(Ended& ended) {
   }
 }
 
+void Vm::give_up(const void* tag) {
+  const auto at = std::ranges::find(calls_, tag, [](const auto& call) { return call->tag; });
+  if (at == calls_.end()) return;
+  const int64_t began_ns = (*at)->deadline_ns - limits_.task_ms * kNsPerMs;
+  const int64_t ms = (host_.mono_ns() - began_ns) / kNsPerMs;
+  inside(limits_.cpu_ms, [&](Ended& ended) {
+    std::unique_ptr<Call> call = std::move(*at);
+    calls_.erase(at);
+    VmAnswer answer =
+        threw(*call, waited("timed out after promise waited for " + seconds(ms) + " seconds"));
+    ended.emplace_back(std::move(call), std::move(answer));
+  });
+}
+
 VmAnswer Vm::threw(Call& call, VmError error) {
   VmAnswer answer;
   answer.kind = VmAnswer::Kind::kThrew;
@@ -303,21 +363,17 @@ VmAnswer Vm::threw(Call& call, VmError error) {
   // What it did to the event before it threw remains.
   if (call.kind == Call::Kind::kEvent && !breached_ && JS_IsObject(call.event.get()) &&
       !is_untouched(context_, call.event.get()) &&
-      append_json(context_, call.event.get(), answer.json) &&
-      answer.json.size() <= limits_.event_bytes) {
+      write_event(context_, call.event.get(), text_of_lazy(call.event.get()), answer.event) &&
+      answer.event.size() <= limits_.event_bytes) {
     answer.changed = true;
   }
   return answer;
 }
 
-VmAnswer Vm::answer_of(Call& call, const Js& value) {
-  VmAnswer answer;
-  if (call.kind == Call::Kind::kEvent) {
-    event_answer(call, value, answer);
-    return answer;
-  }
+void Vm::answer_of(Call& call, const Js& value, VmAnswer& answer) {
+  if (call.kind == Call::Kind::kEvent) return event_answer(call, value, answer);
   if (append_json(context_, value.get(), answer.json)) answer.kind = VmAnswer::Kind::kValue;
-  if (call.kind != Call::Kind::kLoad) return answer;
+  if (call.kind != Call::Kind::kLoad) return;
   loaded_ = true;
   process_ = api_.property("processEvent");
   meta_ = api_.property("meta");
@@ -327,57 +383,6 @@ VmAnswer Vm::answer_of(Call& call, const Js& value) {
       for (const std::string_view name : *list) methods_.push_back(event::decode_string(name));
     }
   }
-  return answer;
-}
-
-void Vm::event_answer(Call& call, const Js& value, VmAnswer& answer) {
-  const int truthy = JS_ToBool(context_, value.get());
-  if (truthy == 0) return;
-  const auto refuse = [&](const std::string& message) {
-    answer = threw(call, {.name = "Error", .message = message});
-  };
-  if (!JS_IsObject(value.get()) || JS_IsArray(context_, value.get()) == 1 ||
-      JS_IsFunction(context_, value.get()) != 0) {
-    return refuse("processEvent answered something that is not an event");
-  }
-  bool restored = false;
-  if (!restore_project(call, value, restored)) {
-    JS_FreeValue(context_, JS_GetException(context_));
-    return refuse("what processEvent answered cannot be read");
-  }
-  if (!restored && is_untouched(context_, value.get()) &&
-      JS_VALUE_GET_PTR(value.get()) == JS_VALUE_GET_PTR(call.event.get())) {
-    answer.kind = VmAnswer::Kind::kValue;
-    answer.properties_end = end_of_properties(value.get());
-    return;
-  }
-  if (!append_event(context_, value.get(), answer.json, answer.properties_end)) {
-    return refuse("what processEvent answered cannot be written as JSON");
-  }
-  if (answer.json.size() > limits_.event_bytes) {
-    return refuse("the event became larger than " + std::to_string(limits_.event_bytes) + " bytes");
-  }
-  answer.changed = true;
-  answer.kind = VmAnswer::Kind::kValue;
-  if (!restored) return;
-  answer.kind = VmAnswer::Kind::kThrew;
-  answer.error = {.name = "IllegalOperationError", .message = "the app changed team_id"};
-}
-
-/// An app has no say in whose event it is. False: it threw.
-bool Vm::restore_project(const Call& call, const Js& value, bool& restored) {
-  const Js team = value.property("team_id");
-  if (team.is_exception()) return false;
-  double id = 0;
-  if (JS_IsNumber(team.get()) && JS_ToFloat64(context_, &id, team.get()) == 0 &&
-      id == static_cast<double>(call.project)) {
-    return true;
-  }
-  const bool absent = team.is_undefined() && call.event.property("team_id").is_undefined();
-  if (absent) return true;
-  restored = true;
-  return JS_SetPropertyStr(context_, value.get(), "team_id", JS_NewInt64(context_, call.project)) >=
-         0;
 }
 
 void Vm::settle(uint64_t id, bool ok, std::string_view json, std::string_view body) {

@@ -51,14 +51,15 @@ struct VmError {
   std::string name{}, message{}, stack{};
   bool retry = false;      // a RetryError
   bool timed_out = false;  // by CPU time or by waiting
+  bool waited = false;     // by waiting
 };
 
 struct VmAnswer {
   enum class Kind : uint8_t { kValue, kNothing, kThrew };
   Kind kind = Kind::kNothing;
-  std::string json{};  // of kValue, or what an event had become before the throw
+  std::string json{};  // of a hook's kValue
+  NewText event{};     // what an event became, before a throw too, if it is `changed`
   bool changed = false;
-  size_t properties_end = 0;  // of an event, as append_event's; 0: unknown
   VmError error{};
 };
 using VmDone = std::move_only_function<void(VmAnswer)>;
@@ -78,8 +79,19 @@ class Vm {
   /// kValue: `json` says what the app has: {"methods":[…],"scheduled_tasks":[…],"jobs":[…],
   /// "metrics":{…},"settings":…}.
   void load(VmDone done);
-  /// processEvent or processEventBatch. `event` is the JSON text.
-  void process(int64_t project, std::string event, VmDone done);
+  /// processEvent or processEventBatch. `event` is the JSON text. `done(VmAnswer)` is called before
+  /// this returns, if the app waits for nothing; while it waits, `give_up` knows it by `tag`.
+  template <class Done>
+  void process(int64_t project, std::string_view event, Done done, const void* tag = nullptr) {
+    VmAnswer answer;
+    if (process_now(project, event, answer)) {
+      done(std::move(answer));
+    } else {
+      await_newest(std::move(done), tag);
+    }
+  }
+  /// The call that waits has failed: nobody waits for it any longer.
+  void give_up(const void* tag);
   /// Any other hook; `events` JSON of each. kValue: its result as JSON, where it has one.
   void hook(std::string_view name, std::string_view payload, const std::vector<std::string>& events,
             VmDone done);
@@ -97,6 +109,9 @@ class Vm {
 
   // For the functions that scripts see (vm_functions.cc).
   VmHost& host() { return host_; }
+  /// What its owner knows it by.
+  void set_id(uint64_t id) { id_ = id; }
+  uint64_t id() const { return id_; }
   uint64_t add_timer(double ms, JSValue callback);
   void cancel_timer(uint64_t id);
   /// A promise that `settle` resolves; an exception when too many are under way.
@@ -104,7 +119,16 @@ class Vm {
   bool may_log();
 
  private:
-  struct Call;
+  struct Call {
+    enum class Kind : uint8_t { kLoad, kEvent, kHook };
+    Kind kind = Kind::kHook;
+    Js event{};    // of kEvent: what in-place changes are made to
+    Js promise{};  // while it waits
+    int64_t project = 0;
+    int64_t deadline_ns = 0;
+    const void* tag = nullptr;
+    VmDone done{};
+  };
   struct Timer {
     int64_t due_ns = 0;
     Js callback;
@@ -116,16 +140,28 @@ class Vm {
   using Ended = std::vector<std::pair<std::unique_ptr<Call>, VmAnswer>>;
 
   bool boot(VmError& error);
+  /// False: the app waits, and the newest of `calls_` is its call.
+  bool process_now(int64_t project, std::string_view event, VmAnswer& answer);
+  void await_newest(VmDone done, const void* tag) {
+    calls_.back()->done = std::move(done);
+    calls_.back()->tag = tag;
+  }
   void start(Js result, std::unique_ptr<Call> call, Ended& ended);
+  bool start_now(Js& result, Call& call, VmAnswer& answer);
+  void keep(Js promise, std::unique_ptr<Call> call);
   void collect(Ended& ended);
   static void tell(Ended ended);
   void run_jobs();
+  void note_rejection(JSValue promise, JSValue reason, bool handled);
+  void tell_rejections();
   VmError take_error();
   VmError describe(const Js& thrown);
-  VmAnswer answer_of(Call& call, const Js& value);
+  void answer_of(Call& call, const Js& value, VmAnswer& answer);
   VmAnswer threw(Call& call, VmError error);
   void event_answer(Call& call, const Js& value, VmAnswer& answer);
   bool restore_project(const Call& call, const Js& value, bool& restored);
+  void enter(int64_t cpu_ms_max);
+  void leave(Ended& ended);
   template <class Work>
   void inside(int64_t cpu_ms_max, Work work);
 
@@ -153,7 +189,8 @@ class Vm {
   std::list<std::unique_ptr<Call>> calls_;
   std::map<uint64_t, Timer> timers_;
   std::unordered_map<uint64_t, Waiting> waiting_;
-  uint64_t next_id_ = 1;
+  std::vector<std::pair<Js, Js>> rejected_;  // promise and reason: nobody waits, so far
+  uint64_t id_ = 0, next_id_ = 1;
   int64_t log_second_ = 0;
   int logs_ = 0;
 };

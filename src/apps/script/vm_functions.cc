@@ -1,15 +1,23 @@
 #include "apps/script/vm_functions.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <brotli/decode.h>
+#include <brotli/encode.h>
 #include <zlib.h>
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "apps/script/domain.h"
+#include "apps/script/intl.h"
+#include "apps/script/intl_words.h"
 #include "apps/script/transpile.h"
 #include "apps/script/vm.h"
+#include "apps/script/vm_crypto.h"
+#include "assets/assets.h"
 #include "base/base64.h"
 #include "base/json_writer.h"
 
@@ -110,12 +118,19 @@ JSValue cancel(JSContext* context, JSValueConst, int argc, JSValueConst* argv) {
   return kUndefined;
 }
 
+JSValue has_file(JSContext* context, JSValueConst, int argc, JSValueConst* argv) {
+  const bool there = vm_of(context).spec().files.contains(text_at(context, argc, argv, 0));
+  return there ? kTrue : kFalse;
+}
+
+/// A file as the engine runs it; with a second argument as it was written.
 JSValue source(JSContext* context, JSValueConst, int argc, JSValueConst* argv) {
   const std::string path = text_at(context, argc, argv, 0);
   const auto& files = vm_of(context).spec().files;
   const auto found = files.find(path);
   if (found == files.end()) return kUndefined;
-  if (path.ends_with(".json") || !needs_transpiling(path, found->second)) {
+  const bool raw = argc > 1 && JS_ToBool(context, argv[1]) == 1;
+  if (raw || path.ends_with(".json") || !needs_transpiling(path, found->second)) {
     return new_string(context, found->second);
   }
   const auto code = transpile(path, found->second);
@@ -131,7 +146,7 @@ JSValue evaluate(JSContext* context, JSValueConst, int argc, JSValueConst* argv)
 
 JSValue spec(JSContext* context, JSValueConst, int, JSValueConst*) {
   const VmSpec& spec = vm_of(context).spec();
-  const auto main = main_file(spec.files);
+  const auto main = spec.main.empty() ? main_file(spec.files) : Result<std::string>(spec.main);
   if (!main) return JS_ThrowSyntaxError(context, "%s", main.error().message.c_str());
   JsonWriter w;
   w.begin_object().field("config_id", spec.config).field("plugin_id", spec.plugin);
@@ -142,7 +157,13 @@ JSValue spec(JSContext* context, JSValueConst, int, JSValueConst*) {
   } else {
     w.number(spec.project);
   }
-  w.field("main", *main).key("config").raw(spec.config_json).end_object();
+  w.field("main", *main).key("config").raw(spec.config_json);
+  if (spec.only_compile) {
+    w.key("only_compile").begin_array();
+    for (const auto& [path, text] : spec.files) w.string(path);
+    w.end_array();
+  }
+  w.end_object();
   return parse_json(context, w.take()).release();
 }
 
@@ -178,36 +199,6 @@ JSValue unbase64(JSContext* context, JSValueConst, int argc, JSValueConst* argv)
   return new_bytes(context, penstock::unbase64(text_at(context, argc, argv, 0)));
 }
 
-const EVP_MD* digest_of(std::string name) {
-  std::ranges::transform(name, name.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  std::erase(name, '-');
-  return EVP_get_digestbyname(name.c_str());
-}
-
-JSValue hash(JSContext* context, JSValueConst, int argc, JSValueConst* argv) {
-  const EVP_MD* digest = digest_of(text_at(context, argc, argv, 0));
-  if (digest == nullptr) return JS_ThrowTypeError(context, "Digest method not supported");
-  const std::string_view bytes = bytes_of(context, std::min(argc, 2), argv, 1);
-  std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
-  unsigned size = 0;
-  EVP_Digest(bytes.data(), bytes.size(), out.data(), &size, digest, nullptr);
-  return JS_NewArrayBufferCopy(context, out.data(), size);
-}
-
-JSValue hmac(JSContext* context, JSValueConst, int argc, JSValueConst* argv) {
-  const EVP_MD* digest = digest_of(text_at(context, argc, argv, 0));
-  if (digest == nullptr) return JS_ThrowTypeError(context, "Invalid digest");
-  const std::string_view key = bytes_of(context, std::min(argc, 2), argv, 1);
-  const std::string_view bytes = bytes_of(context, std::min(argc, 3), argv, 2);
-  std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
-  unsigned size = 0;
-  // A null key would mean "the one before".
-  HMAC(digest, key.empty() ? "" : key.data(), static_cast<int>(key.size()),
-       reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), out.data(), &size);
-  return JS_NewArrayBufferCopy(context, out.data(), size);
-}
-
 JSValue random(JSContext* context, JSValueConst, int argc, JSValueConst* argv) {
   int32_t size = 0;
   if (argc > 0) JS_ToInt32(context, &size, argv[0]);
@@ -217,17 +208,34 @@ JSValue random(JSContext* context, JSValueConst, int argc, JSValueConst* argv) {
   return new_bytes(context, out);
 }
 
-/// 15 bits of window; +16 gzip, negative: raw deflate.
+/// 15 bits of window; +16 gzip, +32 gzip or zlib, negative: raw deflate.
 int window_of(const std::string& format) {
   if (format == "gzip") return 15 + 16;
+  if (format == "any") return 15 + 32;
   return format == "raw" ? -15 : 15;
 }
 
+/// bytes, format, level (-1: as usual)
 JSValue zip(JSContext* context, JSValueConst, int argc, JSValueConst* argv) {
   const std::string_view bytes = bytes_of(context, std::min(argc, 1), argv, 0);
+  const std::string format = text_at(context, argc, argv, 1);
+  int32_t level = -1;
+  if (argc > 2) JS_ToInt32(context, &level, argv[2]);
+  if (format == "brotli") {
+    constexpr int kQuality = 6;  // the best takes a hundred times as long
+    size_t size = BrotliEncoderMaxCompressedSize(bytes.size()) + 32;
+    std::string out(size, '\0');
+    const int quality = level < 0 ? kQuality : std::clamp(level, BROTLI_MIN_QUALITY, 9);
+    const int done =
+        BrotliEncoderCompress(quality, BROTLI_DEFAULT_WINDOW, BROTLI_MODE_GENERIC, bytes.size(),
+                              reinterpret_cast<const uint8_t*>(bytes.data()), &size,
+                              reinterpret_cast<uint8_t*>(out.data()));
+    out.resize(size);
+    return done != 0 ? new_bytes(context, out) : JS_ThrowInternalError(context, "cannot compress");
+  }
   z_stream stream{};
-  if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED,
-                   window_of(text_at(context, argc, argv, 1)), 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+  if (deflateInit2(&stream, std::clamp(level, -1, 9), Z_DEFLATED, window_of(format), 8,
+                   Z_DEFAULT_STRATEGY) != Z_OK) {
     return JS_ThrowInternalError(context, "cannot compress");
   }
   std::string out(deflateBound(&stream, bytes.size()) + 32, '\0');
@@ -242,27 +250,138 @@ JSValue zip(JSContext* context, JSValueConst, int argc, JSValueConst* argv) {
                               : JS_ThrowInternalError(context, "cannot compress");
 }
 
+/// Null: it is not what was compressed, or it is more than may come out.
+std::optional<std::string> unbrotli(std::string_view bytes) {
+  BrotliDecoderState* state = BrotliDecoderCreateInstance(nullptr, nullptr, nullptr);
+  std::string out;
+  std::array<uint8_t, 65536> piece;
+  size_t left = bytes.size();
+  const auto* in = reinterpret_cast<const uint8_t*>(bytes.data());
+  BrotliDecoderResult result = BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT;
+  while (result == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT && out.size() <= kUnzippedMax) {
+    size_t room = piece.size();
+    uint8_t* to = piece.data();
+    result = BrotliDecoderDecompressStream(state, &left, &in, &room, &to, nullptr);
+    out.append(reinterpret_cast<const char*>(piece.data()), piece.size() - room);
+  }
+  BrotliDecoderDestroyInstance(state);
+  if (result != BROTLI_DECODER_RESULT_SUCCESS && out.size() <= kUnzippedMax) return std::nullopt;
+  return out;
+}
+
 JSValue unzip(JSContext* context, JSValueConst, int argc, JSValueConst* argv) {
   const std::string_view bytes = bytes_of(context, std::min(argc, 1), argv, 0);
-  z_stream stream{};
-  if (inflateInit2(&stream, window_of(text_at(context, argc, argv, 1))) != Z_OK) {
-    return JS_ThrowInternalError(context, "cannot decompress");
-  }
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  stream.avail_in = static_cast<uInt>(bytes.size());
+  const std::string format = text_at(context, argc, argv, 1);
   std::string out;
-  std::array<char, 65536> piece;
-  int state = Z_OK;
-  while (state == Z_OK && out.size() <= kUnzippedMax) {
-    stream.next_out = reinterpret_cast<Bytef*>(piece.data());
-    stream.avail_out = piece.size();
-    state = inflate(&stream, Z_NO_FLUSH);
-    out.append(piece.data(), piece.size() - stream.avail_out);
+  if (format == "brotli") {
+    auto plain = unbrotli(bytes);
+    if (!plain) return JS_ThrowTypeError(context, "Decompression failed");
+    out = std::move(*plain);
+  } else {
+    z_stream stream{};
+    if (inflateInit2(&stream, window_of(format)) != Z_OK) {
+      return JS_ThrowInternalError(context, "cannot decompress");
+    }
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+    stream.avail_in = static_cast<uInt>(bytes.size());
+    std::array<char, 65536> piece;
+    int state = Z_OK;
+    while (state == Z_OK && out.size() <= kUnzippedMax) {
+      stream.next_out = reinterpret_cast<Bytef*>(piece.data());
+      stream.avail_out = piece.size();
+      state = inflate(&stream, Z_NO_FLUSH);
+      out.append(piece.data(), piece.size() - stream.avail_out);
+    }
+    inflateEnd(&stream);
+    if (state == Z_DATA_ERROR) return JS_ThrowTypeError(context, "incorrect header check");
+    if (state != Z_STREAM_END && out.size() <= kUnzippedMax) {
+      return JS_ThrowTypeError(context, "unexpected end of file");
+    }
   }
-  inflateEnd(&stream);
   if (out.size() > kUnzippedMax) return JS_ThrowRangeError(context, "too large decompressed");
-  if (state != Z_STREAM_END) return JS_ThrowTypeError(context, "unexpected end of file");
   return new_bytes(context, out);
+}
+
+/// A domain's name as it is asked for; undefined: it is none.
+JSValue ascii(JSContext* context, JSValueConst, int argc, JSValueConst* argv) {
+  const auto name = domain_to_ascii(text_at(context, argc, argv, 0));
+  return name ? new_string(context, *name) : kUndefined;
+}
+
+/// A script that comes with Penstock, evaluated: the prelude's own parts.
+JSValue part(JSContext* context, JSValueConst, int argc, JSValueConst* argv) {
+  const std::string name = text_at(context, argc, argv, 0);
+  const std::string code(assets::find_script(name));
+  if (code.empty()) return JS_ThrowReferenceError(context, "no part %s", name.c_str());
+  return JS_Eval(context, code.c_str(), code.size(), "<penstock>",
+                 JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_STRICT);
+}
+
+/// [type, text] of each part, or a RangeError.
+JSValue parts_of(JSContext* context, const Result<IntlParts>& parts) {
+  if (!parts) return JS_ThrowRangeError(context, "%s", parts.error().message.c_str());
+  JsonWriter w;
+  w.begin_array();
+  for (const auto& [type, text] : *parts) w.begin_array().string(type).string(text).end_array();
+  return parse_json(context, w.end_array().take()).release();
+}
+
+double number_at(JSContext* context, int argc, JSValueConst* argv, int at) {
+  double value = 0;
+  if (at < argc) JS_ToFloat64(context, &value, argv[at]);
+  return value;
+}
+
+JSValue number_parts(JSContext* context, JSValueConst, int argc, JSValueConst* argv) {
+  return parts_of(context,
+                  format_number(text_at(context, argc, argv, 0), text_at(context, argc, argv, 1),
+                                number_at(context, argc, argv, 2)));
+}
+
+JSValue date_parts(JSContext* context, JSValueConst, int argc, JSValueConst* argv) {
+  return parts_of(context,
+                  format_date(text_at(context, argc, argv, 0), text_at(context, argc, argv, 1),
+                              number_at(context, argc, argv, 2)));
+}
+
+JSValue text_or_range_error(JSContext* context, const Result<std::string>& text) {
+  if (!text) return JS_ThrowRangeError(context, "%s", text.error().message.c_str());
+  return new_string(context, *text);
+}
+
+/// locale, options, two words
+JSValue compare(JSContext* context, JSValueConst, int argc, JSValueConst* argv) {
+  const auto order =
+      compare_words(text_at(context, argc, argv, 0), text_at(context, argc, argv, 1),
+                    text_at(context, argc, argv, 2), text_at(context, argc, argv, 3));
+  if (!order) return JS_ThrowRangeError(context, "%s", order.error().message.c_str());
+  return JS_NewInt32(context, *order);
+}
+
+JSValue name_of(JSContext* context, JSValueConst, int argc, JSValueConst* argv) {
+  return text_or_range_error(
+      context, display_name(text_at(context, argc, argv, 0), text_at(context, argc, argv, 1),
+                            text_at(context, argc, argv, 2)));
+}
+
+JSValue plural(JSContext* context, JSValueConst, int argc, JSValueConst* argv) {
+  return text_or_range_error(
+      context, plural_of(text_at(context, argc, argv, 0), text_at(context, argc, argv, 1),
+                         number_at(context, argc, argv, 2)));
+}
+
+JSValue ago(JSContext* context, JSValueConst, int argc, JSValueConst* argv) {
+  return text_or_range_error(
+      context, relative_time(text_at(context, argc, argv, 0), text_at(context, argc, argv, 1),
+                             number_at(context, argc, argv, 2), text_at(context, argc, argv, 3)));
+}
+
+/// locale, options, words …
+JSValue list(JSContext* context, JSValueConst, int argc, JSValueConst* argv) {
+  std::vector<std::string> words;
+  for (int i = 2; i < argc; i++) words.push_back(text_at(context, argc, argv, i));
+  return text_or_range_error(context, list_of_words(text_at(context, argc, argv, 0),
+                                                    text_at(context, argc, argv, 1), words));
 }
 
 }  // namespace
@@ -273,13 +392,14 @@ Js make_natives(JSContext* context, Vm&) {
     JSCFunction* function;
     int arguments;
   };
-  constexpr std::array<Native, 19> kNatives{{{"log", log, 3},
+  constexpr std::array<Native, 27> kNatives{{{"log", log, 3},
                                              {"metric", metric, 3},
                                              {"locate", locate, 1},
                                              {"call", call, 3},
                                              {"timer", timer, 2},
                                              {"cancel", cancel, 1},
-                                             {"source", source, 1},
+                                             {"source", source, 2},
+                                             {"has", has_file, 1},
                                              {"evaluate", evaluate, 2},
                                              {"spec", spec, 0},
                                              {"attachments", attachments, 0},
@@ -287,16 +407,24 @@ Js make_natives(JSContext* context, Vm&) {
                                              {"decode", decode_text, 3},
                                              {"base64", base64, 3},
                                              {"unbase64", unbase64, 1},
-                                             {"hash", hash, 2},
-                                             {"hmac", hmac, 3},
+                                             {"ascii", ascii, 1},
+                                             {"part", part, 1},
                                              {"random", random, 1},
-                                             {"zip", zip, 2},
-                                             {"unzip", unzip, 2}}};
+                                             {"zip", zip, 3},
+                                             {"unzip", unzip, 2},
+                                             {"number", number_parts, 3},
+                                             {"date", date_parts, 3},
+                                             {"compare", compare, 4},
+                                             {"display_name", name_of, 3},
+                                             {"plural", plural, 3},
+                                             {"ago", ago, 4},
+                                             {"list", list, 2}}};
   Js object(context, JS_NewObject(context));
   for (const Native& native : kNatives) {
     JS_SetPropertyStr(context, object.get(), native.name,
                       JS_NewCFunction(context, native.function, native.name, native.arguments));
   }
+  add_crypto(context, object.get());
   return object;
 }
 

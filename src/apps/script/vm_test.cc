@@ -13,8 +13,12 @@
 namespace penstock::apps {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
 
 class Host : public VmHost {
  public:
@@ -77,6 +81,7 @@ class VmTest : public ::testing::Test {
     VmAnswer out;
     out.error.message = "it still waits";
     vm->process(2, event, [&](VmAnswer answer) { out = std::move(answer); });
+    if (out.changed) out.json = out.event.whole(event);
     return out;
   }
   /// The event after one line of code in processEvent.
@@ -189,6 +194,53 @@ TEST_F(VmTest, TypeScriptNeedsNoBuild) {
             R"({"team_id":2,"properties":{"sum":3},"kind":"kind-a"})");
 }
 
+TEST_F(VmTest, NamespacesHaveValues) {
+  const VmAnswer answer =
+      load({{"index.ts", R"(
+    import { Url } from './url'
+    import * as crypto from 'crypto'
+    import hashes, { createHash } from 'crypto'
+    namespace Names {
+      export const prefix: string = 'p'
+      export let count = 0
+      const hidden = 1 >> 0
+      export function next<T>(it: T): string { count++; return prefix + hidden + it }
+      export class Box { held = this.it + '!'; constructor(private readonly it: string) {} }
+      export enum Kind { A = 'kind-a' }
+      export namespace Deep { export const more = `${prefix}/${Kind.A}` }
+      export interface Nothing { a: string }
+    }
+    namespace Names { export const again = prefix + 2 }
+    namespace OnlyTypes { export type A = string }
+    const OnlyTypes = 'a value'
+    class Old { static version: number; b?: string }
+    namespace Old { export const age = 3 }
+    export import Deep = Names.Deep
+    export function processEvent(event: any) {
+      event.r = [Names.next('x'), Names.count, new Names.Box('b').held, Deep.more, Names.again,
+        OnlyTypes, Old.age, 'version' in Old, Url.Parts.host, hashes === crypto,
+        createHash === crypto.createHash, (Names as any).hidden === undefined]
+      return event
+    })"},
+            {"url.ts", "export namespace Url.Parts { export const host = 'h' }"}});
+  ASSERT_EQ(answer.kind, VmAnswer::Kind::kValue) << answer.error.message << answer.error.stack;
+  EXPECT_EQ(
+      process(R"({"team_id":2})").json,
+      R"({"team_id":2,"r":["p1x",1,"b!","p/kind-a","p2","a value",3,false,"h",true,true,true]})");
+}
+
+TEST_F(VmTest, FilesAreFoundAsTypeScriptNamesThem) {
+  ASSERT_EQ(load({{"src/index.ts",
+                   "import { a } from './a.js'\nimport b from '../b'\n"
+                   "export const processEvent = (e: any) => ({ ...e, r: [a, b.c] })"},
+                  {"src/a.ts", "export const a: number = 1"},
+                  {"b/index.js", "module.exports = { c: 2 }"},
+                  {"plugin.json", R"({"main":"src/index.ts"})"}})
+                .kind,
+            VmAnswer::Kind::kValue);
+  EXPECT_EQ(process(R"({"team_id":2})").json, R"({"team_id":2,"r":[1,2]})");
+}
+
 TEST_F(VmTest, ItSaysWhatItHas) {
   load_js(R"(
     exports.setupPlugin = async ({ global, config }) => { global.ready = config.a }
@@ -270,7 +322,7 @@ TEST_F(VmTest, HostCallsAreAwaitedAndTimeOut) {
   EXPECT_EQ(told, 0);
   EXPECT_THAT(host.calls, ElementsAre(R"(cache.get {"key":"k"})"));
   vm->settle(host.waiting[0], true, R"("\"v\"")", "");
-  EXPECT_EQ(out.json, R"({"team_id":2,"r":"v"})");
+  EXPECT_EQ(out.event.whole(R"({"team_id":2})"), R"({"team_id":2,"r":"v"})");
   vm->process(2, R"({"team_id":2})", done);
   vm->settle(host.waiting[1], false, "IllegalOperationError: no", "");
   EXPECT_EQ(out.error.name, "IllegalOperationError");
@@ -281,29 +333,69 @@ TEST_F(VmTest, HostCallsAreAwaitedAndTimeOut) {
   EXPECT_EQ(out.error.message, "timed out after promise waited for 30 seconds");
 }
 
-TEST_F(VmTest, ExportEventsKeepsItsRules) {
+TEST_F(VmTest, AFetchThatFailsThrowsWhatNodeFetchThrows) {
+  load_js(R"(import fetch, { FetchError } from 'node-fetch'
+    export async function processEvent(e) {
+      try { await fetch('http://example.com/') } catch (error) {
+        e.r = [error.name, error.type, error.code, error.message, error instanceof FetchError,
+          error instanceof TypeError, fetch.default === fetch]
+      }
+      return e })");
+  std::string told;
+  for (const char* failure :
+       {"FetchError: request failed: Couldn't connect to server", "FetchError: network timeout",
+        "TypeError: only HTTP(S) protocols are supported"}) {
+    vm->process(2, R"({"team_id":2})",
+                [&](VmAnswer answer) { told = answer.event.whole(R"({"team_id":2})"); });
+    vm->settle(host.waiting.back(), false, failure, "");
+    if (failure[0] == 'T') {
+      EXPECT_THAT(told, HasSubstr(R"(["TypeError",null,null,)"));
+      EXPECT_THAT(told, HasSubstr("false,true,true]"));
+      continue;
+    }
+    const bool late = std::string_view(failure).ends_with("timeout");
+    EXPECT_THAT(told,
+                HasSubstr(late ? R"(["FetchError","request-timeout",null,"network timeout at: )"
+                               : R"(["FetchError","system","ECONNREFUSED","request to )"));
+    EXPECT_THAT(told, HasSubstr("true,false,true]"));
+  }
+}
+
+TEST_F(VmTest, ExportEventsIsCalledForABatchAndSaysWhetherToTryAgain) {
   load_js(R"(exports.exportEvents = async (batch, { config }) => {
-    if (config.fail) throw Object.assign(new RetryError('later'))
+    if (config.fail) throw new (config.fail === 'later' ? RetryError : Error)(config.fail)
     console.log(batch.map((e) => e.event)) })",
-          R"({"exportEventsBufferBytes":"38","exportEventsToIgnore":" skip , ","fail":""})");
-  int done = 0;
-  vm->hook("onEvent", "",
-           {R"({"event":"one"})", R"({"event":"skip"})", R"({"event":"two"})",
-            R"({"event":"three, and it is a long one"})"},
-           [&](VmAnswer) { done++; });
-  EXPECT_EQ(done, 1);
-  EXPECT_THAT(host.logs, ElementsAre(R"(["one","two"])", R"(["three, and it is a long one"])"));
-  EXPECT_THAT(host.metrics, ElementsAre("events_seen sum 2", "events_seen sum 1",
-                                        "events_delivered_successfully sum 2",
-                                        "events_delivered_successfully sum 1"));
+          R"({"exportEventsToIgnore":" skip , ","fail":""})");
+  std::string told;
+  const auto done = [&](VmAnswer answer) { told = answer.json; };
+  vm->hook("exportEvents", "0", {R"({"event":"one"})", R"({"event":"skip"})", R"({"event":"two"})"},
+           done);
+  EXPECT_EQ(told, R"({"results":[null,null,null]})");
+  EXPECT_THAT(host.logs, ElementsAre(R"(["one","two"])"));
+  EXPECT_THAT(host.metrics,
+              ElementsAre("events_seen sum 2", "events_delivered_successfully sum 2"));
+  host.metrics.clear();
   load_js("exports.exportEvents = async () => { throw new RetryError('later') }");
-  vm->hook("onEvent", "", {R"({"event":"one"})"}, [](VmAnswer) {});
-  vm->hook("teardown", "", {}, [](VmAnswer) {});
-  ASSERT_EQ(host.calls.size(), 1U);
-  EXPECT_THAT(
-      host.calls[0],
-      HasSubstr(R"(job {"name":"exportEventsWithRetry","payload":{"batch":[{"event":"one"}])"));
-  EXPECT_THAT(host.calls[0], HasSubstr(R"("retriesPerformedSoFar":1)"));
+  vm->hook("exportEvents", "3", {R"({"event":"one"})"}, done);
+  EXPECT_THAT(told, HasSubstr(R"("retry":true)"));
+  EXPECT_THAT(host.metrics, ElementsAre("retry_errors sum 1"));
+  vm->hook("exportEvents", "15", {R"({"event":"one"})"}, done);
+  EXPECT_THAT(host.metrics, Contains("undelivered_events sum 1")) << "the last attempt";
+  load_js("exports.exportEvents = async () => { throw new Error('never') }");
+  vm->hook("exportEvents", "0", {R"({"event":"one"})"}, done);
+  EXPECT_THAT(told, AllOf(HasSubstr("never"), Not(HasSubstr("retry"))));
+  EXPECT_THAT(host.calls, IsEmpty()) << "the host keeps what is to be tried again";
+}
+
+TEST_F(VmTest, EachEventOfACallHasItsOwnEnd) {
+  load_js(R"(exports.onEvent = async (e) => {
+    if (e.event === 'later') throw new RetryError('away')
+    if (e.event === 'bad') throw new TypeError('no') })");
+  std::string told;
+  vm->hook("onEvent", "", {R"({"event":"ok"})", R"({"event":"later"})", R"({"event":"bad"})"},
+           [&](VmAnswer answer) { told = answer.json; });
+  EXPECT_THAT(told, HasSubstr(R"({"results":[null,{"name":"RetryError","message":"away")"));
+  EXPECT_THAT(told, HasSubstr(R"("retry":true},{"name":"TypeError","message":"no")"));
 }
 
 TEST_F(VmTest, TheWorldOfAnApp) {
@@ -331,9 +423,47 @@ TEST_F(VmTest, TheWorldOfAnApp) {
   EXPECT_EQ(value("(await meta.geoip.locate('1.2.3.4')).city.names.en"), R"("Here")");
   EXPECT_EQ(value("atob(btoa('x')) + new TextDecoder().decode(new TextEncoder().encode('ü'))"),
             R"("xü")");
+  EXPECT_EQ(value("[(1234.5).toLocaleString(), new Date(0).toLocaleDateString(),"
+                  " new Date(0).toLocaleTimeString('en-US', { timeZone: 'Asia/Tokyo' }),"
+                  " new Date(0).toLocaleString(undefined, { dateStyle: 'short' }),"
+                  " new Date(NaN).toLocaleString()]"),
+            R"(["1,234.5","1/1/1970","9:00:00 AM","1/1/70","Invalid Date"])");
+  EXPECT_EQ(value("new Intl.NumberFormat('en-US', { style: 'percent' }).format(0.5)"), R"("50%")");
+  EXPECT_THAT(value("new Intl.DateTimeFormat('en-US', { timeZone: 'no' })"),
+              HasSubstr("Invalid time zone"));
+  EXPECT_EQ(value("typeof performance.now()"), R"("number")");
   EXPECT_EQ(value("require('@posthog/plugin-scaffold').RetryError === RetryError"), "true");
-  EXPECT_THAT(value("new (require('aws-sdk').S3)()"), HasSubstr("not provided"));
+  EXPECT_THAT(value("new (require('pg').Client)()"), HasSubstr("not provided"));
   EXPECT_THAT(value("await meta.jobs.x().runIn(1, 'eon')"), HasSubstr("Invalid time unit"));
+}
+
+TEST_F(VmTest, StructuredClonesAreWholeAndApart) {
+  const auto value = [&](const std::string& code) {
+    const std::string out = after("event.r = (() => { " + code + " })()", R"({"team_id":2})");
+    return std::string(event::JsonFields::parse(out)->find("r").value_or("?"));
+  };
+  EXPECT_EQ(
+      value("const a = { d: new Date(5), m: new Map([[1, new Set([2])]]), b: new Uint8Array([3]),"
+            " r: /x/g, l: [undefined, null] }; a.self = a; const c = structuredClone(a);"
+            "return [c !== a && c.self === c, c.d instanceof Date && c.d.getTime(),"
+            " c.m.get(1).has(2), c.b[0], c.r.flags, c.l.length]"),
+      R"([true,5,true,3,"g",2])");
+  EXPECT_EQ(value("const c = structuredClone(event); c.x = 1; return [c.team_id, event.x ?? 0]"),
+            "[2,0]");
+  EXPECT_EQ(value("try { structuredClone(() => 1) } catch (e) { return e.name }"),
+            R"("DataCloneError")");
+}
+
+TEST_F(VmTest, ARejectionThatIsHandledLaterIsNoneOfTheLog) {
+  load_js(
+      "async function processEvent(event) {"
+      "  await Promise.allSettled([Promise.reject(new Error('awaited'))]);"
+      "  if (event.event === 'b') Promise.reject(new Error('forgotten'));"
+      "  return event }");
+  process(R"({"event":"a","team_id":2})");
+  EXPECT_THAT(host.logs, ::testing::IsEmpty());
+  process(R"({"event":"b","team_id":2})");
+  EXPECT_THAT(host.logs, ElementsAre(HasSubstr("nobody waits for it: Error: forgotten")));
 }
 
 }  // namespace

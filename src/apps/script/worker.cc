@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <array>
 #include <climits>
+#include <memory>
+#include <optional>
 #include <utility>
 
-#include "apps/plugin_lists.h"
+#include "apps/script/worker_run.h"
 #include "base/codec.h"
 #include "base/json_writer.h"
 
@@ -19,6 +21,8 @@ namespace penstock::apps {
 namespace {
 
 constexpr int kBreachesMax = 3;
+constexpr int64_t kAgainCpuMs = 100;    // of an event, once it used up what there was
+constexpr int64_t kTurnNs = 5'000'000;  // then it looks at what came meanwhile
 constexpr int64_t kBreachWindowNs = 60'000'000'000;
 
 std::string error_json(const VmError& error) {
@@ -35,46 +39,17 @@ int64_t clock_ns(clockid_t clock) {
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
+/// To whoever is behind it on this thread; who waits costs them nothing.
+bool is_costly(const VmError& error) {
+  return (error.timed_out && !error.waited) || error.message == "out of memory";
+}
+
 std::string start_frame(FromWorker op) { return std::string(1, static_cast<char>(op)); }
 
 }  // namespace
 
-struct StepOut {
-  uint64_t instance = 0;
-  AppStep::Did did = AppStep::Did::kSkipped;
-  int64_t cpu_us = 0;
-  std::string error, after;
-};
-
-/// One event on its way through its apps.
-struct EventRun {
-  uint64_t batch = 0;
-  size_t index = 0;
-  int64_t project = 0;
-  bool diffs = false, changed = false;
-  bool counted = false;  // among those that wait for something
-  std::string json;
-  struct Link {
-    uint64_t instance = 0;
-    ConfigId config = 0;
-  };
-  std::vector<Link> chain;
-  size_t at = 0;
-  size_t properties_end = 0;  // in `json`, as VmAnswer's
-  Fate fate = Fate::kUnchanged;
-  uint64_t dropped_by = 0;
-  std::vector<StepOut> steps;
-  std::vector<std::string> succeeded, failed;
-};
-
-struct Worker::Batch {
-  uint64_t id = 0;
-  std::vector<std::unique_ptr<EventRun>> runs;
-  size_t left = 0;
-};
-
-Worker::Worker(int fd, Page page, std::unique_ptr<Places> places)
-    : fd_(fd), page_(std::move(page)), places_(std::move(places)) {}
+Worker::Worker(int fd, Page page, Room room, std::unique_ptr<Places> places)
+    : fd_(fd), page_(std::move(page)), room_(std::move(room)), places_(std::move(places)) {}
 
 Worker::~Worker() = default;
 
@@ -93,18 +68,19 @@ std::string Worker::locate(std::string_view ip) { return places_ ? places_->loca
 
 void Worker::enter(Vm& vm, int64_t cpu_ns_max) {
   Running& running = page_.running();
-  running.batch.store(current_ != nullptr ? current_->batch : 0, std::memory_order_relaxed);
+  running.batch.store(current_ != nullptr ? current_->batch->id : 0, std::memory_order_relaxed);
   running.index.store(current_ != nullptr ? current_->index : 0, std::memory_order_relaxed);
-  running.entered_ns.store(mono_ns(), std::memory_order_relaxed);
+  entered_ns_ = current_ != nullptr ? now_ns_ : mono_ns();
+  running.entered_ns.store(entered_ns_, std::memory_order_relaxed);
   running.entries.fetch_add(1, std::memory_order_relaxed);
-  running.instance.store(ids_[&vm], std::memory_order_release);
+  running.instance.store(vm.id(), std::memory_order_release);
   StopTimer::begin(vm.stop_flag(), cpu_ns_max);
 }
 
 void Worker::leave(Vm& vm) {
   StopTimer::end();
   page_.running().instance.store(0, std::memory_order_release);
-  if (vm.breached()) breached_.push_back(ids_[&vm]);
+  if (vm.breached()) breached_.push_back(vm.id());
 }
 
 Worker::Instance* Worker::find(uint64_t id) {
@@ -118,6 +94,7 @@ void Worker::take_load(std::string_view operands) {
   instance->id = r.u64();
   const bool good = decode(r.bytes(), instance->limits) && decode(r.bytes(), instance->spec);
   if (!good || !r.ok()) return;
+  instance->name = std::make_shared<const std::string>(instance->spec.name);
   Instance& kept = *(instances_[instance->id] = std::move(instance));
   load(kept);
 }
@@ -125,8 +102,10 @@ void Worker::take_load(std::string_view operands) {
 /// Makes its Vm and awaits its setup; the parent hears of it the first time.
 void Worker::load(Instance& instance) {
   instance.ready = false;
-  instance.vm = std::make_unique<Vm>(*this, instance.spec, instance.limits);
-  ids_[instance.vm.get()] = instance.id;
+  VmLimits limits = instance.limits;
+  if (instance.breaches > 0) limits.event_cpu_ms = std::min(limits.event_cpu_ms, kAgainCpuMs);
+  instance.vm = std::make_unique<Vm>(*this, instance.spec, limits);
+  instance.vm->set_id(instance.id);
   instance.vm->load([this, id = instance.id](VmAnswer answer) {
     Instance* loaded = find(id);
     if (loaded == nullptr) return;
@@ -167,27 +146,36 @@ void Worker::take_unload(uint64_t id) {
   }
 }
 
-void Worker::take_batch(std::string_view operands) {
+bool Worker::take_batch_in(std::string_view operands) {
   ByteReader r(operands);
-  auto batch = std::make_unique<Batch>();
+  const uint64_t at = r.u64(), bytes = r.u64();
+  return r.ok() && take_batch(std::make_unique<Batch>(), room_.text(at, bytes));
+}
+
+bool Worker::take_batch(std::unique_ptr<Batch> batch, std::string_view operands) {
+  ByteReader r(operands);
   batch->id = r.u64();
   const bool diffs = r.u8() != 0;
   for (uint64_t n = r.varint(); n > 0 && r.ok(); n--) {
-    auto run = std::make_unique<EventRun>();
-    run->batch = batch->id;
+    std::unique_ptr<EventRun> run = new_run();
+    run->batch = batch.get();
     run->index = batch->runs.size();
     run->diffs = diffs;
     run->project = r.i64();
-    run->json = r.bytes();
+    run->original = r.bytes();
+    run->text = run->original;
     for (uint64_t k = r.varint(); k > 0 && r.ok(); k--) {
       const uint64_t instance = r.u64();
       run->chain.push_back({instance, r.i64()});
     }
-    queued_.push_back(run.get());
+    run->queue = &queued_[run->project];
+    run->queue->runs.push_back(run.get());
     batch->runs.push_back(std::move(run));
   }
   batch->left = batch->runs.size();
+  page_.running().taken.store(batch->id, std::memory_order_relaxed);
   batches_[batch->id] = std::move(batch);
+  return r.ok();
 }
 
 void Worker::take_hook(std::string_view operands) {
@@ -199,7 +187,10 @@ void Worker::take_hook(std::string_view operands) {
   std::vector<std::string> events;
   for (uint64_t n = r.varint(); n > 0 && r.ok(); n--) events.emplace_back(r.bytes());
   const int64_t began = mono_ns();
-  const auto done = [this, call, id, began](VmAnswer answer) {
+  auto ran_ns = std::make_shared<std::optional<int64_t>>();  // until it waited, where it does
+  const auto done = [this, call, id, began, ran_ns](VmAnswer answer) {
+    const int64_t now = mono_ns();
+    const int64_t ran = *ran_ns ? **ran_ns + now - entered_ns_ : now - began;
     std::string frame = start_frame(FromWorker::kHookDone);
     ByteWriter w(frame);
     w.u64(call);
@@ -207,7 +198,7 @@ void Worker::take_hook(std::string_view operands) {
     const bool threw = answer.kind == VmAnswer::Kind::kThrew;
     w.u8(threw ? 0 : 1);
     w.bytes(threw ? error_json(answer.error) : answer.json);
-    w.varint(static_cast<uint64_t>((mono_ns() - began) / 1000));
+    w.varint(static_cast<uint64_t>(std::max<int64_t>(ran, 0) / 1000));
     send(std::move(frame));
   };
   Instance* instance = find(id);
@@ -218,6 +209,7 @@ void Worker::take_hook(std::string_view operands) {
     return done(std::move(answer));
   }
   instance->vm->hook(name, payload, events, done);
+  *ran_ns = mono_ns() - began;
 }
 
 void Worker::take_reply(std::string_view operands) {
@@ -231,16 +223,57 @@ void Worker::take_reply(std::string_view operands) {
   instance->vm->settle(id, ok, json, body);
 }
 
+/// Its events are answered by what they have become; those that have not begun end when their turn
+/// comes, which the ones that waited no longer keep from them.
+void Worker::take_cancel(uint64_t batch) {
+  const auto found = batches_.find(batch);
+  if (found == batches_.end()) return;
+  for (const auto& run : found->second->runs) {
+    run->cancelled = true;
+    Instance* instance = run->asked == 0 ? nullptr : find(run->asked);
+    if (instance != nullptr && instance->vm != nullptr) instance->vm->give_up(run.get());
+  }
+}
+
 // ---- Events ----
 
+std::unique_ptr<EventRun> Worker::new_run() {
+  if (spare_.empty()) return std::make_unique<EventRun>();
+  std::unique_ptr<EventRun> run = std::move(spare_.back());
+  spare_.pop_back();
+  run->chain.clear();
+  run->steps.clear();
+  run->at = run->properties_end = 0;
+  run->asked = 0;
+  run->fate = Fate::kUnchanged;
+  run->changed = run->elsewhere = run->cancelled = run->is_new = false;
+  run->dropped_by = 0;
+  return run;
+}
+
 void Worker::begin_events() {
-  while (!queued_.empty() && waiting_events_ < kEventsWaitingMax) {
-    EventRun* run = queued_.front();
-    queued_.pop_front();
-    waiting_events_++;
-    step(*run);
-    pump();
-    if (!breached_.empty()) look_after_breaches();
+  now_ns_ = mono_ns();
+  const int64_t until = now_ns_ + kTurnNs;
+  for (bool more = true; more && now_ns_ < until;) {
+    more = false;
+    for (auto at = queued_.begin(); at != queued_.end();) {
+      ProjectQueue& queue = at->second;
+      if (queue.runs.empty() && queue.waiting == 0) {
+        at = queued_.erase(at);
+        continue;
+      }
+      ++at;
+      if (!queue.may_begin()) continue;
+      EventRun* run = queue.runs.front();
+      queue.runs.pop_front();
+      queue.waiting++;
+      more = true;
+      step(*run);
+      pump();
+      if (breached_.empty()) continue;
+      look_after_breaches();
+      now_ns_ = mono_ns();
+    }
   }
 }
 
@@ -254,8 +287,14 @@ void Worker::pump() {
 
 /// One app, or the end. What the app answers comes by `answered`, at once or later.
 void Worker::step(EventRun& run) {
-  while (run.at < run.chain.size() && run.fate != Fate::kDropped) {
+  while (run.at < run.chain.size() && run.fate != Fate::kDropped && !run.elsewhere &&
+         !run.cancelled) {
     Instance* instance = find(run.chain[run.at].instance);
+    if (instance != nullptr && instance->moved) {
+      run.elsewhere = true;
+      run.dropped_by = instance->id;
+      break;
+    }
     const bool usable = instance != nullptr && instance->vm != nullptr && !instance->unloading;
     if (usable && (!instance->ready || instance->vm->breached()) &&
         instance->breaches <= kBreachesMax && instance->breaches > 0) {
@@ -263,34 +302,44 @@ void Worker::step(EventRun& run) {
       return;
     }
     if (!usable || !instance->ready || instance->vm->breached()) {
-      run.steps.push_back({run.chain[run.at++].instance, AppStep::Did::kSkipped, 0, {}, {}});
+      run.steps.emplace_back().instance = run.chain[run.at++].instance;
       continue;
     }
     if (!instance->vm->has("processEvent") && !instance->vm->has("processEventBatch")) {
-      run.steps.push_back({run.chain[run.at++].instance, AppStep::Did::kSkipped, 0, {}, {}});
+      run.steps.emplace_back().instance = run.chain[run.at++].instance;
       continue;
     }
-    const int64_t began = mono_ns();
+    const int64_t began = now_ns_;
     current_ = &run;
-    instance->vm->process(run.project, run.json, [this, &run, instance, began](VmAnswer answer) {
-      answered(run, *instance, began, std::move(answer));
-    });
+    run.asked = instance->id;
+    instance->vm->process(
+        run.project, run.text,
+        [this, &run, instance, began](VmAnswer&& answer) {
+          answered(run, *instance, began, std::move(answer));
+        },
+        &run);
     current_ = nullptr;
+    if (run.asked != 0) run.ran_ns = mono_ns() - began;
     return;
   }
   event_done(run);
 }
 
-void Worker::answered(EventRun& run, Instance& instance, int64_t began_ns, VmAnswer answer) {
-  const std::string label =
-      instance.spec.name + " (" + std::to_string(run.chain[run.at].config) + ")";
-  StepOut step{run.chain[run.at++].instance,
-               AppStep::Did::kSucceeded,
-               (mono_ns() - began_ns) / 1000,
-               {},
-               {}};
+void Worker::answered(EventRun& run, Instance& instance, int64_t began_ns, VmAnswer&& answer) {
+  now_ns_ = mono_ns();  // the next event's begin, too
+  StepOut& step = run.steps.emplace_back();
+  step.instance = run.chain[run.at++].instance;
+  step.did = AppStep::Did::kSucceeded;
+  step.name = instance.name;
+  // Of what waited, only what it ran counts: at first, and from where the script was entered again
+  // until this answer.
+  const bool at_once = current_ == &run;
+  const int64_t again_ns = current_ == nullptr ? now_ns_ - entered_ns_ : 0;
+  step.cpu_us = (at_once ? now_ns_ - began_ns : run.ran_ns + again_ns) / 1000;
+  entered_ns_ = now_ns_;
+  run.asked = 0;
   switch (answer.kind) {
-    case VmAnswer::Kind::kValue: run.succeeded.push_back(label); break;
+    case VmAnswer::Kind::kValue: break;
     case VmAnswer::Kind::kNothing:
       step.did = AppStep::Did::kDropped;
       run.fate = Fate::kDropped;
@@ -298,62 +347,27 @@ void Worker::answered(EventRun& run, Instance& instance, int64_t began_ns, VmAns
       break;
     case VmAnswer::Kind::kThrew:
       step.did = AppStep::Did::kFailed;
+      if (is_costly(answer.error) && instance.limits.shared) {
+        run.elsewhere = instance.moved = true;
+        run.dropped_by = instance.id;
+      }
       step.error = error_json(answer.error);
-      run.failed.push_back(label);
       break;
   }
-  if (answer.changed || answer.properties_end != 0) run.properties_end = answer.properties_end;
+  const size_t end = answer.event.properties_end;
+  if (answer.changed || end != 0) run.properties_end = end;
   if (answer.changed) {
     run.changed = true;
-    if (run.diffs) step.after = answer.json;
-    run.json = std::move(answer.json);
-  }
-  run.steps.push_back(std::move(step));
-  ready_.push_back(&run);
-}
-
-void Worker::event_done(EventRun& run) {
-  waiting_events_--;
-  if (run.fate != Fate::kDropped && !(run.succeeded.empty() && run.failed.empty())) {
-    if (run.properties_end != 0) {
-      put_plugin_lists(run.json, run.properties_end, run.succeeded, run.failed);
+    if (run.at == run.chain.size() && !run.diffs) {
+      run.last = std::move(answer.event);
+      run.is_new = true;
     } else {
-      run.json = with_plugin_lists(run.json, run.succeeded, run.failed);
-    }
-    run.fate = Fate::kChanged;
-  } else if (run.fate != Fate::kDropped && run.changed) {
-    run.fate = Fate::kChanged;
-  }
-  const auto found = batches_.find(run.batch);
-  if (found == batches_.end() || --found->second->left > 0) return;
-  Batch& batch = *found->second;
-  std::string frame = start_frame(FromWorker::kBatchDone);
-  size_t bytes = 0;
-  for (const auto& done : batch.runs) bytes += done->json.size() + 64;
-  frame.reserve(bytes);
-  ByteWriter w(frame);
-  w.u64(batch.id);
-  w.varint(batch.runs.size());
-  for (const auto& done : batch.runs) {
-    w.u8(static_cast<uint8_t>(done->fate));
-    w.bytes(done->fate == Fate::kChanged ? std::string_view(done->json) : std::string_view());
-    w.u64(done->dropped_by);
-    w.varint(done->steps.size());
-    for (const StepOut& step : done->steps) {
-      w.u64(step.instance);
-      w.u8(static_cast<uint8_t>(step.did));
-      w.varint(static_cast<uint64_t>(std::max<int64_t>(step.cpu_us, 0)));
-      w.bytes(step.error);
-      w.bytes(step.after);
+      run.own = answer.event.whole(run.text);
+      run.text = run.own;
+      if (run.diffs) step.after = run.own;
     }
   }
-  size_t memory = 0;
-  for (const auto& [id, instance] : instances_) {
-    if (instance->vm) memory += instance->vm->memory_bytes();
-  }
-  w.u64(memory);
-  send(std::move(frame));
-  batches_.erase(found);
+  ready_.push_back(&run);
 }
 
 /// Throws away what used up its limits or is unloaded, and makes anew what may go on.
@@ -363,14 +377,17 @@ void Worker::look_after_breaches() {
     if (instance == nullptr || instance->vm == nullptr) continue;
     if (instance->unloading) {
       for (EventRun* run : std::exchange(instance->waiting, {})) ready_.push_back(run);
-      ids_.erase(instance->vm.get());
       instances_.erase(id);
       continue;
     }
     if (!instance->vm->breached()) continue;
     if (!instance->was_ready) {  // the parent has heard why it did not load
-      ids_.erase(instance->vm.get());
       instances_.erase(id);
+      continue;
+    }
+    if (instance->moved) {  // the parent loads it elsewhere and unloads it here
+      instance->vm.reset();
+      instance->ready = false;
       continue;
     }
     if (mono_ns() - instance->first_breach_ns > kBreachWindowNs) {
@@ -378,7 +395,6 @@ void Worker::look_after_breaches() {
       instance->first_breach_ns = mono_ns();
     }
     instance->breaches++;
-    ids_.erase(instance->vm.get());
     instance->vm.reset();
     if (instance->breaches <= kBreachesMax) {
       load(*instance);
@@ -396,7 +412,9 @@ void Worker::look_after_breaches() {
 }
 
 int Worker::wait_ms() const {
-  if (!queued_.empty() && waiting_events_ < kEventsWaitingMax) return 0;
+  for (const auto& [project, queue] : queued_) {
+    if (queue.may_begin()) return 0;
+  }
   int64_t due = INT64_MAX;
   for (const auto& [id, instance] : instances_) {
     if (instance->vm) due = std::min(due, instance->vm->next_due());
@@ -411,7 +429,10 @@ void Worker::run() {
   while (alive_) {
     if (!flush()) return;
     pollfd waiting{fd_, POLLIN, 0};
-    const int ready = ::poll(&waiting, 1, wait_ms());
+    const int wait = wait_ms();
+    Running& page = page_.running();
+    if (wait != 0) page.rested.store(page.taken.load(std::memory_order_relaxed));
+    const int ready = ::poll(&waiting, 1, wait);
     if (ready > 0 && !read_frames()) return;
     const int64_t now = mono_ns();
     std::vector<uint64_t> due;
@@ -424,6 +445,7 @@ void Worker::run() {
         instance->vm->run_due();
       }
     }
+    now_ns_ = mono_ns();
     pump();
     if (!breached_.empty()) look_after_breaches();
     begin_events();

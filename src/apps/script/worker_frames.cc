@@ -6,7 +6,7 @@
 #include <bit>
 #include <cstring>
 
-#include "apps/script/worker.h"
+#include "apps/script/worker_run.h"
 #include "base/codec.h"
 
 namespace penstock::apps {
@@ -25,7 +25,7 @@ void Worker::host_call(Vm& vm, uint64_t id, std::string_view op, std::string arg
                        std::string body) {
   std::string frame = start_frame(FromWorker::kHostCall);
   ByteWriter w(frame);
-  w.u64(ids_[&vm]);
+  w.u64(vm.id());
   w.u64(id);
   w.bytes(op);
   w.bytes(arguments);
@@ -36,7 +36,7 @@ void Worker::host_call(Vm& vm, uint64_t id, std::string_view op, std::string arg
 void Worker::log(Vm& vm, LogEntry::Source source, LogEntry::Level level, std::string message) {
   std::string frame = start_frame(FromWorker::kLog);
   ByteWriter w(frame);
-  w.u64(ids_[&vm]);
+  w.u64(vm.id());
   w.u8(static_cast<uint8_t>(source));
   w.u8(static_cast<uint8_t>(level));
   w.bytes(message);
@@ -46,7 +46,7 @@ void Worker::log(Vm& vm, LogEntry::Source source, LogEntry::Level level, std::st
 void Worker::metric(Vm& vm, std::string_view name, std::string_view kind, double value) {
   std::string frame = start_frame(FromWorker::kMetric);
   ByteWriter w(frame);
-  w.u64(ids_[&vm]);
+  w.u64(vm.id());
   w.bytes(name);
   w.bytes(kind);
   w.u64(std::bit_cast<uint64_t>(value));
@@ -106,9 +106,16 @@ bool Worker::take(std::string_view body) {
   switch (op) {
     case ToWorker::kLoad: take_load(body); return true;
     case ToWorker::kUnload: take_unload(ByteReader(body).u64()); return true;
-    case ToWorker::kBatch: take_batch(body); return true;
+    case ToWorker::kBatch: {
+      auto batch = std::make_unique<Batch>();
+      batch->text = body;
+      const std::string_view text = batch->text;
+      return take_batch(std::move(batch), text);
+    }
+    case ToWorker::kBatchIn: return take_batch_in(body);
     case ToWorker::kHook: take_hook(body); return true;
     case ToWorker::kReply: take_reply(body); return true;
+    case ToWorker::kCancel: take_cancel(ByteReader(body).u64()); return true;
   }
   return false;
 }

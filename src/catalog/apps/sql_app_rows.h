@@ -10,6 +10,7 @@
 
 #include "base/diag.h"
 #include "catalog/apps/app_rows.h"
+#include "catalog/config_seal.h"
 
 namespace penstock::catalog {
 
@@ -35,8 +36,9 @@ using AuditedChange =
 template <class Db>
 class SqlAppRows final : public AppRows {
  public:
-  SqlAppRows(Db& database, std::mutex& mutex, AuditedChange audited)
-      : database_(database), mutex_(mutex), audited_(std::move(audited)) {}
+  SqlAppRows(Db& database, std::mutex& mutex, AuditedChange audited,
+             std::shared_ptr<const ConfigSeal> seal)
+      : database_(database), mutex_(mutex), audited_(std::move(audited)), seal_(std::move(seal)) {}
 
   bool shared() const override { return database_.shared(); }
 
@@ -58,7 +60,9 @@ class SqlAppRows final : public AppRows {
       diag::warn("an app cannot be read",
                  {{"app", std::to_string(id)}, {"error", manifest.error().message}});
     }
-    PENSTOCK_CHECK(load_configs(out));
+    std::vector<int64_t> open;
+    PENSTOCK_CHECK(load_configs(out, open));
+    if (seal_ && !open.empty()) PENSTOCK_CHECK(seal_now(out, open));
     return out;
   }
 
@@ -91,6 +95,10 @@ class SqlAppRows final : public AppRows {
   }
 
   Status put(const AppConfig& c) override {
+    std::string config = c.config;
+    if (seal_) {
+      PENSTOCK_TRY(config, seal_->seal(c.id, c.config));
+    }
     PENSTOCK_TRY(auto s,
                  database_.prepare("INSERT INTO app_configs VALUES(?,?,?,?,?,?,?,?,?,?,?) ON "
                                    "CONFLICT(id) DO UPDATE SET enabled=excluded.enabled,"
@@ -98,7 +106,7 @@ class SqlAppRows final : public AppRows {
                                    "filters=excluded.filters,error=excluded.error,"
                                    "updated_at=excluded.updated_at"));
     s.bind(c.id).bind(c.app).bind(c.project.value).bind(int64_t{c.enabled}).bind(c.order);
-    s.bind(c.config).bind(c.filters).bind(c.error).bind(c.web_token);
+    s.bind(config).bind(c.filters).bind(c.error).bind(c.web_token);
     PENSTOCK_CHECK(s.bind(c.created_at_ms).bind(c.updated_at_ms).step());
     return {};
   }
@@ -178,7 +186,22 @@ class SqlAppRows final : public AppRows {
     }
   }
 
-  Status load_configs(StoredApps& out) {
+  /// Configurations of before there was a seal; what they were is wiped out of the file too.
+  Status seal_now(const StoredApps& all, const std::vector<int64_t>& open) {
+    PENSTOCK_CHECK(database_.forget_for_good());
+    PENSTOCK_CHECK(database_.begin());
+    for (const int64_t id : open) {
+      if (Status s = put(all.configs.at(id)); !s) {
+        (void)database_.run("ROLLBACK");
+        return s;
+      }
+    }
+    PENSTOCK_CHECK(database_.commit());
+    diag::info("configurations of apps are sealed now", {{"count", std::to_string(open.size())}});
+    return database_.forget_for_good();
+  }
+
+  Status load_configs(StoredApps& out, std::vector<int64_t>& open) {
     PENSTOCK_TRY(auto s,
                  database_.prepare("SELECT id,app_id,project_id,enabled,\"order\",config,filters,"
                                    "error,web_token,created_at,updated_at FROM app_configs"));
@@ -192,6 +215,13 @@ class SqlAppRows final : public AppRows {
       c.enabled = s.integer(3) != 0;
       c.order = s.integer(4);
       c.config = s.text(5);
+      if (!ConfigSeal::is_sealed(c.config)) {
+        open.push_back(c.id);
+      } else if (!seal_) {
+        return fail(Code::kDenied, "configurations of apps are sealed: set catalog.key_file");
+      } else {
+        PENSTOCK_TRY(c.config, seal_->unseal(c.id, c.config));
+      }
       c.filters = s.text(6);
       c.error = s.text(7);
       c.web_token = s.text(8);
@@ -204,6 +234,7 @@ class SqlAppRows final : public AppRows {
   Db& database_;
   std::mutex& mutex_;
   AuditedChange audited_;
+  std::shared_ptr<const ConfigSeal> seal_;  // null: none
 };
 
 }  // namespace penstock::catalog

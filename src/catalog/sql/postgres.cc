@@ -1,5 +1,7 @@
 #include "catalog/sql/postgres.h"
 
+#include "catalog/config_seal.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -118,11 +120,17 @@ Status PostgresDatabase::migrate(std::span<const char* const> steps) {
 
 Result<std::unique_ptr<SharedCatalog>> open_postgres_catalog(PostgresCatalogOptions options,
                                                              runtime::Runtime& runtime) {
+  return open_postgres_catalog(std::move(options), runtime, nullptr);
+}
+
+Result<std::unique_ptr<SharedCatalog>> open_postgres_catalog(
+    PostgresCatalogOptions options, runtime::Runtime& runtime,
+    std::shared_ptr<const ConfigSeal> seal) {
   if (!is_name(options.schema)) {
     return fail(Code::kInvalid, "the catalog's schema is no name of a-z, 0-9 and _");
   }
   auto catalog = std::make_unique<SqlCatalog<PostgresDatabase>>(
-      std::make_unique<PostgresDatabase>(options), runtime);
+      std::make_unique<PostgresDatabase>(options), runtime, std::move(seal));
   PENSTOCK_CHECK(catalog->migrate());
   return catalog;
 }

@@ -43,6 +43,7 @@ class PostgresDatabase {
   bool shared() const { return true; }
   Status begin();
   Status commit();
+  Status forget_for_good() { return {}; }  // the server's own business
   Status run(const std::string& sql) { return connection_.run_script(sql); }
   Result<PostgresStatement> prepare(std::string_view sql);
   Status migrate(std::span<const char* const> steps);

@@ -60,7 +60,8 @@ inline std::unexpected<Error> newer_catalog(int64_t version, int64_t known) {
 template <class Db>
 class SqlCatalog final : public SharedCatalog {
  public:
-  SqlCatalog(std::unique_ptr<Db> database, runtime::Runtime& runtime)
+  SqlCatalog(std::unique_ptr<Db> database, runtime::Runtime& runtime,
+             std::shared_ptr<const ConfigSeal> seal)
       : database_(std::move(database)),
         runtime_(runtime),
         apps_(runtime,
@@ -69,7 +70,8 @@ class SqlCatalog final : public SharedCatalog {
                   [this](const Principal& by, std::string_view action, const std::string& target,
                          const std::function<Status()>& change) {
                     return transaction(by, action, target, change);
-                  }),
+                  },
+                  std::move(seal)),
               [this](AppsByProject apps) { return take_apps(std::move(apps)); }) {}
 
   Status migrate() {

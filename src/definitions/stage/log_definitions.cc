@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <chrono>
-#include <map>
 #include <mutex>
 #include <utility>
 
@@ -8,6 +7,7 @@
 #include "base/metrics.h"
 #include "definitions/definitions.h"
 #include "event/lane.h"
+#include "log/follow.h"
 
 namespace penstock::definitions {
 namespace {
@@ -17,31 +17,28 @@ Counter cpu_metric{"penstock_definitions_ns_total",
 Counter lost_metric{"penstock_definitions_lost_records_total",
                     "Processed records that retention deleted before they were looked at."};
 
-constexpr int64_t kFetchWaitMs = 1000;
-// A fetch that brought less than this waits for more.
-constexpr size_t kFetchSmallBytes = 256U << 10;
-
 class LogDefinitions final : public Definitions {
  public:
   LogDefinitions(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log,
                  DefinitionStore& store, StageOptions options)
-      : loop_(loop), runtime_(runtime), log_(log), store_(store), options_(options) {}
+      : loop_(loop),
+        runtime_(runtime),
+        log_(log),
+        store_(store),
+        options_(options),
+        follower_(loop, log, follow_options(options), hooks()) {}
 
   Status start() override {
-    PENSTOCK_TRY(const auto bounds, log_.bounds(topic_));
-    for (const log::PartitionBounds& b : bounds) next_[b.partition.value] = b.start.value;
-    for (const log::Position& p : store_.applied()) {
-      const auto known = next_.find(p.partition.value);
-      if (known != next_.end()) known->second = std::max(known->second, p.next.value);
-    }
-    for (const log::PartitionBounds& b : bounds) {
-      if (next_[b.partition.value] > b.end.value) {
+    PENSTOCK_TRY(const auto bounds, log_.bounds(std::string(event::kTopicProcessed)));
+    const std::vector<log::Position> applied = store_.applied();
+    for (const log::Position& p : applied) {
+      const auto of = std::ranges::find(bounds, p.partition, &log::PartitionBounds::partition);
+      if (of != bounds.end() && p.next > of->end) {
         return fail(Code::kCorrupt,
                     "the definitions are ahead of the processed topic: remove state/definitions");
       }
     }
-    set_seen();
-    fetch();
+    PENSTOCK_CHECK(follower_.start(applied));
     schedule_checkpoint();
     return {};
   }
@@ -49,6 +46,7 @@ class LogDefinitions final : public Definitions {
   void stop(runtime::Task done) override {
     stopping_ = true;
     stopped_ = std::move(done);
+    follower_.stop();
     loop_.cancel(checkpoint_timer_);
     if (Status s = store_.save(); !s) note(s.error());
     // A checkpoint under way ends first: it uses the store.
@@ -56,88 +54,61 @@ class LogDefinitions final : public Definitions {
   }
 
   StageStats stats() const override {
-    const auto bounds = log_.bounds(topic_);
+    const uint64_t lag = follower_.lag_records();
     const std::lock_guard lock(mutex_);
     StageStats out = stats_;
-    if (!bounds) return out;
-    for (const log::PartitionBounds& b : *bounds) {
-      const auto seen = seen_.find(b.partition.value);
-      if (seen == seen_.end() || b.end.value <= seen->second) continue;
-      out.lag_records += static_cast<uint64_t>(b.end.value - seen->second);
-    }
+    out.lag_records = lag;
     return out;
   }
 
  private:
   std::weak_ptr<int> alive() const { return alive_; }
 
-  void fetch() {
-    if (stopping_ || broken_) return;
-    log::FetchRequest request{topic_, {}, options_.fetch_bytes_max, kFetchWaitMs};
-    for (const auto& [partition, next] : next_) request.positions.push_back({{partition}, {next}});
-    log_.fetch(loop_, std::move(request), [this, guard = alive()](Result<log::FetchResult> got) {
-      if (!guard.expired()) fetched(std::move(got));
-    });
+  static log::FollowOptions follow_options(const StageOptions& options) {
+    return {.topic = std::string(event::kTopicProcessed),
+            .fetch_bytes_max = options.fetch_bytes_max,
+            .pause_ms = options.pause_ms,
+            .retry_ms_min = options.retry_ms_min,
+            .retry_ms_max = options.retry_ms_max};
   }
 
-  void fetched(Result<log::FetchResult> got) {
-    if (stopping_) return;
-    if (!got) {
-      if (got.error().code == Code::kNotFound) skip_lost();
-      return retry(got.error());
-    }
+  log::FollowHooks hooks() {
+    log::FollowHooks out;
+    out.take = [this](const log::Followed& came, log::FollowHooks::Taken taken) {
+      Status status = take(came);
+      if (!status && status.error().code == Code::kCorrupt) return stop_at(status.error());
+      taken(std::move(status));
+    };
+    out.lost = [this](Partition partition, Offset from, Offset to) {
+      lost_metric.add(static_cast<uint64_t>(to.value - from.value));
+      store_.skip_to(partition, to);
+    };
+    out.failed = [this](const Error& error) { note(error); };
+    return out;
+  }
+
+  Status take(const log::Followed& came) {
     const int64_t began = runtime_.clock().mono_ns();
-    size_t bytes = 0;
     uint64_t records = 0;
     Status status;
-    for (const log::ReadBatch& batch : got->batches) {
-      for (const std::string_view record : batch.records) bytes += record.size();
-      if (status = store_.apply(batch.partition, batch.base, batch.records); !status) break;
-      int64_t& next = next_[batch.partition.value];
-      const int64_t end = batch.base.value + static_cast<int64_t>(batch.records.size());
-      records += static_cast<uint64_t>(std::max<int64_t>(end - next, 0));
-      next = std::max(next, end);
+    for (const log::ScanSlice& slice : came) {
+      if (status = store_.apply(slice.partition, slice.base, slice.records); !status) break;
+      records += slice.records.size();
     }
     const int64_t spent = runtime_.clock().mono_ns() - began;
     cpu_metric.add(static_cast<uint64_t>(spent));
-    set_seen(records, spent);
-    if (!status) return failed(status.error());
-    retry_ms_ = 0;
-    if (bytes >= kFetchSmallBytes) return fetch();
-    after(options_.pause_ms);
+    const std::lock_guard lock(mutex_);
+    stats_.records += status ? records : 0;
+    stats_.cpu_ns += spent;
+    if (records > 0) stats_.last_error.clear();
+    return status;
   }
 
-  void failed(const Error& error) {
-    if (error.code != Code::kCorrupt) return retry(error);
-    // Not bad luck but another version's record: going on would leave a gap for good.
-    broken_ = true;
+  /// Not bad luck but another version's record: going on would leave a gap for good.
+  void stop_at(const Error& error) {
+    follower_.stop();
     diag::error("definitions stop at a record", {{"error", error.message}});
     note(error);
-  }
-
-  void retry(const Error& error) {
-    note(error);
-    retry_ms_ = std::clamp(retry_ms_ * 2, options_.retry_ms_min, options_.retry_ms_max);
-    after(retry_ms_);
-  }
-
-  void after(int64_t ms) {
-    loop_.after(std::chrono::milliseconds(ms), [this, guard = alive()] {
-      if (!guard.expired()) fetch();
-    });
-  }
-
-  /// Retention has deleted what was not looked at, which it does only when it is made to.
-  void skip_lost() {
-    const auto bounds = log_.bounds(topic_);
-    if (!bounds) return;
-    for (const log::PartitionBounds& b : *bounds) {
-      int64_t& next = next_[b.partition.value];
-      if (next >= b.start.value) continue;
-      lost_metric.add(static_cast<uint64_t>(b.start.value - next));
-      next = b.start.value;
-      store_.skip_to(b.partition, b.start);
-    }
   }
 
   void schedule_checkpoint() {
@@ -165,14 +136,6 @@ class LogDefinitions final : public Definitions {
     if (!runtime_.pool().submit(std::move(job), loop_, done)) loop_.post(done);
   }
 
-  void set_seen(uint64_t records = 0, int64_t spent_ns = 0) {
-    const std::lock_guard lock(mutex_);
-    seen_ = next_;
-    stats_.records += records;
-    stats_.cpu_ns += spent_ns;
-    if (records > 0) stats_.last_error.clear();
-  }
-
   void note(const Error& error) {
     const std::lock_guard lock(mutex_);
     if (stats_.last_error != error.message) {
@@ -186,17 +149,14 @@ class LogDefinitions final : public Definitions {
   log::Log& log_;
   DefinitionStore& store_;
   const StageOptions options_;
-  const std::string topic_{event::kTopicProcessed};
-  std::map<int32_t, int64_t> next_;
-  int64_t retry_ms_ = 0;
-  bool stopping_ = false, broken_ = false, checkpointing_ = false;
+  bool stopping_ = false, checkpointing_ = false;
   runtime::TimerId checkpoint_timer_ = 0;
   runtime::Task stopped_;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 
   mutable std::mutex mutex_;
   StageStats stats_;
-  std::map<int32_t, int64_t> seen_;
+  log::Follower follower_;  // calls into all of the above
 };
 
 }  // namespace

@@ -1,7 +1,9 @@
 #include "hog/filters.h"
 
 #include <algorithm>
+#include <array>
 
+#include "event/json_fields.h"
 #include "hog/compile/compiler.h"
 #include "hog/syntax/parser.h"
 #include "hog/values/compare.h"
@@ -102,6 +104,11 @@ class Filters {
     if (type == "hogql") return hogql(key);
     if (type == "cohort") throw Failure{"Can't use cohorts in real-time filters"};
     if (type == "element") return element(filter, key);
+    static constexpr std::string_view kKnown[] = {"",      "event",          "feature", "person",
+                                                  "group", "event_metadata", "flag"};
+    if (std::ranges::find(kKnown, type) == std::end(kKnown)) {
+      throw Failure{"filters can't look at a property of type '" + type + "' here"};
+    }
     std::vector<std::string> path = {"properties", key};
     if (type == "person") path.insert(path.begin(), "person");
     if (type == "event_metadata") path = {key};
@@ -134,12 +141,26 @@ class Filters {
       append(out, code({Slot::of(op == "is_set" ? Op::kNotEq : Op::kEq)}));
       return out;
     }
+    if (op == "between" || op == "not_between") return range(op, value, read);
     if (!value.is(Kind::kArray)) return single(op, value, read);
     std::vector<Code> terms;
     for (const Value& one : value.as<Array>().span()) terms.push_back(single(op, one, read));
     if (terms.empty()) return code({Slot::of(Op::kTrue)});
     const bool negated = op.starts_with("not_") || op == "is_not";
     return joined(std::move(terms), negated ? Op::kAnd : Op::kOr);
+  }
+
+  /// Two values: at least the first and at most the second, or neither.
+  Code range(const std::string& op, const Value& value, const Code& read) {
+    if (!value.is(Kind::kArray) || value.as<Array>().size != 2) {
+      throw Failure{"the operator '" + op + "' has a list of two values"};
+    }
+    const auto ends = value.as<Array>().span();
+    const bool inside = op == "between";
+    std::vector<Code> terms;
+    terms.push_back(single(inside ? "gte" : "lt", ends[0], read));
+    terms.push_back(single(inside ? "lte" : "gt", ends[1], read));
+    return joined(std::move(terms), inside ? Op::kAnd : Op::kOr);
   }
 
   Code single(const std::string& op, const Value& value, const Code& read) {
@@ -149,6 +170,8 @@ class Filters {
                                                                  {"lt", Op::kLt},
                                                                  {"gte", Op::kGtEq},
                                                                  {"lte", Op::kLtEq},
+                                                                 {"min", Op::kGtEq},
+                                                                 {"max", Op::kLtEq},
                                                                  {"is_date_before", Op::kLt},
                                                                  {"is_date_after", Op::kGt},
                                                                  {"is_date_exact", Op::kEq}};
@@ -234,7 +257,31 @@ class Filters {
   std::vector<Value> kept_;  // lists that spans look into
 };
 
+constexpr const char* kTestAccounts = "test_account_properties";
+
 }  // namespace
+
+std::string with_test_accounts(std::string_view filters, std::string_view test_account_filters) {
+  auto fields = event::JsonFields::parse(filters);
+  if (!fields) return std::string(filters);
+  fields->erase(kTestAccounts);
+  if (fields->find("filter_test_accounts").value_or("") == "true") {
+    fields->set(kTestAccounts, test_account_filters);
+  }
+  return fields->text();
+}
+
+bool match_everything(std::string_view filters) {
+  const auto fields = event::JsonFields::parse(filters);
+  const auto is_empty = [&](const char* key) {
+    const auto raw = fields->find(key);
+    if (!raw || event::json_type(*raw) == event::JsonType::kNull) return true;
+    const auto items = event::split_array(*raw);
+    return items && items->empty();
+  };
+  return fields && std::ranges::all_of(std::array{"events", "actions", "properties", kTestAccounts},
+                                       is_empty);
+}
 
 Result<std::shared_ptr<const Program>> compile_filters(std::string_view filters) {
   Heap heap;

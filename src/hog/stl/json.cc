@@ -115,7 +115,14 @@ Value json_extract_int(Context& context, Arguments args, std::string_view) {
 Value json_extract_string(Context& context, Arguments args, std::string_view) {
   const auto value = found(context.heap, args);
   if (!value || value->is_nothing()) return {};
-  return context.heap.string(to_js_string(context.heap, *value));
+  std::string text = to_js_string(context.heap, *value);
+  if (value->is_string()) return context.heap.string(std::move(text));
+  // What comes straight from JSON is a plain object there, as text too.
+  constexpr std::string_view kMap = "[object Map]", kPlain = "[object Object]";
+  for (size_t at = 0; (at = text.find(kMap, at)) != std::string::npos; at += kPlain.size()) {
+    text.replace(at, kMap.size(), kPlain);
+  }
+  return context.heap.string(std::move(text));
 }
 
 }  // namespace penstock::hog::stl

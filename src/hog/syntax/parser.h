@@ -112,6 +112,7 @@ class Parser {
   Lexer lexer_;
   Token token_;
   size_t last_end_ = 0;
+  size_t no_lambda_until_ = 0;  // at a name before this place no lambda without parentheses begins
   bool after_operand_ = false;
   int depth_ = 0;
 };

@@ -63,7 +63,7 @@ NodePtr Parser::word_expression() {
     advance();
     return ended(std::move(out));
   };
-  if (next.is("->")) return lambda();
+  if (next.is("->") || (next.is(",") && at_lambda())) return lambda();
   if (plain && token_.word("null")) return constant(NodeType::kNullConstant, false);
   if (plain && !next.is("(") && !next.is(".")) {
     if (token_.word("true")) return constant(NodeType::kBoolConstant, true);
@@ -98,17 +98,24 @@ NodePtr Parser::word_expression() {
   return ended(std::move(out));
 }
 
+/// `(a, b) ->`, or `a, b ->`: names with commas between them take all names before the arrow, in
+/// lists of arguments too, as PostHog's grammar has it.
 bool Parser::at_lambda() {
+  if (token_.begin < no_lambda_until_) return false;
   const Mark here = mark();
   const size_t last = last_end_;
+  const bool bare = !token_.is("(");
   bool found = false;
   try {
-    advance();
+    if (!bare) advance();
     while (at_name()) {
       advance();
       if (!accept(",")) break;
     }
-    if (token_.is(")")) {
+    if (bare) {
+      found = token_.is("->");
+      if (!found) no_lambda_until_ = token_.begin;  // nor does one begin at a later name of these
+    } else if (token_.is(")")) {
       advance();
       found = token_.is("->");
     }
@@ -125,7 +132,9 @@ NodePtr Parser::lambda() {
   if (accept("(")) {
     out->names = parameters();
   } else {
-    out->names.push_back(name("the name of a parameter"));
+    do {
+      out->names.push_back(name("the name of a parameter"));
+    } while (accept(",") && !token_.is("->"));
   }
   expect("->", "after the parameters");
   const bool braces = token_.is("{") && !peek().is("}") && !looks_like_dict();

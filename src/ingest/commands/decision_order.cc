@@ -19,6 +19,7 @@ std::shared_ptr<DecisionOrder> DecisionOrder::make(runtime::Loop& loop, log::Log
                                                    const std::vector<int64_t>& from, Visit visit) {
   std::shared_ptr<DecisionOrder> out(new DecisionOrder(loop, log, host, project, std::move(visit)));
   for (size_t p = 0; p < from.size(); p++) {
+    if (!host.decides({static_cast<int32_t>(p)})) continue;
     out->parts_[static_cast<int32_t>(p)].next = from[p];
   }
   return out;
@@ -38,6 +39,7 @@ uint64_t DecisionOrder::left(const std::vector<log::PartitionBounds>& ends) cons
 void DecisionOrder::read(const std::vector<log::PartitionBounds>& ends, int64_t time_ms,
                          Done done) {
   for (const log::PartitionBounds& b : ends) {
+    if (!host_.decides(b.partition)) continue;
     Part& part = parts_[b.partition.value];
     part.next = std::max(part.next, b.start.value);
     part.end = std::max(part.end, b.end.value);

@@ -14,7 +14,6 @@ namespace {
 
 Counter commands_metric{"penstock_person_commands_total", "Commands about persons carried out."};
 
-constexpr Partition kPartition{0};
 constexpr int kSequenceShift = 20;
 constexpr size_t kWaitingMax = 100;  // read ahead; the others wait in the log
 constexpr size_t kFetchBytesMax = 256U << 10;
@@ -44,23 +43,27 @@ Result<Uuid> uuid_in(const event::JsonFields& body, std::string_view key) {
 std::shared_ptr<CommandExecutor> CommandExecutor::make(runtime::Loop& loop,
                                                        runtime::Runtime& runtime, log::Log& log,
                                                        const persons::PersonStore& store,
-                                                       CommandHost& host,
+                                                       CommandHost& host, Partition commands,
+                                                       Partition outcomes,
                                                        PersonCommandOptions options) {
   return std::shared_ptr<CommandExecutor>(
-      new CommandExecutor(loop, runtime, log, store, host, std::move(options)));
+      new CommandExecutor(loop, runtime, log, store, host, commands, outcomes, std::move(options)));
 }
 
 Status CommandExecutor::start() {
   const auto bounds = log_.bounds(topic());
   if (!bounds && bounds.error().code == Code::kNotFound) return {};  // a log that has it not
   if (!bounds) return std::unexpected(bounds.error());
-  sequence_ = log_.last_sequence(processed_topic(), kPartition, event::kPersonCommandsProducer);
+  const auto b = std::ranges::find(*bounds, commands_, &log::PartitionBounds::partition);
+  if (b == bounds->end()) return fail(Code::kInvalid, topic() + " has a partition for each slice");
+  sequence_ = log_.last_sequence(processed_topic(), outcomes_, event::kPersonCommandsProducer);
   const int64_t under_way = sequence_ < 0 ? 0 : (sequence_ >> kSequenceShift) - 1;
-  if (under_way > bounds->front().end.value) {
+  // Of slices, whoever decided a moment ago may have read what is not known here yet.
+  if (bounds->size() == 1 && under_way > b->end.value) {
     return fail(Code::kCorrupt, "the processed topic is ahead of " + topic() +
                                     ": they are not of the same data directory");
   }
-  fetched_ = std::max(under_way, bounds->front().start.value);
+  fetched_ = std::max(under_way, b->start.value);
   stopped_ = false;
   fetch();
   return {};
@@ -85,7 +88,7 @@ void CommandExecutor::fetch() {
   if (stopped_ || fetching_ || waiting_.size() >= kWaitingMax) return;
   fetching_ = true;
   const std::weak_ptr<CommandExecutor> weak = weak_from_this();
-  log_.fetch(loop_, {topic(), {{kPartition, {fetched_}}}, kFetchBytesMax, kWaitMs},
+  log_.fetch(loop_, {topic(), {{commands_, {fetched_}}}, kFetchBytesMax, kWaitMs},
              [weak](const Result<log::FetchResult>& got) {
                const auto self = weak.lock();
                if (!self || self->stopped_) return;
@@ -160,8 +163,11 @@ void CommandExecutor::carry_out(const Result<Found>& found) {
   }
   const event::PersonCommand& c = waiting_.front().command;
   if (is_quarantine_command(c.kind)) {
-    return run_paused(
-        [this, &c] { return quarantine_command(c, host_.books(), runtime_.clock().wall_ms()); });
+    const auto processed = log_.bounds(std::string(event::kTopicProcessed));
+    if (!processed) return retry_later(processed.error(), &CommandExecutor::run);
+    return run_paused([this, &c, partitions = static_cast<int32_t>(processed->size())] {
+      return quarantine_command(c, host_.books(), runtime_.clock().wall_ms(), partitions);
+    });
   }
   if (c.kind == event::kTakeIds) return run_paused([this, &c] { return take_ids(c); });
   if (c.kind == event::kDeletePerson) return run_paused([this, &c] { return begin_erasure(c); });
@@ -235,7 +241,7 @@ void CommandExecutor::commit(CommandResult result) {
 
 void CommandExecutor::append(std::shared_ptr<std::deque<std::string>> records, std::string state) {
   log::Batch batch;
-  batch.partition = kPartition;
+  batch.partition = outcomes_;
   batch.producer = event::kPersonCommandsProducer;
   sequence_ = std::max(sequence_ + 1, (waiting_.front().offset + 1) << kSequenceShift);
   batch.sequence = sequence_;
@@ -287,7 +293,7 @@ void CommandExecutor::apply_again() {
 void CommandExecutor::finished() {
   commands_metric.add();
   const Status committed = log_.commit(std::string(event::kGroupIngest), topic(),
-                                       {{kPartition, {waiting_.front().offset + 1}}});
+                                       {{commands_, {waiting_.front().offset + 1}}});
   if (!committed) diag::warn("progress not committed", {{"error", committed.error().message}});
   undo_.reset();
   erasure_.reset();

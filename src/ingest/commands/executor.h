@@ -1,11 +1,11 @@
 // CommandExecutor: reads kTopicPersonCommands and carries its commands out, one after the other.
 //
-// What a command changes is appended to `processed` under kPersonCommandsProducer, in partition 0,
-// its report last; the sequence is (offset of the command + 1) << 20 plus a count. After a crash
-// the last sequence says which command was under way, and its report whether it is done: if not, it
-// is carried out again from what there is then. Runs on the ingest loop; `statuses` from any
-// thread. Failure: the log's and the stores', retried with a growing delay; an asker's mistake ends
-// in the report.
+// Each slice of the projects has its partition of commands. What a command changes is appended to
+// `processed` under kPersonCommandsProducer, in the slice's first partition, its report last; the
+// sequence is (offset of the command + 1) << 20 plus a count. After a crash the last sequence says
+// which command was under way, and its report whether it is done: if not, it is carried out again
+// from what there is then. Runs on the ingest loop; `statuses` from any thread. Failure: the log's
+// and the stores', retried with a growing delay; an asker's mistake ends in the report.
 #pragma once
 
 #include <deque>
@@ -23,7 +23,8 @@ class CommandExecutor : public std::enable_shared_from_this<CommandExecutor> {
  public:
   static std::shared_ptr<CommandExecutor> make(runtime::Loop& loop, runtime::Runtime& runtime,
                                                log::Log& log, const persons::PersonStore& store,
-                                               CommandHost& host, PersonCommandOptions options);
+                                               CommandHost& host, Partition commands,
+                                               Partition outcomes, PersonCommandOptions options);
   Status start();
   void stop();
   std::vector<CommandStatus> statuses() const;
@@ -38,13 +39,15 @@ class CommandExecutor : public std::enable_shared_from_this<CommandExecutor> {
   using Step = void (CommandExecutor::*)();
 
   CommandExecutor(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log,
-                  const persons::PersonStore& store, CommandHost& host,
-                  PersonCommandOptions options)
+                  const persons::PersonStore& store, CommandHost& host, Partition commands,
+                  Partition outcomes, PersonCommandOptions options)
       : loop_(loop),
         runtime_(runtime),
         log_(log),
         store_(store),
         host_(host),
+        commands_(commands),
+        outcomes_(outcomes),
         options_(std::move(options)) {}
   void fetch();
   void take(const log::FetchResult& got);
@@ -83,6 +86,7 @@ class CommandExecutor : public std::enable_shared_from_this<CommandExecutor> {
   log::Log& log_;
   const persons::PersonStore& store_;
   CommandHost& host_;
+  const Partition commands_, outcomes_;
   PersonCommandOptions options_;
   int64_t fetched_ = 0;
   std::deque<Command> waiting_;  // the first one runs, and stays where it is until it is done

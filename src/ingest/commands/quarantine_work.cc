@@ -49,27 +49,40 @@ Result<CommandResult> discard(const event::PersonCommand& c, const event::JsonFi
   PENSTOCK_TRY(const auto select, event::JsonFields::parse(body.find("select").value_or("{}")));
   PENSTOCK_TRY(const auto filter, ledger::QuarantineFilter::parse(select));
   if (filter.ids.empty()) return fail(Code::kInvalid, "name the events to discard");
-  PENSTOCK_TRY(const auto page, ledger::find_quarantined(ledger, filter, "", filter.ids.size(), 0));
   CommandResult out;
-  for (const ledger::QuarantineEntry& entry : page.entries) {
-    const std::string bytes = entry_bytes(entry.id);
-    event::encode(
-        event::QuarantineChange{Action::kDiscard, c.project, bytes, c.id, c.who, c.time_ms, {}},
-        out.records.emplace_back());
+  for (std::string after;;) {
+    PENSTOCK_TRY(const auto page,
+                 ledger::find_quarantined(ledger, filter, after, filter.ids.size(), 0));
+    for (const ledger::QuarantineEntry& entry : page.entries) {
+      const std::string bytes = entry_bytes(entry.id);
+      event::encode(
+          event::QuarantineChange{Action::kDiscard, c.project, bytes, c.id, c.who, c.time_ms, {}},
+          out.records.emplace_back());
+    }
+    if (page.next.empty()) break;
+    after = page.next;
   }
   JsonWriter w;
-  w.begin_object().field("discarded", uint64_t{page.entries.size()});
+  w.begin_object().field("discarded", uint64_t{out.records.size()});
   out.report = w.end_object().take();
   return out;
 }
 
-Result<CommandResult> begin_redrive(const event::PersonCommand& c, const event::JsonFields& body) {
+Result<CommandResult> begin_redrive(const event::PersonCommand& c, const event::JsonFields& body,
+                                    const ledger::Ledger& ledger, int32_t partitions) {
   PENSTOCK_TRY(const auto select, event::JsonFields::parse(body.find("select").value_or("{}")));
   PENSTOCK_CHECK(ledger::QuarantineFilter::parse(select));
+  JsonWriter w;
+  w.begin_object();
+  for (const auto& field : body.fields()) {
+    if (field.key != ledger::kRedrivePositions) w.key(field.key).raw(field.value);
+  }
+  w.key(ledger::kRedrivePositions).begin_array();
+  for (int32_t p = 0; p < partitions; p++) w.number(ledger.applied({p}).value);
+  const std::string job = w.end_array().end_object().take();
   CommandResult out;
   event::encode(
-      event::QuarantineChange{
-          Action::kRedriveBegins, c.project, {}, c.id, c.who, c.time_ms, c.body},
+      event::QuarantineChange{Action::kRedriveBegins, c.project, {}, c.id, c.who, c.time_ms, job},
       out.records.emplace_back());
   return out;
 }
@@ -94,11 +107,14 @@ bool is_quarantine_command(std::string_view kind) {
 }
 
 Result<CommandResult> quarantine_command(const event::PersonCommand& c,
-                                         const ledger::Ledger& ledger, int64_t now_ms) {
+                                         const ledger::Ledger& ledger, int64_t now_ms,
+                                         int32_t partitions) {
   PENSTOCK_TRY(const auto body, event::JsonFields::parse(c.body));
   if (c.kind == event::kQuarantineEdit) return edit(c, body, ledger);
   if (c.kind == event::kQuarantineDiscard) return discard(c, body, ledger);
-  if (c.kind == event::kQuarantineRedrive) return begin_redrive(c, body);
+  if (c.kind == event::kQuarantineRedrive) {
+    return begin_redrive(c, body, ledger, partitions);
+  }
   return end_redrive(c, body, now_ms);
 }
 

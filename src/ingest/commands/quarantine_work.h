@@ -11,8 +11,10 @@
 namespace penstock::ingest {
 
 bool is_quarantine_command(std::string_view kind);
-/// `now_ms`: when it is carried out.
+/// `now_ms`: when it is carried out. `partitions`: of the processed topic; a re-drive remembers how
+/// far each was applied when it began, which says exactly what was in quarantine then.
 Result<CommandResult> quarantine_command(const event::PersonCommand& command,
-                                         const ledger::Ledger& ledger, int64_t now_ms);
+                                         const ledger::Ledger& ledger, int64_t now_ms,
+                                         int32_t partitions);
 
 }  // namespace penstock::ingest

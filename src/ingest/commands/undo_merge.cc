@@ -56,6 +56,7 @@ Status UndoMerge::prepare() {
   std::vector<int64_t> from = merge_->merge.positions;
   from.resize(bounds->size(), 0);
   for (const log::PartitionBounds& b : *bounds) {
+    if (!host_.decides(b.partition)) continue;
     if (from[static_cast<size_t>(b.partition.value)] < b.start.value) reaches_back_ = false;
   }
   what_if_ = std::make_unique<WhatIf>(store_, *tree_, *merge_);

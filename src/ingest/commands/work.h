@@ -29,6 +29,8 @@ class CommandHost {
   /// another machine. Whoever reads persons does it so; ingest stops after it.
   virtual void off_loop(std::move_only_function<void()> work, runtime::Task then) = 0;
   virtual const ledger::Ledger& books() const = 0;
+  /// Whether outcomes of the projects of this host are in that partition.
+  virtual bool decides(Partition processed) const = 0;
   /// A command about quarantine is done.
   virtual void quarantine_changed() = 0;
 };

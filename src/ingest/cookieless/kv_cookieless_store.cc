@@ -63,9 +63,10 @@ bool cookieless_day_is_over(int32_t day, int64_t now_ms) {
   return now_ms >= (int64_t{day} * 24 + 86) * kHourMs;
 }
 
-std::unique_ptr<CookielessStore> make_cookieless_store(std::unique_ptr<kv::KeyValue> kv,
-                                                       runtime::Runtime& runtime) {
-  return std::make_unique<KvCookielessStore>(std::move(kv), runtime);
+std::unique_ptr<CookielessStore> make_cookieless_store(
+    std::unique_ptr<kv::KeyValue> kv, runtime::Runtime& runtime,
+    std::unique_ptr<catalog::SharedSalts> salts) {
+  return std::make_unique<KvCookielessStore>(std::move(kv), runtime, std::move(salts));
 }
 
 Result<SipBytes> KvCookielessStore::salt(int32_t day) {
@@ -79,12 +80,23 @@ Result<SipBytes> KvCookielessStore::salt(int32_t day) {
     std::copy_n(found->begin(), salt.size(), salt.begin());
   } else {
     runtime_.random().fill(salt);
+  }
+  const SipBytes own = salt;
+  // Once a day and life; what is kept here meanwhile is what it answered.
+  if (shared_ != nullptr) {
+    PENSTOCK_TRY(const Uuid all, shared_->take(day, Uuid{salt}));
+    salt = all.bytes;
+  }
+  if (!found || salt != own) {
     kv::WriteBatch batch;
     batch.put(key, {reinterpret_cast<const char*>(salt.data()), salt.size()});
+    salts_durable_ = false;
     PENSTOCK_CHECK(kv_->write(batch));
-    // A few times a day: an id under a salt that a crash forgets could never be made again.
-    PENSTOCK_CHECK(kv_->flush());
   }
+  // A few times a day: an id under a salt that a crash forgets could never be made again. One that
+  // is found may be what an attempt or a life wrote that came no further.
+  if (!salts_durable_) PENSTOCK_CHECK(kv_->flush());
+  salts_durable_ = true;
   salts_.emplace(day, salt);
   return salt;
 }
@@ -236,6 +248,7 @@ Status KvCookielessStore::forget_days() {
   });
   if (!s) return s;
   for (const int32_t day : over) {
+    if (shared_ != nullptr && !shared_->forget(day)) continue;  // the next time
     for (const char kind : {kSession, kIdentifies}) {
       const std::string first = day_key(kind, day);
       PENSTOCK_CHECK(kv_->erase_range(first, kv::prefix_end(first)));

@@ -12,8 +12,9 @@ namespace penstock::ingest {
 
 class KvCookielessStore final : public CookielessStore {
  public:
-  KvCookielessStore(std::unique_ptr<kv::KeyValue> kv, runtime::Runtime& runtime)
-      : kv_(std::move(kv)), runtime_(runtime) {}
+  KvCookielessStore(std::unique_ptr<kv::KeyValue> kv, runtime::Runtime& runtime,
+                    std::unique_ptr<catalog::SharedSalts> shared)
+      : kv_(std::move(kv)), runtime_(runtime), shared_(std::move(shared)) {}
 
   Result<SipBytes> salt(int32_t day) override;
   Result<std::optional<CookielessSession>> session(const CookielessVisitor& visitor) const override;
@@ -34,8 +35,10 @@ class KvCookielessStore final : public CookielessStore {
   mutable std::mutex mutex_;
   std::unique_ptr<kv::KeyValue> kv_;
   runtime::Runtime& runtime_;
+  std::unique_ptr<catalog::SharedSalts> shared_;
   std::map<int32_t, SipBytes> salts_;  // by day; as many as there are days open
   log::Positions applied_;
+  bool salts_durable_ = false;  // all that are in the KeyValue
   bool loaded_ = false;
   bool unflushed_ = false;
   int64_t committed_ms_ = 0, forgot_ms_ = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/hash.h"
 #include "base/metrics.h"
 #include "base/probe.h"
 #include "ingest/steps/app_event.h"
@@ -21,16 +22,19 @@ Counter waits_metric{"penstock_ingest_app_waits_total",
 struct AppGate::Candidate {
   Item item;
   Place place;
+  size_t bytes = 0;
 };
 
 AppGate::AppGate(EventApps* apps, runtime::Runtime& runtime, const ledger::Ledger& ledger,
-                 CookielessStore* cookieless, AppGateOptions options, runtime::Task on_answers)
+                 CookielessStore* cookieless, AppGateOptions options, runtime::Task on_answers,
+                 GoesRound goes_round)
     : apps_(apps),
       runtime_(runtime),
       ledger_(ledger),
       cookieless_(cookieless),
       options_(options),
-      on_answers_(std::move(on_answers)) {}
+      on_answers_(std::move(on_answers)),
+      goes_round_(std::move(goes_round)) {}
 
 bool AppGate::lanes_are_idle() const {
   return std::ranges::all_of(lanes_, [](const LaneState& lane) { return lane.answers.empty(); });
@@ -56,11 +60,11 @@ Result<AppGate::Admitted> AppGate::admit(event::Lane lane, const std::vector<Inp
         break;
       }
       if (it->first.offset.value != offset) continue;
-      if (it->second == nullptr) {
+      if (it->second.given == nullptr) {
         stopped.push_back(slice.partition);
         break;
       }
-      out.answers.emplace(std::pair(slice.partition.value, offset), it->second);
+      out.answers.emplace(std::pair(slice.partition.value, offset), it->second.given);
       ++it;
     }
     if (ready == 0) continue;
@@ -94,7 +98,10 @@ Status AppGate::look(event::Lane lane, const std::vector<InputSlice>& slices,
       Candidate one;
       one.item.raw = *raw;
       one.place = {slice.partition, at};
-      if (resolve(one.item, snapshot).decided() || one.item.project->apps == nullptr) continue;
+      one.bytes = slice.records[i].size();
+      const bool decided = resolve(one.item, snapshot).decided();
+      if (one.item.project != nullptr) note_seen(state, one.item.project->id);
+      if (decided || one.item.project->apps == nullptr) continue;
       if (!apps_->transforms(*one.item.project)) continue;
       identities.push_back({one.item.project->id, raw->uuid});
       candidates.push_back(std::move(one));
@@ -117,14 +124,59 @@ void AppGate::enqueue(event::Lane lane, Candidate& candidate) {
   const int64_t now_ms = runtime_.clock().wall_ms();
   Warnings unsaid;
   CookielessStep cookieless(cookieless_, zones_, now_ms, unsaid);
-  auto event = app_event(item, now_ms, cookieless);
-  if (!event) return;
-  state.answers.emplace(candidate.place, nullptr);
+  Verdict decided;
+  auto event = app_event(item, now_ms, cookieless, decided);
+  if (!event) {
+    if (!decided.decided()) return;
+    // It must not pass by the apps because settings are others when its turn comes, or the store of
+    // visitors answers again.
+    AppsAnswer none;
+    none.fate = decided.kind == Verdict::Kind::kDrop ? AppsAnswer::Fate::kDropped
+                                                     : AppsAnswer::Fate::kQuarantined;
+    none.why = decided.reason;
+    state.answers[candidate.place].given = std::make_shared<const AppsAnswer>(std::move(none));
+    return;
+  }
+  Answer& answer = state.answers[candidate.place];
+  answer.identity = {item.project->id, item.raw.uuid, hash64(item.raw.data)};
+  answer.bytes = candidate.bytes;
+  if (item.raw.redriven && meets_again(lane, candidate.place, answer)) return;
+  if (is_set_aside(lane, *item.project) &&
+      has_room_aside(item.project->id, item.raw.token, answer.bytes)) {
+    return set_aside(answer);
+  }
+  answer.asked = false;
   ProjectQueue& queue = state.projects[item.project->id];
-  if (queue.project == nullptr || queue.project->apps != item.project->apps) {
+  if (queue.project == nullptr || queue.project->apps != item.project->apps ||
+      queue.project->settings != item.project->settings) {
     queue.project = std::make_shared<const catalog::Project>(*item.project);
   }
-  queue.events.push_back({candidate.place, std::move(*event), std::string(item.raw.distinct_id)});
+  queue.events.push_back(
+      {candidate.place, answer.identity, std::move(*event), std::string(item.raw.distinct_id)});
+}
+
+void AppGate::dry_run(const std::string& record, std::shared_ptr<const catalog::Snapshot> snapshot,
+                      std::move_only_function<void(std::shared_ptr<const AppsAnswer>)> done) {
+  const auto raw = event::decode_raw(record);
+  Item item;
+  if (raw) item.raw = *raw;
+  if (apps_ == nullptr || !raw || resolve(item, *snapshot).decided() ||
+      item.project->apps == nullptr || !apps_->transforms(*item.project)) {
+    return done(nullptr);
+  }
+  const int64_t now_ms = runtime_.clock().wall_ms();
+  Warnings unsaid;
+  CookielessStep cookieless(cookieless_, zones_, now_ms, unsaid);
+  Verdict decided;
+  auto event = app_event(item, now_ms, cookieless, decided);
+  if (!event) return done(nullptr);
+  const catalog::Project& project = *item.project;
+  apps_->dry_run(project, std::move(*event),
+                 [snapshot = std::move(snapshot), asked_id = std::string(item.raw.distinct_id),
+                  done = std::move(done)](AppsAnswer answer) mutable {
+                   answer.asked_id = std::move(asked_id);
+                   done(std::make_shared<const AppsAnswer>(std::move(answer)));
+                 });
 }
 
 void AppGate::hand_over(event::Lane lane) {
@@ -132,6 +184,7 @@ void AppGate::hand_over(event::Lane lane) {
 }
 
 void AppGate::hand_over(event::Lane lane, ProjectId id, ProjectQueue& queue) {
+  LaneState& state = lane_of(lane);
   while (!queue.events.empty() && queue.batches < options_.batches_per_project_max) {
     std::vector<Asked> asked;
     std::vector<std::string> events;
@@ -140,18 +193,25 @@ void AppGate::hand_over(event::Lane lane, ProjectId id, ProjectQueue& queue) {
            (events.empty() || bytes < options_.batch_bytes_max)) {
       Waiting& next = queue.events.front();
       bytes += next.event.size();
-      asked.push_back({next.place, std::move(next.distinct_id)});
+      asked.push_back({next.place, next.identity, std::move(next.distinct_id)});
+      if (auto at = state.answers.find(next.place); at != state.answers.end()) {
+        at->second.asked = true;
+      }
       events.push_back(std::move(next.event));
       queue.events.pop_front();
     }
     queue.batches++;
     asked_metric.add(events.size());
     // The project lives until the answer: what is asked may refer to it.
-    apps_->run(*queue.project, std::move(events),
-               [this, alive = alive_, lane, id, asked = std::move(asked),
-                project = queue.project](std::vector<AppsAnswer> answers) {
-                 if (*alive) take(lane, id, asked, std::move(answers));
-               });
+    apps_->run(
+        *queue.project, std::move(events),
+        [this, alive = alive_, lane, id, asked = std::move(asked),
+         project = queue.project](std::vector<AppsAnswer> answers) {
+          if (*alive) take(lane, id, asked, std::move(answers));
+        },
+        [this, alive = alive_, lane, id, token = queue.project->token] {
+          if (*alive) set_aside(lane, id, token);
+        });
   }
 }
 
@@ -160,10 +220,15 @@ void AppGate::take(event::Lane lane, ProjectId id, const std::vector<Asked>& ask
   PENSTOCK_ASSERT(answers.size() == asked.size());
   LaneState& state = lane_of(lane);
   for (size_t i = 0; i < asked.size(); i++) {
-    const auto found = state.answers.find(asked[i].place);
-    if (found == state.answers.end()) continue;  // an attempt whose end was unknown decided it
     answers[i].asked_id = asked[i].distinct_id;
-    found->second = std::make_shared<const AppsAnswer>(std::move(answers[i]));
+    const auto given = std::make_shared<const AppsAnswer>(std::move(answers[i]));
+    const auto found = state.answers.find(asked[i].place);
+    // An attempt whose end was unknown may have decided it, or it was set aside.
+    if (found != state.answers.end() && found->second.given == nullptr) {
+      found->second.given = given;
+    } else {
+      take_kept(asked[i].identity, given);
+    }
   }
   ProjectQueue& queue = state.projects.at(id);
   queue.batches--;
@@ -176,7 +241,9 @@ void AppGate::take(event::Lane lane, ProjectId id, const std::vector<Asked>& ask
 void AppGate::forget(event::Lane lane, Partition partition, Offset next) {
   LaneState& state = lane_of(lane);
   const auto begin = state.answers.lower_bound({partition, {0}});
-  state.answers.erase(begin, state.answers.lower_bound({partition, next}));
+  const auto end = state.answers.lower_bound({partition, next});
+  for (auto at = begin; at != end; ++at) no_longer_aside(at->second);
+  state.answers.erase(begin, end);
 }
 
 }  // namespace penstock::ingest

@@ -83,12 +83,12 @@ struct Decider::Cycle {
   std::set<std::string_view> entries;                    // of quarantine, taken by this batch
   std::array<uint64_t, 5> counts{};                      // by OutcomeKind
   uint64_t warned = 0, heatmap_points = 0;
+  std::map<std::string, Decided::Aside> aside;
   int64_t now_ms;
   CookielessStep cookieless;
   std::string properties;
 
   const AppsAnswer* answer_of(const event::Source& source) const {
-    if (apps->empty()) return nullptr;
     const auto found = apps->find({source.partition.value, source.offset.value});
     return found == apps->end() ? nullptr : found->second.get();
   }
@@ -260,6 +260,8 @@ std::optional<std::string> Decider::expected_visitor(Cycle& cycle, const Head& h
 }
 
 Result<Verdict> Decider::prepare(Cycle& cycle, Item& item, const AppsAnswer* apps) {
+  using enum AppsAnswer::Fate;
+  if (apps != nullptr && apps->fate == kSetAside) return apply_apps(item, *apps, cycle.warnings);
   if (Verdict v = check_distinct_id(item, cycle.warnings); v.decided()) return v;
   if (Verdict v = check_group_key(item, cycle.warnings); v.decided()) return v;
   bound_timestamp(item, cycle.now_ms, cycle.warnings);
@@ -429,6 +431,10 @@ void Decider::finish_quarantined(Cycle& cycle, const Item& item, event::Outcome&
     return;
   }
   waiting += item.bytes.size();
+  if (item.verdict.reason == kAppWaits) {
+    auto& aside = cycle.aside[std::string(item.raw.token)];
+    aside = {item.project->id, std::min(aside.from_ms, item.raw.now_ms)};
+  }
   outcome.kind = event::OutcomeKind::kQuarantined;
   outcome.reason = item.verdict.reason;
   outcome.stage = item.verdict.stage;
@@ -474,6 +480,7 @@ void Decider::emit_changes(Cycle& cycle, Decided& decided) {
   decided.quarantined = cycle.counts[static_cast<size_t>(event::OutcomeKind::kQuarantined)];
   decided.warnings = cycle.warned;
   decided.heatmap_points = cycle.heatmap_points;
+  decided.aside = std::move(cycle.aside);
   for (Output& output : decided.outputs) output.persons_from = output.ends.size();
   const auto output_of = [&](Partition partition) -> Output& {
     return *std::ranges::find(decided.outputs, partition, &Output::partition);

@@ -8,6 +8,8 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -67,6 +69,12 @@ struct Decided {
   uint64_t events = 0, accepted = 0, dropped = 0, duplicates = 0, quarantined = 0;
   uint64_t warnings = 0, heatmap_points = 0;
   std::vector<Uuid> stored_persons;  // of the person changes: PersonUpdates::stored
+  /// Events that go round others', by token: they are in quarantine now and received again.
+  struct Aside {
+    ProjectId project;
+    int64_t from_ms = std::numeric_limits<int64_t>::max();  // when the oldest was received
+  };
+  std::map<std::string, Aside> aside;
 
   /// As they are appended.
   size_t bytes() const;

@@ -1,12 +1,58 @@
-// What IngestService does beside its cycles: choosing what one takes, applying what others
-// appended, pausing for commands, and telling how far it is.
+// What IngestService does beside its cycles: finding where to go on, choosing what one takes,
+// applying what others appended, pausing for commands, and telling how far it is.
 #include <algorithm>
 
 #include "base/diag.h"
+#include "base/probe.h"
 #include "ingest/cycle/ingest_cycle.h"
 #include "log/scan.h"
 
 namespace penstock::ingest {
+
+std::string IngestService::group() const {
+  std::string out(event::kGroupIngest);
+  return slice_.is_all() ? out : out + "-" + std::to_string(slice_.index);
+}
+
+Result<std::vector<log::Position>> IngestService::first_positions(event::Lane lane) const {
+  const std::string topic(event::lane_topic(lane));
+  PENSTOCK_TRY(const auto bounds, log_.bounds(topic));
+  std::map<int32_t, int64_t> looked;  // what was only passed over leaves no outcome
+  if (!slice_.is_all()) {
+    for (const log::Position& p : log_.committed(group(), topic)) {
+      looked[p.partition.value] = p.next.value;
+    }
+  }
+  std::vector<log::Position> out;
+  for (const log::PartitionBounds& b : bounds) {
+    int64_t last = log_.last_sequence(std::string(event::kTopicProcessed), outcomes_of(b.partition),
+                                      event::ingest_producer(lane));
+    if (!slice_.is_all()) {
+      // Its end is known a moment later than what others decided of it.
+      last = std::max(last, std::min(looked[b.partition.value], b.end.value));
+    } else if (last > b.end.value) {
+      return fail(Code::kCorrupt, "the processed topic is ahead of " +
+                                      std::string(event::lane_topic(lane)) +
+                                      ": they are not of the same data directory");
+    }
+    out.push_back({b.partition, {std::max(last, b.start.value)}});
+  }
+  return out;
+}
+
+/// An earlier attempt whose outcome was unknown may have decided more than the last one did.
+void IngestService::advance_to_log(LaneReader& from) {
+  for (const log::Position& p : from.positions()) {
+    const int64_t last =
+        log_.last_sequence(std::string(event::kTopicProcessed), outcomes_of(p.partition),
+                           event::ingest_producer(from.lane()));
+    if (last > p.next.value) {
+      probe<"ingest.log_is_ahead_of_the_cycle">();
+      from.advance(p.partition, {last});
+      gate_.forget(from.lane(), p.partition, {last});
+    }
+  }
+}
 
 Status IngestService::take(Cycle& cycle, const LaneChoice::Turn& turn,
                            const catalog::Snapshot& snapshot) {
@@ -79,6 +125,7 @@ void IngestService::read_back(std::move_only_function<void(Status)> done) {
   if (!bounds) return done(std::unexpected(bounds.error()));
   std::vector<log::ScanRange> ranges;
   for (const log::PartitionBounds& b : *bounds) {
+    if (!decides(b.partition)) continue;
     ranges.push_back({b.partition, {applied_[b.partition.value]}, b.end});
   }
   const std::weak_ptr<int> guard = alive();
@@ -105,15 +152,18 @@ void IngestService::try_out(event::Source source, std::string record, TriedOut d
   struct Trial {
     std::string record;
     TriedOut done;
+    std::shared_ptr<const catalog::Snapshot> snapshot;
+    AppsAnswers apps;
     Result<std::vector<std::string>> out = std::vector<std::string>();
   };
-  auto trial = std::make_shared<Trial>(Trial{std::move(record), std::move(done)});
-  auto work = [this, trial, source, snapshot = catalog_.snapshot()] {
+  auto trial =
+      std::make_shared<Trial>(Trial{std::move(record), std::move(done), catalog_.snapshot(), {}});
+  auto work = [this, trial, source] {
     // One of its own: what it remembers of warnings is no business of the others.
     Decider decider(persons_, ledger_, {}, options_.cookieless);
     const int64_t now_ms = std::max(runtime_.clock().wall_ms(), cycle_ms_ + 1);
     auto decided = decider.decide(source.lane, {{source.partition, source.offset, {trial->record}}},
-                                  *snapshot, now_ms);
+                                  *trial->snapshot, now_ms, {}, trial->apps);
     if (!decided) {
       trial->out = std::unexpected(decided.error());
       return;
@@ -122,12 +172,21 @@ void IngestService::try_out(event::Source source, std::string record, TriedOut d
       for (const std::string_view r : output.records()) trial->out->emplace_back(r);
     }
   };
-  pause([this, trial, work = std::move(work)]() mutable {
-    off_loop(std::move(work), [this, trial] {
-      resume();
-      trial->done(std::move(trial->out));
-    });
-  });
+  // The apps first, while cycles go on: they may take their time.
+  gate_.dry_run(trial->record, trial->snapshot,
+                [this, guard = alive(), trial, source,
+                 work = std::move(work)](std::shared_ptr<const AppsAnswer> answer) mutable {
+                  if (guard.expired()) return;
+                  if (answer != nullptr) {
+                    trial->apps[{source.partition.value, source.offset.value}] = std::move(answer);
+                  }
+                  pause([this, trial, work = std::move(work)]() mutable {
+                    off_loop(std::move(work), [this, trial] {
+                      resume();
+                      trial->done(std::move(trial->out));
+                    });
+                  });
+                });
 }
 
 void IngestService::pause(runtime::Task work) {

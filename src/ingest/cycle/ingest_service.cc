@@ -23,6 +23,7 @@ Counter heatmap_metric{"penstock_ingest_heatmap_points_total", "Points of heatma
 Counter cycles_metric{"penstock_ingest_cycles_total", "Cycles finished."};
 Counter retries_metric{"penstock_ingest_retries_total", "Cycles repeated after a failure."};
 Counter cpu_metric{"penstock_ingest_decide_ns_total", "Time spent deciding, in nanoseconds."};
+Gauge slices_metric{"penstock_ingest_slices", "Slices of the projects that are decided here."};
 LatencyHistogram cycle_metric{"penstock_ingest_cycle_us", "Time of a cycle from take to applied."};
 
 /// How often bulk lanes ask whether the store has come nearer.
@@ -41,22 +42,26 @@ LaneChoiceOptions choice_options(const IngestOptions& options) {
 
 IngestService::IngestService(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log,
                              catalog::Catalog& catalog, persons::PersonStore& persons,
-                             ledger::Ledger& ledger, IngestOptions options)
+                             ledger::Ledger& ledger, event::Slice slice, IngestOptions options)
     : loop_(loop),
       runtime_(runtime),
       log_(log),
       catalog_(catalog),
       persons_(persons),
       ledger_(ledger),
+      slice_(slice),
       options_(options),
       choice_(choice_options(options_)),
       decider_(persons, ledger, {.output_bytes_max = options.bytes_per_cycle_max},
                options.cookieless),
-      gate_(options.apps, runtime, ledger, options.cookieless, {}, [this] { pump(); }) {
+      gate_(
+          options.apps, runtime, ledger, options.cookieless, {}, [this] { pump(); },
+          [this](ProjectId project) { return detour_->has(project); }) {
   LaneReaderOptions reading;
   reading.fetch_bytes_max = std::min<size_t>(options.bytes_per_cycle_max, 4U << 20);
   reading.retry_ms_min = options.retry_ms_min;
   reading.retry_ms_max = options.retry_ms_max;
+  reading.slice = slice_;
   for (event::Lane lane : event::kEventLanes) {
     readers_[static_cast<size_t>(lane)] =
         std::make_unique<LaneReader>(loop, log, lane, reading, [this, lane] {
@@ -70,43 +75,43 @@ IngestService::IngestService(runtime::Loop& loop, runtime::Runtime& runtime, log
                             .bytes_per_batch_max = options.redrive_bytes_max,
                             .per_second = options.redrive_per_second,
                             .retry_ms_min = options.retry_ms_min,
-                            .retry_ms_max = options.retry_ms_max});
+                            .retry_ms_max = options.retry_ms_max,
+                            .slice = slice_});
+  detour_ = Detour::make(loop, log, catalog, ledger,
+                         {.partitions = options.partitions,
+                          .entries_per_batch_max = options.redrive_entries_max,
+                          .bytes_per_batch_max = options.redrive_bytes_max,
+                          .retry_ms_min = options.retry_ms_min,
+                          .retry_ms_max = options.retry_ms_max,
+                          .slice = slice_});
   refusals_ = RefusalWarnings::make(
-      loop, log, {.retry_ms_min = options.retry_ms_min, .retry_ms_max = options.retry_ms_max},
+      loop, log,
+      {.retry_ms_min = options.retry_ms_min,
+       .retry_ms_max = options.retry_ms_max,
+       .shared = !slice_.is_all()},
       [this](Partition partition, Offset base, const std::vector<std::string>& records) {
         on_foreign_append(partition, base, records);
       });
-  executor_ =
-      CommandExecutor::make(loop, runtime, log, persons, *this, std::move(options_.commands));
+  executor_ = CommandExecutor::make(loop, runtime, log, persons, *this, {slice_.index},
+                                    outcomes_of({0}), std::move(options_.commands));
 }
 
 IngestService::~IngestService() {
+  if (started_) slices_metric.add(-1);
   executor_->stop();
   redrive_->stop();
+  detour_->stop();
   refusals_->stop();
-}
-
-Result<std::vector<log::Position>> IngestService::first_positions(event::Lane lane) const {
-  PENSTOCK_TRY(const auto bounds, log_.bounds(std::string(event::lane_topic(lane))));
-  std::vector<log::Position> out;
-  for (const log::PartitionBounds& b : bounds) {
-    const int64_t last = log_.last_sequence(std::string(event::kTopicProcessed), b.partition,
-                                            event::ingest_producer(lane));
-    if (last > b.end.value) {
-      return fail(Code::kCorrupt, "the processed topic is ahead of " +
-                                      std::string(event::lane_topic(lane)) +
-                                      ": they are not of the same data directory");
-    }
-    out.push_back({b.partition, {std::max(last, b.start.value)}});
-  }
-  return out;
 }
 
 Status IngestService::start() {
   PENSTOCK_ASSERT(!started_);
   PENSTOCK_TRY(const auto bounds, log_.bounds(std::string(event::kTopicProcessed)));
   // The ledger and the person store have recovered: all that is in the topic is applied.
-  for (const log::PartitionBounds& b : bounds) applied_[b.partition.value] = b.end.value;
+  for (const log::PartitionBounds& b : bounds) {
+    ends_.push_back(b.end.value);
+    if (decides(b.partition)) applied_[b.partition.value] = b.end.value;
+  }
   std::array<std::vector<log::Position>, event::kLanes.size()> positions;
   for (event::Lane lane : event::kEventLanes) {
     auto first = first_positions(lane);
@@ -115,11 +120,13 @@ Status IngestService::start() {
     positions[static_cast<size_t>(lane)] = std::move(*first);
   }
   started_ = true;
+  slices_metric.add(1);
   for (event::Lane lane : event::kEventLanes)
     reader(lane).start(positions[static_cast<size_t>(lane)]);
   note_positions();
   redrive_->start();
-  PENSTOCK_CHECK(refusals_->start());
+  detour_->start();
+  if (slice_.index == 0) PENSTOCK_CHECK(refusals_->start());
   PENSTOCK_CHECK(executor_->start());
   schedule_checkpoint();
   return {};
@@ -166,7 +173,10 @@ void IngestService::run(LaneChoice::Turn turn, const std::shared_ptr<Cycle>& bef
   }
   if (cycle->slices.empty()) return resume();
   cycle->now_ms = cycle_ms_ = std::max(runtime_.clock().wall_ms(), cycle_ms_ + 1);
-  for (const auto& [partition, next] : applied_) cycle->positions.push_back(next);
+  cycle->positions = ends_;
+  for (const auto& [partition, next] : applied_) {
+    cycle->positions[static_cast<size_t>(partition)] = next;
+  }
   auto work = [this, cycle, outcome, snapshot = std::move(snapshot)] {
     *outcome = decide(*cycle, *snapshot);
   };
@@ -186,7 +196,7 @@ Status IngestService::decide(Cycle& cycle, const catalog::Snapshot& snapshot) {
                                               cycle.positions, cycle.apps));
   for (const Output& output : cycle.decided.outputs) {
     log::Batch batch;
-    batch.partition = output.partition;
+    batch.partition = outcomes_of(output.partition);
     batch.producer = event::ingest_producer(lane);
     batch.sequence = output.next.value;
     batch.count = static_cast<uint32_t>(output.ends.size());
@@ -250,9 +260,9 @@ void IngestService::on_appended(std::shared_ptr<Cycle> cycle,
   }
   bool as_expected = appended->size() == cycle->decided.outputs.size();
   for (const Output& output : cycle->decided.outputs) {
-    const auto it = std::ranges::find(*appended, output.partition, &log::Appended::partition);
-    if (it == appended->end() || it->duplicate ||
-        it->base.value != applied_[output.partition.value]) {
+    const Partition to = outcomes_of(output.partition);
+    const auto it = std::ranges::find(*appended, to, &log::Appended::partition);
+    if (it == appended->end() || it->duplicate || it->base.value != applied_[to.value]) {
       as_expected = false;
       break;
     }
@@ -274,7 +284,7 @@ void IngestService::apply(std::shared_ptr<Cycle> cycle) {
              for (size_t i = 0; i < cycle->bases.size(); i++) {
                const Output& output = cycle->decided.outputs[i];
                const auto count = static_cast<int64_t>(output.ends.size());
-               applied_[output.partition.value] = cycle->bases[i].value + count;
+               applied_[outcomes_of(output.partition).value] = cycle->bases[i].value + count;
              }
              finish(*cycle);
            });
@@ -290,9 +300,10 @@ Status IngestService::apply_outputs(const Cycle& cycle) {
   std::vector<log::Position> applied;
   for (size_t i = 0; i < outputs.size(); i++) {
     records.push_back(outputs[i].records());
-    slices.push_back({outputs[i].partition, cycle.bases[i], &records.back()});
+    const Partition to = outcomes_of(outputs[i].partition);
+    slices.push_back({to, cycle.bases[i], &records.back()});
     const int64_t next = cycle.bases[i].value + static_cast<int64_t>(records.back().size());
-    applied.push_back({outputs[i].partition, {next}});
+    applied.push_back({to, {next}});
     for (const size_t at : outputs[i].merges) {
       PENSTOCK_TRY(const auto record, event::decode_processed(records.back()[at]));
       updates.take(record);
@@ -319,25 +330,13 @@ void IngestService::catch_up(std::shared_ptr<Cycle> cycle) {
   });
 }
 
-/// An earlier attempt whose outcome was unknown may have decided more than the last one did.
-void IngestService::advance_to_log(LaneReader& from) {
-  for (const log::Position& p : from.positions()) {
-    const int64_t last = log_.last_sequence(std::string(event::kTopicProcessed), p.partition,
-                                            event::ingest_producer(from.lane()));
-    if (last > p.next.value) {
-      probe<"ingest.log_is_ahead_of_the_cycle">();
-      from.advance(p.partition, {last});
-      gate_.forget(from.lane(), p.partition, {last});
-    }
-  }
-}
-
 void IngestService::finish(Cycle& cycle) {
   const Decided& d = cycle.decided;
   for (const Output& output : d.outputs) {
     cycle.reader->advance(output.partition, output.next);
     gate_.forget(cycle.reader->lane(), output.partition, output.next);
   }
+  for (const auto& [token, aside] : d.aside) detour_->look(token, aside.project, aside.from_ms);
   choice_.decided(cycle.reader->lane(), d.events, cycle.bytes);
   // The first to end after a change of the catalog may have begun before it.
   const auto before = std::exchange(seen_, catalog_.snapshot());
@@ -424,17 +423,17 @@ void IngestService::schedule_checkpoint() {
 
 void IngestService::checkpoint(runtime::Task done) {
   checkpointing_ = true;
+  if (!slice_.is_all()) note_positions();  // others' records pass without a cycle
   std::map<event::Lane, std::vector<log::Position>> positions;
   for (event::Lane lane : event::kEventLanes) positions[lane] = reader(lane).positions();
   auto job = [&log = log_, &ledger = ledger_, &persons = persons_, cookieless = options_.cookieless,
-              positions] {
+              group = group(), positions] {
     Status status = ledger.checkpoint(log);
     if (status) status = persons.checkpoint(log);
     if (status && cookieless != nullptr) status = cookieless->checkpoint(log);
     for (const auto& [lane, at] : positions) {
       if (!status || at.empty()) continue;
-      status =
-          log.commit(std::string(event::kGroupIngest), std::string(event::lane_topic(lane)), at);
+      status = log.commit(group, std::string(event::lane_topic(lane)), at);
     }
     if (status) return;
     probe<"ingest.checkpoint_failed">();
@@ -458,6 +457,7 @@ void IngestService::stop(runtime::Task done) {
   stopping_ = true;
   loop_.cancel(checkpoint_timer_);
   redrive_->stop();
+  detour_->stop();
   refusals_->stop();
   executor_->stop();
   for (const event::Lane lane : event::kEventLanes) reader(lane).stop();

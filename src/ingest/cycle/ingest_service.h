@@ -16,6 +16,7 @@
 #include "ingest/cycle/decider.h"
 #include "ingest/cycle/lane_choice.h"
 #include "ingest/cycle/lane_reader.h"
+#include "ingest/detour.h"
 #include "ingest/ingest.h"
 #include "ingest/redrive.h"
 #include "ingest/refusal_warnings.h"
@@ -26,7 +27,7 @@ class IngestService final : public Ingest, private CommandHost {
  public:
   IngestService(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log,
                 catalog::Catalog& catalog, persons::PersonStore& persons, ledger::Ledger& ledger,
-                IngestOptions options);
+                event::Slice slice, IngestOptions options);
   ~IngestService() override;
 
   Status start() override;
@@ -41,6 +42,15 @@ class IngestService final : public Ingest, private CommandHost {
 
   LaneReader& reader(event::Lane lane) { return *readers_[static_cast<size_t>(lane)]; }
   Result<std::vector<log::Position>> first_positions(event::Lane lane) const;
+  Partition outcomes_of(Partition lane) const {
+    return event::outcome_partition(slice_, lane, options_.partitions);
+  }
+  bool decides(Partition processed) const override {
+    return slice_.is_all() ||
+           event::slice_of_outcomes(processed, options_.partitions) == slice_.index;
+  }
+  /// Whose positions are those of the records that are decided here, or another slice's.
+  std::string group() const;
   /// Begins a cycle when there is work and none is running.
   void pump();
   StoreProgress store_progress() const;
@@ -89,17 +99,20 @@ class IngestService final : public Ingest, private CommandHost {
   catalog::Catalog& catalog_;
   persons::PersonStore& persons_;
   ledger::Ledger& ledger_;
+  event::Slice slice_;
   IngestOptions options_;
   LaneChoice choice_;
   Decider decider_;
   AppGate gate_;
   std::array<std::unique_ptr<LaneReader>, event::kLanes.size()> readers_;  // by lane
   std::shared_ptr<Redrive> redrive_;
+  std::shared_ptr<Detour> detour_;
   std::shared_ptr<const catalog::Snapshot> seen_;  // when the last cycle ended
   std::shared_ptr<RefusalWarnings> refusals_;
   std::shared_ptr<CommandExecutor> executor_;
   std::deque<runtime::Task> pauses_;    // wait for the cycle to end
-  std::map<int32_t, int64_t> applied_;  // next offset of each processed partition
+  std::map<int32_t, int64_t> applied_;  // next offset of each processed partition that is ours
+  std::vector<int64_t> ends_;           // of all of them, when it began
   size_t jobs_ = 0;                     // off the loop
   bool busy_ = false, started_ = false, stopping_ = false, checkpointing_ = false;
   bool looking_ = false;  // at the store, in a moment

@@ -1,11 +1,20 @@
 #include "ingest/cycle/lane_reader.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/diag.h"
+#include "base/metrics.h"
 #include "base/probe.h"
+#include "event/raw_record.h"
 
 namespace penstock::ingest {
+namespace {
+
+Counter passed_metric{"penstock_ingest_passed_over_total",
+                      "Records looked at and left to who decides their slice."};
+
+}  // namespace
 
 LaneReader::LaneReader(runtime::Loop& loop, log::Log& log, event::Lane lane,
                        LaneReaderOptions options, runtime::Task on_records)
@@ -54,7 +63,40 @@ void LaneReader::on_fetched(Result<log::FetchResult> got) {
   if (has_records()) on_records_();
 }
 
+void LaneReader::keep(Piece piece) {
+  if (piece.records.empty()) return;
+  buffered_bytes_ += piece.bytes;
+  buffer_.push_back(std::move(piece));
+}
+
+void LaneReader::take_slice(const log::ReadBatch& batch) {
+  int64_t& next = fetched_[batch.partition.value];
+  Piece piece{batch.partition, {}, {}, 0, batch.owner};
+  uint64_t passed = 0;
+  for (size_t i = 0; i < batch.records.size(); i++) {
+    const int64_t at = batch.base.value + static_cast<int64_t>(i);
+    if (at < next) continue;
+    // What nobody can read belongs to somebody, too: to the first slice.
+    const auto raw = event::decode_raw(batch.records[i]);
+    const bool ours = raw ? options_.slice.has_token(raw->token) : options_.slice.index == 0;
+    if (!ours) {
+      if (!piece.records.empty()) {
+        keep(std::exchange(piece, {batch.partition, {}, {}, 0, batch.owner}));
+      }
+      passed++;
+      continue;
+    }
+    if (piece.records.empty()) piece.base = {at};
+    piece.records.push_back(batch.records[i]);
+    piece.bytes += batch.records[i].size();
+  }
+  keep(std::move(piece));
+  next = std::max(next, batch.base.value + static_cast<int64_t>(batch.records.size()));
+  passed_metric.add(passed);
+}
+
 void LaneReader::take(const log::ReadBatch& batch) {
+  if (!options_.slice.is_all()) return take_slice(batch);
   int64_t& next = fetched_[batch.partition.value];
   Piece piece{batch.partition, {}, {}, 0, batch.owner};
   for (size_t i = 0; i < batch.records.size(); i++) {
@@ -66,8 +108,7 @@ void LaneReader::take(const log::ReadBatch& batch) {
   }
   if (piece.records.empty()) return;
   next = piece.base.value + static_cast<int64_t>(piece.records.size());
-  buffered_bytes_ += piece.bytes;
-  buffer_.push_back(std::move(piece));
+  keep(std::move(piece));
 }
 
 void LaneReader::retry_later(std::string error) {
@@ -125,7 +166,16 @@ void LaneReader::advance(Partition partition, Offset next) {
 
 std::vector<log::Position> LaneReader::positions() const {
   std::vector<log::Position> out;
-  for (const auto& [partition, next] : decided_) out.push_back({{partition}, {next}});
+  if (options_.slice.is_all()) {
+    for (const auto& [partition, next] : decided_) out.push_back({{partition}, {next}});
+    return out;
+  }
+  std::map<int32_t, int64_t> first = fetched_;
+  for (const Piece& piece : buffer_) {
+    int64_t& next = first[piece.partition.value];
+    next = std::min(next, piece.base.value);
+  }
+  for (const auto& [partition, next] : first) out.push_back({{partition}, {next}});
   return out;
 }
 

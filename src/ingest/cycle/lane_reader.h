@@ -2,8 +2,8 @@
 //
 // Holds a bounded amount of fetched records in partition order; `peek` lends the next ones,
 // `advance` forgets what was decided. Positions move only by `advance`: what is lent and not
-// decided is lent again. Ingest loop only. Failure: errors of the log are kept in `last_error` and
-// retried with a growing delay.
+// decided is lent again. Records of other slices of the projects are passed over. Ingest loop only.
+// Failure: errors of the log are kept in `last_error` and retried with a growing delay.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "event/lane.h"
+#include "event/slice.h"
 #include "ingest/cycle/decider.h"
 #include "log/log.h"
 #include "runtime/runtime.h"
@@ -25,6 +26,7 @@ struct LaneReaderOptions {
   size_t buffered_bytes_max = 8U << 20;
   int64_t wait_ms = 500;
   int64_t retry_ms_min = 50, retry_ms_max = 5000;
+  event::Slice slice{};
 };
 
 class LaneReader {
@@ -43,7 +45,7 @@ class LaneReader {
   std::vector<InputSlice> peek(size_t events_max, size_t bytes_max) const;
   /// The records of the partition below `next` are decided.
   void advance(Partition partition, Offset next);
-  /// One past the last decided record of each partition.
+  /// Of each partition, the first record that is neither decided nor another slice's.
   std::vector<log::Position> positions() const;
   const std::string& last_error() const { return last_error_; }
 
@@ -59,6 +61,9 @@ class LaneReader {
   void fetch();
   void on_fetched(Result<log::FetchResult> got);
   void take(const log::ReadBatch& batch);
+  /// Of one batch, the records of this slice: each run of them a piece.
+  void take_slice(const log::ReadBatch& batch);
+  void keep(Piece piece);
   void retry_later(std::string error);
 
   runtime::Loop& loop_;

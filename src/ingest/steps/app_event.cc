@@ -63,15 +63,17 @@ std::string without_nul(std::string text) {
 
 }  // namespace
 
-std::optional<std::string> app_event(Item& item, int64_t now_ms, CookielessStep& cookieless) {
+std::optional<std::string> app_event(Item& item, int64_t now_ms, CookielessStep& cookieless,
+                                     Verdict& decided) {
   Warnings unsaid;  // they are said when the event's turn comes
   if (item.event == kHeatmapEvent || parse(item).decided()) return std::nullopt;
   if (check_distinct_id(item, unsaid).decided()) return std::nullopt;
   if (check_group_key(item, unsaid).decided()) return std::nullopt;
   bound_timestamp(item, now_ms, unsaid);
   sanitise(item);
-  if (apply_project_rules(item, unsaid).decided()) return std::nullopt;
-  if (cookieless.run(item).decided()) return std::nullopt;
+  decided = apply_project_rules(item, unsaid);
+  if (!decided.decided()) decided = cookieless.run(item);
+  if (decided.decided()) return std::nullopt;
   if (handle_special(item, unsaid).decided()) return std::nullopt;
   if (item.has_set) item.properties.set("$set", item.set.text());
   if (item.has_set_once) item.properties.set("$set_once", item.set_once.text());
@@ -94,7 +96,9 @@ Verdict apply_apps(Item& item, const AppsAnswer& answer, Warnings& warnings) {
   for (const std::string_view list : kLists) item.properties.erase(list);
   switch (answer.fate) {
     case AppsAnswer::Fate::kUnchanged: return {};
-    case AppsAnswer::Fate::kDropped: return Verdict::drop(kDroppedByApp);
+    case AppsAnswer::Fate::kDropped:
+      return Verdict::drop(answer.why.empty() ? kDroppedByApp : answer.why);
+    case AppsAnswer::Fate::kSetAside: return Verdict::quarantine("apps", kAppWaits);
     case AppsAnswer::Fate::kQuarantined: return Verdict::quarantine("apps", answer.why);
     case AppsAnswer::Fate::kChanged: break;
   }

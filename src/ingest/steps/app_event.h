@@ -16,10 +16,15 @@
 namespace penstock::ingest {
 
 inline constexpr std::string_view kDroppedByApp = "dropped_by_app";
+/// Why an event is in quarantine, stage `apps`, for the moment that it takes to go round.
+inline constexpr std::string_view kAppWaits = "app_waits";
 
-/// `item` has its raw record and project. Nullopt: it will be decided before any app is asked.
+/// `item` has its raw record and project. Nullopt: it will be decided before any app is asked;
+/// `decided` says how, if the project's settings or the visitors' store had a part in it, which may
+/// be others when the event's turn comes.
 /// `cookieless` serves this event only: what it would change is decided again in the cycle.
-std::optional<std::string> app_event(Item& item, int64_t now_ms, CookielessStep& cookieless);
+std::optional<std::string> app_event(Item& item, int64_t now_ms, CookielessStep& cookieless,
+                                     Verdict& decided);
 /// Takes over what the apps made of the event; the answer must outlive the item.
 Verdict apply_apps(Item& item, const AppsAnswer& answer, Warnings& warnings);
 

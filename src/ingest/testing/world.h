@@ -75,16 +75,18 @@ class World {
   /// As capture tells of refused requests.
   void refuse(const event::RefusalCount& count);
   /// Appends what people ask for; answers its id.
-  Uuid command(std::string_view kind, const std::string& body);
+  Uuid command(std::string_view kind, const std::string& body, ProjectId project = {1});
   struct Report {
     std::string state, report;
   };
   /// Until the command is done.
-  Report report_of(const Uuid& command);
+  Report report_of(const Uuid& command, ProjectId project = {1});
   /// Until every raw record is decided and applied.
   void settle();
   void run_ms(int64_t ms) { runtime_.run_for(std::chrono::milliseconds(ms)); }
   void create_project(const std::string& token);
+  /// What the next life decides of `slice_count`.
+  void decide_slices(std::vector<int32_t> slices) { options_.slices = std::move(slices); }
   void forget_processed() { log_->forget_processed(); }
 
   /// Everything in the processed topic, by partition, decoded from the bytes kept here.

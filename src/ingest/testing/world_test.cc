@@ -51,11 +51,13 @@ World::World(uint64_t seed, IngestOptions options)
                       .required_groups = {}});
   }
   topics.push_back({.name = std::string(event::kTopicProcessed),
-                    .partitions = kPartitions,
+                    .partitions = kPartitions * options_.slice_count,
                     .required_groups = {}});
   topics.push_back({.name = std::string(event::kTopicRefused), .required_groups = {}});
   topics.push_back({.name = std::string(event::kTopicRefusalCounts), .required_groups = {}});
-  topics.push_back({.name = std::string(event::kTopicPersonCommands), .required_groups = {}});
+  topics.push_back({.name = std::string(event::kTopicPersonCommands),
+                    .partitions = options_.slice_count,
+                    .required_groups = {}});
   EXPECT_TRUE(log_->start(std::move(topics)).has_value());
   create_project("phc_one");
 }
@@ -67,7 +69,8 @@ void World::create_project(const std::string& token) {
 }
 
 void World::start() {
-  ledger_ = ledger::make_ledger(kv::make_view(ledger_kv_), {});
+  ledger_ = ledger::make_ledger(kv::make_view(ledger_kv_),
+                                {.decided_elsewhere = options_.slice_count > 1});
   persons_ = persons::make_person_store(kv::make_view(persons_kv_));
   cookieless_ = make_cookieless_store(kv::make_view(cookieless_kv_), runtime_);
   int waiting = 3;
@@ -202,7 +205,7 @@ void World::refuse(const event::RefusalCount& count) {
   EXPECT_EQ(runtime_.run_until([&] { return done; }), runtime::SimEnd::kDone);
 }
 
-Uuid World::command(std::string_view kind, const std::string& body) {
+Uuid World::command(std::string_view kind, const std::string& body, ProjectId project) {
   Uuid id;
   id.bytes[0] = 7;
   for (size_t i = 0; i < 8; i++) {
@@ -210,9 +213,11 @@ Uuid World::command(std::string_view kind, const std::string& body) {
   }
   commands_++;
   std::string record;
-  event::encode(event::PersonCommand{id, {1}, runtime_.clock().wall_ms(), kind, "a test", body},
+  event::encode(event::PersonCommand{id, project, runtime_.clock().wall_ms(), kind, "a test", body},
                 record);
   log::Batch batch;
+  const auto snapshot = catalog_->snapshot();
+  batch.partition = {event::slice_of(snapshot->find(project)->token, options_.slice_count)};
   batch.count = 1;
   log::encode_record(batch.data, record);
   std::vector<log::Batch> batches;
@@ -227,10 +232,10 @@ Uuid World::command(std::string_view kind, const std::string& body) {
   return id;
 }
 
-World::Report World::report_of(const Uuid& command) {
+World::Report World::report_of(const Uuid& command, ProjectId project) {
   Report out;
   const auto look = [&] {
-    const auto bytes = persons_->command_report({1}, command);
+    const auto bytes = persons_->command_report(project, command);
     if (!bytes || !*bytes) return false;
     const auto record = event::decode_processed(**bytes);
     const auto& report = std::get<event::PersonCommandReport>(*record);

@@ -13,6 +13,8 @@
 #include <filesystem>
 
 #include "kv/key_value.h"
+#include "kv/rocks/values_apart.h"
+#include "kv/table_file.h"
 
 namespace penstock::kv {
 namespace {
@@ -56,7 +58,7 @@ std::unexpected<Error> rocks_fail(std::string_view what, const rocksdb::Status& 
 void keep_values_apart(rocksdb::Options& out) {
   out.enable_blob_files = true;
   out.min_blob_size = kApartFrom;
-  out.blob_compression_type = rocksdb::kLZ4Compression;
+  out.blob_compression_type = kValuesCompression;
   out.enable_blob_garbage_collection = true;
   out.blob_garbage_collection_age_cutoff = kGarbageLookedFor;
   out.compression = rocksdb::kNoCompression;
@@ -250,6 +252,16 @@ Status verify_rocks_kv(const std::string& path) {
   const std::unique_ptr<rocksdb::DB> owned(db);
   if (s.ok()) s = owned->VerifyChecksum();
   if (!s.ok()) return rocks_fail("verify " + path, s);
+  // That was tables alone. Files that nothing refers to (a kill while they were written) do not
+  // count.
+  rocksdb::ColumnFamilyMetaData files;
+  owned->GetColumnFamilyMetaData(&files);
+  for (const rocksdb::BlobMetaData& file : files.blob_files) {
+    const std::string name = file.blob_file_path + "/" + file.blob_file_name;
+    if (const Status whole = check_value_file(name); !whole) {
+      return fail(Code::kCorrupt, name + ": " + whole.error().message);
+    }
+  }
   return {};
 }
 

@@ -41,6 +41,10 @@ void KvLedger::received(event::Lane lane, const std::vector<log::Appended>& appe
                         const std::vector<Received>& counts) {
   PENSTOCK_ASSERT(appended.size() == record_counts.size());
   if (!options_.books) return;
+  // Where several processes write, records of others may lie between these: the log cannot say
+  // which are whose, and each is counted from its record, at the latest with its outcome.
+  const auto unclear = [](const log::Appended& a) { return !a.duplicate && a.base.value < 0; };
+  if (std::ranges::any_of(appended, unclear)) return;
   const std::lock_guard lock(mutex_);
   std::map<LedgerKey, LedgerCounts> delta;
   for (const Received& r : counts) delta[r.key].received += r.count;
@@ -222,6 +226,8 @@ Status KvLedger::add_duplicate(Staged& staged, Offset at, const event::Outcome& 
 
 Status KvLedger::apply_stored(Partition partition, Offset from, Offset to,
                               const std::vector<Received>& counts) {
+  // Counted from the log, once their outcomes are: it is never more stored than accepted.
+  if (options_.decided_elsewhere) return {};
   const std::lock_guard lock(mutex_);
   OffsetSet& stored = positions_.stored[partition.value];
   if (to.value <= stored.next()) {
@@ -233,7 +239,7 @@ Status KvLedger::apply_stored(Partition partition, Offset from, Offset to,
   }
   if (stored.contains(from.value)) return {};
   const int64_t gap_from = stored.next();
-  stored.add(from.value, to.value);
+  if (to > from) stored.add(from.value, to.value);
   for (const Received& r : counts) {
     LedgerCounts delta;
     delta.stored = r.count;

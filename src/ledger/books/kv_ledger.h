@@ -145,7 +145,7 @@ class KvLedger final : public Ledger {
   void follow(Staged staged);
   void forget_cold();
   static Status commit(log::Log& log, const Positions& durable);
-  void catch_up_stored(Partition partition, Offset from, Offset to);
+  void catch_up_stored(Partition partition, Offset from, Offset to, int64_t again_ms = 100);
   Status count_stored(const log::ScanSlice& slice, bool add_range);
   QuarantineUsage usage_of(const Staged& staged, std::string_view token) const;
   TraceEntry trace_accepted(const AcceptedEntry& entry) const;
@@ -158,6 +158,7 @@ class KvLedger final : public Ledger {
   log::Log* log_ = nullptr;
   runtime::Loop* home_ = nullptr;
   bool loaded_ = false;
+  bool recovered_ = false;  // once: what comes later only follows other processes
   bool healthy_ = true;
   bool unflushed_ = false;
 

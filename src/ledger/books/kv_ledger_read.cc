@@ -11,6 +11,11 @@ namespace {
 /// A listing of quarantine ends after this much; the caller asks on from its last id.
 constexpr size_t kListedBytesMax = 16U << 20;
 
+size_t partitions_of(const log::Log& log, std::string_view topic) {
+  const auto bounds = log.bounds(std::string(topic));
+  return bounds ? bounds->size() : 0;
+}
+
 }  // namespace
 
 Result<std::vector<std::optional<AcceptedBefore>>> KvLedger::accepted(
@@ -98,10 +103,18 @@ LedgerBalance KvLedger::balance(const log::Log& log) const {
   out.accepted = all.accepted;
   out.stored = all.stored;
   for (const auto& [at, set] : positions.received) out.received_by_offsets += set.size();
+  const size_t outcomes = partitions_of(log, event::kTopicProcessed);
+  const auto lane_partitions = [&log](event::Lane lane) {
+    return std::max<size_t>(partitions_of(log, event::lane_topic(lane)), 1);
+  };
   for (const auto& [at, set] : positions.decided) {
     out.decided_by_offsets += set.size();
-    const int64_t last = log.last_sequence(std::string(event::kTopicProcessed), {at.second},
-                                           event::ingest_producer(at.first));
+    int64_t last = -1;  // of all slices of the projects
+    for (size_t p = static_cast<size_t>(at.second); p < outcomes; p += lane_partitions(at.first)) {
+      last = std::max(
+          last, log.last_sequence(std::string(event::kTopicProcessed), {static_cast<int32_t>(p)},
+                                  event::ingest_producer(at.first)));
+    }
     if (set.next() > std::max<int64_t>(last, set.base())) {
       wrong.push_back(fmt::format("{} partition {}: outcomes are counted that the log lacks",
                                   event::lane_name(at.first), at.second));

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <unordered_set>
 
 #include "base/diag.h"
@@ -10,6 +11,8 @@
 
 namespace penstock::ledger {
 namespace {
+
+constexpr int64_t kAgainMsMax = 60'000;  // between two tries to count what is stored
 
 /// Partitions of a topic; a topic that this process does not have has none.
 std::vector<log::PartitionBounds> bounds_of(const log::Log& log, std::string_view topic) {
@@ -224,7 +227,9 @@ KvLedger::Step KvLedger::stored_step(log::Log& log) {
   for (const log::Position& p :
        log.committed(std::string(event::kGroupLoad), std::string(event::kTopicProcessed))) {
     const OffsetSet& set = positions_.stored[p.partition.value];
-    step.ranges.push_back({p.partition, {set.next()}, p.next});
+    Offset to = p.next;
+    if (recovered_) to = std::min(to, Offset{positions_.applied[p.partition.value].next()});
+    if (to.value > set.next()) step.ranges.push_back({p.partition, {set.next()}, to});
   }
   step.visit = [this](const log::ScanSlice& slice) { return count_stored(slice, true); };
   return step;
@@ -248,8 +253,9 @@ Status KvLedger::count_stored(const log::ScanSlice& slice, bool add_range) {
   return {};
 }
 
-/// The mutex is held. The gap stays a gap in the set until its records were counted.
-void KvLedger::catch_up_stored(Partition partition, Offset from, Offset to) {
+/// The mutex is held. The gap stays a gap in the set until its records were counted; what was
+/// counted before a failure is passed over when it is tried again.
+void KvLedger::catch_up_stored(Partition partition, Offset from, Offset to, int64_t again_ms) {
   if (log_ == nullptr || home_ == nullptr) return;
   const std::weak_ptr<int> alive = alive_;
   log::scan(
@@ -258,10 +264,21 @@ void KvLedger::catch_up_stored(Partition partition, Offset from, Offset to) {
         if (alive.expired()) return fail(Code::kCancelled, "the ledger is gone");
         return count_stored(slice, true);
       },
-      [](const Status& status) {
-        if (status || status.error().code == Code::kCancelled) return;
-        diag::warn("stored events were not counted; a restart counts them",
+      [this, alive, partition, from, to, again_ms](const Status& status) {
+        if (status || status.error().code == Code::kCancelled || alive.expired()) return;
+        const Code code = status.error().code;
+        const bool lasts = code == Code::kCorrupt || code == Code::kNotFound || code == Code::kBug;
+        diag::warn(lasts ? "stored events cannot be counted"
+                         : "stored events were not counted; it is tried again",
                    {{"error", status.error().message}});
+        if (lasts) return;
+        probe<"ledger.stored_is_counted_at_another_try">();
+        home_->after(std::chrono::milliseconds(again_ms),
+                     [this, alive, partition, from, to, again_ms] {
+                       if (alive.expired()) return;
+                       const std::lock_guard lock(mutex_);
+                       catch_up_stored(partition, from, to, std::min(2 * again_ms, kAgainMsMax));
+                     });
       });
 }
 
@@ -289,11 +306,15 @@ void KvLedger::recover(log::Log& log, runtime::Loop& home, Done done) {
     log_ = &log;
     home_ = &home;
     if (!loaded_) status = load();
-    if (status) status = note_lost(log);
+    if (status && !recovered_) status = note_lost(log);
     if (status) {
-      for (event::Lane lane : event::kLanes) steps->push_back(received_step(log, lane));
-      steps->push_back(processed_step(log));
-      steps->push_back(stored_step(log));
+      // Later, what others received is counted with its outcome: nobody reads the lanes twice.
+      for (event::Lane lane : event::kLanes) {
+        if (!recovered_) steps->push_back(received_step(log, lane));
+      }
+      const bool others = options_.decided_elsewhere || options_.stored_elsewhere;
+      if (!recovered_ || options_.decided_elsewhere) steps->push_back(processed_step(log));
+      if (!recovered_ || others) steps->push_back(stored_step(log));
       steps->push_back(refused_step(log));
     }
   }
@@ -307,6 +328,10 @@ void KvLedger::recover(log::Log& log, runtime::Loop& home, Done done) {
 void KvLedger::run_steps(std::shared_ptr<std::vector<Step>> steps, size_t at,
                          std::shared_ptr<Done> done) {
   if (at == steps->size()) {
+    {
+      const std::lock_guard lock(mutex_);
+      recovered_ = true;
+    }
     home_->post([done] { (*done)({}); });
     return;
   }

@@ -27,6 +27,13 @@ void Gather::limit_to(const std::vector<Range>& ranges) {
   for (const Range& r : ranges) limits_[static_cast<size_t>(r.partition.value)] = r.to;
 }
 
+void Gather::leave_out_all_but(const std::vector<bool>& mine) {
+  limits_.clear();
+  for (size_t p = 0; p < ranges_.size(); p++) {
+    limits_.push_back(mine[p] ? Offset{INT64_MAX} : ranges_[p].to);
+  }
+}
+
 bool Gather::complete() const {
   for (size_t p = 0; p < limits_.size(); p++) {
     if (ranges_[p].to < limits_[p]) return false;

@@ -24,6 +24,8 @@ class Gather {
 
   /// Only what lies in these ranges is taken (a batch of before a restart).
   void limit_to(const std::vector<Range>& ranges);
+  /// Nothing of the other partitions is taken: they are other processes'.
+  void leave_out_all_but(const std::vector<bool>& mine);
   /// Takes what it has not seen and is within its limits. kCorrupt: a record cannot be read; what
   /// came before it is taken.
   Status take(const log::ReadBatch& batch);

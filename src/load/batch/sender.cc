@@ -19,21 +19,23 @@ Counter refused_rows_total{"penstock_load_refused_rows_total",
 }  // namespace
 
 Sender::Sender(runtime::Loop& loop, runtime::Runtime& runtime, store::EventStore& store,
-               SenderOptions options, std::function<void(const std::string&)> report)
+               Intents& intents, SenderOptions options,
+               std::function<void(const std::string&)> report)
     : loop_(loop),
       runtime_(runtime),
       store_(store),
+      intents_(intents),
       options_(std::move(options)),
       report_(std::move(report)) {}
 
 Sender::~Sender() { *alive_ = false; }
 
-void Sender::send(Intent intent, std::shared_ptr<const store::InsertBatch> batch,
-                  runtime::Task done) {
+void Sender::send(Intent intent, bool is_written, std::shared_ptr<const store::InsertBatch> batch,
+                  Sent done) {
   intent_ = std::move(intent);
   batch_ = std::move(batch);
   done_ = std::move(done);
-  write_intent();
+  is_written ? attempt() : write_intent();
 }
 
 void Sender::stop() {
@@ -43,23 +45,27 @@ void Sender::stop() {
 }
 
 void Sender::write_intent() {
-  auto status = std::make_shared<Status>();
-  const Status submitted = runtime_.pool().submit(
-      [status, &files = runtime_.files(), path = options_.state_path, bytes = intent_.encode()] {
-        *status = runtime::write_file_atomic(files, path, bytes);
-      },
-      loop_,
-      [this, alive = alive_, generation = generation_, status] {
-        if (!*alive || generation != generation_) return;
-        if (!*status) {
-          probe<"load.intent_not_written">();
-          return again(status->error(), &Sender::write_intent);
-        }
-        attempt();
-      });
-  if (submitted) return;
-  probe<"load.pool_is_full">();
-  again(submitted.error(), &Sender::write_intent);
+  intents_.write(intent_,
+                 [this, alive = alive_, generation = generation_](const Result<bool>& written) {
+                   if (!*alive || generation != generation_) return;
+                   if (!written) return again(written.error(), &Sender::write_intent);
+                   if (!*written) return came_second();
+                   attempt();
+                 });
+}
+
+void Sender::came_second() {
+  retry_ms_ = 0;
+  if (std::exchange(failing_, false)) report_("");
+  finished(false);
+}
+
+void Sender::note_split() {
+  intents_.note(intent_, [this, alive = alive_, generation = generation_](const Status& noted) {
+    if (!*alive || generation != generation_) return;
+    if (!noted) return again(noted.error(), &Sender::note_split);
+    attempt();
+  });
 }
 
 void Sender::attempt() {
@@ -91,10 +97,10 @@ void Sender::answered(const Status& status) {
 void Sender::advance() {
   retry_ms_ = 0;
   if (std::exchange(failing_, false)) report_("");
-  if (!intent_.split.active) return finished();
+  if (!intent_.split.active) return finished(true);
   intent_.split = after_stored(*batch_, intent_.split);
-  if (!intent_.split.active) return finished();
-  write_intent();
+  if (!intent_.split.active) return finished(true);
+  note_split();
 }
 
 void Sender::refused(const Error& error) {
@@ -105,12 +111,12 @@ void Sender::refused(const Error& error) {
     while (intent_.split.table < kTables && rows_of_table(*batch_, intent_.split.table) == 0) {
       intent_.split.table++;
     }
-    if (intent_.split.table == kTables) return finished();
-    return write_intent();
+    if (intent_.split.table == kTables) return finished(true);
+    return note_split();
   }
   if (is_single_row(*batch_, intent_.split)) return set_row_aside(error);
   intent_.split = after_refused(*batch_, intent_.split);
-  write_intent();
+  note_split();
 }
 
 void Sender::set_row_aside(const Error& error) {
@@ -145,10 +151,10 @@ void Sender::again(const Error& error, void (Sender::*step)()) {
               });
 }
 
-void Sender::finished() {
+void Sender::finished(bool stored) {
   generation_++;
   batch_ = nullptr;
-  if (done_) std::exchange(done_, nullptr)();
+  if (done_) std::exchange(done_, nullptr)(stored);
 }
 
 }  // namespace penstock::load

@@ -33,6 +33,10 @@ void link_segments(std::vector<StoredSegment>& segments) {
   }
 }
 
+bool is_cut_off(const StoredSegment& s, const WalkResult& walked) {
+  return walked.end == WalkEnd::kReachedEnd && !s.newest && walked.next_number < s.number_limit;
+}
+
 namespace {
 
 Status look_at(const StoredSegment& s, SegmentReport& report) {
@@ -57,6 +61,7 @@ Status look_at(const StoredSegment& s, SegmentReport& report) {
         {Partition{static_cast<int32_t>(p)}, Offset{h.base[p]}, Offset{end[p]}});
   }
   if (walked.end == WalkEnd::kIoError) report.problem = walked.error.message;
+  if (is_cut_off(s, walked)) report.problem = cut_off_text(walked.at);
   if (walked.end != WalkEnd::kInvalid || over || walked.next_number >= s.number_limit) return {};
   walk.at = walked.at + kPage;
   walk.number = walked.next_number;

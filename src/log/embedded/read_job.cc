@@ -44,8 +44,11 @@ Status Topic::ReadJob::read(runtime::FileSystem& files, Piece& piece, bool direc
     return !malformed && bytes < bytes_max;
   });
   if (walked.end == WalkEnd::kIoError) return fail(walked.error, "read the log");
-  const bool ended = walked.end == WalkEnd::kReachedEnd || over || bytes >= bytes_max ||
-                     walked.next_number >= piece.number_limit;
+  // The newest one ends where it was written to; another that ends before its successor goes on is
+  // cut off, and its records must not be passed over in silence.
+  const bool at_end = walked.end == WalkEnd::kReachedEnd && piece.number_limit == UINT64_MAX;
+  const bool ended =
+      at_end || over || bytes >= bytes_max || walked.next_number >= piece.number_limit;
   if (ended && !malformed) return {};
   // A retry goes on behind what was good.
   piece.walk.at = walked.at;

@@ -112,17 +112,15 @@ class Repair {
       const WalkResult walked =
           walk_blocks(*s.file, walk, [&](WalkedBlock&& b) { return take(s, b); });
       if (walked.end == WalkEnd::kIoError) return fail(walked.error, s.path);
+      if (is_cut_off(s, walked)) return skip_rest(s, walked);
       if (walked.end != WalkEnd::kInvalid || walked.next_number >= s.number_limit) return {};
       walk.at = walked.at + kPage;
       walk.number = walked.next_number;
       PENSTOCK_TRY(uint64_t later, find_later_block(*s.file, walk));
       if (later == 0 && s.newest) return {};  // a torn tail, which the next start cuts by itself
-      uint64_t later_number = s.number_limit;
-      if (later != 0) {
-        PENSTOCK_TRY(later_number, number_at(*s.file, later));
-      } else {
-        later = s.bytes;  // nothing readable follows in this segment
-      }
+      if (later == 0) return skip_rest(s, walked);
+      PENSTOCK_TRY(const uint64_t later_number, number_at(*s.file, later));
+      PENSTOCK_CHECK(keep(s, walked.at, later));
       PENSTOCK_CHECK(skip(s, walked, later, later_number));
       walk.at = later;
       walk.number = later_number;
@@ -137,11 +135,31 @@ class Repair {
     return header->number;
   }
 
-  /// Keeps a copy of [walked.at, later) and puts a skip block over it.
-  Status skip(StoredSegment& s, const WalkResult& walked, uint64_t later, uint64_t later_number) {
-    const std::string kept = kept_name(s, fmt::format("-{}-{}", walked.at, later));
+  /// Nothing that can be read follows in this segment, or nothing at all: its file may be cut off.
+  Status skip_rest(StoredSegment& s, const WalkResult& walked) {
+    if (s.bytes > walked.at) {
+      PENSTOCK_CHECK(keep(s, walked.at, s.bytes));
+    } else {
+      report_.actions.push_back(
+          fmt::format("{}: it is cut off at byte {}; what followed is skipped", s.path, walked.at));
+    }
+    return skip(s, walked, walked.at + kPage, s.number_limit);
+  }
+
+  /// A copy of what is to be skipped.
+  Status keep(const StoredSegment& s, uint64_t from, uint64_t to) {
+    const std::string kept = kept_name(s, fmt::format("-{}-{}", from, to));
+    PENSTOCK_CHECK(copy(*s.file, from, to, kept));
+    report_.actions.push_back(
+        fmt::format("{}: bytes {} to {} are unreadable and skipped; they are kept as {}", s.path,
+                    from, to, kept));
+    return {};
+  }
+
+  /// Puts a skip block over [walked.at, later).
+  static Status skip(StoredSegment& s, const WalkResult& walked, uint64_t later,
+                     uint64_t later_number) {
     probe<"log.repair_skips_a_range">();
-    PENSTOCK_CHECK(copy(*s.file, walked.at, later, kept));
     BlockHeader header;
     header.flags = kSkipBlock;
     header.epoch = s.header->epoch;
@@ -152,9 +170,6 @@ class Repair {
     AlignedBuffer buffer;
     const size_t size = build_block(buffer, header, {next});
     PENSTOCK_CHECK(s.file->pwrite({buffer.data(), size}, walked.at));
-    report_.actions.push_back(
-        fmt::format("{}: bytes {} to {} are unreadable and skipped; they are kept as {}", s.path,
-                    walked.at, later, kept));
     return s.file->sync();
   }
 

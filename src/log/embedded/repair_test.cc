@@ -192,6 +192,32 @@ TEST_F(LogDamage, a_flipped_bit_in_an_older_segment_stops_the_reader) {
   append(1, 10);
 }
 
+TEST_F(LogDamage, an_older_segment_that_is_cut_off_at_a_blocks_end_is_damaged) {
+  ASSERT_TRUE(open());
+  append(60, 10'000);
+  const auto found = inspect();
+  close();
+  const uint64_t at = found[1].bytes_used - 2 * 3 * kPage;  // without its last two blocks
+  const std::string file = segments()[1];
+  ASSERT_TRUE((*disk->open(file, {}))->truncate(at));
+  const std::string problem = "damaged at byte " + std::to_string(at) + " (it is cut off there)";
+  ASSERT_TRUE(open());
+  EXPECT_EQ(inspect()[1].problem, problem);
+  EXPECT_EQ(inspect()[0].problem, "");
+  Status ended;
+  read(&ended);
+  expect_named(ended, file, std::to_string(at));
+  const RepairReport report = repair();
+  EXPECT_EQ(report.records_lost, 2U);
+  ASSERT_EQ(report.actions.size(), 1U);
+  EXPECT_NE(report.actions[0].find("cut off at byte"), std::string::npos) << report.actions[0];
+  EXPECT_EQ(inspect()[1].problem, "");
+  ASSERT_TRUE(open());
+  EXPECT_EQ(read().size(), 58U);
+  append(1, 10);
+  EXPECT_TRUE(repair().actions.empty());
+}
+
 TEST_F(LogDamage, the_end_of_an_older_segment_may_be_lost) {
   ASSERT_TRUE(open());
   append(60, 10'000);

@@ -87,6 +87,9 @@ std::optional<std::string> ScrubReader::walk(uint64_t bytes, ScrubPiece& piece) 
   if (walked.end == WalkEnd::kInvalid && walked.next_number < number_limit_) {
     return fmt::format("damaged at byte {}", walked.at);
   }
+  if (walked.end == WalkEnd::kReachedEnd && walked.next_number < number_limit_) {
+    return cut_off_text(walked.at);
+  }
   piece.ended = !enough;
   return std::nullopt;
 }

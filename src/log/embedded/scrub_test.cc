@@ -130,6 +130,19 @@ TEST_F(LogScrubTest, damage_is_found_kept_and_forgotten_when_it_is_mended) {
   EXPECT_TRUE(pass().damage.empty());
 }
 
+TEST_F(LogScrubTest, a_file_that_is_cut_off_at_a_blocks_end_is_damage) {
+  open();
+  append(60);
+  const std::string file = segments()[1];
+  const uint64_t at = kSegmentHeaderBytes + 2 * 3 * kPage;  // behind its second block
+  ASSERT_TRUE((*disk->open(file, {}))->truncate(at));
+  const ScrubStatus s = pass();
+  ASSERT_EQ(s.damage.size(), 1U);
+  EXPECT_EQ(s.damage[0].file, file);
+  EXPECT_EQ(s.damage[0].problem,
+            "damaged at byte " + std::to_string(at) + " (it is cut off there)");
+}
+
 TEST_F(LogScrubTest, a_header_that_cannot_be_read_is_damage) {
   open();
   append(60);

@@ -98,6 +98,10 @@ Status zero_segment_file(runtime::File& file, uint64_t at, uint64_t bytes) {
   return {};
 }
 
+std::string cut_off_text(uint64_t at) {
+  return fmt::format("damaged at byte {} (it is cut off there)", at);
+}
+
 WalkResult walk_blocks(const runtime::File& file, const Walk& walk,
                        const std::function<bool(WalkedBlock&&)>& visit) {
   WalkResult result{WalkEnd::kReachedEnd, walk.at, walk.number, {}};

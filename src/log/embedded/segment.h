@@ -61,6 +61,9 @@ struct WalkResult {
   Error error;               // for kIoError
 };
 
+/// What is told of a segment whose file ends before its blocks do.
+std::string cut_off_text(uint64_t at);
+
 /// Visits blocks until `visit` answers false. Blocks the caller. Skip blocks are followed silently.
 WalkResult walk_blocks(const runtime::File& file, const Walk& walk,
                        const std::function<bool(WalkedBlock&&)>& visit);

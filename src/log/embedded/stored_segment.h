@@ -26,6 +26,8 @@ struct StoredSegment {
 /// All segments of a topic's folder in their order, those with unreadable headers too.
 Result<std::vector<StoredSegment>> open_stored_segments(runtime::FileSystem& files,
                                                         const std::string& folder);
+/// Whether the file ends at a block's end, and blocks are missing that its successor counts on.
+bool is_cut_off(const StoredSegment& segment, const WalkResult& walked);
 /// Sets `newest` and `number_limit` of those that have headers.
 void link_segments(std::vector<StoredSegment>& segments);
 

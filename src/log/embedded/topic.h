@@ -155,6 +155,10 @@ class Topic : public std::enable_shared_from_this<Topic> {
   Status keep_spares(const std::vector<std::string>& names);
   std::unexpected<Error> damaged(const std::string& what) const;
 
+  // topic_begin.cc
+  Status begin_where_told();
+  void pass_over_empty_segment();
+
   void publish();
 
   runtime::Runtime& runtime_;
@@ -166,6 +170,7 @@ class Topic : public std::enable_shared_from_this<Topic> {
 
   std::deque<std::shared_ptr<Segment>> segments_;  // the newest is written to
   std::vector<std::string> strays_;                // segments that failed to begin
+  bool names_unsettled_ = false;  // a segment lost its name, and the folder could not be synced
   std::vector<Spare> spares_;
   uint64_t next_spare_ = 0;
   uint64_t next_number_ = 1;

@@ -29,6 +29,7 @@ Status Topic::recover() {
   PENSTOCK_CHECK(keep_spares(names));
   PENSTOCK_CHECK(open_segments(names));
   PENSTOCK_CHECK(check_chain());
+  if (segments_.empty()) PENSTOCK_CHECK(begin_where_told());
   if (!segments_.empty()) PENSTOCK_CHECK(scan_last());
   cache_base_ = end_;
   PENSTOCK_TRY(const uint64_t free, files.free_bytes(directory_));

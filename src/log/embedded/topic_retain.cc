@@ -13,6 +13,7 @@ struct Topic::Recycling {
   std::shared_ptr<Segment> segment;
   Spare spare;                      // without a path: the file is removed
   std::vector<std::string> strays;  // go before it
+  bool settle = false;              // the one before it may come back: the folder is synced first
   bool gone = false;                // it has its old name no more
   Status status;
 };
@@ -59,12 +60,14 @@ void Topic::recycle_oldest() {
   auto job = std::make_shared<Recycling>();
   job->segment = oldest;
   job->strays = std::exchange(strays_, {});
+  job->settle = names_unsettled_;
   const bool keep = spares_.size() < options_.spare_segments_max && oldest->bytes == segment_bytes_;
   if (keep) job->spare = new_spare(oldest->bytes);
   const Status submitted = runtime_.pool().submit(
       [this, self = shared_from_this(), job] {
         runtime::FileSystem& files = runtime_.files();
         job->status = remove_strays(job->strays);
+        if (job->status && job->settle) job->status = files.sync_directory(directory_);
         if (!job->status) return;
         job->status = job->spare.path.empty() ? files.remove(job->segment->path)
                                               : files.rename(job->segment->path, job->spare.path);
@@ -81,6 +84,7 @@ void Topic::recycle_oldest() {
 
 void Topic::recycled(Recycling& job) {
   recycling_ = false;
+  if (job.gone) names_unsettled_ = !job.status.has_value();
   if (job.status) {
     probe<"log.segment_recycled">();
     if (!job.spare.path.empty()) spares_.push_back(std::move(job.spare));
@@ -90,6 +94,7 @@ void Topic::recycled(Recycling& job) {
   probe<"log.retention_failed">();
   diag::warn("retention failed",
              {{"file", job.segment->path}, {"error", job.status.error().message}});
+  if (job.gone) probe<"log.retired_segment_may_come_back">();
   if (!job.gone) {
     segments_.push_front(job.segment);
     std::ranges::move(job.strays, std::back_inserter(strays_));

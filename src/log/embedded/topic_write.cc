@@ -109,6 +109,7 @@ void Topic::write(const std::shared_ptr<Commit>& commit) {
   commit->size = padded(block_bytes(commit->subs));
   commit->begins = !fits(commit->size);
   if (commit->begins) {
+    pass_over_empty_segment();
     commit->spare = std::move(spares_.back());
     spares_.pop_back();
     commit->segment = next_segment(commit->spare);

@@ -22,12 +22,12 @@ LatencyHistogram append_metric{"penstock_log_kafka_append_us",
                                "From an append to the brokers' acknowledgement."};
 
 constexpr int kPollMs = 100;
-constexpr size_t kMessageExtraBytes = 256;  // what a message costs beside its text
+constexpr size_t kMessageExtraBytes = 512;  // what a message costs beside its record
 
-size_t bytes_of(const MessageText& m) {
-  size_t out = m.value.size() + (m.key ? m.key->size() : 0) + kMessageExtraBytes;
-  for (const auto& [name, value] : m.headers) out += name.size() + (value ? value->size() : 0);
-  return out;
+/// Of the batch as Kafka's producer holds it, before its messages are written: a little more than
+/// they will be.
+size_t bytes_of(const Batch& b) {
+  return b.text().size() + b.text().size() / 4 + b.count * kMessageExtraBytes;
 }
 
 Status check_batch(const Batch& b, std::vector<std::string_view>& records) {
@@ -63,37 +63,50 @@ class KafkaLog::OpenDelivery : public Delivery {
       base_ = base_ < 0 ? place : std::min(base_, place);
       last_ = std::max(last_, place);
     }
-    if (--left_ > 0) return;
-    finish();
+    if (--left_ == 0) finish();
+  }
+  /// The rest of them was not taken; while others may be under way.
+  void refused(rd_kafka_resp_err_t error, size_t messages) {
+    refused_ = error;
+    if (left_.fetch_sub(messages) == messages) finish();
   }
 
  private:
   void finish() {
+    if (!error_ && refused_ != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      error_ = error_of(refused_, "writing to " + topic_.name);
+    }
+    int64_t begin = 0;
     {
       const std::lock_guard lock(log_.mutex_);
       PartitionState& p = *topic_.find(partition_);
-      p.end = std::max(p.end, last_ + 1);
+      begin = p.begin;
+      p.end = std::max(p.end, begin + last_ + 1);
       log_.release(bytes_);
       if (!error_) log_.note_append(*ticket_, count_, bytes_);
     }
     if (error_) {
       failed_metric.add();
-      if (count_ > 1 && error_->code != Code::kCancelled) error_->code = Code::kMaybe;
+      const bool unclear = base_ >= 0 || error_->code == Code::kUnavailable;
+      if (unclear && error_->code != Code::kCancelled) error_->code = Code::kMaybe;
       ticket_->settle(index_, std::unexpected(*error_));
     } else {
       appended_metric.add(count_);
-      ticket_->settle(index_, Appended{partition_, Offset{base_}, false});
+      // Another process wrote between them: they are not what `base` and the count say.
+      const bool in_a_row = last_ - base_ + 1 == static_cast<int64_t>(count_);
+      ticket_->settle(index_, Appended{partition_, Offset{in_a_row ? begin + base_ : -1}, false});
     }
     delete this;
   }
 
-  // Delivery reports come on one thread; what fails before comes before any of them.
+  // Delivery reports come on one thread.
   KafkaLog& log_;
   TicketPtr ticket_;
   size_t index_;
   TopicState& topic_;
   Partition partition_;
   std::atomic<size_t> left_;
+  std::atomic<rd_kafka_resp_err_t> refused_{RD_KAFKA_RESP_ERR_NO_ERROR};
   size_t count_, bytes_;
   int64_t base_ = -1, last_ = -1;
   std::optional<Error> error_;
@@ -122,13 +135,21 @@ void KafkaLog::on_delivery(rd_kafka_t* /*handle*/, const rd_kafka_message_t* mes
 }
 
 Status KafkaLog::make_producer_anew() {
-  PENSTOCK_TRY(producer_, make_producer(options_, &KafkaLog::on_delivery, this));
+  PENSTOCK_TRY(producer_, make_producer(options_, true, &KafkaLog::on_delivery, this));
   const std::lock_guard lock(mutex_);
-  for (auto& [name, topic] : topics_) {
-    topic->writer.reset(rd_kafka_topic_new(producer_.get(), topic->remote.c_str(), nullptr));
-  }
   producer_failed_ = false;
   return {};
+}
+
+/// With the mutex held, and the producer's lock where others may replace it. When it is first
+/// needed: the producer's thread looks at every partition of every topic that it has, every time.
+void KafkaLog::need_writer(TopicState& topic) {
+  if (topic.writer) return;
+  topic.writer.reset(rd_kafka_topic_new(producer_of(topic), topic.remote.c_str(), nullptr));
+}
+
+rd_kafka_t* KafkaLog::producer_of(const TopicState& topic) const {
+  return is_apart(topic) ? apart_.get() : producer_.get();
 }
 
 TopicState* KafkaLog::find(const std::string& topic) const {
@@ -154,13 +175,16 @@ Status KafkaLog::try_append(const TicketPtr& ticket, const std::string& name,
   {
     const std::lock_guard lock(mutex_);
     if (stopped_) return fail(Code::kCancelled, "the log has stopped");
-    if (producer_failed_ || recovering_) {
-      return fail(Code::kUnavailable, "the brokers refused what was under way; trying again");
-    }
-    if (shut_out_) return fail(Code::kUnavailable, "another process writes to this log now");
     const auto it = topics_.find(name);
     if (it == topics_.end()) return fail(Code::kNotFound, "there is no topic " + name);
     topic = it->second.get();
+    if ((producer_failed_ || recovering_) && !is_apart(*topic)) {
+      return fail(Code::kUnavailable, "the brokers refused what was under way; trying again");
+    }
+    if (shut_out_ && !topic->open) {
+      return fail(Code::kUnavailable, "another process writes to this log now");
+    }
+    need_writer(*topic);
   }
   for (const Batch& b : batches) {
     if (topic->find(b.partition) == nullptr) {
@@ -218,10 +242,10 @@ rd_kafka_resp_err_t KafkaLog::produce(TopicState& topic, Partition p, const Mess
   what[n].vtype = RD_KAFKA_VTYPE_VALUE;
   what[n].u.mem.ptr = const_cast<char*>(message.value.data());
   what[n++].u.mem.size = message.value.size();
-  if (message.key) {
+  if (message.keyed) {
     what[n].vtype = RD_KAFKA_VTYPE_KEY;
-    what[n].u.mem.ptr = const_cast<char*>(message.key->data());
-    what[n++].u.mem.size = message.key->size();
+    what[n].u.mem.ptr = const_cast<char*>(message.key.data());
+    what[n++].u.mem.size = message.key.size();
   }
   what[n].vtype = RD_KAFKA_VTYPE_OPAQUE;
   what[n++].u.ptr = delivery;
@@ -229,7 +253,7 @@ rd_kafka_resp_err_t KafkaLog::produce(TopicState& topic, Partition p, const Mess
     what[n].vtype = RD_KAFKA_VTYPE_HEADERS;
     what[n++].u.headers = headers;
   }
-  rd_kafka_error_t* error = rd_kafka_produceva(producer_.get(), what.data(), n);
+  rd_kafka_error_t* error = rd_kafka_produceva(producer_of(topic), what.data(), n);
   if (error == nullptr) return RD_KAFKA_RESP_ERR_NO_ERROR;
   const rd_kafka_resp_err_t code = rd_kafka_error_code(error);
   rd_kafka_error_destroy(error);
@@ -239,43 +263,39 @@ rd_kafka_resp_err_t KafkaLog::produce(TopicState& topic, Partition p, const Mess
 
 Status KafkaLog::append_open(const TicketPtr& ticket, TopicState& topic,
                              std::vector<Batch>& batches) {
-  std::vector<std::vector<MessageText>> messages(batches.size());
-  std::vector<size_t> sizes(batches.size());
-  std::vector<std::string_view> records;
+  std::vector<std::vector<std::string_view>> records(batches.size());
+  size_t all = 0;
   for (size_t i = 0; i < batches.size(); i++) {
     if (batches[i].producer != 0) {
       return fail(Code::kInvalid, topic.name + " has messages of its own: no producers there");
     }
-    PENSTOCK_CHECK(check_batch(batches[i], records));
-    messages[i].resize(records.size());
-    for (size_t r = 0; r < records.size(); r++) {
-      PENSTOCK_CHECK(options_.codec->write(topic.name, records[r], messages[i][r]));
-      sizes[i] += bytes_of(messages[i][r]);
-    }
+    PENSTOCK_CHECK(check_batch(batches[i], records[i]));
+    all += bytes_of(batches[i]);
   }
-  size_t all = 0;
-  for (const size_t size : sizes) all += size;
   {
     const std::lock_guard lock(mutex_);
     PENSTOCK_CHECK(reserve(all));
     open_tickets_.push_back(ticket);
   }
+  // Of several threads that append, one at a time: the offsets of a batch follow each other.
+  const std::lock_guard in_a_row(topic.writing);
+  MessageText& message = topic.message;
   for (size_t i = 0; i < batches.size(); i++) {
     auto* delivery = new OpenDelivery(*this, ticket, i, topic, batches[i].partition,
-                                      messages[i].size(), sizes[i]);
-    rd_kafka_resp_err_t failed = RD_KAFKA_RESP_ERR_NO_ERROR;
-    // Of several threads that append, one at a time: the offsets of a batch follow each other.
-    const std::lock_guard in_a_row(topic.writing);
-    for (const MessageText& m : messages[i]) {
-      if (failed == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        failed = produce(topic, batches[i].partition, m, delivery);
-        if (failed == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
-        if (failed == RD_KAFKA_RESP_ERR__FATAL) {
-          const std::lock_guard lock(mutex_);
-          producer_failed_ = true;
-        }
+                                      records[i].size(), bytes_of(batches[i]));
+    for (size_t r = 0; r < records[i].size(); r++) {
+      message.keyed = false;
+      message.headers.clear();
+      const Status written = options_.codec->write(topic.name, records[i][r], message);
+      const auto failed = written ? produce(topic, batches[i].partition, message, delivery)
+                                  : RD_KAFKA_RESP_ERR_INVALID_RECORD;
+      if (failed == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+      if (failed == RD_KAFKA_RESP_ERR__FATAL) {
+        const std::lock_guard lock(mutex_);
+        producer_failed_ = true;
       }
-      delivery->delivered(failed, -1);
+      delivery->refused(failed, records[i].size() - r);
+      break;
     }
   }
   return {};
@@ -286,6 +306,9 @@ Status KafkaLog::append_framed(const TicketPtr& ticket, TopicState& topic,
   size_t all = 0;
   std::vector<std::string_view> records;
   for (const Batch& b : batches) {
+    if (!topic.find(b.partition)->ours) {
+      return fail(Code::kDenied, topic.name + " is written by another process");
+    }
     PENSTOCK_CHECK(check_batch(b, records));
     all += b.text().size() + kMessageExtraBytes;
   }
@@ -340,8 +363,10 @@ void KafkaLog::frame_delivered(TopicState& topic, Partition partition,
                                const std::shared_ptr<Flight>& flight, rd_kafka_resp_err_t error) {
   const std::lock_guard lock(mutex_);
   PartitionState& p = *topic.find(partition);
-  std::erase(p.flights, flight);
   release(flight->bytes);
+  const bool waits = is_shared() && error == RD_KAFKA_RESP_ERR_NO_ERROR && !p.broken;
+  if (waits) return;  // until it is read back
+  std::erase(p.flights, flight);
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
     failed_metric.add();
     if (!p.broken && !stopped_) {
@@ -352,22 +377,60 @@ void KafkaLog::frame_delivered(TopicState& topic, Partition partition,
     producer_failed_ = true;
     upkeep_wanted_.notify_all();
   }
+  if (flight->settled) return;
   // Behind a gap nobody counts it: what holds is known when the partition was read again.
   if (p.broken) {
     for (auto& w : flight->waiting) unresolved_.push_back(std::move(w));
     return;
   }
-  p.end = std::max(p.end, flight->base + static_cast<int64_t>(flight->count));
-  if (flight->producer != 0) {
-    int64_t& last = p.sequences.try_emplace(flight->producer, -1).first->second;
-    last = std::max(last, flight->sequence);
+  settle(p, *flight);
+}
+
+void KafkaLog::settle(PartitionState& p, const Flight& flight) {
+  p.end = std::max(p.end, flight.base + static_cast<int64_t>(flight.count));
+  if (flight.producer != 0) {
+    int64_t& last = p.sequences.try_emplace(flight.producer, -1).first->second;
+    last = std::max(last, flight.sequence);
   }
   appended_metric.add();
-  note_append(*flight->waiting.front().first, flight->count, flight->bytes);
-  for (size_t i = 0; i < flight->waiting.size(); i++) {
-    const auto& [ticket, index] = flight->waiting[i];
-    ticket->settle(index, Appended{partition, Offset{flight->base}, i > 0});
+  note_append(*flight.waiting.front().first, flight.count, flight.bytes);
+  for (size_t i = 0; i < flight.waiting.size(); i++) {
+    const auto& [ticket, index] = flight.waiting[i];
+    ticket->settle(index, Appended{p.id, Offset{flight.base}, i > 0});
   }
+}
+
+/// It cannot fail for good: only the guard can be lost.
+void KafkaLog::poll_apart() {
+  for (;;) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (ending_) return;
+    }
+    rd_kafka_poll(apart_.get(), kPollMs);
+  }
+}
+
+void KafkaLog::confirm(PartitionState& p, const Frame& frame) {
+  if (!is_shared() || !p.ours || p.flights.empty() || frame.epoch != epoch_) return;
+  const std::shared_ptr<Flight> flight = p.flights.front();
+  if (flight->base != frame.base || flight->producer != frame.producer ||
+      flight->sequence != frame.sequence) {
+    return;
+  }
+  p.flights.pop_front();
+  flight->settled = true;
+  settle(p, *flight);
+}
+
+void KafkaLog::give_up(PartitionState& p, std::string_view why) {
+  for (const std::shared_ptr<Flight>& flight : p.flights) {
+    flight->settled = true;
+    for (auto& [ticket, index] : flight->waiting) {
+      ticket->settle(index, fail(Code::kMaybe, std::string(why)));
+    }
+  }
+  p.flights.clear();
 }
 
 void KafkaLog::poll_producer() {

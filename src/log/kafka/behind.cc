@@ -9,7 +9,7 @@ namespace {
 
 constexpr int kFirstMs = 10'000;  // for the first message
 constexpr int kSliceMs = 100;
-constexpr int kMoreMs = 20;          // for more, when something is there
+constexpr int kMoreMs = 200;         // for more, when something is there: it is known to come
 constexpr int64_t kNearPlaces = 64;  // read over rather than searched
 
 }  // namespace
@@ -111,10 +111,12 @@ Status BehindReader::begin(TopicState& topic, const FetchRequest& request) {
     const std::lock_guard lock(log_.mutex_);
     for (const Position& at : request.positions) {
       const PartitionState& p = *topic.find(at.partition);
-      if (at.next.value >= p.cache_from) continue;
+      if (at.next.value >= cached_from(p, request)) continue;
       Stream s;
-      s.place = s.next = at.next.value;
-      s.until = p.cache_from;
+      s.begin = p.begin;
+      s.place = at.next.value - p.begin;
+      s.next = at.next.value;
+      s.until = cached_from(p, request);
       wanted[at.partition.value] = s;
     }
   }
@@ -170,6 +172,7 @@ Result<FetchResult> BehindReader::read(const FetchRequest& request) {
   FetchResult out;
   out.next = request.positions;
   size_t bytes = 0;
+  const bool heads = request.wait_ms > 0;
   std::map<int32_t, OpenBatch> open;
   const auto close = [&](int32_t partition, OpenBatch& batch) {
     Cached c = batch.take({partition});
@@ -185,14 +188,15 @@ Result<FetchResult> BehindReader::read(const FetchRequest& request) {
       continue;
     }
     const auto it = streams_.find(m->partition);
-    if (it == streams_.end() || m->offset < it->second.next) continue;
+    if (it == streams_.end() || m->offset + it->second.begin < it->second.next) continue;
+    const int64_t begin = it->second.begin;
     OpenBatch& batch = open[m->partition];
-    if (!batch.add(*log_.options_.codec, topic->name, *m)) {
+    if (!batch.add(*log_.options_.codec, topic->name, begin, *m, heads)) {
       close(m->partition, batch);
-      batch.add(*log_.options_.codec, topic->name, *m);
+      batch.add(*log_.options_.codec, topic->name, begin, *m, heads);
     }
     bytes += m->len;
-    it->second.next = m->offset + 1;
+    it->second.next = m->offset + begin + 1;
     it->second.done = it->second.next >= it->second.until;
   }
   for (auto& [partition, batch] : open) close(partition, batch);

@@ -2,13 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+
+#include "log/kafka/meters.h"
 
 namespace penstock::log::kafka {
 namespace {
 
 constexpr int kErrorBytes = 512;
+constexpr int32_t kGuardedPartitions = 4;  // of a broker, whose windows may be full at once
 constexpr size_t kMessageBytesMax = kBatchBytesMax + (2U << 20);
 
 using Conf = std::unique_ptr<rd_kafka_conf_t, decltype(&rd_kafka_conf_destroy)>;
@@ -52,6 +56,11 @@ class Settings {
   Conf conf_;
   Status bad_;
 };
+
+int take_statistics(rd_kafka_t*, char* json, size_t size, void*) {
+  show_statistics({json, size});
+  return 0;  // it stays theirs
+}
 
 void quiet_log(const rd_kafka_t*, int, const char*, const char*) {}
 
@@ -142,18 +151,32 @@ Error error_of(rd_kafka_resp_err_t code, const std::string& what) {
   }
 }
 
-Result<Handle> make_producer(const KafkaLogOptions& options, DeliveryReport report, void* opaque) {
+Result<Handle> make_producer(const KafkaLogOptions& options, bool guarded, DeliveryReport report,
+                             void* opaque) {
   Settings s = common(options);
-  s.set("enable.idempotence", "true");
+  s.set("enable.idempotence", guarded ? "true" : "false");
+  if (guarded) {
+    // Of a connection; of a partition never more than brokers guard.
+    s.set("max.in.flight",
+          std::to_string(kGuardedPartitions * std::min(options.in_flight, kGuardedInFlight)));
+  } else {
+    // What is repeated while later ones are under way would come behind them.
+    s.set("max.in.flight", std::to_string(options.in_flight));
+    s.set("retries", "0");
+  }
   s.set("acks", "all");
   s.set("linger.ms", std::to_string(options.linger_ms));
   s.set("compression.codec", options.compression);
   s.set("message.max.bytes", std::to_string(kMessageBytesMax));
-  // It repeats for ever: what is under way has one outcome. Whoever waits is answered by our clock.
+  // What is under way has one outcome. Whoever waits is answered by our clock.
   s.set("message.timeout.ms", "0");
   // Bounded by pending_bytes_max, which counts before it is asked.
   s.set("queue.buffering.max.messages", "0");
   s.set("queue.buffering.max.kbytes", "2147483647");
+  // Of the one that events go through.
+  const bool events = guarded == (options.in_flight <= kGuardedInFlight);
+  s.set("statistics.interval.ms", events ? "5000" : "0");
+  rd_kafka_conf_set_stats_cb(s.get(), &take_statistics);
   rd_kafka_conf_set_dr_msg_cb(s.get(), report);
   rd_kafka_conf_set_opaque(s.get(), opaque);
   return s.make(RD_KAFKA_PRODUCER);
@@ -177,6 +200,24 @@ Result<Handle> make_member(const KafkaLogOptions& options, const std::string& gr
   Settings s = common(options);
   s.set("group.id", group);
   s.set("enable.auto.commit", "false");
+  return s.make(RD_KAFKA_CONSUMER);
+}
+
+Result<Handle> make_group_member(const KafkaLogOptions& options, const std::string& group,
+                                 const std::string& name, int64_t session_ms,
+                                 void (*rebalance)(rd_kafka_t*, rd_kafka_resp_err_t,
+                                                   rd_kafka_topic_partition_list_t*, void*),
+                                 void* opaque) {
+  Settings s = common(options);
+  s.set("group.id", group);
+  s.set("group.instance.id", name);
+  s.set("session.timeout.ms", std::to_string(session_ms));
+  s.set("heartbeat.interval.ms", std::to_string(session_ms / 6));
+  s.set("partition.assignment.strategy", "cooperative-sticky");
+  s.set("enable.auto.commit", "false");
+  s.set("auto.offset.reset", "latest");
+  rd_kafka_conf_set_rebalance_cb(s.get(), rebalance);
+  rd_kafka_conf_set_opaque(s.get(), opaque);
   return s.make(RD_KAFKA_CONSUMER);
 }
 

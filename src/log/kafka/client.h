@@ -38,10 +38,19 @@ Error error_of(rd_kafka_resp_err_t code, const std::string& what);
 
 using DeliveryReport = void (*)(rd_kafka_t*, const rd_kafka_message_t*, void* opaque);
 
-Result<Handle> make_producer(const KafkaLogOptions& options, DeliveryReport report, void* opaque);
+/// Guarded: the brokers write what is repeated once, and in order; it repeats for ever. Otherwise
+/// nothing is repeated, and many requests may be under way.
+Result<Handle> make_producer(const KafkaLogOptions& options, bool guarded, DeliveryReport report,
+                             void* opaque);
 Result<Handle> make_consumer(const KafkaLogOptions& options);
 /// For positions of a group.
 Result<Handle> make_member(const KafkaLogOptions& options, const std::string& group);
+/// A member by a name of its own of a group that hands partitions out.
+Result<Handle> make_group_member(const KafkaLogOptions& options, const std::string& group,
+                                 const std::string& name, int64_t session_ms,
+                                 void (*rebalance)(rd_kafka_t*, rd_kafka_resp_err_t,
+                                                   rd_kafka_topic_partition_list_t*, void*),
+                                 void* opaque);
 
 struct TopicFacts {
   int32_t partitions = 0;

@@ -1,5 +1,6 @@
-// The implementation's class; its parts are in kafka_log.cc (start and stop), append.cc, tail.cc
-// (reading what is new, fetches), behind.cc (reading what is old) and upkeep.cc.
+// The implementation's class; its parts are in kafka_log.cc (start and stop), resume.cc (framed
+// topics of an earlier process), append.cc, tail.cc (reading what is new, fetches), behind.cc
+// (reading what is old) and upkeep.cc.
 #pragma once
 
 #include <condition_variable>
@@ -16,6 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "log/begin.h"
 #include "log/kafka/client.h"
 #include "log/kafka/state.h"
 
@@ -49,10 +51,13 @@ class BehindReader {
   Result<FetchResult> read(const FetchRequest& request);
   /// The offset of the first frame at or behind a place; -1: there is none before `end_place`.
   Result<int64_t> base_at(TopicState& topic, Partition p, int64_t place, int64_t end_place);
+  /// What the first message at or behind a place holds.
+  Result<std::string> text_at(const TopicState& topic, Partition p, int64_t place);
 
  private:
   struct Stream {
     int64_t place = 0, next = 0;  // where it reads on; what it has answered up to
+    int64_t begin = 0;            // the partition's
     int64_t until = 0;            // from here on the cache has it
     FrameOrder order;
     bool done = false;
@@ -101,25 +106,42 @@ class KafkaLog : public Log {
   class FenceDelivery;
   using Positions = std::map<std::pair<std::string, int32_t>, PartitionPlace>;
 
+  /// The group whose positions are the log's own: how far a new process need not read again.
+  static constexpr std::string_view kOwnGroup = "log";
+
   // --- start and stop (kafka_log.cc) ---
   Status add_topics(std::vector<TopicSpec> topics, bool as_they_are);
   Status open_topics(std::vector<std::unique_ptr<TopicState>>& fresh);
-  Status resume_framed(const std::vector<TopicState*>& topics,
-                       const std::map<std::pair<std::string, int32_t>, int64_t>& ends);
   Status start_tail(TopicState& topic);
   Status find_starts(const std::vector<TopicState*>& topics);
-  /// Waits until all that may still come of older processes is in front of it.
-  Status fence(const std::vector<std::pair<TopicState*, PartitionState*>>& at,
-               std::map<PartitionState*, int64_t>& targets);
-  Status wait_for_tail(const std::map<PartitionState*, int64_t>& targets);
   Status load_groups(const std::vector<PartitionPlace>& of);
   /// Asks until the brokers, or one of them, are no longer just coming up.
   Status patiently(const std::function<Status()>& ask);
-  void begin_threads();
-  void end_threads();
+
+  // --- where topics begin (begins.cc) ---
+  Status load_begins();
+  Status write_begins(const std::string& remote);
+  Status read_begins(const std::string& remote, int64_t end_place);
+  Status check_begins();
+  int64_t begin_of(const std::string& topic, int32_t partition) const;
+  void take_sequences(const TopicState& topic, PartitionState& p) const;
+
+  // --- where it goes on (resume.cc) ---
+  Status resume_framed(const std::vector<TopicState*>& topics,
+                       const std::map<std::pair<std::string, int32_t>, int64_t>& ends);
+  using FramedParts = std::vector<std::pair<TopicState*, PartitionState*>>;
+  Status fence_all(const std::vector<TopicState*>& topics, FramedParts unsure,
+                   std::map<PartitionState*, int64_t>& targets);
+  /// Waits until all that may still come of older processes is in front of it.
+  Status fence(const FramedParts& at, std::map<PartitionState*, int64_t>& targets);
+  Status wait_for_tail(const std::map<PartitionState*, int64_t>& targets);
 
   // --- appending (append.cc) ---
   Status make_producer_anew();
+  /// Whether a topic's messages go past the guarded producer.
+  bool is_apart(const TopicState& topic) const { return topic.open && apart_; }
+  rd_kafka_t* producer_of(const TopicState& topic) const;
+  void need_writer(TopicState& topic);
   TopicState* find(const std::string& topic) const;
   Status try_append(const TicketPtr& ticket, const std::string& topic, std::vector<Batch>& batches);
   Status append_open(const TicketPtr& ticket, TopicState& topic, std::vector<Batch>& batches);
@@ -130,8 +152,19 @@ class KafkaLog : public Log {
                               Delivery* delivery);
   void frame_delivered(TopicState& topic, Partition p, const std::shared_ptr<Flight>& flight,
                        rd_kafka_resp_err_t error);
+  void settle(PartitionState& p, const Flight& flight);
+  /// What was read back and counts; with the mutex held, as the next one.
+  void confirm(PartitionState& p, const Frame& frame);
+  /// Nothing of what is under way there will ever count, or nobody will know.
+  static void give_up(PartitionState& p, std::string_view why);
+  bool owns(const TopicState& topic, const PartitionState& p) const {
+    return !options_.follows && (!options_.owns || options_.owns(topic.name, p.id));
+  }
+  /// Others write other partitions of this topic's, and may want ours.
+  bool is_shared() const { return options_.owns != nullptr; }
   void note_append(const Ticket& ticket, size_t records, size_t bytes);
   void poll_producer();
+  void poll_apart();
   static void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque);
 
   // --- reading (tail.cc) ---
@@ -140,6 +173,7 @@ class KafkaLog : public Log {
     bool behind = false;   // something lies before the cache
     bool not_yet = false;  // something is acknowledged that did not come back yet
   };
+  Status follow(const std::string& topic);
   Seen look(const FetchRequest& request);
   void fill_from_cache(const FetchRequest& request, FetchResult& result);
   static void answer(runtime::Loop& home, std::shared_ptr<FetchDone> done,
@@ -155,9 +189,13 @@ class KafkaLog : public Log {
   void run_behind(size_t reader);
 
   // --- upkeep (upkeep.cc) ---
+  void begin_threads();
+  void end_threads();
   void run_upkeep();
   void flush_positions();
   void note_checkpoints(bool clean);
+  void follow_groups();
+  void look_at_lag();
   void answer_late_appends();
   void look_at_starts();
   void recover_producer();
@@ -168,6 +206,7 @@ class KafkaLog : public Log {
 
   mutable std::mutex mutex_;
   bool started_ = false, stopped_ = true;
+  Begins begins_;  // as they are written down; fixed once started
   std::map<std::string, std::unique_ptr<TopicState>> topics_;
   std::list<Waiter> waiters_;
   uint64_t next_waiter_ = 1;
@@ -186,6 +225,7 @@ class KafkaLog : public Log {
   // Positions of groups, by Kafka's names, and those that are not written yet.
   mutable std::mutex groups_mutex_;
   mutable std::map<std::string, Positions> groups_, dirty_;
+  std::set<std::pair<std::string, std::string>> moved_;  // groups and topics committed here
   bool positions_wait_ = false;  // upkeep's: that the brokers do not take them was told
   /// Groups that nobody named at start, and the topics whose positions were asked for since.
   mutable std::set<std::pair<std::string, std::string>> loaded_;
@@ -195,13 +235,14 @@ class KafkaLog : public Log {
 
   std::shared_mutex producer_mutex_;
   Handle producer_;
+  Handle apart_;  // of open topics, where many requests may be under way; never replaced
   int64_t epoch_ = 0;
 
   Handle tail_;
   Queue tail_queue_;
   std::unique_ptr<BehindReader> start_reader_;  // start's and upkeep's
   std::vector<std::unique_ptr<BehindReader>> readers_;
-  std::thread poll_thread_, tail_thread_, upkeep_thread_;
+  std::thread poll_thread_, apart_thread_, tail_thread_, upkeep_thread_;
   std::vector<std::thread> reader_threads_;
 
   /// Timers may fire after the log is gone. Its lock comes before `mutex_`.

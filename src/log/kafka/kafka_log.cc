@@ -16,8 +16,15 @@ constexpr size_t kBehindReaders = 2;
 constexpr int kFlushMs = 5000;
 constexpr auto kAgain = std::chrono::milliseconds(50);
 constexpr int64_t kPartitionsMax = 1 << 16;
-/// The group whose positions are the log's own: how far a new process need not read again.
-constexpr std::string_view kOwnGroup = "log";
+
+/// Whether all was acknowledged in time; what was not has its report all the same.
+bool flush(rd_kafka_t* producer) {
+  rd_kafka_flush(producer, kFlushMs);
+  if (rd_kafka_outq_len(producer) == 0) return true;
+  rd_kafka_purge(producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+  rd_kafka_flush(producer, kFlushMs);
+  return false;
+}
 
 bool is_topic_name(std::string_view name) {
   constexpr std::string_view kAllowed =
@@ -27,37 +34,6 @@ bool is_topic_name(std::string_view name) {
 }
 
 }  // namespace
-
-/// A fence on its way; waited for.
-class KafkaLog::FenceDelivery : public Delivery {
- public:
-  struct Shared {
-    std::mutex mutex;
-    std::condition_variable changed;
-    size_t left = 0;
-    std::map<PartitionState*, int64_t> places;
-    std::optional<Error> error;
-  };
-  FenceDelivery(std::shared_ptr<Shared> shared, PartitionState* at)
-      : shared_(std::move(shared)), at_(at) {}
-  void delivered(rd_kafka_resp_err_t error, int64_t place) override {
-    {
-      const std::lock_guard lock(shared_->mutex);
-      if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        shared_->places[at_] = place;
-      } else {
-        shared_->error = error_of(error, "writing a fence");
-      }
-      shared_->left--;
-    }
-    shared_->changed.notify_all();
-    delete this;
-  }
-
- private:
-  std::shared_ptr<Shared> shared_;
-  PartitionState* at_;
-};
 
 KafkaLog::KafkaLog(runtime::Runtime& runtime, KafkaLogOptions options)
     : runtime_(runtime), options_(std::move(options)) {}
@@ -83,6 +59,9 @@ Status KafkaLog::start(std::vector<TopicSpec> topics) {
   }
   epoch_ = runtime_.clock().wall_us();
   PENSTOCK_CHECK(make_producer_anew());
+  if (options_.in_flight > kGuardedInFlight) {
+    PENSTOCK_TRY(apart_, make_producer(options_, false, &KafkaLog::on_delivery, this));
+  }
   {
     const std::lock_guard lock(mutex_);
     stopped_ = ending_ = false;
@@ -95,6 +74,7 @@ Status KafkaLog::start(std::vector<TopicSpec> topics) {
   std::ranges::sort(options_.groups);
   const auto twice = std::ranges::unique(options_.groups);
   options_.groups.erase(twice.begin(), twice.end());
+  PENSTOCK_CHECK(load_begins());
   return add_topics(std::move(topics), false);
 }
 
@@ -184,7 +164,11 @@ Status KafkaLog::add_topics(std::vector<TopicSpec> specs, bool as_they_are) {
     topic->open = options_.codec && options_.codec->is_open(specs[i].name);
     topic->spec = std::move(specs[i]);
     topic->partitions.resize(static_cast<size_t>(f.partitions));
-    for (int32_t p = 0; p < f.partitions; p++) topic->partitions[static_cast<size_t>(p)].id = {p};
+    for (int32_t p = 0; p < f.partitions; p++) {
+      PartitionState& state = topic->partitions[static_cast<size_t>(p)];
+      state.id = {p};
+      state.begin = begin_of(topic->name, p);
+    }
     fresh.push_back(std::move(topic));
   }
   return open_topics(fresh);
@@ -206,19 +190,18 @@ Status KafkaLog::open_topics(std::vector<std::unique_ptr<TopicState>>& fresh) {
     }));
   }
   size_t at = 0;
-  std::vector<TopicState*> framed, all;
+  std::vector<TopicState*> framed;
   for (const auto& t : fresh) {
     for (PartitionState& p : t->partitions) {
       p.start_place = starts[at].offset;
       p.tail_place = end_places.at(starts[at].key());
+      p.start = p.begin;
       if (t->open) {
-        p.start = p.start_place;
-        p.end = p.tail_end = p.cache_from = p.tail_place;
+        p.start = p.begin + p.start_place;
+        p.end = p.tail_end = p.cache_from = p.begin + p.tail_place;
       }
       at++;
     }
-    t->writer.reset(rd_kafka_topic_new(producer_.get(), t->remote.c_str(), nullptr));
-    all.push_back(t.get());
     if (!t->open) framed.push_back(t.get());
   }
   PENSTOCK_CHECK(resume_framed(framed, end_places));
@@ -227,117 +210,7 @@ Status KafkaLog::open_topics(std::vector<std::unique_ptr<TopicState>>& fresh) {
     const std::lock_guard lock(mutex_);
     for (auto& t : fresh) topics_.emplace(t->name, std::move(t));
   }
-  // Once they are public: their first messages come at once.
-  for (TopicState* t : all) {
-    if (t->open) PENSTOCK_CHECK(start_tail(*t));
-  }
   return {};
-}
-
-/// Reads what the last checkpoint did not know, behind a fence unless all was quiet.
-Status KafkaLog::resume_framed(const std::vector<TopicState*>& topics,
-                               const std::map<std::pair<std::string, int32_t>, int64_t>& ends) {
-  std::vector<std::pair<TopicState*, PartitionState*>> unsure;
-  std::map<PartitionState*, int64_t> targets;
-  Positions noted;
-  {
-    const std::lock_guard lock(groups_mutex_);
-    noted = groups_[options_.group_prefix + std::string(kOwnGroup)];
-  }
-  for (TopicState* t : topics) {
-    for (PartitionState& p : t->partitions) {
-      const int64_t end = ends.at({t->remote, p.id.value});
-      p.tail_place = p.start_place;
-      targets[&p] = end;
-      bool quiet = end == 0;
-      const auto it = noted.find({t->remote, p.id.value});
-      const auto known = it == noted.end() ? std::nullopt : decode_checkpoint(it->second.note);
-      // A checkpoint beyond the end is another topic's, one that was deleted.
-      if (known && it->second.offset >= p.start_place && it->second.offset <= end) {
-        p.tail_place = it->second.offset;
-        p.order = {known->epoch, known->end};
-        p.tail_end = p.cache_from = p.end = known->end;
-        p.sequences = known->sequences;
-        epoch_ = std::max(epoch_, known->epoch + 1);
-        quiet = known->clean && it->second.offset == end;
-      }
-      p.checkpoint_place = p.tail_place;
-      if (!quiet) unsure.emplace_back(t, &p);
-    }
-  }
-  // From here on the last checkpoints are no longer the end of it.
-  {
-    std::vector<PartitionPlace> open;
-    for (TopicState* t : topics) {
-      for (const PartitionState& p : t->partitions) {
-        open.push_back({t->remote, p.id.value, p.tail_place,
-                        encode_checkpoint({epoch_, p.order.end, false, p.sequences})});
-      }
-    }
-    PENSTOCK_CHECK(patiently([&] {
-      return admin_->commit(options_.group_prefix + std::string(kOwnGroup), open,
-                            options_.start_ms_max);
-    }));
-  }
-  PENSTOCK_CHECK(fence(unsure, targets));
-  for (TopicState* t : topics) PENSTOCK_CHECK(start_tail(*t));
-  PENSTOCK_CHECK(wait_for_tail(targets));
-  const std::lock_guard lock(mutex_);
-  for (TopicState* t : topics) {
-    for (PartitionState& p : t->partitions) {
-      if (p.order.end < 0) p.order.end = 0;
-      p.tail_end = p.end = p.next_base = p.order.end;
-      if (p.cache.empty()) p.cache_from = p.tail_end;
-      p.assigned = p.sequences;
-      p.ours = true;
-      epoch_ = std::max(epoch_, p.order.epoch);
-    }
-  }
-  return {};
-}
-
-Status KafkaLog::fence(const std::vector<std::pair<TopicState*, PartitionState*>>& at,
-                       std::map<PartitionState*, int64_t>& targets) {
-  if (at.empty()) return {};
-  auto shared = std::make_shared<FenceDelivery::Shared>();
-  shared->left = at.size();
-  for (const auto& [topic, p] : at) {
-    MessageText message;
-    encode(Frame{FrameKind::kFence, epoch_, std::max<int64_t>(p->order.end, 0), 0, 0, 0, {}},
-           message.value);
-    auto* delivery = new FenceDelivery(shared, p);
-    const auto failed = produce(*topic, p->id, message, delivery);
-    if (failed != RD_KAFKA_RESP_ERR_NO_ERROR) delivery->delivered(failed, -1);
-  }
-  std::unique_lock lock(shared->mutex);
-  const bool all = shared->changed.wait_for(lock, std::chrono::milliseconds(options_.start_ms_max),
-                                            [&] { return shared->left == 0; });
-  if (shared->error) return std::unexpected(*shared->error);
-  if (!all) return fail(Code::kUnavailable, "the brokers do not acknowledge");
-  for (const auto& [p, place] : shared->places) targets[p] = place + 1;
-  return {};
-}
-
-/// Not by the time it takes, which grows with what there is, but as long as something comes.
-Status KafkaLog::wait_for_tail(const std::map<PartitionState*, int64_t>& targets) {
-  std::unique_lock lock(mutex_);
-  int64_t seen = -1;
-  for (;;) {
-    bool there = true;
-    int64_t sum = 0;
-    for (const auto& [p, place] : targets) {
-      if (!p->lost.empty()) return fail(Code::kCorrupt, p->lost);
-      there = there && p->tail_place >= place;
-      sum += p->tail_place;
-    }
-    if (there) return {};
-    if (sum == seen) return fail(Code::kUnavailable, "the brokers do not send their messages");
-    seen = sum;
-    tail_moved_.wait_for(lock, std::chrono::milliseconds(options_.start_ms_max), [&] {
-      return std::ranges::all_of(targets,
-                                 [](const auto& t) { return t.first->tail_place >= t.second; });
-    });
-  }
 }
 
 Status KafkaLog::start_tail(TopicState& topic) {
@@ -366,30 +239,6 @@ Status KafkaLog::find_starts(const std::vector<TopicState*>& topics) {
   return {};
 }
 
-void KafkaLog::begin_threads() {
-  poll_thread_ = std::thread([this] { poll_producer(); });
-  tail_thread_ = std::thread([this] { run_tail(); });
-  upkeep_thread_ = std::thread([this] { run_upkeep(); });
-  for (size_t i = 0; i < readers_.size(); i++) {
-    reader_threads_.emplace_back([this, i] { run_behind(i); });
-  }
-}
-
-void KafkaLog::end_threads() {
-  {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
-  }
-  jobs_there_.notify_all();
-  upkeep_wanted_.notify_all();
-  tail_moved_.notify_all();
-  for (std::thread& t : reader_threads_) t.join();
-  reader_threads_.clear();
-  for (std::thread* t : {&upkeep_thread_, &poll_thread_, &tail_thread_}) {
-    if (t->joinable()) t->join();
-  }
-}
-
 void KafkaLog::stop() {
   const std::lock_guard once(start_mutex_);
   {
@@ -401,12 +250,7 @@ void KafkaLog::stop() {
   bool clean = false;
   {
     const std::shared_lock producer(producer_mutex_);
-    rd_kafka_flush(producer_.get(), kFlushMs);
-    clean = rd_kafka_outq_len(producer_.get()) == 0;
-    if (!clean) {
-      rd_kafka_purge(producer_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-      rd_kafka_flush(producer_.get(), kFlushMs);
-    }
+    clean = (!apart_ || flush(apart_.get())) & flush(producer_.get());
   }
   std::list<Waiter> waiters;
   std::deque<BehindJob> jobs;
@@ -416,7 +260,7 @@ void KafkaLog::stop() {
     const auto quiet = [&] {
       return std::ranges::all_of(topics_, [](const auto& t) {
         return t.second->open || std::ranges::all_of(t.second->partitions, [](const auto& p) {
-                 return !p.broken && p.flights.empty() && p.tail_end == p.next_base;
+                 return !p.ours || (!p.broken && p.flights.empty() && p.tail_end == p.next_base);
                });
       });
     };
@@ -424,6 +268,9 @@ void KafkaLog::stop() {
     waiters.swap(waiters_);
     jobs.swap(jobs_);
     unresolved.swap(unresolved_);
+    for (auto& [name, topic] : topics_) {
+      for (PartitionState& p : topic->partitions) give_up(p, "the log has stopped");
+    }
   }
   const auto cancelled = [] { return fail(Code::kCancelled, "the log has stopped"); };
   for (auto& [ticket, index] : unresolved) {
@@ -438,10 +285,8 @@ void KafkaLog::stop() {
     // Handles of topics end before their clients.
     const std::lock_guard lock(mutex_);
     for (auto& [name, topic] : topics_) {
-      if (topic->tail) {
-        for (const PartitionState& p : topic->partitions) {
-          rd_kafka_consume_stop(topic->tail.get(), p.id.value);
-        }
+      for (const PartitionState& p : topic->partitions) {
+        if (topic->tail) rd_kafka_consume_stop(topic->tail.get(), p.id.value);
       }
       topic->tail.reset();
       topic->writer.reset();
@@ -452,6 +297,7 @@ void KafkaLog::stop() {
   tail_queue_.reset();
   tail_.reset();
   producer_.reset();
+  apart_.reset();
   admin_.reset();
 }
 

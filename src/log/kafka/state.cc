@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/codec.h"
 #include "log/record_codec.h"
@@ -66,17 +67,18 @@ std::optional<Checkpoint> decode_checkpoint(std::string_view text) {
   return *at == '\0' ? std::optional(c) : std::nullopt;
 }
 
-bool OpenBatch::add(const MessageCodec& codec, std::string_view topic,
-                    const rd_kafka_message_t& message) {
-  if (!empty() && message.offset != next()) return false;
+bool OpenBatch::add(const MessageCodec& codec, std::string_view topic, int64_t begin,
+                    const rd_kafka_message_t& message, bool heads) {
+  const int64_t offset = message.offset + begin;
+  if (!empty() && offset != next()) return false;
   if (empty()) {
-    base_ = message.offset;
+    base_ = offset;
     text_ = std::make_shared<std::string>();
   }
   MessageView view;
   view.topic = topic;
   view.partition = {message.partition};
-  view.offset = {message.offset};
+  view.offset = {offset};
   view.time_ms = rd_kafka_message_timestamp(&message, nullptr);
   if (message.key != nullptr) {
     view.key = std::string_view(static_cast<const char*>(message.key), message.key_len);
@@ -94,7 +96,11 @@ bool OpenBatch::add(const MessageCodec& codec, std::string_view topic,
       view.headers.emplace_back(name, std::string_view(static_cast<const char*>(value), size));
     }
   }
-  codec.read(view, *text_);
+  if (heads && codec.read_head(view, *text_)) {
+    heads_ = true;
+  } else {
+    codec.read(view, *text_);
+  }
   ends_.push_back(text_->size());
   return true;
 }
@@ -105,6 +111,7 @@ Cached OpenBatch::take(Partition partition) {
   out.batch.base = {base_};
   out.next = next();
   out.bytes = text_->size();
+  out.heads = std::exchange(heads_, false);
   size_t begin = 0;
   for (const size_t end : ends_) {
     out.batch.records.emplace_back(text_->data() + begin, end - begin);

@@ -4,6 +4,7 @@
 
 #include <rdkafka.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -59,6 +60,7 @@ struct Flight {
   uint64_t producer = 0;
   int64_t sequence = 0;
   size_t bytes = 0;
+  bool settled = false;  // read back before its delivery was reported
   /// The append that wrote it, then those that repeated it meanwhile.
   std::vector<std::pair<TicketPtr, size_t>> waiting;
 };
@@ -67,12 +69,14 @@ struct Cached {
   ReadBatch batch;
   int64_t next = 0;  // the offset behind it
   size_t bytes = 0;
+  bool heads = false;  // some of its records are heads of what others decide
 };
 
 struct PartitionState {
   Partition id;
-  // `…_place`: Kafka's offset. Of an open topic it is the offset.
+  // `…_place`: Kafka's offset. Of an open topic it is the offset without `begin`.
   int64_t start = 0, start_place = 0;
+  int64_t begin = 0;                      // the offset of what was written first
   int64_t end = 0;                        // behind all that is acknowledged or was seen
   std::map<uint64_t, int64_t> sequences;  // stored
 
@@ -89,6 +93,7 @@ struct PartitionState {
   std::deque<Cached> cache;
   size_t cache_bytes = 0;
   int64_t cache_from = 0;             // everything from here to tail_end is cached
+  int64_t heads_to = 0;               // behind the last head that was cached
   std::map<int64_t, int64_t> places;  // of some frames: offset, place
   int64_t checkpoint_place = -1;      // of the last one that was written
   std::string lost;                   // why nothing comes any more; empty: all is well
@@ -100,15 +105,22 @@ struct TopicState {
   bool open = false;
   TopicSpec spec;
   std::vector<PartitionState> partitions;
-  TopicHandle tail;    // of the tail's handle
-  std::mutex writing;  // of an open topic
-  TopicHandle writer;  // of the producer; replaced with it, under the producer's lock
+  TopicHandle tail;  // of the tail's handle
+  // Of an open topic.
+  std::mutex writing;
+  MessageText message;  // under `writing`: used again for every record
+  TopicHandle writer;   // of the producer; replaced with it, under the producer's lock
 
   PartitionState* find(Partition p) {
     const auto at = static_cast<size_t>(p.value);
     return p.value >= 0 && at < partitions.size() ? &partitions[at] : nullptr;
   }
 };
+
+/// From where on the cache has what a fetch wants: whoever does not wait wants no heads.
+inline int64_t cached_from(const PartitionState& p, const FetchRequest& request) {
+  return request.wait_ms > 0 ? p.cache_from : std::max(p.cache_from, p.heads_to);
+}
 
 /// Kept with the positions of the group "log": where a new process goes on reading for sequences.
 struct Checkpoint {
@@ -122,8 +134,10 @@ std::optional<Checkpoint> decode_checkpoint(std::string_view text);
 /// Messages of an open topic in a row, made a batch of records.
 class OpenBatch {
  public:
-  /// False: it does not follow on what is there.
-  bool add(const MessageCodec& codec, std::string_view topic, const rd_kafka_message_t& message);
+  /// False: it does not follow on what is there. `begin`: the partition's. `heads`: of what others
+  /// decide they will do.
+  bool add(const MessageCodec& codec, std::string_view topic, int64_t begin,
+           const rd_kafka_message_t& message, bool heads);
   bool empty() const { return ends_.empty(); }
   int64_t next() const { return base_ + static_cast<int64_t>(ends_.size()); }
   /// Hands it over and is empty again.
@@ -133,6 +147,7 @@ class OpenBatch {
   int64_t base_ = 0;
   std::shared_ptr<std::string> text_;
   std::vector<size_t> ends_;
+  bool heads_ = false;
 };
 
 /// The batch in a frame; kCorrupt when it does not hold what it claims.

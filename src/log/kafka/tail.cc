@@ -50,12 +50,23 @@ KafkaLog::Seen KafkaLog::look(const FetchRequest& request) {
   }
   for (const Position& at : request.positions) {
     const PartitionState& p = *topic->find(at.partition);
-    out.behind = out.behind || at.next.value < p.cache_from;
+    out.behind = out.behind || at.next.value < cached_from(p, request);
     out.not_yet = out.not_yet || (at.next.value >= p.tail_end && at.next.value < p.end);
   }
   out.result->next = request.positions;
   if (!out.behind) fill_from_cache(request, *out.result);
   return out;
+}
+
+/// What nobody here reads is not asked of the brokers: a process of capture alone reads no lane.
+Status KafkaLog::follow(const std::string& name) {
+  const auto it = topics_.find(name);
+  if (it == topics_.end() || it->second->tail || stopped_) return {};
+  for (PartitionState& p : it->second->partitions) {
+    p.tail_end = p.cache_from = p.end;
+    p.tail_place = p.end - p.begin;
+  }
+  return start_tail(*it->second);
 }
 
 /// For the positions that the cache holds; `result.next` moves on.
@@ -68,7 +79,7 @@ void KafkaLog::fill_from_cache(const FetchRequest& request, FetchResult& result)
   }
   for (size_t i = 0; i < request.positions.size(); i++) {
     const PartitionState* p = it->second->find(request.positions[i].partition);
-    if (p == nullptr || result.next[i].next.value < p->cache_from) continue;
+    if (p == nullptr || result.next[i].next.value < cached_from(*p, request)) continue;
     result.next[i].next.value =
         take_cached(p->cache, result.next[i].next.value, request.bytes_max, bytes, result.batches);
   }
@@ -84,6 +95,9 @@ void KafkaLog::answer(runtime::Loop& home, std::shared_ptr<FetchDone> done,
 void KafkaLog::fetch(runtime::Loop& home, FetchRequest request, FetchDone done) {
   auto shared = std::make_shared<FetchDone>(std::move(done));
   const std::lock_guard lock(mutex_);
+  if (const Status following = follow(request.topic); !following) {
+    return answer(home, std::move(shared), std::unexpected(following.error()));
+  }
   Seen seen = look(request);
   if (!seen.result) return answer(home, std::move(shared), std::move(seen.result));
   if (seen.behind) {
@@ -194,9 +208,9 @@ void KafkaLog::take_tail(rd_kafka_message_t** messages, size_t count) {
     }
     OpenBatch& batch = open[p];
     topics[p] = topic;
-    if (batch.add(*options_.codec, topic->name, *message)) continue;
+    if (batch.add(*options_.codec, topic->name, p->begin, *message, true)) continue;
     flush(*topic, *p, batch);
-    batch.add(*options_.codec, topic->name, *message);
+    batch.add(*options_.codec, topic->name, p->begin, *message, true);
   }
   for (auto& [p, batch] : open) flush(*topics[p], *p, batch);
   const std::lock_guard lock(mutex_);
@@ -217,10 +231,13 @@ void KafkaLog::take_tail_frame(TopicState& topic, PartitionState& p,
                 {{"topic", topic.remote}, {"offset", message.offset}});
     return;
   }
-  if (p.ours && frame->epoch > epoch_ && !shut_out_) {
+  const bool overtaken = p.ours && frame->epoch > epoch_;
+  if (overtaken && is_shared()) give_up(p, "another process writes to this partition now");
+  if (overtaken && !shut_out_) {
     diag::error("another process writes to this log: this one no longer does",
                 {{"topic", topic.remote}});
     shut_out_ = true;
+    if (options_.on_shut_out) options_.on_shut_out();
   }
   if (!p.order.take(*frame)) {
     if (frame->kind == FrameKind::kBatch) ignored_metric.add();
@@ -235,13 +252,15 @@ void KafkaLog::take_tail_frame(TopicState& topic, PartitionState& p,
     if (p.places.size() > kPlacesMax) p.places.erase(p.places.begin());
   }
   cache(topic, p, std::move(*batch));
+  confirm(p, *frame);
 }
 
 /// With the mutex held.
 void KafkaLog::cache(TopicState& topic, PartitionState& p, Cached batch) {
   if (p.cache.empty()) p.cache_from = batch.batch.base.value;
   p.tail_end = batch.next;
-  if (topic.open) p.tail_place = batch.next;
+  if (topic.open) p.tail_place = batch.next - p.begin;
+  if (batch.heads) p.heads_to = batch.next;
   p.end = std::max(p.end, p.tail_end);
   p.cache_bytes += batch.bytes;
   p.cache.push_back(std::move(batch));

@@ -1,11 +1,12 @@
-// What runs beside appends and fetches: positions are written, late appends answered, retention is
-// noticed, and a producer that failed is replaced.
+// What runs beside appends and fetches, and its threads: positions are written, late appends
+// answered, retention is noticed, and a producer that failed is replaced.
 #include <algorithm>
 #include <chrono>
 
 #include "base/diag.h"
 #include "base/metrics.h"
 #include "log/kafka/implementation.h"
+#include "log/kafka/meters.h"
 
 namespace penstock::log::kafka {
 namespace {
@@ -16,6 +17,7 @@ Counter recovered_metric{"penstock_log_kafka_recoveries_total",
 constexpr auto kTurn = std::chrono::milliseconds(250);
 constexpr int64_t kCheckpointNs = 5'000'000'000;
 constexpr int64_t kStartsNs = 30'000'000'000;
+constexpr int64_t kFollowNs = 500'000'000;
 constexpr int64_t kAdminMs = 10'000;
 constexpr int64_t kCommitMs = 2000;
 constexpr int kDrainMs = 5000;
@@ -24,8 +26,34 @@ std::string note_of(int64_t offset) { return "offset=" + std::to_string(offset);
 
 }  // namespace
 
+void KafkaLog::begin_threads() {
+  poll_thread_ = std::thread([this] { poll_producer(); });
+  if (apart_) apart_thread_ = std::thread([this] { poll_apart(); });
+  tail_thread_ = std::thread([this] { run_tail(); });
+  upkeep_thread_ = std::thread([this] { run_upkeep(); });
+  for (size_t i = 0; i < readers_.size(); i++) {
+    reader_threads_.emplace_back([this, i] { run_behind(i); });
+  }
+}
+
+void KafkaLog::end_threads() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  jobs_there_.notify_all();
+  upkeep_wanted_.notify_all();
+  tail_moved_.notify_all();
+  for (std::thread& t : reader_threads_) t.join();
+  reader_threads_.clear();
+  for (std::thread* t : {&upkeep_thread_, &poll_thread_, &apart_thread_, &tail_thread_}) {
+    if (t->joinable()) t->join();
+  }
+}
+
 void KafkaLog::run_upkeep() {
   int64_t checkpoint_ns = runtime_.clock().mono_ns(), starts_ns = checkpoint_ns;
+  int64_t followed_ns = checkpoint_ns;
   for (;;) {
     bool failed = false;
     {
@@ -42,6 +70,11 @@ void KafkaLog::run_upkeep() {
       note_checkpoints(false);
     }
     flush_positions();
+    if (now - followed_ns > kFollowNs) {
+      followed_ns = now;
+      follow_groups();
+      look_at_lag();
+    }
     if (now - starts_ns > kStartsNs) {
       starts_ns = now;
       look_at_starts();
@@ -74,7 +107,8 @@ Status KafkaLog::commit(const std::string& group, const std::string& topic,
     for (const Position& at : positions) {
       const PartitionState* p = it->second->find(at.partition);
       if (p == nullptr) return fail(Code::kInvalid, "there is no such partition");
-      int64_t place = at.next.value;
+      // One before the begin is of a log that these records were copied from: nothing is there.
+      int64_t place = std::max<int64_t>(0, at.next.value - p->begin);
       if (!it->second->open) {
         // Of a framed topic Kafka's own tools see about how far a group is; the note is exact.
         const auto behind = p->places.upper_bound(at.next.value);
@@ -91,6 +125,7 @@ Status KafkaLog::commit(const std::string& group, const std::string& topic,
     dirty_[name][p.key()] = p;
     groups_[name][p.key()] = std::move(p);
   }
+  moved_.emplace(group, topic);
   return {};
 }
 
@@ -129,21 +164,77 @@ std::vector<Position> KafkaLog::committed(const std::string& group,
   if (it == groups_.end()) return out;
   for (const auto& [key, place] : it->second) {
     if (key.first != options_.topic_prefix + topic) continue;
-    int64_t next = place.offset;
+    int64_t next = place.offset + begin_of(topic, key.second);
     if (place.note.starts_with("offset=")) next = std::strtoll(place.note.c_str() + 7, nullptr, 10);
     out.push_back({{key.second}, {next}});
   }
   return out;
 }
 
+/// Of groups that this process moves, and of those that it follows.
+void KafkaLog::look_at_lag() {
+  std::set<std::pair<std::string, std::string>> of;
+  {
+    const std::lock_guard lock(groups_mutex_);
+    of = moved_;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    for (const std::string& group : options_.followed_groups) {
+      for (const auto& [name, topic] : topics_) {
+        if (!topic->open) of.emplace(group, name);
+      }
+    }
+  }
+  std::vector<GroupLag> lag;
+  for (const auto& [group, topic] : of) {
+    const std::vector<Position> at = committed(group, topic);
+    const std::lock_guard lock(mutex_);
+    for (const Position& p : at) {
+      const PartitionState* state = topics_.at(topic)->find(p.partition);
+      if (state == nullptr) continue;
+      lag.push_back(
+          {group, topic, p.partition.value, std::max<int64_t>(0, state->end - p.next.value)});
+    }
+  }
+  show_lag(std::move(lag));
+}
+
+/// Where the groups are that other processes commit.
+void KafkaLog::follow_groups() {
+  if (options_.followed_groups.empty()) return;
+  std::vector<PartitionPlace> of;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, topic] : topics_) {
+      if (topic->open) continue;
+      for (const PartitionState& p : topic->partitions) {
+        of.push_back({topic->remote, p.id.value, 0, ""});
+      }
+    }
+  }
+  for (const std::string& group : options_.followed_groups) {
+    const std::string name = options_.group_prefix + group;
+    Result<std::vector<PartitionPlace>> places;
+    {
+      const std::lock_guard admin(admin_mutex_);
+      places = admin_->committed(name, of, kCommitMs);
+    }
+    if (!places) return;  // the next turn asks again
+    const std::lock_guard lock(groups_mutex_);
+    for (PartitionPlace& p : *places) groups_[name][p.key()] = std::move(p);
+  }
+}
+
 void KafkaLog::note_checkpoints(bool clean) {
+  if (options_.follows) return;  // its writer's say more
   std::vector<PartitionPlace> places;
   {
     const std::lock_guard lock(mutex_);
     for (auto& [name, topic] : topics_) {
       if (topic->open) continue;
       for (PartitionState& p : topic->partitions) {
-        if (!clean && p.checkpoint_place == p.tail_place) continue;
+        if (!p.ours || (!clean && p.checkpoint_place == p.tail_place)) continue;
         p.checkpoint_place = p.tail_place;
         const bool quiet = clean && !p.broken && !shut_out_;
         places.push_back({topic->remote, p.id.value, p.tail_place,
@@ -182,9 +273,10 @@ void KafkaLog::flush_positions() {
   positions_wait_ = !written;
 }
 
-/// Where retention has moved the starts to.
+/// Where retention has moved the starts to, and others the ends of what nobody here follows.
 void KafkaLog::look_at_starts() {
   std::vector<PartitionPlace> places;
+  std::vector<int64_t> end_places;
   std::vector<std::pair<TopicState*, PartitionState*>> at;
   {
     const std::lock_guard lock(mutex_);
@@ -200,12 +292,14 @@ void KafkaLog::look_at_starts() {
     const auto ends = admin_->ends(place.topic, place.partition, kAdminMs);
     if (!ends) return;
     place.offset = ends->first;
+    end_places.push_back(ends->second);
   }
   for (size_t i = 0; i < at.size(); i++) {
     auto [topic, p] = at[i];
-    int64_t base = places[i].offset, end = 0;
+    int64_t base = p->begin + places[i].offset, end = 0;
     {
       const std::lock_guard lock(mutex_);
+      if (!topic->tail) p->end = std::max(p->end, p->begin + end_places[i]);
       if (places[i].offset <= p->start_place) continue;
       end = p->tail_place;
     }
@@ -234,13 +328,15 @@ void KafkaLog::recover_producer() {
     rd_kafka_flush(producer_.get(), kDrainMs);
     {
       const std::lock_guard lock(mutex_);
-      for (auto& [name, topic] : topics_) topic->writer.reset();
+      for (auto& [name, topic] : topics_) {
+        if (!is_apart(*topic)) topic->writer.reset();
+      }
     }
     producer_.reset();
     epoch_ = std::max(epoch_ + 1, runtime_.clock().wall_us());
     made = make_producer_anew();
   }
-  std::vector<std::pair<TopicState*, PartitionState*>> framed;
+  FramedParts framed;
   std::map<PartitionState*, int64_t> targets;
   {
     const std::lock_guard lock(mutex_);
@@ -248,7 +344,9 @@ void KafkaLog::recover_producer() {
     if (!made || shut_out_) return;
     for (auto& [name, topic] : topics_) {
       if (topic->open) continue;
-      for (PartitionState& p : topic->partitions) framed.emplace_back(topic.get(), &p);
+      for (PartitionState& p : topic->partitions) {
+        if (p.ours) framed.emplace_back(topic.get(), &p);
+      }
     }
   }
   upkeep_wanted_.notify_all();
@@ -260,8 +358,10 @@ void KafkaLog::recover_producer() {
   }
   const std::lock_guard lock(mutex_);
   for (auto& [topic, p] : framed) {
+    // Acknowledged and not counted, for want of what was to come before it.
+    give_up(*p, "the brokers refused what was under way");
     p->broken = false;
-    p->next_base = std::max<int64_t>(p->order.end, 0);
+    p->next_base = std::max(p->order.end, p->begin);
     p->assigned = p->sequences;
   }
   for (auto& [ticket, index] : unresolved_) {

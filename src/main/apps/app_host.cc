@@ -7,6 +7,10 @@
 #include <chrono>
 
 #include "base/diag.h"
+#include "ingest/app_filters.h"
+#include "main/apps/calls_for.h"
+#include "main/apps/compile_app.h"
+#include "main/apps/match_filters.h"
 #include "main/apps/npm.h"
 #include "main/on_loop.h"
 
@@ -14,7 +18,7 @@ namespace penstock::cli {
 namespace {
 
 constexpr auto kRefresh = std::chrono::milliseconds(500);
-constexpr size_t kMetricsMax = 200;  // of one configuration
+constexpr int kRefreshesASave = 4;
 constexpr std::array<std::string_view, 3> kSources = {"SYSTEM", "PLUGIN", "CONSOLE"};
 constexpr std::array<std::string_view, 5> kTypes = {"DEBUG", "LOG", "INFO", "WARN", "ERROR"};
 
@@ -58,18 +62,40 @@ admin::AppTrialResult trial_of(apps::AppResult result, std::vector<apps::LogEntr
 }  // namespace
 
 AppHost::AppHost(runtime::Loop& loop, runtime::Runtime& runtime, catalog::Catalog& catalog,
-                 std::unique_ptr<kv::KeyValue> state)
+                 usage::Usage& usage, std::unique_ptr<kv::KeyValue> state,
+                 ingest::AppFilters::Groups groups)
     : loop_(loop),
       runtime_(runtime),
       catalog_(catalog),
+      usage_(usage),
       state_(std::move(state)),
+      groups_(std::move(groups)),
       captures_(loop, runtime, catalog) {}
 
+namespace {
+
+ingest::AppFilters::Groups groups_of(const persons::PersonStore* persons) {
+  if (persons == nullptr) return {};
+  return [persons](ProjectId project, uint8_t index, std::string_view key) {
+    const auto found = persons->fetch_groups({{project, index, std::string(key)}});
+    return found && found->front() ? found->front()->properties : std::string();
+  };
+}
+
+}  // namespace
+
 Result<std::unique_ptr<AppHost>> open_apps(const Settings& settings, AppParts parts) {
+  if (!settings.runs("ingest") && !settings.runs("deliver")) return nullptr;
   PENSTOCK_TRY(auto state,
                parts.disk.open({parts.data_dir + "/state/apps", settings.state_cache_bytes}));
   auto host = std::make_unique<AppHost>(parts.pipeline.loop(), parts.runtime, parts.catalog,
-                                        std::move(state));
+                                        parts.usage, std::move(state), groups_of(parts.persons));
+  if (settings.runs("deliver")) {
+    PENSTOCK_TRY(auto queues,
+                 parts.disk.open({parts.data_dir + "/state/deliver", settings.state_cache_bytes}));
+    host->deliver(parts.log, std::move(queues));
+  }
+  if (parts.store != nullptr) host->read_from(*parts.store);
   Status outcome;
   on_loop(parts.pipeline, [&] { outcome = host->start(parts.pipeline.poller(), settings.apps); });
   PENSTOCK_CHECK(outcome);
@@ -77,7 +103,12 @@ Result<std::unique_ptr<AppHost>> open_apps(const Settings& settings, AppParts pa
 }
 
 Status AppHost::start(runtime::Poller& poller, const AppSettings& settings) {
-  PENSTOCK_TRY(engine_, apps::make_apps(runtime_, loop_, poller, *state_, *this, settings.engine));
+  apps::AppsOptions engine = settings.engine;
+  engine.schedules = log_ != nullptr;
+  PENSTOCK_TRY(engine_, apps::make_apps(runtime_, loop_, poller, *state_, *this, engine));
+  PENSTOCK_CHECK(logs_.open(state_.get()));
+  PENSTOCK_CHECK(counts_.open(*state_));
+  PENSTOCK_CHECK(tallies_.open(*state_));
   npm_registry_ = settings.npm_registry;
   ingest::AppChainOptions options;
   options.deadline_ms = settings.deadline_ms;
@@ -89,18 +120,89 @@ Status AppHost::start(runtime::Poller& poller, const AppSettings& settings) {
   chain_ = ingest::make_app_chain(loop_, runtime_, engine_.get(), options);
   PENSTOCK_CHECK(engine_->start());
   configure();
+  if (log_ != nullptr) {
+    auto filters = std::make_shared<ingest::AppFilters>(runtime_, groups_);
+    deliver::DeliverHooks hooks;
+    hooks.wants = [filters, &catalog = catalog_](const catalog::EnabledApp& app,
+                                                 const event::JsonFields& fields) {
+      const auto snapshot = catalog.snapshot();
+      const catalog::Project* project = snapshot->find(app.config.project);
+      return project != nullptr && filters->matches(app, *project->settings, fields);
+    };
+    hooks.log = options.log;
+    deliver_ = deliver::Deliver::make(loop_, runtime_, *log_, catalog_, *engine_,
+                                      std::move(queues_), std::move(hooks), settings.deliver);
+    PENSTOCK_CHECK(deliver_->start());
+  }
+  if (store_ != nullptr) PENSTOCK_CHECK(open_exports(settings.deliver));
   refresh();
   return {};
 }
 
+Status AppHost::open_exports(const deliver::DeliverOptions& options) {
+  const auto app_of = [this](int64_t config) -> std::shared_ptr<const catalog::EnabledApp> {
+    const auto found =
+        std::ranges::find_if(enabled_, [&](const auto& app) { return app->config.id == config; });
+    return found == enabled_.end() ? nullptr : *found;
+  };
+  auto filters = std::make_shared<ingest::AppFilters>(runtime_, groups_);
+  exports_ = std::make_unique<AppExports>(AppExports::Parts{
+      .loop = loop_,
+      .runtime = runtime_,
+      .engine = *engine_,
+      .store = *store_,
+      .kept = *state_,
+      .wants =
+          [this, filters, app_of](int64_t config, const event::JsonFields& fields) {
+            const auto app = app_of(config);
+            const auto snapshot = catalog_.snapshot();
+            const auto* project = app ? snapshot->find(app->config.project) : nullptr;
+            // One that is switched off is asked when it is on again.
+            return project == nullptr || filters->matches(*app, *project->settings, fields);
+          },
+      .exists =
+          [this](int64_t config) {
+            const auto found = catalog_.apps().config(config);
+            return found || found.error().code != Code::kNotFound;
+          },
+      .log =
+          [this, app_of](int64_t config, apps::LogEntry::Level level, std::string message) {
+            apps::LogEntry entry;
+            entry.config = config;
+            if (const auto app = app_of(config)) {
+              entry.project = app->config.project;
+              entry.plugin_id = app->app.id;
+            }
+            entry.time_ms = runtime_.clock().wall_ms();
+            entry.level = level;
+            entry.message = std::move(message);
+            log(std::move(entry));
+          },
+      .site_url = options.site_url,
+      .retry_ms = options.export_attempt_ms,
+  });
+  return exports_->open();
+}
+
+void AppHost::deliver(log::Log& log, std::unique_ptr<kv::KeyValue> state) {
+  log_ = &log;
+  queues_ = std::move(state);
+}
+
 void AppHost::stop(runtime::Task done) {
-  if (!engine_) return done();
-  engine_->stop(std::move(done));
+  save_counts();
+  auto then = [this, done = std::move(done)]() mutable {
+    if (!engine_) return done();
+    engine_->stop(std::move(done));
+  };
+  deliver_ ? deliver_->stop(std::move(then)) : then();
 }
 
 void AppHost::on_change() {
   loop_.post([this, alive = alive_] {
-    if (*alive && engine_) configure();
+    if (!*alive || !engine_) return;
+    configure();
+    if (deliver_) deliver_->configure();
   });
 }
 
@@ -158,19 +260,40 @@ void AppHost::refresh() {
       out.dropped = s.dropped;
       out.cpu_us = s.cpu_us;
       out.memory_bytes = s.memory_bytes;
-      out.metrics = metrics_[s.config];
+      add_calls(out);
+      if (exports_) exports_->add_to(out);
       if (const auto found = passages.find(s.config); found != passages.end()) {
+        out.changed = found->second.changed;
         out.filtered = found->second.filtered;
         out.filtering_failed = found->second.filtering_failed;
         out.filters_error = std::move(found->second.filters_error);
       }
+      counts_.complete(out);
       now.push_back(std::move(out));
     }
     statuses_ = std::move(now);
   }
+  if (++saves_ % kRefreshesASave == 0) save_counts();
   loop_.after(kRefresh, [this, alive = alive_] {
     if (*alive) refresh();
   });
+}
+
+void AppHost::save_counts() {
+  for (const Status& s : {counts_.save(), tallies_.save()}) {
+    if (!s) diag::warn("what apps have done was not kept", {{"error", s.error().message}});
+  }
+}
+
+void AppHost::add_calls(admin::AppRunStatus& out) const {
+  if (deliver_) {
+    for (const deliver::DeliveryCounts& one : deliver_->counts()) {
+      if (one.config != out.config) continue;
+      out.calls.push_back({std::string(deliver::method_name(one.method)), one.successes,
+                           one.successes_on_retry, one.failures, one.waiting});
+    }
+  }
+  tallies_.add_to(out);
 }
 
 std::vector<admin::AppRunStatus> AppHost::statuses() const {
@@ -184,12 +307,49 @@ admin::AppSources AppHost::sources(runtime::Loop& admin) {
     return fetch_npm(registry, package);
   };
   out.statuses = [this] { return statuses(); };
+  out.match_filters = [this](ProjectId id, const catalog::ProjectSettings& project,
+                             const std::string& filters, const std::vector<std::string>& events) {
+    return match_filters(runtime_, groups_, id, project, filters, events);
+  };
+  if (deliver_) {
+    out.calls_for = [this](const Uuid& event) {
+      return calls_for(*deliver_, *catalog_.snapshot(), event);
+    };
+  }
+  if (exports_) {
+    const auto asked = [this, &admin](auto work, admin::AppSources::Begun done) {
+      loop_.post(
+          [&admin, alive = alive_, work = std::move(work), done = std::move(done)]() mutable {
+            if (!*alive) return;
+            admin.post([done = std::move(done), outcome = work()]() mutable { done(outcome); });
+          });
+    };
+    out.begin_export = [this, asked](ProjectId project, int64_t config, int64_t from_ms,
+                                     int64_t to_ms, admin::AppSources::Begun done) {
+      asked([=, this] { return exports_->begin(project, config, from_ms, to_ms); },
+            std::move(done));
+    };
+    out.cancel_export = [this, asked](int64_t config, admin::AppSources::Begun done) {
+      asked([=, this] { return exports_->cancel(config); }, std::move(done));
+    };
+  }
   out.logs = [this](const admin::AppLogsAsked& asked) { return logs_.read(asked); };
   out.reset = [this](int64_t config) {
     loop_.post([this, alive = alive_, config] {
       if (!*alive) return;
       engine_->reset(config);
       chain_->reset(config);
+    });
+  };
+  out.compile = [this, &admin](std::shared_ptr<const catalog::AppFiles> files,
+                               admin::AppSources::Compiled done) {
+    auto back = [&admin, done = std::move(done)](auto mistakes) mutable {
+      admin.post([done = std::move(done), mistakes = std::move(mistakes)]() mutable {
+        done(std::move(mistakes));
+      });
+    };
+    loop_.post([this, alive = alive_, files = std::move(files), back = std::move(back)]() mutable {
+      if (*alive) compile_app(*engine_, *files, std::move(back));
     });
   };
   out.try_out = [this, &admin](catalog::Project project, catalog::EnabledApp app, std::string event,
@@ -208,10 +368,18 @@ admin::AppSources AppHost::sources(runtime::Loop& admin) {
 
 void AppHost::try_out(const catalog::Project& project, const catalog::EnabledApp& app,
                       std::string event, admin::AppSources::Tried done) {
+  ingest::AppFilters filters(runtime_);
+  const auto fields = event::JsonFields::parse(event);
+  if (fields && !filters.matches(app, *project.settings, *fields)) {
+    admin::AppTrialResult out;
+    out.fate = "skipped";
+    out.error = filters.counts(app, *project.settings).error;
+    return done(std::move(out));
+  }
   if (app.app.manifest.language != catalog::AppLanguage::kJavaScript) {
     return try_hog(app, std::move(event), std::move(done));
   }
-  engine_->try_out(ingest::engine_config(project, app), std::move(event),
+  engine_->try_out(ingest::engine_config(project, app), std::move(event), {},
                    [done = std::move(done)](Result<apps::AppResult> result,
                                             std::vector<apps::LogEntry> logs) mutable {
                      if (!result) return done(std::unexpected(std::move(result).error()));
@@ -255,18 +423,17 @@ Status AppHost::capture(ProjectId project, std::string event) {
 
 void AppHost::metric(apps::ConfigId config, std::string_view name, std::string_view kind,
                      double value) {
-  const std::lock_guard lock(mutex_);
-  auto& of = metrics_[config];
-  if (of.size() >= kMetricsMax && !of.contains(std::string(name))) return;
-  const auto [found, fresh] = of.try_emplace(std::string(name), value);
-  if (fresh) return;
-  if (kind == "max") {
-    found->second = std::max(found->second, value);
-  } else if (kind == "min") {
-    found->second = std::min(found->second, value);
-  } else {
-    found->second += value;
-  }
+  tallies_.metric(config, name, kind, value);
+}
+
+void AppHost::ran(apps::ConfigId config, std::string_view category, bool succeeded) {
+  tallies_.ran(config, category, succeeded);
+}
+
+/// In the lane that all share others' events would wait behind its events: it goes round it, as
+/// who floods it does, until it was not slow for a while.
+void AppHost::slow(ProjectId project) {
+  usage_.meter(project).flood().floods(runtime_.clock().wall_ms());
 }
 
 void AppHost::changed(const apps::AppStatus& status) {

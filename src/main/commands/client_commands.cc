@@ -15,6 +15,7 @@
 #include "event/json_fields.h"
 #include "main/commands/api.h"
 #include "main/commands/commands.h"
+#include "main/commands/import_command.h"
 #include "main/http_client.h"
 #include "main/instance.h"
 #include "main/table.h"
@@ -212,9 +213,10 @@ void add_account(CLI::App& app, Run& run) {
   CLI::App* login = app.add_subcommand("login", "Print a fresh one-time login link for the web UI");
   add_data_option(*login, args->data);
   login->callback([args, &run] { run = [args] { return run_login(args->data); }; });
-  CLI::App* projects = app.add_subcommand("projects", "List or create projects");
+  CLI::App* projects = app.add_subcommand("projects", "List, create or import projects");
   add_data_option(*projects, args->data);
   projects->require_subcommand(1);
+  add_import(*projects, run);
   CLI::App* list = projects->add_subcommand("list", "Every project with its token");
   list->callback([args, &run] { run = [args] { return run_list_projects(*args); }; });
   CLI::App* create = projects->add_subcommand("create", "A new project; prints it as JSON");

@@ -30,6 +30,7 @@ void add_account(CLI::App& app, Run& run);  // login, projects
 void add_persons(CLI::App& app, Run& run);  // persons merges, preview, split, delete
 void add_log(CLI::App& app, Run& run);      // log inspect, log repair
 void add_fsck(CLI::App& app, Run& run);
+void add_move(CLI::App& app, Run& run);
 void add_prove(CLI::App& app, Run& run);
 void add_hog(CLI::App& app, Run& run);  // run, compile, disasm, fmt, repl
 void add_app(CLI::App& app, Run& run);  // app new, test, deploy, list, …

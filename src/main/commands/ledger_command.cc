@@ -60,6 +60,20 @@ std::vector<std::string> cells_of(std::string start, std::string lane,
           reasons.empty() ? "" : reasons.substr(1)};
 }
 
+/// Events of keys that are nobody's are in no project's table: where they are.
+void tell_of_strangers(const Instance& instance, const std::string& from) {
+  const auto body = call_admin(
+      instance, "GET", fmt::format("/api/projects/0/ledger?from={}&step=total", url_text(from)));
+  const auto fields = body ? event::JsonFields::parse(*body) : std::unexpected(body.error());
+  if (!fields) return;  // this key may not see them
+  const auto total = event::JsonFields::parse(fields->find("total").value_or("{}"));
+  if (!total || number_of(*total, "received") == 0) return;
+  fmt::print(
+      "Besides, {} received under keys that no project had then, {} of them in quarantine: "
+      "penstock ledger --project 0\n",
+      text_of(*total, "received"), text_of(*total, "quarantined"));
+}
+
 int run_ledger(const LedgerArgs& args) {
   const auto instance = find_instance(args.data);
   if (!instance) return complain(instance.error().message);
@@ -100,6 +114,7 @@ int run_ledger(const LedgerArgs& args) {
         "The books balance: {} received and {} decided since the beginning, as the log's "
         "offsets say.\n",
         text_of(*balance, "received"), text_of(*balance, "decided"));
+    if (args.project != 0) tell_of_strangers(*instance, from);
     return 0;
   }
   return complain("the books do not balance: " + text_of(*balance, "detail") +
@@ -113,13 +128,16 @@ void add_ledger(CLI::App& app, Run& run) {
   CLI::App* c = app.add_subcommand("ledger", "What became of every event, and whether it adds up");
   c->footer(
       "Examples:\n  penstock ledger --since 1h\n  penstock ledger --since 7d --by day\n"
+      "  penstock ledger --project 0\n"
       "Answers 1 when the books do not balance.");
   add_data_option(*c, args->data);
   c->add_option("--since", args->since, "How far back: 90s, 1h, 7d")->capture_default_str();
   c->add_option("--by", args->by, "minute, hour, day or total")
       ->check(CLI::IsMember({"minute", "hour", "day", "total"}))
       ->capture_default_str();
-  c->add_option("--project", args->project, "Project id")->capture_default_str();
+  c->add_option("--project", args->project,
+                "Project id; 0: events whose key no project had when they came")
+      ->capture_default_str();
   c->add_flag("--json", args->json, "JSON for machines");
   c->callback([args, &run] { run = [args] { return run_ledger(*args); }; });
 }

@@ -102,6 +102,7 @@ SimulatorReport simulate(const ProveArgs& args) {
 }
 
 int run_prove(ProveArgs args) {
+  if (args.kills == 0 && args.simulate <= 0) return complain("neither --kills nor --simulate");
   if (args.seed == 0) args.seed = 1 + std::random_device{}() % 1'000'000;
   if (args.report.empty()) args.report = args.directory + "/report.html";
   std::error_code error;
@@ -142,14 +143,10 @@ void add_prove(CLI::App& app, Run& run) {
       "prove", "Kill Penstock again and again on this machine and look for lost events");
   c->footer(
       "First a simulation of its lives and deaths, then the real thing: starts Penstock on a "
-      "directory of "
-      "its own (not on your data), sends events, kills it at "
-      "random "
-      "moments, and compares\nwhat was acknowledged with what is stored. Writes a report in HTML. "
-      "Exit "
-      "code 1: a promise was broken; the directory\nis kept then.\nExample, on the disk you will "
-      "use: "
-      "penstock prove --directory /data/proof --kills 500");
+      "directory of its own (not on your\ndata), sends events, kills it at random moments, and "
+      "compares what was confirmed with what is stored. Writes a page\nthat anyone can read. Exit "
+      "code 1: a promise was broken; the directory is kept then.\nExample, on the disk you will "
+      "use: penstock prove --directory /data/proof --kills 500");
   c->add_option("--directory", args->directory,
                 "Where to work, on the disk to be proved (default penstock-proof)");
   c->add_option("--kills", args->kills, "How often it is killed (default 60: about a minute)")

@@ -54,6 +54,23 @@ std::string apps_words(const event::JsonFields& hop) {
   return out;
 }
 
+/// "Sender (3) onEvent failed: away, again at …; Sender (3) onEvent succeeded"
+std::string calls_words(const event::JsonFields& hop) {
+  std::string out;
+  const auto calls = event::split_array(hop.find("calls").value_or("[]"));
+  if (!calls) return out;
+  for (const auto raw : *calls) {
+    const auto call = event::JsonFields::parse(raw);
+    if (!call) continue;
+    if (!out.empty()) out += "; ";
+    out += fmt::format("{} ({}) {} {}{}{}", text_of(*call, "name"), text_of(*call, "id"),
+                       text_of(*call, "method"), text_of(*call, "status"),
+                       with(": ", text_of(*call, "error")),
+                       with(", again at ", text_of(*call, "next_at")));
+  }
+  return out;
+}
+
 /// What a hop says beside its name, time and place.
 std::string detail_of(const event::JsonFields& hop, const std::string& name) {
   if (name == "refused") {
@@ -68,6 +85,7 @@ std::string detail_of(const event::JsonFields& hop, const std::string& name) {
            with(" at step ", text_of(hop, "stage"));
   }
   if (name == "apps") return apps_words(hop);
+  if (name == "delivered") return calls_words(hop);
   if (name == "person") {
     return fmt::format("{}: {}{}", text_of(hop, "person_id"), why_words(text_of(hop, "why")),
                        with("; now its id belongs to ", text_of(hop, "person_now")));

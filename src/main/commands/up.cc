@@ -6,10 +6,14 @@
 #include <memory>
 
 #include "main/commands/commands.h"
+#include "main/move/hold.h"
 #include "main/process.h"
 
 namespace penstock::cli {
 namespace {
+
+/// EX_TEMPFAIL: whoever started it starts it again, and it stands by.
+constexpr int kGaveWay = 75;
 
 struct UpArgs {
   std::string data = default_data_dir(), listen, admin, key, stages;
@@ -61,6 +65,32 @@ void print_banner(const Instance& i, const std::string& data, const std::string&
   std::fflush(stdout);
 }
 
+enum class End : uint8_t { kAsked, kMadeWay, kAgain, kAnew };
+
+/// `lease`: of the one before, if it was to begin anew.
+Result<End> run_process(const Settings& settings, const config::OptionTable& table,
+                        const std::string& data, std::unique_ptr<log::KafkaLease>& lease) {
+  Process process(settings, table, data, std::move(lease));
+  PENSTOCK_CHECK(process.start());
+  const auto link = process.login_link();
+  print_banner(process.instance(), data, link ? *link : link.error().message);
+  if (settings.runs(move::kHeldStage)) {
+    say("\nIt is held for a move: events are taken and wait in the log, and nothing else runs.\n"
+        "penstock move goes on with it, penstock move --forget gives it up.\n");
+    std::fflush(stdout);
+  }
+  const Process::Woken woken = process.wait();
+  say("\nStopping: finishing what was accepted…\n");
+  std::fflush(stdout);
+  const bool asked = process.stop();
+  say("Stopped.\n");
+  std::fflush(stdout);
+  if (move::asked_again(data)) return End::kAgain;
+  if (asked) return End::kAsked;
+  lease = process.take_lease();
+  return woken == Process::Woken::kAnew ? End::kAnew : End::kMadeWay;
+}
+
 int run_up(const UpArgs& args) {
   Settings settings;
   config::OptionTable table;
@@ -69,15 +99,20 @@ int run_up(const UpArgs& args) {
   if (ready) ready = apply_flags(table, args);
   if (ready) ready = validate(settings);
   if (!ready) return complain(ready.error().message);
-  Process process(settings, table, args.data);
-  if (const auto started = process.start(); !started) return complain(started.error().message);
-  const auto link = process.login_link();
-  print_banner(process.instance(), args.data, link ? *link : link.error().message);
-  process.wait_for_signal();
-  say("\nStopping: finishing what was accepted…\n");
-  std::fflush(stdout);
-  process.stop();
-  say("Stopped.\n");
+  if (move::is_held(args.data)) settings.stages = fmt::format("capture,{}", move::kHeldStage);
+  std::unique_ptr<log::KafkaLease> lease;
+  auto end = run_process(settings, table, args.data, lease);
+  while (end && *end == End::kAnew) end = run_process(settings, table, args.data, lease);
+  if (!end) {
+    if (end.error().code == Code::kCancelled) return 0;  // it was told to, before it began
+    return complain(end.error().message);
+  }
+  switch (*end) {
+    case End::kAgain: return move::begin_again();
+    case End::kMadeWay: return kGaveWay;
+    case End::kAnew:
+    case End::kAsked: break;
+  }
   return 0;
 }
 
@@ -86,6 +121,7 @@ int run_up(const UpArgs& args) {
 void add_up(CLI::App& app, Run& run) {
   auto args = std::make_shared<UpArgs>();
   CLI::App* c = app.add_subcommand("up", "Start Penstock on a data directory");
+  c->alias("run");
   c->footer(
       "Everything lives in the data directory; a second start goes on where the first "
       "stopped.\nOptions beyond these: docs/CONFIG.md, or `penstock config`.");
@@ -96,7 +132,7 @@ void add_up(CLI::App& app, Run& run) {
                 "Key of the default project (default: a fresh phc_ key)");
   c->add_option("--shards", args->shards, "Capture threads (default 1)")->check(CLI::Range(1, 64));
   c->add_option("--stages", args->stages,
-                "Comma-separated: capture,ingest,load,admin (default all)");
+                "Comma-separated: capture,ingest,replay,load,definitions,admin (default all)");
   c->add_option("--set", args->set, "Any option: name=value (repeatable)");
   c->callback([args, &run] { run = [args] { return run_up(*args); }; });
 }

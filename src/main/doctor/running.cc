@@ -40,6 +40,8 @@ class Examination {
     capture();
     disk();
     old_segments();
+    groups();
+    stored_data();
     stages();
     ingest();
     store();
@@ -111,6 +113,48 @@ class Examination {
     if (files == 0 && status_.number({"scrub", "last_pass_files"}) > 0) {
       out_.good("scrub", fmt::format("Old segments of the log were read and are whole ({} MiB)",
                                      status_.number({"scrub", "last_pass_bytes"}) / kMiB));
+    }
+  }
+
+  /// Of a log on Kafka. Ingest and load have findings of their own.
+  void groups() {
+    if (!status_.has({"log", "groups"})) return;
+    uint64_t behind = 0, count = 0;
+    for (const Answer& g : status_.list({"log", "groups"})) {
+      const uint64_t lag = g.number({"lag_records"});
+      const std::string name = g.text({"group"});
+      count++;
+      behind += lag;
+      if (lag <= kLagWorthSaying || name == "ingest" || name == "load") continue;
+      out_.note("group_lag",
+                fmt::format("Kafka: the group {} is {} records behind in {} ({} partitions).", name,
+                            lag, g.text({"topic"}), g.number({"partitions"})),
+                "If it grows, the process with that stage stands or is too slow: look there.",
+                "not_visible.md");
+    }
+    out_.good("groups", fmt::format("Kafka: groups are {} records behind, {} of them in topics",
+                                    behind, count));
+  }
+
+  void stored_data() {
+    const uint64_t items = status_.number({"data_scrub", "damaged_items"});
+    for (const Answer& d : status_.list({"data_scrub", "damage"})) {
+      const std::string place = d.text({"place"});
+      const std::string what = place == "state"     ? "A file of state/"
+                               : place == "objects" ? "A recording"
+                                                    : "A part of the store";
+      out_.bad(place + "_damage_found",
+               fmt::format("{} is damaged on disk: {}: {} ({} in all)", what, d.text({"item"}),
+                           d.text({"problem"}), items),
+               place == "state" ? "Stop, move that folder of state/ away, start: it is made anew "
+                                  "from the log."
+                                : "Restore it from a backup; the runbook has what else there is.",
+               "log_damage_found.md");
+    }
+    if (items == 0 && status_.number({"data_scrub", "last_pass_items"}) > 0) {
+      out_.good("data_scrub",
+                fmt::format("State, recordings and the store were read and are whole ({} MiB)",
+                            status_.number({"data_scrub", "last_pass_bytes"}) / kMiB));
     }
   }
 

@@ -10,6 +10,7 @@
 
 #include "main/object_engine.h"
 #include "main/on_loop.h"
+#include "main/stages.h"
 #include "main/store_engine.h"
 #include "recording/block.h"
 #include "runtime/lock_file.h"
@@ -106,6 +107,13 @@ void check_store(const std::string& data_dir, const Settings& settings, const Pr
                                health.damaged_parts),
                    "See the runbook.", "store_damaged.md");
   }
+  if (health.unfinished_parts > 0) {
+    out.note("store_unfinished",
+             fmt::format("The engine set {} parts aside that a merge had not finished; nothing is "
+                         "missing, all their rows are in other parts",
+                         health.unfinished_parts),
+             "Nothing to do; store/store/*/*/detached/broken* may be removed.", "store_damaged.md");
+  }
   out.good("store",
            fmt::format("The store opens and has every part ({} bytes)", health.disk_bytes));
 }
@@ -125,7 +133,12 @@ Findings check(const std::string& data_dir, const Settings& settings, const Prog
   check_files(data_dir, settings, progress, out);
   // What follows opens the log and the state as a start does; damaged ones would only say it again.
   if (out.bad_count() == 0) recount(data_dir, settings, progress, out);
-  check_store(data_dir, settings, progress, out);
+  if (has_rows(settings)) {
+    check_store(data_dir, settings, progress, out);
+  } else {
+    out.note("rows_elsewhere", "Rows lie with the process that runs load.",
+             "Look at its directory.");
+  }
   return out;
 }
 

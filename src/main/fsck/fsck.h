@@ -1,8 +1,9 @@
 // fsck: reads everything in a data directory on which nothing runs, and says what is not whole.
 //
 // The log is read to the last block, state databases and the catalog by their checksums, objects to
-// their ends; the ledger is counted anew from the log and compared. The engine is started to hear
-// what it set aside. Nothing is repaired. Blocks for as long as reading takes. main's thread.
+// their ends; the ledger is counted anew from the log and compared, on Kafka too, whose own files
+// are the brokers'. The engine is started to hear what it set aside. Nothing is repaired. Blocks
+// for as long as reading takes. main's thread.
 #pragma once
 
 #include <functional>

@@ -75,13 +75,16 @@ class Audit {
     PENSTOCK_CHECK(compare_recordings());
     PENSTOCK_CHECK(check_persons());
     PENSTOCK_CHECK(check_books());
-    for (const std::string& answer : promises_.surprises) violated("an unforeseen answer", answer);
+    for (const std::string& answer : promises_.surprises) {
+      violated(Check::kAnswers, "an unforeseen answer", answer);
+    }
     report_.audits++;
     return {};
   }
 
  private:
-  void violated(const std::string& what, const std::string& detail) {
+  void violated(Check check, const std::string& what, const std::string& detail) {
+    report_.of(check).wrong++;
     if (++named_[what] <= kNamedMax) report_.violations.push_back(what + ": " + detail);
   }
 
@@ -105,11 +108,12 @@ class Audit {
       const auto taken = steady_clock::now() - begun;
       const double ms = std::chrono::duration<double, std::milli>(taken).count();
       if (rests) {
+        report_.of(Check::kRests).looked_at++;
         report_.longest_rest_ms = std::max(report_.longest_rest_ms, ms);
         return {};
       }
       if (taken > kRestMax) {
-        violated("it does not come to rest", waiting);
+        violated(Check::kRests, "it does not come to rest", waiting);
         return fail(Code::kTimeout, fmt::format("events were still in flight after {:.0f} s: {}",
                                                 ms / 1000, waiting));
       }
@@ -132,22 +136,28 @@ class Audit {
       }
     }
     rows_ = 0;
+    report_.of(Check::kKept).looked_at = promises_.events.size();
     for (const auto& [uuid, count] : rows) {
       rows_ += count;
       if (count < 2) continue;
       report_.doubled += count - 1;
-      violated("an event is stored more than once", fmt::format("{} ({}x)", uuid.text(), count));
+      violated(Check::kOnce, "an event is stored more than once",
+               fmt::format("{} ({}x)", uuid.text(), count));
     }
+    report_.of(Check::kOnce).looked_at = rows_;
     // The comparison itself is tried: an event that was never sent must be missed.
     const Uuid planted = Uuid::v5(Uuid{}, "never sent");
     PENSTOCK_TRY(const bool excused, has_reason(planted));
-    if (excused || rows.contains(planted)) violated("a missing event was not noticed", "planted");
+    report_.of(Check::kNoticed).looked_at++;
+    if (excused || rows.contains(planted)) {
+      violated(Check::kNoticed, "a missing event was not noticed", "planted");
+    }
     for (const auto& [uuid, kind] : promises_.events) {
       if (rows.contains(uuid)) continue;
       PENSTOCK_TRY(const bool told, has_reason(uuid));
       if (told) continue;
       report_.lost++;
-      violated("an acknowledged event is lost",
+      violated(Check::kKept, "an acknowledged event is lost",
                fmt::format("{} ({})", uuid.text(), kind_name(kind)));
     }
     return {};
@@ -172,7 +182,9 @@ class Audit {
   }
 
   Status compare_recordings() {
+    report_.of(Check::kRecordings).looked_at = 0;
     for (const auto& [session, marks] : promises_.sessions) {
+      report_.of(Check::kRecordings).looked_at += marks.size();
       PENSTOCK_TRY(const std::string body,
                    call_admin(instance_, "GET",
                               "/api/projects/" + projects_[0] + "/session_recordings/" + session +
@@ -189,10 +201,10 @@ class Audit {
         const std::string where = fmt::format("{} part {}", session, mark);
         if (count == 0) {
           report_.lost++;
-          violated("an acknowledged part of a recording is lost", where);
+          violated(Check::kRecordings, "an acknowledged part of a recording is lost", where);
         } else if (count > 1) {
           report_.doubled += count - 1;
-          violated("a part of a recording is stored more than once", where);
+          violated(Check::kRecordings, "a part of a recording is stored more than once", where);
         }
       }
     }
@@ -201,10 +213,17 @@ class Audit {
 
   /// Each distinct id belongs to one person, whatever was merged.
   Status check_persons() {
+    PENSTOCK_TRY(const auto known,
+                 column(instance_, projects_[0], "SELECT uniqExact(distinct_id) FROM events"));
+    for (const std::string& n : known) {
+      report_.of(Check::kPersons).looked_at = std::strtoull(n.c_str(), nullptr, 10);
+    }
     PENSTOCK_TRY(const auto torn, column(instance_, projects_[0],
                                          "SELECT distinct_id FROM events GROUP BY distinct_id "
                                          "HAVING uniqExact(person_id) > 1 LIMIT 10"));
-    for (const std::string& id : torn) violated("a distinct id has two persons", id);
+    for (const std::string& id : torn) {
+      violated(Check::kPersons, "a distinct id has two persons", id);
+    }
     return {};
   }
 
@@ -226,8 +245,9 @@ class Audit {
       }
     }
     report_.stored = stored + recorded;
+    report_.of(Check::kBooks).looked_at = stored;
     if (stored != rows_) {
-      violated("the ledger and the store differ",
+      violated(Check::kBooks, "the ledger and the store differ",
                fmt::format("{} stored by the ledger, {} rows", stored, rows_));
     }
     return {};

@@ -116,6 +116,7 @@ bool Clients::try_once(const Shipment& shipment, const std::string& url) {
   }
   {
     const std::scoped_lock lock(mutex_);
+    promises_.answers += answered ? 1 : 0;
     if (!answered) {
       promises_.unanswered++;
     } else if (reply->status >= 500 || partly) {
@@ -143,6 +144,7 @@ void Clients::note(const Shipment& shipment) {
       fresh += promises_.events.emplace(uuid, shipment.kind).second ? 1 : 0;
     }
   }
+  promises_.answers++;
   promises_.acknowledged[static_cast<size_t>(shipment.kind)] += fresh;
   acknowledged_ += fresh;
 }

@@ -26,7 +26,7 @@ struct Promises {
   std::map<std::string, std::vector<int64_t>> sessions;  // marks of recordings
   std::array<uint64_t, kKinds> acknowledged{};           // requests count their events
   uint64_t repeats = 0;                                  // acknowledged ones sent again
-  uint64_t unanswered = 0;                               // tries without an answer
+  uint64_t answers = 0, unanswered = 0;                  // of all tries
   uint64_t refused = 0;                                  // tries answered with 5xx
   std::vector<std::string> surprises;                    // other answers, the first few
 };

@@ -5,116 +5,24 @@
 #include <algorithm>
 
 #include "base/json_writer.h"
+#include "main/prove/words.h"
 
 namespace penstock::cli::prove {
 namespace {
 
 constexpr double kGiB = 1 << 30;
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '&': out += "&amp;"; break;
-      default: out += c;
-    }
-  }
-  return out;
-}
-
-/// 1234567 -> 1,234,567.
-std::string grouped(uint64_t n) {
-  std::string out = std::to_string(n);
-  for (size_t i = out.size(); i > 3; i -= 3) out.insert(i - 3, 1, ',');
-  return out;
-}
-
-std::string verdict(const Proof& p) {
-  const CrashReport all = p.sum();
-  uint64_t events = 0;
-  for (const auto& [kind, count] : all.acknowledged) events += count;
-  if (p.holds()) {
-    if (all.kills == 0) {
-      return fmt::format("In {} simulated lives every promise was kept.",
-                         grouped(p.simulator.lives));
-    }
-    return fmt::format(
-        "Penstock was killed {} times on this machine. Of {} acknowledged events none was lost, "
-        "none was stored twice, and the books agree.",
-        grouped(all.kills), grouped(events));
-  }
-  return fmt::format("A promise was broken: {} lost, {} stored twice, {} findings below.", all.lost,
-                     all.doubled, all.violations.size());
-}
-
-std::vector<std::pair<std::string, std::string>> simulator_figures(const SimulatorReport& s) {
-  return {{"seeds", fmt::format("{} (from {})", grouped(s.seeds), s.first_seed)},
-          {"lives of a process", grouped(s.lives)},
-          {"of them killed", grouped(s.kills)},
-          {"simulated time",
-           fmt::format("{:.1f} hours in {:.0f} s ({:.0f}x)", s.virtual_hours, s.seconds, s.pace())},
-          {"acknowledged events", grouped(s.acknowledged)},
-          {"rows", grouped(s.rows)}};
-}
-
-std::vector<std::pair<std::string, std::string>> figures(const Proof& p) {
-  const CrashReport all = p.sum();
-  return {
-      {"stored", grouped(all.stored)},
-      {"repeats that were recognised", grouped(all.deduplicated)},
-      {"waiting in quarantine", grouped(all.quarantined)},
-      {"left quarantine again", grouped(all.redriven)},
-      {"tries without an answer", grouped(all.unanswered)},
-      {"tries answered with 503", grouped(all.refused)},
-      {"complete comparisons", grouped(all.audits)},
-      {"longest start after a kill", fmt::format("{:.2f} s", all.longest_start_ms / 1000)},
-      {"longest time until all was stored", fmt::format("{:.1f} s", all.longest_rest_ms / 1000)},
-      {"disk", fmt::format("{}, a sync takes {:.2f} ms (p99 {:.2f})", p.disk.file_system,
-                           p.disk.sync_ms_p50, p.disk.sync_ms_p99)},
-      {"free", fmt::format("{:.1f} GiB", static_cast<double>(p.disk.free_bytes) / kGiB)}};
-}
-
-std::string rows(const std::map<std::string, uint64_t>& counts) {
-  uint64_t most = 1;
-  for (const auto& [name, count] : counts) most = std::max(most, count);
-  std::string out;
-  for (const auto& [name, count] : counts) {
-    out += fmt::format(
-        "<tr><th>{}</th><td class=n>{}</td><td class=bar><i style=\"width:{}%\"></i></td></tr>\n",
-        escaped(name), grouped(count), count * 100 / most);
-  }
-  return out;
-}
-
-constexpr std::string_view kStyle = R"(
-body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 1rem}
-body{color:#1b1f24}
-h1{font-size:1.6rem;margin:0}h2{font-size:1.1rem;margin:2.2rem 0 .4rem}
-.sub{color:#5c6670;margin:.2rem 0 1.6rem}
-.verdict{border-left:6px solid #1a7f4b;background:#eef8f2;padding:1rem 1.2rem;font-size:1.15rem}
-.verdict.bad{border-color:#b3261e;background:#fbeeed}
-.warn{border-left:6px solid #b7791f;background:#fdf6e7;padding:.6rem 1.2rem;margin-top:1rem}
-table{border-collapse:collapse;width:100%}
-th{text-align:left;font-weight:400;padding:.25rem .6rem .25rem 0}
-td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-td.n{padding-right:.8rem}
-td.bar{width:45%}
-td.bar i{display:block;height:.7rem;background:#9bb8d3;border-radius:2px;min-width:2px}
-tr{border-bottom:1px solid #e6e9ec}code{background:#f2f4f6;padding:.1rem .3rem}
-li{overflow-wrap:anywhere}
-@media(prefers-color-scheme:dark){
-body{background:#14171a;color:#e4e7ea}.verdict{background:#16301f}
-.verdict.bad{background:#3a1b19}.warn{background:#33290f}tr{border-color:#2b3137}
-code{background:#22272c}td.bar i{background:#4f7396}.sub{color:#98a2ab}}
-)";
-
 void write_counts(JsonWriter& w, std::string_view name,
                   const std::map<std::string, uint64_t>& counts) {
   w.key(name).begin_object();
   for (const auto& [key, count] : counts) w.field(key, count);
   w.end_object();
+}
+
+uint64_t acknowledged(const CrashReport& all) {
+  uint64_t events = 0;
+  for (const auto& [kind, count] : all.acknowledged) events += count;
+  return events;
 }
 
 }  // namespace
@@ -128,7 +36,11 @@ CrashReport Proof::sum() const {
   CrashReport out;
   out.violations = simulator.violations;
   for (const CrashReport& r : loops) {
-    for (const auto& [how, count] : r.deaths) out.deaths[how] += count;
+    for (size_t i = 0; i < kBlows; i++) out.blows[i] += r.blows[i];
+    for (size_t i = 0; i < kChecks; i++) {
+      out.checks[i].looked_at += r.checks[i].looked_at;
+      out.checks[i].wrong += r.checks[i].wrong;
+    }
     for (const auto& [kind, count] : r.acknowledged) out.acknowledged[kind] += count;
     out.kills += r.kills;
     out.audits += r.audits;
@@ -150,72 +62,98 @@ CrashReport Proof::sum() const {
   return out;
 }
 
-std::string text_report(const Proof& proof) {
-  const CrashReport all = proof.sum();
-  std::string out = verdict(proof) + "\n\nDeaths\n";
-  for (const auto& [how, count] : all.deaths)
-    out += fmt::format("  {:34} {:>9}\n", how, grouped(count));
-  out += "Acknowledged events\n";
-  for (const auto& [kind, count] : all.acknowledged) {
-    out += fmt::format("  {:34} {:>9}\n", kind, grouped(count));
-  }
-  if (proof.simulator.seeds > 0) {
-    out += "Simulated\n";
-    for (const auto& [name, value] : simulator_figures(proof.simulator)) {
-      out += fmt::format("  {:34} {:>9}\n", name, value);
+std::string verdict(const Proof& p) {
+  const CrashReport all = p.sum();
+  if (!p.holds()) {
+    std::string out = "No: a promise was broken.";
+    if (!p.loops.empty()) {
+      out += fmt::format(" Penstock was killed {} times; {} events were lost and {} stored twice.",
+                         grouped(all.kills), grouped(all.lost), grouped(all.doubled));
     }
+    return out + " What was found stands below, with how to repeat it.";
   }
-  out += "Figures\n";
-  for (const auto& [name, value] : figures(proof))
-    out += fmt::format("  {:34} {:>9}\n", name, value);
-  if (!proof.disk.warning.empty()) out += "\nNote: " + proof.disk.warning + "\n";
-  for (const std::string& v : all.violations) out += "  BROKEN  " + v + "\n";
+  std::string out = "Yes.";
+  if (all.kills > 0) {
+    out += fmt::format(
+        " Penstock was killed {} times on this machine while events came in. Of the {} events that "
+        "it had confirmed none was lost and none was stored twice, and its bookkeeping agrees.",
+        grouped(all.kills), grouped(acknowledged(all)));
+  }
+  if (p.simulator.seeds > 0) {
+    out += fmt::format(
+        " In {} simulated lives with failing disks, networks and clocks every promise was kept.",
+        grouped(p.simulator.lives));
+  }
   return out;
 }
 
-std::string html_report(const Proof& proof) {
+Figures simulator_figures(const SimulatorReport& s) {
+  return {{"histories, each with troubles of its own", grouped(s.seeds)},
+          {"lives of a process in them", grouped(s.lives)},
+          {"of these ended by a kill or a power cut", grouped(s.kills)},
+          {"time that passed in them", fmt::format("{:.1f} hours", s.virtual_hours)},
+          {"time that it took here", fmt::format("{:.0f} s", s.seconds)},
+          {"events confirmed in them", grouped(s.acknowledged)},
+          {"rows stored in them", grouped(s.rows)}};
+}
+
+Figures figures(const Proof& p) {
+  const CrashReport all = p.sum();
+  return {
+      {"stored in all, with parts of recordings", grouped(all.stored)},
+      {"repeats that were recognised as such", grouped(all.deduplicated)},
+      {"set aside at the end, with the reason", grouped(all.quarantined)},
+      {"tries without an answer: it was dead", grouped(all.unanswered)},
+      {"tries answered with \"try again later\"", grouped(all.refused)},
+      {"times that everything was looked up", grouped(all.audits)},
+      {"longest start after a kill", fmt::format("{:.2f} s", all.longest_start_ms / 1000)},
+      {"longest until all was worked off", fmt::format("{:.1f} s", all.longest_rest_ms / 1000)},
+      {"file system of this directory", p.disk.file_system},
+      {"until the disk confirms a write", fmt::format("{:.2f} ms, the slowest of a hundred {:.2f}",
+                                                      p.disk.sync_ms_p50, p.disk.sync_ms_p99)},
+      {"free", fmt::format("{:.1f} GiB", static_cast<double>(p.disk.free_bytes) / kGiB)}};
+}
+
+std::string answer(const Checked& checked) {
+  if (checked.wrong > 0) return fmt::format("NO: {}", grouped(checked.wrong));
+  return checked.looked_at > 0 ? "yes" : "not looked at";
+}
+
+std::string text_report(const Proof& proof) {
   const CrashReport all = proof.sum();
-  std::string out = fmt::format(
-      "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
-      "content=\"width=device-width\"><title>Penstock proof</title><style>{}</style>\n"
-      "<h1>Penstock, proved on this machine</h1>\n<p class=sub>{} · Penstock {} · {} · {:.0f} "
-      "s</p>\n"
-      "<p class=\"verdict{}\">{}</p>\n",
-      kStyle, escaped(proof.host), escaped(proof.version), escaped(proof.began_at), proof.seconds,
-      proof.holds() ? "" : " bad", escaped(verdict(proof)));
-  if (!proof.disk.warning.empty()) {
-    out += fmt::format("<p class=warn>{}</p>\n", escaped(proof.disk.warning));
-  }
-  if (!all.violations.empty()) {
-    out += "<h2>What was found</h2><ul>\n";
-    for (const std::string& v : all.violations) out += "<li>" + escaped(v) + "</li>\n";
-    out += "</ul>\n";
-  }
-  out +=
-      "<h2>What was done</h2><p>This program was started on a directory of its own, sent events of "
-      "every kind by clients that repeat a request until it is acknowledged, and killed without "
-      "warning. After every so many kills the clients rested, and every event that had been "
-      "acknowledged was looked up.</p>\n";
-  out += "<h2>How it died</h2><table>\n" + rows(all.deaths) + "</table>\n";
-  out += "<h2>What was acknowledged</h2><table>\n" + rows(all.acknowledged) + "</table>\n";
-  const auto table = [&out](const auto& rows) {
-    out += "<table>\n";
-    for (const auto& [name, value] : rows) {
-      out += fmt::format("<tr><th>{}</th><td class=n>{}</td></tr>\n", name, escaped(value));
-    }
-    out += "</table>\n";
+  std::string out =
+      "Does Penstock keep what it confirms, on this machine?\n" + verdict(proof) + "\n";
+  const auto line = [&out](std::string_view label, std::string_view value) {
+    out += fmt::format("  {:<66} {:>12}\n", label, value);
   };
-  out += "<h2>Figures</h2>";
-  table(figures(proof));
-  if (proof.simulator.seeds > 0) {
-    out +=
-        "<h2>What was simulated</h2><p>Before that, the same code lived on virtual time with a "
-        "disk that tears, forgets and rots, a network that loses, repeats and delays, and clocks "
-        "that jump, so that thousands of deaths fit into a minute.</p>";
-    table(simulator_figures(proof.simulator));
-    out += "<h2>Faults it had</h2><table>\n" + rows(proof.simulator.faults) + "</table>\n";
+  for (const std::string& v : all.violations) out += "  BROKEN  " + v + "\n";
+  if (!proof.loops.empty()) {
+    out += "\nWhat was done to it\n";
+    for (size_t i = 0; i < kBlows; i++) {
+      line(words_of(static_cast<Blow>(i)).words, grouped(all.blows[i]));
+    }
+    out += "\nWhat was sent meanwhile, and confirmed by it\n";
+    for (size_t i = 0; i < kKinds; i++) {
+      const auto kind = static_cast<Kind>(i);
+      const auto found = all.acknowledged.find(std::string(kind_name(kind)));
+      line(words_of(kind), grouped(found == all.acknowledged.end() ? 0 : found->second));
+    }
+    out += "\nWhat was asked afterwards\n";
+    for (size_t i = 0; i < kChecks; i++) {
+      const Question asked = words_of(static_cast<Check>(i));
+      out += fmt::format("  {:<78} {:>9} {:<9} {}\n", asked.words, grouped(all.checks[i].looked_at),
+                         asked.looked_at, answer(all.checks[i]));
+    }
   }
-  out += "<h2>Again</h2><p><code>" + escaped(proof.command) + "</code></p></html>\n";
+  if (proof.simulator.seeds > 0) {
+    out += "\nWhat was simulated\n";
+    for (const auto& [name, value] : simulator_figures(proof.simulator)) line(name, value);
+  }
+  if (!proof.loops.empty()) {
+    out += "\nFigures\n";
+    for (const auto& [name, value] : figures(proof)) line(name, value);
+  }
+  if (!proof.disk.warning.empty()) out += "\nNote: " + proof.disk.warning + "\n";
   return out;
 }
 
@@ -236,10 +174,22 @@ std::string json_report(const Proof& proof) {
   w.field("kills", proof.simulator.kills).key("hours").real(proof.simulator.virtual_hours);
   w.key("seconds").real(proof.simulator.seconds);
   write_counts(w, "faults", proof.simulator.faults);
+  w.end_object().key("deaths").begin_object();
+  for (size_t i = 0; i < kBlows; i++) {
+    const auto blow = static_cast<Blow>(i);
+    if (is_kill(blow)) w.field(words_of(blow).name, all.blows[i]);
+  }
   w.end_object();
-  write_counts(w, "deaths", all.deaths);
+  for (const Blow blow : {Blow::kStoodStill, Blow::kAskedToStop}) {
+    w.field(words_of(blow).name, all.blows[static_cast<size_t>(blow)]);
+  }
   write_counts(w, "acknowledged", all.acknowledged);
-  w.key("seeds").begin_array();
+  w.key("checks").begin_object();
+  for (size_t i = 0; i < kChecks; i++) {
+    w.key(words_of(static_cast<Check>(i)).name).begin_object();
+    w.field("looked_at", all.checks[i].looked_at).field("wrong", all.checks[i].wrong).end_object();
+  }
+  w.end_object().key("seeds").begin_array();
   for (const CrashReport& r : proof.loops) w.number(r.seed);
   w.end_array().key("violations").begin_array();
   for (const std::string& v : all.violations) w.string(v);

@@ -1,9 +1,14 @@
-// Objects as files: the key's path with the ending `.obj`, written in `.new/` and renamed.
+// Objects as files: the key's path with the ending `.obj`, written in `.new/` and renamed. Behind
+// the bytes of an object stands their checksum, which whoever reads all of it is held to.
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <optional>
 #include <span>
 
+#include "base/codec.h"
+#include "base/hash.h"
+#include "base/probe.h"
 #include "objects/object_store.h"
 
 namespace penstock::objects {
@@ -11,6 +16,14 @@ namespace {
 
 constexpr size_t kPieceBytes = 4U << 20;  // between two looks at the clock
 constexpr std::string_view kEnding = ".obj";
+constexpr std::string_view kSeal = "PSCRC32C";  // then four bytes, little-endian
+constexpr size_t kSealBytes = 12;
+
+std::string seal_of(std::string_view bytes) {
+  std::string out(kSeal);
+  ByteWriter(out).u32(crc32c(bytes));
+  return out;
+}
 
 class DirectoryObjects final : public ObjectStore {
  public:
@@ -35,8 +48,8 @@ class DirectoryObjects final : public ObjectStore {
 
   Result<std::string> get(std::string_view key, ByteRange range, Duration within) override {
     const int64_t until = deadline(within);
-    PENSTOCK_TRY(const auto file, open(key));
-    PENSTOCK_TRY(const uint64_t size, file->size());
+    PENSTOCK_TRY(const Opened object, open(key));
+    const auto& [file, size, seal] = object;
     if (range.from > size) {
       return fail(Code::kInvalid, "the range begins beyond the object's end");
     }
@@ -47,6 +60,11 @@ class DirectoryObjects final : public ObjectStore {
       PENSTOCK_TRY(const size_t got, file->pread(piece, range.from + at));
       if (got == 0) return fail(Code::kCorrupt, "an object is shorter than its file said");
       at += got;
+    }
+    if (seal && out.size() == size && seal_of(out) != *seal) {
+      probe<"objects.checksum_differs">();
+      return fail(Code::kCorrupt,
+                  "the object's bytes are not what was written: their checksum differs");
     }
     return out;
   }
@@ -68,12 +86,16 @@ class DirectoryObjects final : public ObjectStore {
   }
 
   Result<ObjectInfo> stat(std::string_view key, Duration) override {
-    PENSTOCK_TRY(const auto file, open(key));
-    PENSTOCK_TRY(const uint64_t size, file->size());
-    return ObjectInfo{std::string(key), size};
+    PENSTOCK_TRY(const Opened object, open(key));
+    return ObjectInfo{std::string(key), object.size};
   }
 
  private:
+  struct Opened {
+    std::unique_ptr<runtime::File> file;
+    uint64_t size = 0;                  // of the object
+    std::optional<std::string> seal{};  // objects of earlier versions have none
+  };
   struct Listing {
     std::string_view prefix, after;
     size_t limit;
@@ -97,11 +119,21 @@ class DirectoryObjects final : public ObjectStore {
     return in_time(until);
   }
 
-  Result<std::unique_ptr<runtime::File>> open(std::string_view key) const {
+  Result<Opened> open(std::string_view key) const {
     if (!key_is_valid(key) || !files_.exists(path_of(key))) {
       return fail(Code::kNotFound, "there is no such object");
     }
-    return files_.open(path_of(key), {});
+    Opened out;
+    PENSTOCK_TRY(out.file, files_.open(path_of(key), {}));
+    PENSTOCK_TRY(out.size, out.file->size());
+    if (out.size < kSealBytes) return out;
+    std::string last(kSealBytes, '\0');
+    PENSTOCK_TRY(const size_t got, out.file->pread(last, out.size - kSealBytes));
+    if (got == kSealBytes && last.starts_with(kSeal)) {
+      out.size -= kSealBytes;
+      out.seal = std::move(last);
+    }
+    return out;
   }
 
   Status store(std::string_view key, std::string_view bytes, bool replace, int64_t until) {
@@ -135,6 +167,7 @@ class DirectoryObjects final : public ObjectStore {
       PENSTOCK_CHECK(in_time(until));
       PENSTOCK_CHECK(file->pwrite(bytes.substr(at, kPieceBytes), at));
     }
+    PENSTOCK_CHECK(file->pwrite(seal_of(bytes), bytes.size()));
     return file->sync();
   }
 

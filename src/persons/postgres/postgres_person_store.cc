@@ -25,6 +25,14 @@ Person read_person(const Rows& rows, int row, ProjectId project) {
   return p;
 }
 
+/// A process that stands still in the middle of a change holds it no longer than a statement may.
+postgres::SessionOptions written_by(const PostgresOptions& options) {
+  postgres::SessionOptions out = session_options(options);
+  out.set_up +=
+      "; SET idle_in_transaction_session_timeout = " + std::to_string(options.statement_ms);
+  return out;
+}
+
 }  // namespace
 
 std::unique_ptr<PersonStore> make_postgres_person_store(PostgresOptions options) {
@@ -32,7 +40,7 @@ std::unique_ptr<PersonStore> make_postgres_person_store(PostgresOptions options)
 }
 
 PostgresPersonStore::PostgresPersonStore(PostgresOptions options)
-    : options_(std::move(options)), connection_(session_options(options_)) {}
+    : options_(std::move(options)), connection_(written_by(options_)) {}
 
 PostgresPersonStore::~PostgresPersonStore() = default;
 
@@ -82,6 +90,7 @@ Status PostgresPersonStore::catch_up() const {
   if (replaying_) return fail(Code::kUnavailable, "persons are being replayed into PostgreSQL");
   PENSTOCK_TRY(const auto bounds, log_->bounds(std::string(event::kTopicProcessed)));
   const bool differs = std::ranges::any_of(bounds, [&](const log::PartitionBounds& b) {
+    if (!decides(b.partition)) return false;
     const auto it = applied_.find(b.partition.value);
     return b.end.value != (it == applied_.end() ? b.start.value : it->second);
   });
@@ -110,14 +119,17 @@ void PostgresPersonStore::replay(Done done) const {
                .applied = applied_,
                .keep = [this]() -> Status {
                  PENSTOCK_CHECK(open_session());
-                 return put_positions(applied_);
+                 log::Positions ours = applied_;
+                 std::erase_if(ours, [this](const auto& p) { return !decides({p.first}); });
+                 return put_positions(ours);
                },
                .apply = [this](const auto& records, const auto& next) -> Status {
                  PENSTOCK_TRY(const PersonUpdates updates, PersonUpdates::of(records));
                  const std::lock_guard lock(mutex_);
                  PENSTOCK_CHECK(open_session());
                  return write(updates, next);
-               }},
+               },
+               .only = options_.decides},
               [this, done = std::move(done)](Status end) mutable {
                 {
                   const std::lock_guard lock(mutex_);

@@ -61,6 +61,7 @@ class PostgresPersonStore final : public PersonStore {
   /// The mutex is held. Opens the session, and finds out whether the database is caught up.
   Status ready() const;
   Status open_session() const;
+  bool decides(Partition p) const { return !options_.decides || options_.decides(p); }
   Status load_positions() const;
   Status catch_up() const;
   void replay(Done done) const;

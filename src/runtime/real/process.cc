@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -212,6 +213,14 @@ ChildProcess::~ChildProcess() {
   if (pid_ <= 0) return;
   kill();
   wait();
+}
+
+int64_t ChildProcess::cpu_ns() const {
+  clockid_t clock{};
+  timespec used{};
+  if (pid_ <= 0 || ended_ || ::clock_getcpuclockid(pid_, &clock) != 0) return 0;
+  if (::clock_gettime(clock, &used) != 0) return 0;
+  return int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec;
 }
 
 void ChildProcess::signal(int number) {

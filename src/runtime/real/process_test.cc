@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <fstream>
 #include <future>
 #include <iterator>
+#include <thread>
 
 #include "runtime/process.h"
 #include "runtime/real_runtime.h"
@@ -96,6 +98,24 @@ TEST(ChildProcess, tells_how_it_ended) {
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, Code::kNotFound);
   EXPECT_EQ(ChildProcess::spawn({.argv = {"/etc/passwd"}, .fds = {}}).error().code, Code::kDenied);
+}
+
+TEST(ChildProcess, tells_what_processor_time_it_has_used) {
+  auto child = ChildProcess::spawn({{"/bin/sh", "-c", "while :; do :; done"}, {}});
+  ASSERT_TRUE(child);
+  int64_t before = child->cpu_ns();
+  for (int grown = 0; grown < 3;) {
+    const int64_t now = child->cpu_ns();
+    ASSERT_GE(now, before);
+    if (now >= before + 1'000'000) {
+      before = now;
+      grown++;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  child->kill();
+  child->wait();
+  EXPECT_EQ(child->cpu_ns(), 0);
 }
 
 TEST(ChildProcess, its_end_is_an_event_of_the_loop) {

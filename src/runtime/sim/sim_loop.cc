@@ -31,12 +31,16 @@ bool SimLoop::on_this_thread() const {
 }
 
 bool SimLoop::ready() const {
+  if (world_.now_ns < asleep_until_ns_) return false;
   return !posted_.empty() || !turn_end_.empty() || next_due_ns() <= world_.now_ns;
 }
 
 int64_t SimLoop::next_due_ns() const {
+  if (asleep_until_ns_ > world_.now_ns && !(posted_.empty() && turn_end_.empty())) {
+    return asleep_until_ns_;
+  }
   if (timers_.empty()) return std::numeric_limits<int64_t>::max();
-  return timers_.begin()->first.first;
+  return std::max(timers_.begin()->first.first, asleep_until_ns_);
 }
 
 void SimLoop::run(Task task) {

@@ -43,7 +43,9 @@ class SimLoop : public Loop {
   bool on_this_thread() const override;
 
   bool ready() const;
-  /// When the next timer is due; INT64_MAX: never.
+  /// Takes no turn before.
+  void sleep_until(int64_t ns) { asleep_until_ns_ = std::max(asleep_until_ns_, ns); }
+  /// When there is something to do next that waits for time; INT64_MAX: never.
   int64_t next_due_ns() const;
   void turn(Chance& dice);
   /// Forgets everything; called before the loops go.
@@ -60,6 +62,7 @@ class SimLoop : public Loop {
   std::vector<Task> turn_end_;
   std::map<std::pair<int64_t, TimerId>, Task> timers_;  // by due time
   std::unordered_map<TimerId, int64_t> due_;
+  int64_t asleep_until_ns_ = 0;
   TimerId next_timer_ = 1;
   size_t most_posted_ = 0, most_timers_ = 0;
 };

@@ -203,6 +203,12 @@ void SimRuntime::jump_wall(Duration by) { state_->clock.jump(by.count()); }
 
 void SimRuntime::stall(Duration by) { state_->world.now_ns += by.count() * 1000; }
 
+void SimRuntime::stall(Loop& loop, Duration by) {
+  for (const auto& own : state_->loops) {
+    if (own.get() == &loop) own->sleep_until(state_->world.now_ns + by.count() * 1000);
+  }
+}
+
 void SimRuntime::set_pace(const SimOptions& options) {
   const int64_t wall_start_us = state_->options.wall_start_us;
   state_->options = options;

@@ -88,6 +88,21 @@ TEST(SimRuntime, time_is_virtual_and_timers_keep_to_it) {
   EXPECT_EQ(sim.run(), SimEnd::kIdle);
 }
 
+TEST(SimRuntime, a_thread_can_stand_still_while_others_go_on) {
+  SimRuntime sim(1);
+  Loop& a = sim.make_loop();
+  Loop& b = sim.make_loop();
+  std::string log;
+  sim.stall(a, seconds(10));
+  a.post([&] { log += "a"; });
+  a.after(seconds(1), [&] { log += "t"; });
+  b.after(seconds(5), [&] { log += "b"; });
+  EXPECT_EQ(sim.run_for(seconds(9)), SimEnd::kTimeLimit);
+  EXPECT_EQ(log, "b");
+  EXPECT_EQ(sim.run(), SimEnd::kIdle);
+  EXPECT_EQ(log, "bat");
+}
+
 TEST(SimRuntime, a_turn_ends_after_its_tasks) {
   SimRuntime sim(5);
   Loop& loop = sim.make_loop();

@@ -14,6 +14,17 @@
 
 namespace penstock::simulation {
 
+inline constexpr char kCookielessPrefix[] = "cookieless_";
+
+/// An accepted event of a cookieless visitor.
+struct Visit {
+  ProjectId project;
+  std::string browser;      // whose, as the client knows it
+  int32_t day = 0;          // since 1970, UTC
+  std::string distinct_id;  // what they got; empty: they said one, logging in
+  std::string kept;         // properties of the row, and of the person
+};
+
 /// What became of all events, read from the log.
 struct Decided {
   struct Event {
@@ -29,6 +40,9 @@ struct Decided {
   std::map<ledger::LedgerKey, ledger::LedgerCounts> counts;  // without `stored` and `redriven`
   std::set<std::string> heatmaps;                            // urls
   std::map<std::string, std::set<int64_t>> recorded;         // numbers, by session
+  std::map<Uuid, uint64_t> for_apps;  // accepted events of the project with the app
+  std::vector<Visit> visits;
+  std::set<ingest::CookielessVisitor> visitors;  // that the log speaks of
   uint64_t accepted = 0;
   uint64_t discarded = 0;  // entries of quarantine that were to be given up
   uint64_t redriven = 0;   // records that came back from quarantine
@@ -46,6 +60,14 @@ void check_books(Life& life, const Decided& decided);
 void check_recordings(Life& life, const Decided& decided);
 /// Each distinct id belongs to one person; persons are what the log says; rows lead to them.
 void check_persons(Life& life, const Decided& decided);
+/// Who cookieless visitors are, and what is kept of them.
+void check_visitors(Life& life, const Decided& decided);
+/// Events of keys that are nobody's, or were nobody's for a while.
+void check_strangers(Life& life, const Decided& decided);
+/// What definitions say of each project is what its events show.
+void check_definitions(Life& life);
+/// Each accepted event is called for, once for each function of its project's app, or given up.
+void check_deliveries(Life& life, const Decided& decided);
 /// Each acknowledged command has its report.
 void check_commands(Life& life);
 /// At a life's start: what progress says is stored, is.

@@ -17,6 +17,9 @@ using event::Lane;
 using event::Outcome;
 using event::OutcomeKind;
 
+constexpr std::string_view kDroppedByApp = "dropped_by_app";
+constexpr ProjectId kProjectWithApp{1};
+
 int64_t minute_of(int64_t ms) { return ms >= 0 ? ms / 60'000 : (ms - 59'999) / 60'000; }
 
 /// Walks the topic and keeps what the checks between outcomes need.
@@ -36,6 +39,7 @@ class Reader {
       case OutcomeKind::kQuarantined:
         if (o.reason.empty()) m_.broken("outcomes", o.uuid.text() + " went without a reason");
         e.with_reason++;
+        if (o.reason == kDroppedByApp) dropped_by_app(o);
         e.reasons.emplace(o.reason);
     }
   }
@@ -74,6 +78,9 @@ class Reader {
     e.project = o.project;
     e.person = o.row.person_id;
     e.distinct_id = o.row.distinct_id;
+    if (o.project == kProjectWithApp && !e.heatmap_only && !e.replay) {
+      decided_.for_apps[o.uuid]++;
+    }
     const auto promise = m_.promises.events.find(o.uuid);
     // Points are split off at the edge, under a uuid that is made of the event's.
     if (promise == m_.promises.events.end() && o.row.heatmap_only) return;
@@ -86,8 +93,50 @@ class Reader {
                                         std::string(o.row.properties));
     }
     e.heatmap_url = sent->heatmap_url;
+    if (!sent->visitor.empty()) decided_.visits.push_back(visit_of(o, *sent));
+    transformed(o, *sent);
     if (e.replay) decided_.recorded[fmt::format("session{}", sent->client)].insert(sent->number);
     order(o, *sent, promise->second, e);
+  }
+
+  /// Only what the app drops may go for it.
+  void dropped_by_app(const Outcome& o) {
+    const auto promise = m_.promises.events.find(o.uuid);
+    const bool meant = promise != m_.promises.events.end() &&
+                       std::ranges::any_of(promise->second.contents,
+                                           [](const Sent& s) { return s.event == kAppDrops; });
+    if (!meant || o.project != kProjectWithApp) {
+      m_.broken("apps", o.uuid.text() + " was dropped by an app that drops no such event");
+    }
+  }
+
+  /// What the app had to do was done, unless it says that it failed; and to nobody else's events.
+  void transformed(const Outcome& o, const Sent& sent) {
+    if (o.row.heatmap_only || o.source.lane == Lane::kReplay) return;
+    const bool own = o.project == kProjectWithApp;
+    const bool failed = o.apps.find("failed") != std::string_view::npos;
+    const bool marked = o.row.properties.find(kAppMark) != std::string_view::npos;
+    const auto wrong = [&](std::string_view what) {
+      m_.broken("apps", fmt::format("{} {} of project {} {}; its report is [{}]", sent.event,
+                                    o.uuid.text(), o.project.value, what, o.apps));
+    };
+    if (own == o.apps.empty()) wrong(own ? "went through no app" : "went through another's app");
+    if (marked != (own && !failed && sent.event == kAppChanges)) {
+      wrong(marked ? "was changed" : "was not changed");
+    }
+    if (own && !failed && (sent.event == kAppDrops || sent.event == kAppBreaks)) {
+      wrong("was accepted");
+    }
+  }
+
+  static Visit visit_of(const Outcome& o, const Sent& sent) {
+    Visit v;
+    v.project = o.project;
+    v.browser = sent.visitor;
+    v.day = static_cast<int32_t>(minute_of(o.row.timestamp_ms) / (24 * 60));
+    if (sent.distinct_id == kCookielessSentinel) v.distinct_id = o.row.distinct_id;
+    v.kept = std::string(o.row.properties) + std::string(o.row.person_properties);
+    return v;
   }
 
   const Sent* content_of(const Outcome& o, const Promise& promise) const {
@@ -96,7 +145,10 @@ class Reader {
     if (fields) number = fields->find("n").value_or("");
     for (const Sent& s : promise.contents) {
       const bool same = o.row.heatmap_only || s.replay || number == std::to_string(s.number);
-      if (same && s.event == o.row.event && s.distinct_id == o.row.distinct_id) return &s;
+      const bool own = s.distinct_id == o.row.distinct_id;
+      const bool hashed =
+          s.distinct_id == kCookielessSentinel && o.row.distinct_id.starts_with(kCookielessPrefix);
+      if (same && s.event == o.row.event && (own || hashed)) return &s;
       if (s.replay && same && s.distinct_id == o.row.distinct_id) return &s;
     }
     return nullptr;
@@ -109,7 +161,8 @@ class Reader {
     const bool plain = !o.redriven && e.with_reason == 0 && !promise.repeated && !two_ways &&
                        promise.contents.size() == 1;
     if (!plain) return;
-    int64_t& newest = newest_[{o.source.lane, sent.distinct_id, sent.client}];
+    const std::string& key = sent.visitor.empty() ? sent.distinct_id : sent.visitor;
+    int64_t& newest = newest_[{o.source.lane, key, sent.client}];
     if (sent.number <= newest) {
       m_.broken("order",
                 fmt::format("{} of client {} came after {} in lane {} at {} {}", sent.number,
@@ -145,6 +198,9 @@ bool check_outcomes(Life& life, Decided& decided) {
         continue;
       }
       if (const auto* o = std::get_if<Outcome>(&*record)) reader.take(*o);
+      if (const auto* c = std::get_if<event::CookielessChange>(&*record)) {
+        decided.visitors.insert({c->project, c->day, c->visitor});
+      }
       const auto* change = std::get_if<event::QuarantineChange>(&*record);
       if (change != nullptr && change->action == event::QuarantineChange::Action::kDiscard) {
         decided.discarded++;
@@ -184,7 +240,8 @@ void check_acknowledged(Machine& m, const Decided& decided) {
     // Of a key without a project nobody could say more than that.
     if (!promise.dropped.empty() && it != decided.events.end() &&
         !it->second.reasons.contains(promise.dropped) &&
-        promise.contents.front().token != kTokenLate) {
+        promise.contents.front().token != kTokenLate &&
+        promise.contents.front().token != kTokenUnknown) {
       m.broken(
           "verdicts",
           fmt::format("{} was dropped for {}; the log says {} and {} times accepted", uuid.text(),

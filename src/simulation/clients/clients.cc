@@ -36,7 +36,7 @@ void Clients::attach(runtime::Loop& loop, runtime::Clock& clock, Deliver deliver
   for (size_t i = 0; i < clients_.size(); i++) {
     // What was in flight when the process died: the connection is gone, the SDK repeats.
     if (clients_[i].request) {
-      again(i, m_.dice.between(1, 300));
+      again(i, m_.dice.between(1, m_.tempo.reconnect_ms));
     } else {
       think(i);
     }

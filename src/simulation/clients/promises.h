@@ -19,6 +19,7 @@ struct Sent {
   int64_t number = 0;  // rises with every event of the client; it is in the properties too
   std::string token, event, distinct_id, other_id;  // other_id: of a merge
   std::string heatmap_url;                          // empty: it brings no point
+  std::string visitor{};  // a cookieless one's browser; empty: the id is the client's own
   bool replay = false;
   int64_t timestamp_ms = 0;
 };

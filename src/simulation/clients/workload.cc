@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "event/timestamp.h"
+#include "simulation/world/sim_apps.h"
 
 namespace penstock::simulation {
 namespace {
@@ -37,7 +38,8 @@ Workload::Workload(uint64_t seed, Promises& promises, const WorkloadOptions& opt
   if (!options.poison) weights_[kPoison] = 0;
   for (size_t i = 0; i < clients_.size(); i++) {
     Client& c = clients_[i];
-    c.token = dice_.pick({kTokenA, kTokenA, kTokenA, kTokenB, kTokenLate});
+    c.token = dice_.pick(
+        {kTokenA, kTokenA, kTokenA, kTokenA, kTokenB, kTokenB, kTokenLate, kTokenUnknown});
     c.anonymous = c.distinct_id = fmt::format("anon{}-0", i);
     c.session = fmt::format("session{}", i);
     c.skew_ms = dice_.pick<int64_t>({0, 0, -3'600'000, 90'000});
@@ -153,6 +155,9 @@ Workload::Made Workload::make(size_t index, int64_t now_ms) {
       made.uuid = old;
       return made;
     }
+    case kForApps:
+      return event(index, now_ms, dice_.pick({kAppChanges, kAppDrops, kAppBreaks}), "");
+    case kCookieless: return cookieless(index, now_ms, user);
     case kWrong:
       if (in_v1_) return wrong(index, now_ms);
       break;
@@ -166,6 +171,23 @@ Workload::Made Workload::make(size_t index, int64_t now_ms) {
     default: break;
   }
   return event(index, now_ms, "seen", "");
+}
+
+/// One browser for each client; now and then somebody logs in with it.
+Workload::Made Workload::cookieless(size_t index, int64_t now_ms, const std::string& user) {
+  Client& c = clients_[index];
+  const bool identify = dice_.percent(10);
+  const std::string before =
+      std::exchange(c.distinct_id, identify ? user : std::string(kCookielessSentinel));
+  const std::string agent = fmt::format("{}{}", kAgentPrefix, index);
+  Made made =
+      event(index, now_ms, identify ? "$identify" : "seen",
+            fmt::format(R"(,"$cookieless_mode":true,"$host":"a.example","$raw_user_agent":)"
+                        R"("{}"{})",
+                        agent, identify ? R"(,"$anon_distinct_id":"$posthog_cookieless")" : ""));
+  promises_.events[made.uuid].contents.back().visitor = agent;
+  c.distinct_id = before;
+  return made;
 }
 
 std::string Workload::batch(const std::string& token, bool historical, const std::string& events) {

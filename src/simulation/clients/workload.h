@@ -19,6 +19,11 @@
 namespace penstock::simulation {
 
 inline constexpr char kTokenA[] = "phc_known", kTokenB[] = "phc_second", kTokenLate[] = "phc_late";
+inline constexpr char kTokenUnknown[] = "phc_nobody";  // never anybody's
+
+/// What an SDK sends for the distinct id of a visitor without one, and what their browsers say.
+inline constexpr char kCookielessSentinel[] = "$posthog_cookieless";
+inline constexpr char kAgentPrefix[] = "Browser/";
 
 struct ClientRequest {
   std::string path, body;
@@ -68,7 +73,9 @@ class Workload {
     kConflict,
     kRepeat,
     kPoison,
-    kWrong,  // in Capture V1 alone: it drops by itself
+    kForApps,     // what they change, drop, break
+    kCookieless,  // of a visitor without an id of their own
+    kWrong,       // in Capture V1 alone: it drops by itself
     kKinds
   };
   struct Client {
@@ -89,6 +96,7 @@ class Workload {
   Made make(size_t index, int64_t now_ms);
   Made event(size_t index, int64_t now_ms, std::string name, const std::string& properties,
              std::string other = "");
+  Made cookieless(size_t index, int64_t now_ms, const std::string& user);
   ClientRequest recording(size_t index, int64_t now_ms);
   ClientRequest rubbish(size_t index);
   /// Another's text under the client's hand: not to be remembered, or not to be sent this way.

@@ -1,8 +1,8 @@
 // Faults: what goes wrong in a run, how often, and how often it did.
 //
 // A seed enables some kinds and gives each an intensity. Whoever can be struck asks `strike` at
-// every opportunity. To add a kind: a line here, one in faults.cc, and a place that asks;
-// destinations will ask where `RemoteStore` does (world/remote_store.h). One owner, one thread.
+// every opportunity. To add a kind: a line here, one in faults.cc (with words for a reader), and a
+// place that asks. One owner, one thread.
 #pragma once
 
 #include <array>
@@ -16,16 +16,18 @@ namespace penstock::simulation {
 
 enum class Fault : uint8_t {
   // The process.
-  kPowerLoss,  // dies in some I/O; the disk forgets what was not synced
-  kKilled,     // dies in some I/O; the machine lives on
-  kPause,      // stands still for a while
-  kPoolFull,   // blocking work is refused
-  kClockJump,  // the wall clock jumps, either way
+  kPowerLoss,    // dies in some I/O; the disk forgets what was not synced
+  kKilled,       // dies in some I/O; the machine lives on
+  kPause,        // stands still for a while
+  kThreadPause,  // one of its threads does, while the others go on
+  kPoolFull,     // blocking work is refused
+  kClockJump,    // the wall clock jumps, either way
   // The disk.
   kTornWrites,       // a power loss keeps single sectors
   kLostWrites,       // … nothing
   kReorderedWrites,  // … any pages
   kSyncError,
+  kFolderSyncError,  // names cannot be made durable for a while
   kWriteError,
   kReadError,  // now and then
   kBadSector,  // reads fail until the disk is healed
@@ -54,7 +56,15 @@ enum class Fault : uint8_t {
   kPersonsSilent,
   kObjectsAway,
   kObjectsSilent,
-  kAppHangs,  // answers at its deadline
+  // Apps.
+  kAppHangs,       // answers at its deadline
+  kAppGarbles,     // what it makes of an event is none
+  kAppWorkerDies,  // another app ended the worker that it was called in
+  // What apps send stored events to.
+  kDestinationAway,  // 5xx
+  kDestinationBusy,  // 429
+  kDestinationSlow,
+  kDestinationHalf,  // it has the event, and the connection closes before it answers
   kCount
 };
 inline constexpr size_t kFaults = static_cast<size_t>(Fault::kCount);

@@ -61,6 +61,12 @@ log::TopicSpec topic(std::string_view name, int32_t partitions, uint64_t retenti
   return spec;
 }
 
+/// One life more.
+Machine& begun(Machine& m) {
+  m.lives++;
+  return m;
+}
+
 }  // namespace
 
 runtime::SimOptions pace_of(const Machine& m) {
@@ -70,7 +76,8 @@ runtime::SimOptions pace_of(const Machine& m) {
   return options;
 }
 
-std::vector<log::TopicSpec> topics_of(const Tempo& t) {
+std::vector<log::TopicSpec> topics_of(const Machine& m) {
+  const Tempo& t = m.tempo;
   const std::string ledger(event::kGroupLedger), ingest(event::kGroupIngest);
   std::vector<log::TopicSpec> out;
   for (const event::Lane lane : event::kLanes) {
@@ -83,6 +90,7 @@ std::vector<log::TopicSpec> topics_of(const Tempo& t) {
   out.push_back(topic(event::kTopicRefused, 1, 0));
   out.push_back(topic(event::kTopicRefusalCounts, 1, t.retention_bytes, {ingest}));
   out.push_back(topic(event::kTopicPersonCommands, 1, 0));
+  if (m.shares_load()) out.push_back(topic(load::kIntentsTopic, 1, 0));
   return out;
 }
 
@@ -97,7 +105,7 @@ log::EmbeddedLogOptions log_options_of(const Tempo& t) {
 }
 
 Life::Life(Machine& m, Clients& clients)
-    : m_(m),
+    : m_(begun(m)),
       clients_(clients),
       runtime_(m.dice.next(), m.disk, pace_of(m)),
       log_loop_(runtime_.make_loop()),
@@ -109,16 +117,16 @@ Life::Life(Machine& m, Clients& clients)
       catalog_(catalog::make_memory_catalog(runtime_)),
       ledger_(ledger::make_ledger(
           kv::make_view(m.ledger_kv),
-          {.quarantine_bytes_per_token_max = m.tempo.quarantine_bytes_per_token_max})),
+          {.quarantine_bytes_per_token_max = m.tempo.quarantine_bytes_per_token_max,
+           .stored_elsewhere = m.shares_load()})),
       persons_(std::make_unique<FlakyPersons>(
           persons::make_person_store(kv::make_view(m.persons_kv)), m.faults)),
       cookieless_(ingest::make_cookieless_store(kv::make_view(m.cookieless_kv), runtime_)),
       objects_(std::make_unique<FlakyObjects>(
           objects::make_directory_objects(runtime_, "/data/objects"), m.faults)),
       store_(m, runtime_, pipeline_),
-      apps_(m, pipeline_) {
-  m.lives++;
-}
+      apps_(m, pipeline_),
+      destination_(m, runtime_, pipeline_) {}
 
 Life::~Life() {
   *alive_ = false;
@@ -133,7 +141,9 @@ Life::~Life() {
   m_.refused_for_quota += refused_for_quota();
   shards_.clear();
   squash_.reset();
-  loader_.reset();
+  loads_.reset();
+  definitions_.reset();
+  deliveries_.reset();
   replay_.reset();
   ingest_.reset();
   log_->stop();
@@ -145,6 +155,7 @@ Life::~Life() {
   m_.report.steps += runtime_.steps();
   m_.past_us += runtime_.clock().mono_ns() / 1000;
   m_.wall_us = runtime_.clock().wall_us() + m_.dice.between(0, 3'000'000);
+  m_.wall_us_max = std::max(m_.wall_us_max, m_.wall_us);
   m_.report.trace = m_.report.trace * 31 + runtime_.trace();
 }
 
@@ -161,7 +172,7 @@ uint64_t Life::refused_for_quota() {
 }
 
 Status Life::start() {
-  PENSTOCK_CHECK(log_->start(topics_of(m_.tempo)));
+  PENSTOCK_CHECK(log_->start(topics_of(m_)));
   log::ScrubOptions scrubbing;
   scrubbing.directory = kLogDirectory;
   scrubbing.state_path = "/data/scrub";
@@ -242,21 +253,17 @@ ingest::IngestOptions Life::ingest_options() {
 
 Status Life::start_stages() {
   const Tempo& t = m_.tempo;
-  load::LoaderOptions load_options;
-  load_options.state_path = "/data/load.intent";
-  load_options.partitions = t.partitions;
-  load_options.rows_per_batch_max = t.rows_per_batch_max;
-  load_options.linger_ms = t.linger_ms;
-  load_options.bulk_linger_ms = t.linger_ms / 2;
-  load_options.retry_ms_max = 3000;
-  loader_ = load::Loader::make(pipeline_, runtime_, *log_, store_, *ledger_, load_options);
-  PENSTOCK_CHECK(loader_->start());
+  // Before ingest, so that whatever is ever accepted is called for.
+  PENSTOCK_CHECK(start_deliveries());
+  loads_ = std::make_unique<Loads>(m_, pipeline_, runtime_, *log_, store_, *ledger_);
+  PENSTOCK_CHECK(loads_->start());
   load::SquashOptions squash_options;
   squash_options.state_path = "/data/squash";
   squash_options.interval_ms = t.squash_ms;
   squash_options.look_ms = 200;
   squash_options.retry_ms = 2000;
-  squash_ = load::Squash::make(pipeline_, runtime_, *log_, store_, *loader_, squash_options);
+  squash_options.leads = [this] { return loads_->squashes(); };
+  squash_ = load::Squash::make(pipeline_, runtime_, *log_, store_, loads_->first(), squash_options);
   squash_->start();
   ingest_ = ingest::Ingest::make(pipeline_, runtime_, *log_, *catalog_, *persons_, *ledger_,
                                  ingest_options());
@@ -267,7 +274,34 @@ Status Life::start_stages() {
   replay_options.retry_ms_max = 3000;
   replay_ = replay::Replay::make(pipeline_, runtime_, *log_, *catalog_, *ledger_, *objects_,
                                  replay_options);
-  return replay_->start();
+  PENSTOCK_CHECK(replay_->start());
+  return start_definitions();
+}
+
+Status Life::start_definitions() {
+  PENSTOCK_TRY(definition_store_,
+               definitions::DefinitionStore::open(kv::make_view(m_.definitions_kv), {}));
+  definitions::StageOptions options;
+  options.partitions = m_.tempo.partitions;
+  options.checkpoint_ms = m_.tempo.checkpoint_ms;
+  options.retry_ms_max = 2000;
+  definitions_ =
+      definitions::Definitions::make(pipeline_, runtime_, *log_, *definition_store_, options);
+  return definitions_->start();
+}
+
+Status Life::start_deliveries() {
+  deliver::DeliverOptions options;
+  options.checkpoint_ms = m_.tempo.checkpoint_ms;
+  options.retry_ms_max = 2000;
+  options.queue_events_max = m_.tempo.deliver_queue_max;
+  options.attempt_ms = m_.tempo.attempt_ms;
+  options.export_attempt_ms = m_.tempo.export_attempt_ms;
+  // The clock of a run may go far: what is remembered is to be compared at its end.
+  options.keep_ms = 20LL * 365 * 86'400'000;
+  deliveries_ = deliver::Deliver::make(pipeline_, runtime_, *log_, *catalog_, destination_,
+                                       kv::make_view(m_.deliver_kv), {}, options);
+  return deliveries_->start();
 }
 
 void Life::start_capture() {
@@ -339,7 +373,16 @@ std::string Life::unrest() {
   if (squash_->status().running) return "a squash is under way";
   const replay::ReplayStats r = replay_->stats();
   if (r.lag_records > 0) return fmt::format("replay is {} behind: {}", r.lag_records, r.last_error);
-  const load::LoaderStats l = loader_->stats();
+  const definitions::StageStats d = definitions_->stats();
+  if (d.lag_records > 0) {
+    return fmt::format("definitions are {} behind: {}", d.lag_records, d.last_error);
+  }
+  const deliver::DeliverStats c = deliveries_->stats();
+  if (c.lag_records > 0 || c.waiting > 0) {
+    return fmt::format("apps: {} records to read, {} events wait: {}", c.lag_records, c.waiting,
+                       c.last_error);
+  }
+  const load::LoaderStats l = loads_->first().stats();
   if (l.lag_records > 0) return fmt::format("load is {} behind: {}", l.lag_records, l.last_error);
   if (m_.late_project) {
     const auto entries = ledger_->quarantined(kTokenLate, "", 10'000);
@@ -369,23 +412,28 @@ bool Life::stop(int64_t us_max) {
   }
   bool drained = run_until([&] { return *busy == 0; }, us_max);
   shards_.clear();
-  const auto stages = std::make_shared<int>(3);
+  const auto stages = std::make_shared<int>(5);
   pipeline_.post([this, stages, alive = alive_] {
     if (!*alive) return;
     ingest_->stop([stages] { --*stages; });
     replay_->stop([stages] { --*stages; });
+    definitions_->stop([stages] { --*stages; });
+    deliveries_->stop([stages] { --*stages; });
     squash_->stop();
-    loader_->stop(5000, [stages] { --*stages; });
+    loads_->stop(5000, [stages] { --*stages; });
   });
   drained = run_until([&] { return *stages == 0; }, us_max) && drained;
   ingest_.reset();
   replay_.reset();
+  definitions_.reset();
+  deliveries_.reset();
   squash_.reset();
-  loader_.reset();
+  loads_.reset();
   if (dead()) return false;
   (void)ledger_->checkpoint(*log_);
   (void)persons_->checkpoint(*log_);
   (void)cookieless_->checkpoint(*log_);
+  (void)definition_store_->flush(*log_);
   log_->stop();
   return drained && !dead();
 }

@@ -16,9 +16,10 @@
 #include "base/padded.h"
 #include "capture/capture.h"
 #include "catalog/catalog.h"
+#include "definitions/definitions.h"
+#include "deliver/deliver.h"
 #include "ingest/ingest.h"
 #include "ledger/ledger.h"
-#include "load/loader.h"
 #include "load/squash.h"
 #include "log/embedded_log.h"
 #include "log/scrub.h"
@@ -27,6 +28,8 @@
 #include "replay/replay.h"
 #include "runtime/sim_runtime.h"
 #include "simulation/clients/clients.h"
+#include "simulation/world/destination.h"
+#include "simulation/world/loads.h"
 #include "simulation/world/machine.h"
 #include "simulation/world/remote_store.h"
 #include "simulation/world/sim_apps.h"
@@ -37,7 +40,7 @@ namespace penstock::simulation {
 inline constexpr char kLogDirectory[] = "/data/log";
 inline constexpr size_t kShards = 2;
 
-std::vector<log::TopicSpec> topics_of(const Tempo& tempo);
+std::vector<log::TopicSpec> topics_of(const Machine& machine);
 log::EmbeddedLogOptions log_options_of(const Tempo& tempo);
 /// Of a life in which nothing slows the machine down.
 runtime::SimOptions pace_of(const Machine& machine);
@@ -69,13 +72,18 @@ class Life {
   runtime::SimRuntime& runtime() { return runtime_; }
   runtime::Loop& outside() { return outside_; }
   runtime::Loop& pipeline() { return pipeline_; }
+  /// One of the process's three.
+  runtime::Loop& thread(size_t i) { return i == 0 ? log_loop_ : i == 1 ? shard_loop_ : pipeline_; }
   log::Log& log() { return *log_; }
   catalog::Catalog& catalog() { return *catalog_; }
   ledger::Ledger& ledger() { return *ledger_; }
   persons::PersonStore& persons() { return *persons_; }
   objects::ObjectStore& objects() { return *objects_; }
+  ingest::CookielessStore& cookieless() { return *cookieless_; }
+  definitions::DefinitionStore& definitions() { return *definition_store_; }
   ingest::Ingest& ingest() { return *ingest_; }
-  load::Loader& loader() { return *loader_; }
+  load::Loader& loader() { return loads_->first(); }
+  deliver::Deliver& deliveries() { return *deliveries_; }
 
   /// Events that this life's meters counted as over a quota.
   uint64_t refused_for_quota();
@@ -87,6 +95,8 @@ class Life {
   Status open_catalog();
   Status recover();
   Status start_stages();
+  Status start_definitions();
+  Status start_deliveries();
   void start_capture();
   ingest::IngestOptions ingest_options();
   void deliver(size_t client, const ClientRequest& request, Clients::Answered answer);
@@ -104,13 +114,17 @@ class Life {
   std::unique_ptr<ledger::Ledger> ledger_;
   std::unique_ptr<persons::PersonStore> persons_;
   std::unique_ptr<ingest::CookielessStore> cookieless_;
+  std::unique_ptr<definitions::DefinitionStore> definition_store_;
   std::unique_ptr<objects::ObjectStore> objects_;
   RemoteStore store_;
   SimApps apps_;
-  std::unique_ptr<load::Loader> loader_;
+  SimDestination destination_;
+  std::unique_ptr<Loads> loads_;
   std::unique_ptr<load::Squash> squash_;
   std::unique_ptr<ingest::Ingest> ingest_;
   std::unique_ptr<replay::Replay> replay_;
+  std::unique_ptr<definitions::Definitions> definitions_;
+  std::unique_ptr<deliver::Deliver> deliveries_;
   std::shared_ptr<usage::Usage> usage_ = std::make_shared<usage::Usage>(kShards);
   std::vector<std::unique_ptr<capture::CaptureService>> shards_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -7,6 +7,7 @@ namespace {
 
 /// A report is for people: the first ones say it.
 constexpr size_t kViolationsKeptMax = 20;
+constexpr uint64_t kShareSeed = 0x10ade5;
 
 }  // namespace
 
@@ -27,12 +28,16 @@ Tempo::Tempo(Dice& dice)
       overflow_per_second(dice.pick<uint32_t>({0, 1, 100})),
       overflow_burst(dice.pick<uint32_t>({2, 20})),
       think_ms(dice.pick<int64_t>({40, 400, 1500, 4000})),
+      reconnect_ms(dice.pick<int64_t>({300, 300, 3000, 10'000})),
       clients(static_cast<size_t>(dice.between(3, 10))),
       requests_waiting_max(dice.pick<size_t>({1, 4, 8192, 8192})),
       fat_percent(dice.pick<uint64_t>({0, 0, 0, 80})),
       v1_percent(dice.pick<uint64_t>({0, 20, 80})),
       redrive_entries_max(dice.pick<size_t>({1, 20, 500})),
       squash_ms(dice.pick<int64_t>({0, 3000, 20'000})),
+      deliver_queue_max(dice.pick<uint64_t>({3, 200'000, 200'000, 200'000})),
+      attempt_ms(dice.pick<int64_t>({20, 5000})),
+      export_attempt_ms(dice.pick<int64_t>({1, 5})),
       sync_ms(dice.pick<int64_t>({1, 5, 5, 250})),
       persons_remote(dice.percent(35)),
       kill_io_max(dice.pick<uint64_t>({40, 200, 1000})) {
@@ -50,7 +55,9 @@ Machine::Machine(uint64_t s, const Options& options)
       dice(s),
       faults(dice.next(), options.faults, options.only),
       tempo(dice),
-      disk(std::make_shared<runtime::SimDisk>(dice.next())) {
+      disk(std::make_shared<runtime::SimDisk>(dice.next())),
+      shares_from(options.shares_from),
+      share_dice(s ^ kShareSeed) {
   const auto gate = [this]() -> Status {
     PENSTOCK_CHECK(disk->foreign_io());
     if (faults.strike(Fault::kStateError))
@@ -63,6 +70,12 @@ Machine::Machine(uint64_t s, const Options& options)
   ledger_kv = engine();
   persons_kv = engine();
   cookieless_kv = engine();
+  definitions_kv = engine();
+  deliver_kv = engine();
+  // Switched on for the first project; people change it later.
+  settings.push_back({ProjectId{1}, "cookieless",
+                      dice.pick({R"({"cookieless_server_hash_mode":"stateless"})",
+                                 R"({"cookieless_server_hash_mode":"stateful"})"})});
   report.seed = seed;
   for (size_t i = 0; i < kFaults; i++) {
     const auto kind = static_cast<Fault>(i);

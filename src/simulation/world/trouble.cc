@@ -18,6 +18,7 @@ namespace {
 constexpr int64_t kTickMs = 500;
 constexpr uint64_t kRoomLeft = 24U << 10;  // of a disk that is called full
 constexpr uint64_t kPeoplePercent = 6;     // of ticks
+constexpr uint64_t kTokens = 5;            // four, and what is under way between stages
 constexpr size_t kCommandsMax = 16, kEntriesSeen = 50;
 constexpr std::string_view kProperties = R"("properties":{)";
 
@@ -31,6 +32,7 @@ void Trouble::tick() {
   disk();
   pace();
   time();
+  m_.wall_us_max = std::max(m_.wall_us_max, life_.runtime().clock().wall_us());
   if (m_.dice.percent(kPeoplePercent)) people();
   look();
   life_.outside().after(std::chrono::milliseconds(m_.dice.between(1, 2 * kTickMs)),
@@ -68,11 +70,19 @@ void Trouble::pace() {
   }
   if (now < pool_until_ns_) options.pool_queue_max = m_.dice.below(4);
   life_.runtime().set_pace(options);
+  if (m_.faults.strike(Fault::kFolderSyncError)) {
+    names_until_ns_ = now + m_.dice.between(100, 15'000) * 1'000'000;
+  }
+  m_.names_stay_volatile = now < names_until_ns_;
 }
 
 void Trouble::time() {
   if (m_.faults.strike(Fault::kPause)) {
     life_.runtime().stall(std::chrono::milliseconds(m_.dice.between(20, 40'000)));
+  }
+  if (m_.faults.strike(Fault::kThreadPause)) {
+    life_.runtime().stall(life_.thread(m_.dice.below(3)),
+                          std::chrono::milliseconds(m_.dice.between(5, 5000)));
   }
   if (m_.faults.strike(Fault::kClockJump)) {
     const int64_t ms = m_.dice.pick<int64_t>({1, 1000, 90'000, 7'200'000});
@@ -81,7 +91,7 @@ void Trouble::time() {
 }
 
 void Trouble::people() {
-  switch (m_.dice.below(6)) {
+  switch (m_.dice.below(7)) {
     case 0:
       if (!m_.late_project) (void)life_.make_late_project();
       return;
@@ -108,6 +118,12 @@ void Trouble::people() {
       return (void)life_.change_setting({ProjectId{1}, "admission", json});
     }
     case 4: return operator_command();
+    case 5: {
+      const std::string json =
+          m_.dice.pick({R"({})", R"({"cookieless_server_hash_mode":"stateless"})",
+                        R"({"cookieless_server_hash_mode":"stateful"})"});
+      return (void)life_.change_setting({ProjectId{1}, "cookieless", json});
+    }
     default: return command();
   }
 }
@@ -219,7 +235,8 @@ void Trouble::look() {
   }
   const auto bounds = life_.log().bounds(processed);
   if (!bounds) return;
-  for (const auto group : {event::kGroupLoad, event::kGroupLedger, event::kGroupPersons}) {
+  for (const auto group :
+       {event::kGroupLoad, event::kGroupLedger, event::kGroupPersons, deliver::kConsumerGroup}) {
     for (const log::Position& p : life_.log().committed(std::string(group), processed)) {
       const Offset end = (*bounds)[static_cast<size_t>(p.partition.value)].end;
       if (p.next <= end) continue;
@@ -230,7 +247,7 @@ void Trouble::look() {
   }
   const ledger::QuarantineUsage usage = life_.ledger().quarantine_usage();
   const uint64_t limit = m_.tempo.quarantine_bytes_per_token_max;
-  if (usage.bytes > limit * 4) {
+  if (usage.bytes > limit * kTokens) {
     m_.broken("queues", fmt::format("{} bytes in quarantine", usage.bytes));
   }
 }

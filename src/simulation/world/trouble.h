@@ -1,8 +1,9 @@
 // Trouble: what happens to a life from outside while it runs: faults that last, and people.
 //
-// Faults that begin and end (a full disk, a slow one, a full pool, pauses, clock jumps) and what an
-// operator does meanwhile (settings, a late project, commands about persons). Also looks, from time
-// to time, whether progress is ahead of what it stands for. One per life, on the outside loop.
+// Faults that begin and end (a full disk, a slow one, names that do not become durable, a full
+// pool, pauses, clock jumps) and what an operator does meanwhile (settings, a late project,
+// commands about persons). Also looks, from time to time, whether progress is ahead of what it
+// stands for. One per life, on the outside loop.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +34,7 @@ class Trouble {
 
   Life& life_;
   Machine& m_;
-  int64_t full_until_ns_ = 0, slow_until_ns_ = 0, pool_until_ns_ = 0;
+  int64_t full_until_ns_ = 0, slow_until_ns_ = 0, pool_until_ns_ = 0, names_until_ns_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

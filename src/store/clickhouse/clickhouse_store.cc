@@ -17,11 +17,14 @@
 #include "base/diag.h"
 #include "store/clickhouse/connection.h"
 #include "store/clickhouse/migrator.h"
+#include "store/clickhouse/override_keeper.h"
+#include "store/dialect/broken_parts.h"
 #include "store/dialect/metrics.h"
 #include "store/dialect/query_guard.h"
 #include "store/dialect/row_binary.h"
 #include "store/dialect/upkeep.h"
 #include "store/dialect/upkeep_sql.h"
+#include "store/table_access.h"
 
 namespace penstock::store {
 namespace {
@@ -37,10 +40,8 @@ Counter failovers_total{"penstock_store_failovers_total",
 constexpr int kVersionMin = 2403;  // 24.3
 constexpr int64_t kStopMs = 10'000;
 constexpr int64_t kMillion = 1'000'000;
-constexpr char kClusterUpkeep[] =
-    "erasing and squashing are not there on a named cluster (docs/SCALE_OUT.md)";
 
-class ClickHouseStore final : public EventStore {
+class ClickHouseStore final : public EventStore, public TableAccess {
  public:
   ClickHouseStore(runtime::Runtime& runtime, runtime::Loop& loop, ClickHouseOptions options)
       : runtime_(runtime),
@@ -53,7 +54,12 @@ class ClickHouseStore final : public EventStore {
                     connection_->run(std::move(sql), in_database, options_.upkeep_ms,
                                      std::move(done));
                   }),
-        upkeep_(loop, options_.database, options_.squash_room_bytes,
+        overrides_(options_.database,
+                   [this](std::string sql, TextDone done) {
+                     connection_->run(std::move(sql), true, options_.statement_ms, std::move(done));
+                   }),
+        upkeep_(loop, {options_.database, options_.cluster, options_.user, options_.password},
+                options_.squash_room_bytes,
                 [this](Turn turn, std::vector<Statement> statements, TextDone done) {
                   send(turn, std::move(statements), std::move(done));
                 }) {
@@ -97,14 +103,20 @@ class ClickHouseStore final : public EventStore {
     }
     struct Encoded {
       std::vector<Packed> statements;
+      std::vector<std::string> overridden;  // ids
     };
     auto encoded = std::make_shared<Encoded>();
     auto shared = std::make_shared<InsertDone>(std::move(done));
     encoding_++;
     const Status submitted = runtime_.pool().submit(
         [encoded, batch, &options = options_, now_ms = runtime_.clock().wall_ms()] {
-          auto rows = batch_statements(*batch, now_ms, layout_of(options).overrides_in_memory());
+          auto rows = batch_statements(*batch, now_ms);
           encoded->statements = clickhouse::packed(std::move(rows.statements), options);
+          if (!layout_of(options).overrides_in_memory()) return;
+          for (std::string& ids : overridden_ids(*batch)) {
+            encoded->statements.push_back({sql::refresh(ids), nullptr, {}});
+            if (options.shared) encoded->overridden.push_back(std::move(ids));
+          }
         },
         loop_,
         [this, alive = alive_, encoded, batch, shared] {
@@ -113,12 +125,11 @@ class ClickHouseStore final : public EventStore {
           if (encoded->statements.empty()) return (*shared)(Status{});
           const int64_t begun = runtime_.clock().mono_ns();
           take_turn(std::move(encoded->statements), options_.insert_ms,
-                    [this, batch, begun, shared](Status s) {
-                      if (s) {
-                        insert_seconds.record_us((runtime_.clock().mono_ns() - begun) / 1000);
-                        inserted_rows.add(batch->events.size());
-                      }
-                      (*shared)(std::move(s));
+                    [this, batch, begun, shared, encoded](Status s) {
+                      if (!s) return (*shared)(std::move(s));
+                      insert_seconds.record_us((runtime_.clock().mono_ns() - begun) / 1000);
+                      inserted_rows.add(batch->events.size());
+                      overrides_.follow(std::move(encoded->overridden), std::move(*shared));
                     });
         });
     if (submitted) return;
@@ -163,23 +174,30 @@ class ClickHouseStore final : public EventStore {
   }
 
   void erase_person(EraseRequest request, EraseStep step, EraseDone done) override {
-    if (!options_.cluster.empty()) return done(fail(Code::kInvalid, kClusterUpkeep));
     upkeep_.erase(std::move(request), std::move(step), std::move(done));
   }
 
-  void freeze_overrides(FreezeDone done) override {
-    if (!options_.cluster.empty()) return done(fail(Code::kInvalid, kClusterUpkeep));
-    upkeep_.freeze(std::move(done));
-  }
+  void freeze_overrides(FreezeDone done) override { upkeep_.freeze(std::move(done)); }
 
   void squash_overrides(SquashStep step, SquashDone done) override {
-    if (!options_.cluster.empty()) return done(fail(Code::kInvalid, kClusterUpkeep));
     upkeep_.squash(std::move(step), std::move(done));
   }
 
   StoreHealth health() const override {
     const std::lock_guard lock(mutex_);
     return health_;
+  }
+
+  void ask(std::string sql, std::string_view format, Answer done) override {
+    if (!ready_ || stopping_) return done(fail(Code::kUnavailable, detail()));
+    connection_->run(fmt::format("{} FORMAT {}", sql, format), true, options_.upkeep_ms,
+                     std::move(done), kTableAnswerBytesMax);
+  }
+
+  void put(std::string sql, std::string rows, Answer done) override {
+    std::vector<Statement> statements;
+    statements.push_back({std::move(sql), std::move(rows)});
+    send(Turn::kAmongInserts, std::move(statements), std::move(done));
   }
 
  private:
@@ -300,9 +318,14 @@ class ClickHouseStore final : public EventStore {
                      [this, alive = alive_](Result<std::string> rows) {
                        if (!*alive) return;
                        if (!rows) return down(rows.error());
-                       if (prepared_ && !rows->starts_with("0")) return came_up();
+                       // Another one of ours may have, and keeps it up.
+                       if (!rows->starts_with("0")) {
+                         prepared_ = true;
+                         return came_up();
+                       }
                        if (prepared_) count_restart();
                        auto all = std::make_shared<std::vector<std::string>>(sql::at_start());
+                       all->push_back(sql::refresh_recent());
                        // Not emptied first: another Penstock may be looking at it.
                        all->emplace_back(
                            "INSERT INTO penstock_alive SELECT now() WHERE (SELECT count() FROM "
@@ -375,12 +398,13 @@ class ClickHouseStore final : public EventStore {
         fmt::format(
             "SELECT version(), {}, (SELECT sum(bytes_on_disk) FROM system.parts WHERE "
             "active AND database = currentDatabase()), (SELECT count() FROM {}), "
-            "(SELECT count() FROM system.detached_parts WHERE database = currentDatabase() "
-            "AND reason LIKE 'broken%'), (SELECT max(value) FROM system.metrics WHERE "
+            "{}, {}, (SELECT max(value) FROM system.metrics WHERE "
             "metric = 'MemoryTracking'), (SELECT arrayStringConcat(groupArray(lower(name)), "
             "'\\n') FROM system.databases WHERE name != currentDatabase())",
             in_memory() ? "(SELECT count() FROM penstock_alive)" : "1",
-            in_memory() ? "penstock_overrides" : "person_distinct_id_overrides"),
+            in_memory() ? "penstock_overrides" : "person_distinct_id_overrides",
+            sql::lost_parts("database = currentDatabase()"),
+            sql::unfinished_parts("database = currentDatabase()")),
         true, options_.statement_ms, [this, alive = alive_](Result<std::string> answer) {
           if (!*alive || stopping_) return;
           looking_ = false;
@@ -401,8 +425,8 @@ class ClickHouseStore final : public EventStore {
   bool note(const std::string& line) {
     std::istringstream in(line);
     std::string version;
-    uint64_t alive = 0, disk = 0, overrides = 0, damaged = 0, memory = 0;
-    in >> version >> alive >> disk >> overrides >> damaged >> memory;
+    uint64_t alive = 0, disk = 0, overrides = 0, damaged = 0, unfinished = 0, memory = 0;
+    in >> version >> alive >> disk >> overrides >> damaged >> unfinished >> memory;
     others_.clear();
     std::string names;
     std::getline(in.ignore(1), names);
@@ -418,6 +442,7 @@ class ClickHouseStore final : public EventStore {
     health_.disk_bytes = disk;
     health_.overrides = overrides;
     health_.damaged_parts = damaged;
+    health_.unfinished_parts = unfinished;
     health_.memory_bytes = memory;
     return alive > 0;
   }
@@ -440,6 +465,7 @@ class ClickHouseStore final : public EventStore {
   const std::string name_;
   std::unique_ptr<Connection> connection_;
   Migrator migrator_;
+  clickhouse::OverrideKeeper overrides_;
   Upkeep upkeep_;
   std::deque<std::shared_ptr<Batch>> turns_;  // the first is under way; bounded by requests_max
   size_t encoding_ = 0;

@@ -1,6 +1,7 @@
 #include "store/clickhouse/connection.h"
 
 #include <fmt/format.h>
+#include <lz4frame.h>
 #include <zstd.h>
 
 #include <algorithm>
@@ -31,28 +32,60 @@ const std::vector<std::string>& cluster_tables() {
   return all;
 }
 
+/// Empty: it could not be.
+std::string zstd(const std::string& rows) {
+  std::string out(ZSTD_compressBound(rows.size()), '\0');
+  const size_t n = ZSTD_compress(out.data(), out.size(), rows.data(), rows.size(), kZstdLevel);
+  if (ZSTD_isError(n) != 0U) return {};
+  out.resize(n);
+  out.shrink_to_fit();
+  return out;
+}
+
+std::string lz4(const std::string& rows) {
+  LZ4F_preferences_t how{};
+  how.frameInfo.blockSizeID = LZ4F_max256KB;  // what a core's cache holds, on both sides
+  how.frameInfo.contentSize = rows.size();
+  std::string out(LZ4F_compressFrameBound(rows.size(), &how), '\0');
+  const size_t n = LZ4F_compressFrame(out.data(), out.size(), rows.data(), rows.size(), &how);
+  if (LZ4F_isError(n) != 0U) return {};
+  out.resize(n);
+  out.shrink_to_fit();
+  return out;
+}
+
+/// All of them: with replicas elsewhere the next batch may go there.
+bool on_this_machine(const ClickHouseOptions& options) {
+  return std::ranges::all_of(split_urls(options.urls), [](const std::string& url) {
+    const size_t at = url.find("://");
+    const std::string host = at == std::string::npos ? url : url.substr(at + 3);
+    return host.starts_with("127.") || host.starts_with("[::1]") || host == "localhost" ||
+           host.starts_with("localhost:");
+  });
+}
+
 }  // namespace
+
+std::string compression_of(const ClickHouseOptions& options) {
+  if (options.compression != "auto") return options.compression;
+  return on_this_machine(options) ? "none" : "lz4";
+}
 
 std::vector<Packed> packed(std::vector<Statement> statements, const ClickHouseOptions& options) {
   std::vector<Packed> out;
+  const std::string compression = compression_of(options);
   for (Statement& s : statements) {
     if (s.rows.empty()) {
-      out.push_back({std::move(s.sql), nullptr});
+      out.push_back({std::move(s.sql), nullptr, {}});
       continue;
     }
-    if (options.compression == "zstd") {
-      std::string small(ZSTD_compressBound(s.rows.size()), '\0');
-      const size_t n =
-          ZSTD_compress(small.data(), small.size(), s.rows.data(), s.rows.size(), kZstdLevel);
-      if (!ZSTD_isError(n)) {
-        small.resize(n);
-        small.shrink_to_fit();
-        s.rows = std::move(small);
-        out.push_back({std::move(s.sql), std::make_shared<const std::string>(std::move(s.rows))});
-        continue;
-      }
-    }
-    out.push_back({std::move(s.sql), std::make_shared<const std::string>(std::move(s.rows))});
+    std::string small;
+    if (compression == "lz4") small = lz4(s.rows);
+    if (compression == "zstd") small = zstd(s.rows);
+    const bool is_small = !small.empty();
+    if (is_small) s.rows = std::move(small);
+    out.push_back({std::move(s.sql), std::make_shared<const std::string>(std::move(s.rows)),
+                   is_small ? compression : ""});
   }
   return out;
 }
@@ -83,8 +116,10 @@ HttpAsk Connection::base(bool in_database) const {
   return ask;
 }
 
-void Connection::run(std::string sql, bool in_database, int64_t within_ms, TextDone done) {
+void Connection::run(std::string sql, bool in_database, int64_t within_ms, TextDone done,
+                     size_t answer_max) {
   HttpAsk ask = base(in_database);
+  ask.answer_max = answer_max;
   ask.params.emplace_back("default_format", "TabSeparated");
   ask.body = std::make_shared<const std::string>(std::move(sql));
   ask.within_ms = within_ms;
@@ -114,7 +149,7 @@ uint64_t Connection::insert(const Packed& statement, int64_t within_ms,
     }
     ask.params.emplace_back("query", sql + " FORMAT RowBinary");
     ask.body = statement.rows;
-    if (options_.compression == "zstd") ask.encoding = "zstd";
+    ask.encoding = statement.encoding;
   } else {
     ask.body = std::make_shared<const std::string>(statement.sql);
   }

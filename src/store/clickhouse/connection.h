@@ -21,8 +21,11 @@ namespace penstock::store::clickhouse {
 /// An INSERT's rows as they travel.
 struct Packed {
   std::string sql;
-  std::shared_ptr<const std::string> rows;  // null: the statement is all
+  std::shared_ptr<const std::string> rows{};  // null: the statement is all
+  std::string encoding{};                     // of the rows: "", "lz4", "zstd"
 };
+/// "lz4", "zstd" or "none".
+std::string compression_of(const ClickHouseOptions& options);
 /// Compresses rows where that is asked for; tens of milliseconds for a large batch.
 std::vector<Packed> packed(std::vector<Statement> statements, const ClickHouseOptions& options);
 
@@ -38,7 +41,8 @@ class Connection {
   Connection(runtime::Loop& home, const ClickHouseOptions& options);
 
   /// One of Penstock's own statements; its answer tab separated.
-  void run(std::string sql, bool in_database, int64_t within_ms, TextDone done);
+  void run(std::string sql, bool in_database, int64_t within_ms, TextDone done,
+           size_t answer_max = 1U << 20);
   /// One statement of a batch, or of upkeep among the inserts. Answers the request's id.
   uint64_t insert(const Packed& statement, int64_t within_ms,
                   std::move_only_function<void(Status)> done);

@@ -71,6 +71,11 @@ void add_own_tables(const Layout& l, std::vector<std::string>& out) {
   plain("penstock_erasing", "kind UInt8, text String", "ORDER BY (kind, text)");
   plain("penstock_erasures", "erasure String, name String, rows UInt64, at DateTime DEFAULT now()",
         "ORDER BY (erasure, name) TTL at + toIntervalDay(90)");
+  if (!l.cluster.empty()) {
+    // Whole on every node, which makes a dictionary of it while a squash runs.
+    plain("penstock_squash", "team_id Int64, distinct_id String, person_id UUID, version Int64",
+          "ORDER BY (team_id, distinct_id)");
+  }
   if (!l.overrides_in_memory()) return;
   const auto in_memory = [&](std::string_view name, std::string_view columns,
                              std::string_view keep) {

@@ -139,6 +139,44 @@ TEST_F(DdlTest, TodaysDialectReadsEveryStatement) {
   EXPECT_EQ(run("SELECT formatQuery(" + sql::quoted(take_lock(cluster, "x")) + ") != ''"), "1\n");
 }
 
+TEST_F(DdlTest, TodaysDialectReadsTheUpkeepOfACluster) {
+  const sql::Place at{"penstock", "main", "us'er", "pass\\word"};
+  const EraseRequest request{"e'1", {7}, Uuid{}, {"a'b"}};
+  std::vector<std::string> all{sql::event_partitions(at),
+                               sql::stale_count(at, "202608"),
+                               sql::room_for(at, "202608"),
+                               sql::rewrite(at, "202608"),
+                               sql::applied_count(at),
+                               sql::delete_applied(at),
+                               sql::unfinished(at, "sharded_events"),
+                               sql::give_up(at, "sharded_events"),
+                               sql::note_count(request, sql::erase_targets(at, request)[0], 1)};
+  const auto add = [&all](const std::vector<std::string>& more) {
+    all.insert(all.end(), more.begin(), more.end());
+  };
+  add(sql::freeze(at));
+  add(sql::ready_frozen(at));
+  add(sql::thaw(at));
+  add(sql::complete_ids(at, request));
+  for (const sql::EraseTarget& target : sql::erase_targets(at, request)) {
+    add({sql::count_of(target), sql::delete_of(at, target)});
+    const bool on_each_shard =
+        sql::delete_of(at, target).find(" ON CLUSTER 'main' ") != std::string::npos;
+    EXPECT_EQ(on_each_shard, target.table.starts_with("sharded_")) << target.table;
+  }
+  for (const std::string& s : all) {
+    EXPECT_EQ(run("SELECT formatQuery(" + sql::quoted(s) + ") != ''"), "1\n") << s;
+  }
+  // Before a mutation reads it, and between two steps of which the second reads the first's.
+  EXPECT_EQ(sql::complete_ids(at, request).back(),
+            "SYSTEM SYNC REPLICA ON CLUSTER 'main' penstock.penstock_erasing");
+  EXPECT_EQ(sql::ready_frozen(at).front(),
+            "SYSTEM SYNC REPLICA ON CLUSTER 'main' penstock.penstock_squash");
+  // One server is asked what it was asked before there were clusters.
+  EXPECT_EQ(sql::rewrite({"d"}, "202608").find("SETTINGS"), std::string::npos);
+  EXPECT_TRUE(sql::settle({"d"}, "sharded_events").empty());
+}
+
 TEST_F(DdlTest, TheTopicsMessagesBecomeTheRowsOfAnInsert) {
   const Layout inserted{}, classic{"classic", "", "/clickhouse/tables", true};
   for (const std::string& s : create_tables(inserted)) ASSERT_EQ(run(s), "") << s;

@@ -31,7 +31,7 @@ struct HttpAsk {
   std::string url;  // of the server: scheme, host, port
   std::vector<std::pair<std::string, std::string>> params{};
   std::shared_ptr<const std::string> body{};  // POST; empty text when null
-  std::string encoding{};                     // of the body: "", "zstd"
+  std::string encoding{};                     // of the body: "", "lz4", "zstd"
   int64_t within_ms = 5000;
   size_t answer_max = 1U << 20;  // more is kExhausted
   bool changes = false;          // whether a lost answer leaves something unknown

@@ -25,8 +25,9 @@ Status check_clickhouse_options(const ClickHouseOptions& o) {
       return wrong("a URL is a scheme, a host and a port alone");
     }
   }
-  if (o.compression != "zstd" && o.compression != "none") {
-    return wrong("the compression is neither zstd nor none");
+  if (o.compression != "auto" && o.compression != "lz4" && o.compression != "zstd" &&
+      o.compression != "none") {
+    return wrong("the compression is neither auto, lz4, zstd nor none");
   }
   if (o.keeper_path.find_first_of("'\\ ") != std::string::npos || !o.keeper_path.starts_with('/')) {
     return wrong("the path in Keeper does not begin with a slash, or has quotes or blanks");

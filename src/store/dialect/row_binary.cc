@@ -13,6 +13,8 @@ namespace {
 
 constexpr size_t kFixedBytesPerRow = 128;  // what an event's row takes beside its texts, generously
 
+constexpr size_t kIdsBytesMax = 100U << 10;  // of a statement, which may have 256 KiB
+
 void uuid(ByteWriter& w, const Uuid& u) {
   // The engine keeps a UUID as two little-endian halves.
   for (size_t half = 0; half < 16; half += 8) {
@@ -275,9 +277,17 @@ void add_overrides(std::vector<Insert>& all, const InsertBatch& batch) {
       "(SELECT team_id, distinct_id FROM penstock_fresh) GROUP BY team_id, distinct_id");
 }
 
-}  // namespace
+BatchStatements packed_up(std::vector<Insert> all) {
+  BatchStatements out;
+  for (Insert& s : all) {
+    if (s.rows == 0) continue;
+    out.statements.push_back({std::move(s.sql), std::move(s.data)});
+    out.rows += s.rows;
+  }
+  return out;
+}
 
-BatchStatements batch_statements(const InsertBatch& batch, int64_t now_ms, bool follow_overrides) {
+std::vector<Insert> inserts(const InsertBatch& batch, int64_t now_ms, bool follow_overrides) {
   const auto now_s = static_cast<uint32_t>(now_ms / 1000);
   std::vector<Insert> all;
   all.push_back(events(batch, now_s));
@@ -290,17 +300,32 @@ BatchStatements batch_statements(const InsertBatch& batch, int64_t now_ms, bool 
   all.push_back(log_entries(batch, now_s));
   all.push_back(heatmaps(batch, now_s));
   all.push_back(groups(batch, now_s));
-  BatchStatements out;
-  for (Insert& s : all) {
-    if (s.rows == 0) continue;
-    out.statements.push_back({std::move(s.sql), std::move(s.data)});
-    out.rows += s.rows;
+  return all;
+}
+
+}  // namespace
+
+BatchStatements batch_statements(const InsertBatch& batch, int64_t now_ms) {
+  return packed_up(inserts(batch, now_ms, false));
+}
+
+std::vector<std::string> overridden_ids(const InsertBatch& batch) {
+  std::vector<std::string> out;
+  for (const event::DistinctIdChange& d : batch.distinct_ids) {
+    if (d.version <= 0) continue;
+    if (out.empty() || out.back().size() > kIdsBytesMax) {
+      out.emplace_back("(team_id, distinct_id) IN (");
+    } else {
+      out.back() += ',';
+    }
+    out.back() += fmt::format("({},'{}')", d.project.value, quoted(d.distinct_id));
   }
+  for (std::string& ids : out) ids += ')';
   return out;
 }
 
 EncodedInserts encode_inserts(const InsertBatch& batch, int64_t now_ms) {
-  BatchStatements all = batch_statements(batch, now_ms, true);
+  BatchStatements all = packed_up(inserts(batch, now_ms, true));
   return {pack(std::move(all.statements)), all.rows};
 }
 

@@ -15,10 +15,13 @@ struct BatchStatements {
   std::vector<Statement> statements;
   size_t rows = 0;
 };
-/// `follow_overrides`: what queries look at is a table in memory, which the batch keeps up.
-BatchStatements batch_statements(const InsertBatch& batch, int64_t now_ms, bool follow_overrides);
+BatchStatements batch_statements(const InsertBatch& batch, int64_t now_ms);
+/// Where queries look at overrides in memory: the ids of a batch that have one, as conditions for
+/// sql::refresh, each of a length that a statement may have. Empty: none has.
+std::vector<std::string> overridden_ids(const InsertBatch& batch);
 
-/// The same as the engine child takes them: varint n, n × (sql, rows).
+/// The same as the engine child takes them, and what keeps up its overrides in memory: varint n,
+/// n × (sql, rows).
 struct EncodedInserts {
   std::string operands;
   size_t rows = 0;

@@ -103,13 +103,14 @@ void Upkeep::mutate(const Job& job, std::string table, std::string_view sql, Nex
 }
 
 void Upkeep::look(const Job& job, const std::string& table, Next next) {
-  ask(job, sql::unfinished(table),
+  ask(job, sql::unfinished(place_, table),
       [this, job, table, next = std::move(next)](const std::string& answer) mutable {
         const size_t tab = answer.find('\t');
-        if (number(answer) == 0) return next("");
+        if (number(answer) == 0)
+          return ask_all(job, sql::settle(place_, table), 0, std::move(next));
         std::string reason = tab == std::string::npos ? "" : answer.substr(tab + 1);
         if (reason.size() > 1) {
-          return ask(job, sql::give_up(table),
+          return ask(job, sql::give_up(place_, table),
                      [job, reason, next = std::move(next)](const std::string&) {
                        job.failed({Code::kUnavailable, "rows could not be changed: " + reason});
                      });
@@ -121,6 +122,12 @@ void Upkeep::look(const Job& job, const std::string& table, Next next) {
       });
 }
 
+/// Overrides in memory are made anew; on a cluster there are none.
+void Upkeep::renew(const Job& job, Next next) {
+  if (!place_.cluster.empty()) return next("");
+  ask(job, Turn::kAmongInserts, sql::in_one_go(sql::renew_overrides()), std::move(next));
+}
+
 // --- erasing
 // --------------------------------------------------------------------------------------
 
@@ -129,7 +136,7 @@ void Upkeep::erase(EraseRequest request, EraseStep step, EraseDone done) {
     return done(fail(Code::kInvalid, fmt::format("more than {} distinct ids", kEraseIdsMax)));
   }
   auto e = std::make_shared<Erasure>();
-  e->targets = sql::erase_targets(database_, request);
+  e->targets = sql::erase_targets(place_, request);
   e->request = std::move(request);
   e->step = std::move(step);
   e->done = std::move(done);
@@ -140,28 +147,36 @@ void Upkeep::erase(EraseRequest request, EraseStep step, EraseDone done) {
                     if (const auto own = weak.lock()) own->done(std::unexpected(std::move(error)));
                     ended();
                   }};
-        ask(e->job, Turn::kAmongInserts, sql::put_down_ids(e->request.distinct_ids),
-            [this, e](const std::string&) {
-              ask_all(e->job, sql::complete_ids(database_, e->request), 0,
-                      [this, e](const std::string&) { erase_table(e); });
-            });
+        ask(e->job, sql::give_up_those_of(place_, "penstock_erasing"),
+            [this, e](const std::string&) { put_down(e); });
       },
       [e](Error error) { e->done(std::unexpected(std::move(error))); });
+}
+
+void Upkeep::put_down(std::shared_ptr<Erasure> e) {
+  ask(e->job, Turn::kAmongInserts, sql::put_down_ids(place_, e->request.distinct_ids),
+      [this, e](const std::string&) {
+        ask_all(e->job, sql::complete_ids(place_, e->request), 0,
+                [this, e](const std::string&) { erase_table(e); });
+      });
 }
 
 void Upkeep::erase_table(std::shared_ptr<Erasure> e) {
   if (e->tables.size() == e->targets.size()) {
     // Distinct ids are personal themselves: nothing of them stays, in memory neither.
-    return ask(e->job, Turn::kAmongInserts, sql::in_one_go(sql::renew_overrides()),
-               [this, e](const std::string&) {
-                 ask(e->job, sql::forget_ids(), [this, e](const std::string&) {
-                   e->done(std::move(e->tables));
-                   ended();
-                 });
-               });
+    return renew(e->job, [this, e](const std::string&) {
+      ask(e->job, sql::forget_ids(), [this, e](const std::string&) {
+        e->done(std::move(e->tables));
+        ended();
+      });
+    });
   }
-  ask(e->job, sql::count_of(e->targets[e->tables.size()]),
-      [this, e](const std::string& rows) { erase_rows(e, number(rows)); });
+  // A row that one replica has and the one that counts has not yet would be left.
+  const sql::EraseTarget& target = e->targets[e->tables.size()];
+  ask_all(e->job, sql::settle(place_, target.table), 0, [this, e](const std::string&) {
+    ask(e->job, sql::count_of(e->targets[e->tables.size()]),
+        [this, e](const std::string& rows) { erase_rows(e, number(rows)); });
+  });
 }
 
 void Upkeep::erase_rows(std::shared_ptr<Erasure> e, uint64_t rows) {
@@ -173,7 +188,7 @@ void Upkeep::erase_rows(std::shared_ptr<Erasure> e, uint64_t rows) {
   if (e->rounds == 1) erased_total.add(rows);
   ask(e->job, sql::note_count(e->request, target, rows), [this, e](const std::string&) {
     const sql::EraseTarget& at = e->targets[e->tables.size()];
-    mutate(e->job, std::string(at.table), sql::delete_of(at),
+    mutate(e->job, at.table, sql::delete_of(place_, at),
            [this, e](const std::string&) { erase_table(e); });
   });
 }
@@ -200,7 +215,7 @@ void Upkeep::freeze(FreezeDone done) {
   enqueue(
       [this, shared, failed] {
         const Job job{life_, failed};
-        ask_all(job, sql::freeze(), 0, [this, job, shared](const std::string&) {
+        ask_all(job, sql::freeze(place_), 0, [this, job, shared](const std::string&) {
           ask(job, sql::frozen_count(), [this, shared](const std::string& count) {
             (*shared)(number(count));
             ended();
@@ -222,76 +237,93 @@ void Upkeep::squash(SquashStep step, SquashDone done) {
                   }};
         ask(s->job, sql::frozen_count(), [this, s](const std::string& count) {
           s->progress.overrides = number(count);
-          if (s->progress.overrides == 0) return delete_applied(s);
-          ask(s->job, sql::event_partitions(), [this, s](const std::string& answer) {
-            std::istringstream lines(answer);
-            for (std::string line; std::getline(lines, line);) s->partitions.push_back(line);
-            s->progress.partitions = s->partitions.size();
-            squash_partition(s);
-          });
+          ask_all(s->job, sql::ready_frozen(place_), 0,
+                  [this, s](const std::string&) { list_partitions(s); });
         });
       },
       [s](Error error) { s->done(std::unexpected(std::move(error))); });
 }
 
+void Upkeep::list_partitions(std::shared_ptr<Squash> s) {
+  if (s->progress.overrides == 0) return delete_applied(std::move(s));
+  ask(s->job, sql::event_partitions(place_), [this, s](const std::string& answer) {
+    std::istringstream lines(answer);
+    for (std::string line; std::getline(lines, line);) s->partitions.push_back(line);
+    s->progress.partitions = s->partitions.size();
+    squash_partition(s);
+  });
+}
+
 void Upkeep::squash_partition(std::shared_ptr<Squash> s) {
   if (s->progress.partitions_done == s->partitions.size()) return delete_applied(std::move(s));
+  ask_all(s->job, sql::settle(place_, "sharded_events"), 0, [this, s](const std::string&) {
+    const std::string& partition = s->partitions[s->progress.partitions_done];
+    ask(s->job, sql::stale_count(place_, partition),
+        [this, s](const std::string& answer) { squash_rows(s, number(answer)); });
+  });
+}
+
+void Upkeep::squash_rows(std::shared_ptr<Squash> s, uint64_t rows) {
+  if (rows == 0) {
+    s->rounds = 0;
+    s->progress.partitions_done++;
+    if (!goes_on(*s)) return;
+    return squash_partition(std::move(s));
+  }
+  if (++s->rounds > kRoundsMax) {
+    return s->job.failed({Code::kBusy, "rows with older persons keep coming in"});
+  }
   const std::string partition = s->partitions[s->progress.partitions_done];
-  ask(s->job, sql::stale_count(database_, partition),
-      [this, s, partition](const std::string& answer) {
-        const uint64_t rows = number(answer);
-        if (rows == 0) {
-          s->rounds = 0;
-          s->progress.partitions_done++;
-          if (s->step) s->step(s->progress);
-          return squash_partition(s);
-        }
-        if (++s->rounds > kRoundsMax) {
-          return s->job.failed({Code::kBusy, "rows with older persons keep coming in"});
-        }
-        rewrite(s, partition, rows);
-      });
+  rewrite(std::move(s), partition, rows);
 }
 
 /// What the new parts replace stays on the disk for some minutes, so each partition asks anew.
 void Upkeep::rewrite(std::shared_ptr<Squash> s, const std::string& partition, uint64_t rows) {
-  ask(s->job, sql::room_for(partition), [this, s, partition, rows](const std::string& answer) {
-    const uint64_t free = number(answer);
-    const size_t tab = answer.find('\t');
-    const uint64_t needed = tab == std::string::npos ? 0 : number(answer.substr(tab + 1));
-    if (free < room_bytes_ + needed) {
-      return s->job.failed(
-          {Code::kExhausted,
-           fmt::format("too little disk to rewrite rows of partition {}: {} MiB are needed and {} "
-                       "MiB left free, {} MiB are there",
-                       partition, needed >> 20, room_bytes_ >> 20, free >> 20)});
-    }
-    mutate(s->job, "sharded_events", sql::rewrite(database_, partition),
-           [this, s, rows](const std::string&) {
-             s->progress.rows_rewritten += rows;
-             squashed_total.add(rows);
-             squash_partition(s);
-           });
-  });
+  ask(s->job, sql::room_for(place_, partition),
+      [this, s, partition, rows](const std::string& answer) {
+        const uint64_t free = number(answer);
+        const size_t tab = answer.find('\t');
+        const uint64_t needed = tab == std::string::npos ? 0 : number(answer.substr(tab + 1));
+        if (free < room_bytes_ + needed) {
+          return s->job.failed(
+              {Code::kExhausted,
+               fmt::format(
+                   "too little disk to rewrite rows of partition {}: {} MiB are needed and {} "
+                   "MiB left free, {} MiB are there",
+                   partition, needed >> 20, room_bytes_ >> 20, free >> 20)});
+        }
+        mutate(s->job, "sharded_events", sql::rewrite(place_, partition),
+               [this, s, rows](const std::string&) {
+                 s->progress.rows_rewritten += rows;
+                 squashed_total.add(rows);
+                 squash_partition(s);
+               });
+      });
+}
+
+bool Upkeep::goes_on(const Squash& s) {
+  if (!s.step || s.step(s.progress)) return true;
+  s.job.failed({Code::kCancelled, "another process squashes from here on"});
+  return false;
 }
 
 /// Every row has the person of its frozen override, or of a newer one that stays.
 void Upkeep::delete_applied(std::shared_ptr<Squash> s) {
-  ask(s->job, sql::applied_count(database_), [this, s](const std::string& answer) {
+  if (!goes_on(*s)) return;
+  ask(s->job, sql::applied_count(place_), [this, s](const std::string& answer) {
     if (number(answer) > 0) {
       if (++s->rounds > kRoundsMax) {
         return s->job.failed({Code::kBusy, "applied overrides could not be deleted"});
       }
-      return mutate(s->job, "person_distinct_id_overrides", sql::delete_applied(database_),
+      return mutate(s->job, "person_distinct_id_overrides", sql::delete_applied(place_),
                     [this, s](const std::string&) { delete_applied(s); });
     }
-    ask(s->job, Turn::kAmongInserts, sql::in_one_go(sql::renew_overrides()),
-        [this, s](const std::string&) {
-          ask(s->job, sql::thaw(), [this, s](const std::string&) {
-            s->done(s->progress);
-            ended();
-          });
-        });
+    renew(s->job, [this, s](const std::string&) {
+      ask_all(s->job, sql::thaw(place_), 0, [this, s](const std::string&) {
+        s->done(s->progress);
+        ended();
+      });
+    });
   });
 }
 

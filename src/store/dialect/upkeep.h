@@ -16,18 +16,16 @@
 
 #include "runtime/runtime.h"
 #include "store/dialect/statement.h"
+#include "store/dialect/upkeep_sql.h"
 #include "store/event_store.h"
 
 namespace penstock::store {
 
 class Upkeep {
  public:
-  /// `database`: where the tables are. `room_bytes`: of the disk, left free by every rewriting.
-  Upkeep(runtime::Loop& loop, std::string database, uint64_t room_bytes, SendStatements send)
-      : loop_(loop),
-        database_(std::move(database)),
-        room_bytes_(room_bytes),
-        send_(std::move(send)) {}
+  /// `room_bytes`: of the disk, left free by every rewriting.
+  Upkeep(runtime::Loop& loop, sql::Place place, uint64_t room_bytes, SendStatements send)
+      : loop_(loop), place_(std::move(place)), room_bytes_(room_bytes), send_(std::move(send)) {}
   ~Upkeep() { *alive_ = false; }
 
   void erase(EraseRequest request, EraseStep step, EraseDone done);
@@ -56,15 +54,22 @@ class Upkeep {
   void mutate(const Job& job, std::string table, std::string_view sql, Next next);
   void look(const Job& job, const std::string& table, Next next);
 
+  void renew(const Job& job, Next next);
+
+  void put_down(std::shared_ptr<Erasure> e);
   void erase_table(std::shared_ptr<Erasure> e);
   void erase_rows(std::shared_ptr<Erasure> e, uint64_t rows);
   void table_erased(std::shared_ptr<Erasure> e);
+  void list_partitions(std::shared_ptr<Squash> s);
   void squash_partition(std::shared_ptr<Squash> s);
+  void squash_rows(std::shared_ptr<Squash> s, uint64_t rows);
   void rewrite(std::shared_ptr<Squash> s, const std::string& partition, uint64_t rows);
   void delete_applied(std::shared_ptr<Squash> s);
+  /// False: whoever asked for it has let it go, and has been told.
+  static bool goes_on(const Squash& s);
 
   runtime::Loop& loop_;
-  const std::string database_;
+  const sql::Place place_;
   const uint64_t room_bytes_;
   SendStatements send_;
   std::deque<std::move_only_function<void()>> waiting_;  // kUpkeepJobsMax with the running one

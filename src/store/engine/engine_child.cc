@@ -27,6 +27,7 @@
 
 #include "base/codec.h"
 #include "base/result.h"
+#include "store/dialect/broken_parts.h"
 #include "store/engine/dedup_logs.h"
 #include "store/engine/disk_care.h"
 #include "store/engine/error_code.h"
@@ -286,8 +287,8 @@ class Child {
     EngineAnswer answer = library_.ask(
         control_,
         "SELECT version(), (SELECT sum(bytes_on_disk) FROM system.parts WHERE active), "
-        "(SELECT count() FROM penstock_overrides), "
-        "(SELECT count() FROM system.detached_parts WHERE reason LIKE 'broken%')",
+        "(SELECT count() FROM penstock_overrides), " +
+            sql::lost_parts("1") + ", " + sql::unfinished_parts("1"),
         "TSV");
     answer.rows = resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
     reply_answer(id, answer, query_error_code);

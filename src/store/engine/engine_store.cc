@@ -23,6 +23,7 @@
 #include "store/dialect/upkeep_sql.h"
 #include "store/engine/link.h"
 #include "store/engine/schema.h"
+#include "store/table_access.h"
 
 namespace penstock::store {
 namespace {
@@ -34,7 +35,7 @@ constexpr int64_t kStatsMs = 5000;
 constexpr char kStarting[] = "the engine is starting";
 constexpr int kSilentPeriodsMax = 12;  // a minute
 
-class EngineStore : public EventStore {
+class EngineStore : public EventStore, public TableAccess {
  public:
   EngineStore(runtime::Runtime& runtime, runtime::Loop& loop, runtime::Poller& poller,
               EngineOptions options)
@@ -42,7 +43,7 @@ class EngineStore : public EventStore {
         loop_(loop),
         options_(std::move(options)),
         link_(poller, options_, [this] { died(); }),
-        upkeep_(loop, "default", options_.squash_room_bytes,
+        upkeep_(loop, {.database = "default"}, options_.squash_room_bytes,
                 [this](Turn turn, std::vector<Statement> statements, TextDone done) {
                   send(turn, std::move(statements), std::move(done));
                 }) {}
@@ -156,6 +157,21 @@ class EngineStore : public EventStore {
     return health_;
   }
 
+  void ask(std::string sql, std::string_view format, Answer done) override {
+    if (!ready_ || stopping_) return done(fail(Code::kUnavailable, detail()));
+    std::string operands;
+    ByteWriter w(operands);
+    w.bytes(sql);
+    w.bytes(format);
+    answer(EngineOp::kUpkeep, std::move(operands), std::move(done));
+  }
+
+  void put(std::string sql, std::string rows, Answer done) override {
+    std::vector<Statement> statements;
+    statements.push_back({std::move(sql), std::move(rows)});
+    send(Turn::kAmongInserts, std::move(statements), std::move(done));
+  }
+
  private:
   // --- inserting --------------------------------------------------------------------------------
 
@@ -189,8 +205,13 @@ class EngineStore : public EventStore {
     } else {
       operands = pack(std::move(statements));
     }
-    link_.request(turn == Turn::kBeside ? EngineOp::kUpkeep : EngineOp::kInsert,
-                  std::move(operands), [done = std::move(done)](Result<EngineReply> reply) mutable {
+    answer(turn == Turn::kBeside ? EngineOp::kUpkeep : EngineOp::kInsert, std::move(operands),
+           std::move(done));
+  }
+
+  void answer(EngineOp op, std::string operands, TextDone done) {
+    link_.request(op, std::move(operands),
+                  [done = std::move(done)](Result<EngineReply> reply) mutable {
                     if (!reply) return done(std::unexpected(std::move(reply).error()));
                     done(std::move(reply->body));
                   });
@@ -329,7 +350,8 @@ class EngineStore : public EventStore {
       char* end = nullptr;
       health_.disk_bytes = std::strtoull(reply->body.c_str() + tab + 1, &end, 10);
       health_.overrides = std::strtoull(end, &end, 10);
-      health_.damaged_parts = std::strtoull(end, nullptr, 10);
+      health_.damaged_parts = std::strtoull(end, &end, 10);
+      health_.unfinished_parts = std::strtoull(end, nullptr, 10);
     });
     look_again(1);
   }

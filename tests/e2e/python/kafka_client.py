@@ -22,6 +22,11 @@ def text(data):
         return "base64:" + base64.b64encode(data).decode()
 
 
+def data(value):
+    packed = value.startswith("base64:")
+    return base64.b64decode(value[7:]) if packed else value.encode()
+
+
 def consume(brokers, topics):
     consumer = KafkaConsumer(bootstrap_servers=brokers, auto_offset_reset="earliest",
                              enable_auto_commit=False)
@@ -45,7 +50,7 @@ def produce(brokers):
         m = json.loads(line)
         sent.append(producer.send(
             m["topic"], key=m["key"].encode() if m.get("key") is not None else None,
-            value=m["value"].encode(), partition=m.get("partition"),
+            value=data(m["value"]), partition=m.get("partition"),
             headers=[(name, value.encode()) for name, value in m.get("headers", [])
                      if value is not None]))
     producer.flush(timeout=60)

@@ -1,6 +1,7 @@
 // The admin API's apps: packages, their versions, and how the project has configured them.
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
+import type { AppFilters } from "../lib/filter_form";
 import { api } from "./client";
 
 export interface AppField {
@@ -28,8 +29,23 @@ export interface App {
   version: number;
   is_global: boolean;
   config_schema: AppField[];
+  capabilities: { methods?: string[] };
   created_at: string;
   updated_at: string;
+}
+
+export interface AppExport {
+  state: "running" | "done" | "failed" | "cancelled";
+  from: string;
+  to: string;
+  at: string;
+  /** 0 to 1, of the time. */
+  share: number;
+  exported: number;
+  failed: number;
+  passed_over: number;
+  next_at: string | null;
+  error: string | null;
 }
 
 export interface AppStatus {
@@ -41,12 +57,19 @@ export interface AppStatus {
   succeeded: number;
   failed: number;
   dropped: number;
+  /** Events that came out of it otherwise than they went in. */
+  changed: number;
+  /** Events of the project that came to its turn. */
+  offered: number;
   filtered: number;
   filtering_failed: number;
   filters_error: string | null;
   cpu_us_per_event: number;
   memory_bytes: number;
   metrics: Record<string, number>;
+  /** Past events handed to its exportEvents, the last time. */
+  export: AppExport | null;
+  calls: Record<string, { successes: number; successes_on_retry: number; failures: number; waiting: number }>;
 }
 
 export interface AppConfig {
@@ -56,7 +79,7 @@ export interface AppConfig {
   enabled: boolean;
   order: number;
   config: Record<string, unknown>;
-  filters: Record<string, unknown>;
+  filters: AppFilters;
   error: { message?: string } | null;
   updated_at: string;
   status: AppStatus | null;
@@ -88,13 +111,32 @@ export interface AppLog {
 }
 
 export interface AppTrial {
-  fate: "unchanged" | "changed" | "dropped" | "failed" | "quarantined";
+  fate: "unchanged" | "changed" | "dropped" | "failed" | "quarantined" | "skipped";
   before: Record<string, unknown>;
   after: Record<string, unknown> | null;
   diff?: { set?: Record<string, unknown>; unset?: string[]; fields?: Record<string, unknown>; keys?: number };
   error: string | null;
   cpu_us: number;
   logs: AppLog[];
+}
+
+/** As the server finds it without running anything; line 0: nowhere in particular. */
+export interface AppMistake {
+  file: string;
+  line: number;
+  column: number;
+  message: string;
+}
+
+/** How many of the newest events filters match, and some that do. */
+export interface Matches {
+  events: number;
+  matched: number;
+  failed: number;
+  error: string | null;
+  /** Whether the app is asked when the event's person is known. */
+  persons: boolean;
+  results: { uuid: string; event: string; distinct_id: string; timestamp: string }[];
 }
 
 interface Listed<T> {
@@ -104,7 +146,11 @@ interface Listed<T> {
 const kRefreshMs = 2000;
 
 export function useApps(project: number) {
-  return useQuery({ queryKey: ["apps", project], queryFn: () => api<Listed<App>>(`/projects/${project}/apps`) });
+  return useQuery({
+    queryKey: ["apps", project],
+    queryFn: () => api<Listed<App>>(`/projects/${project}/apps`),
+    refetchInterval: kRefreshMs, // what it can do is known once it has been loaded
+  });
 }
 
 export function useAppConfigs(project: number) {
@@ -137,6 +183,17 @@ export function useAppLogs(project: number, config: number) {
     queryKey: ["app_logs", project, config],
     queryFn: () => api<Listed<AppLog>>(`/projects/${project}/app_logs?app_config=${config}&limit=200`),
     refetchInterval: kRefreshMs,
+  });
+}
+
+/** `filters` as JSON; counted again every few seconds, as events come. */
+export function useMatches(project: number, app: number, filters: string) {
+  return useQuery({
+    queryKey: ["matches", project, app, filters],
+    queryFn: ({ signal }) =>
+      api<Matches>(`/projects/${project}/app_filters`, { body: { app, filters: JSON.parse(filters) as unknown }, signal }),
+    placeholderData: keepPreviousData,
+    refetchInterval: 5_000,
   });
 }
 

@@ -1,11 +1,21 @@
 // One way to talk to the admin API: JSON in, JSON out, and every failure an ApiError that a page
 // can show as it is.
 
+/** Where in what was sent a mistake is, if the answer says so. */
+export interface ErrorPlace {
+  file?: string;
+  input?: string;
+  line?: number;
+  column?: number;
+  length?: number;
+}
+
 export class ApiError extends Error {
   constructor(
     readonly status: number,
     readonly code: string,
     message: string,
+    readonly place: ErrorPlace = {},
   ) {
     super(message);
   }
@@ -16,9 +26,10 @@ const kUnreachable = "Penstock does not answer. Is it still running?";
 async function error_of(response: Response): Promise<ApiError> {
   const text = await response.text().catch(() => "");
   try {
-    const body = JSON.parse(text) as { error?: { code?: string; message?: string } };
+    const body = JSON.parse(text) as { error?: { code?: string; message?: string } & ErrorPlace };
     if (body.error?.message) {
-      return new ApiError(response.status, body.error.code ?? "", body.error.message);
+      const { code, message, ...place } = body.error;
+      return new ApiError(response.status, code ?? "", message, place);
     }
   } catch {
     // Not one of our error bodies: a proxy's page, perhaps. Its text says more than nothing.

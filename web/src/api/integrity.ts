@@ -2,7 +2,7 @@
 import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
 import { api } from "./client";
-import type { Ledger, TraceState } from "./types";
+import type { AppStep, Ledger, TraceState } from "./types";
 
 export type LedgerStep = "minute" | "hour" | "day";
 
@@ -164,6 +164,8 @@ export interface Trial {
   diff?: Difference[];
   warnings: { type: string; details: Record<string, unknown> }[];
   changes: { persons: number; distinct_ids: number; groups: number; others: number };
+  /** What each of the project's apps would do with it, without side effects. */
+  apps: AppStep[];
 }
 
 export function useTrial(project: number, id: string) {

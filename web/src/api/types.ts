@@ -65,6 +65,8 @@ export interface AppStep {
   name: string;
   status: "succeeded" | "failed" | "dropped" | "skipped";
   error?: string;
+  /** Of a skipped one, in a dry run. */
+  why?: string;
   set?: Record<string, unknown>;
   unset?: string[];
   fields?: Record<string, unknown>;
@@ -206,6 +208,8 @@ export interface Status {
     commit_us_p99: number;
     disk_full: boolean;
     disk_free_bytes: number;
+    /** Of a log on Kafka: how far every group of this process is behind in a topic. */
+    groups?: { group: string; topic: string; lag_records: number; partitions: number }[];
   };
   ingest?: {
     events_total: number;

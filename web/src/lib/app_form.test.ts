@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { missing_value, moved, shown_value, visible_fields } from "./app_form";
+import { base64_of_file, missing_value, moved, shown_value, visible_fields } from "./app_form";
 
 const schema = [
   { markdown: "Where to look." },
@@ -28,5 +28,11 @@ describe("an app's form", () => {
   it("moves an entry", () => {
     expect(moved(["a", "b", "c"], 2, 0)).toEqual(["c", "a", "b"]);
     expect(moved(["a", "b", "c"], 0, 1)).toEqual(["b", "a", "c"]);
+  });
+
+  it("sends a file's bytes as they are, however many", async () => {
+    const bytes = Uint8Array.from({ length: 100_001 }, (_, i) => (i * 7) % 256);
+    const back = Uint8Array.from(atob(await base64_of_file(new Blob([bytes]))), (c) => c.charCodeAt(0));
+    expect(back).toEqual(bytes);
   });
 });

@@ -7,6 +7,12 @@ export type AppValues = Record<string, unknown>;
 export const is_kept_secret = (value: unknown): boolean =>
   typeof value === "object" && value !== null && (value as { secret?: unknown }).secret === true;
 
+/** Of an attachment that is set; "" for none. */
+export function file_name_of(value: unknown): string {
+  const name = typeof value === "object" && value !== null ? (value as { file_name?: unknown }).file_name : undefined;
+  return typeof name === "string" ? name : "";
+}
+
 /** The fields to show now: some depend on others' values. */
 export function visible_fields(schema: AppField[], values: AppValues): AppField[] {
   return schema.filter(
@@ -46,4 +52,13 @@ export function moved<T>(list: T[], from: number, to: number): T[] {
   const [one] = out.splice(from, 1);
   if (one !== undefined) out.splice(to, 0, one);
   return out;
+}
+
+/** A file's bytes for a JSON body, in pieces, because a call takes only so many arguments. */
+export async function base64_of_file(file: Blob): Promise<string> {
+  const kPiece = 0x8000;
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  let text = "";
+  for (let at = 0; at < bytes.length; at += kPiece) text += String.fromCharCode(...bytes.subarray(at, at + kPiece));
+  return btoa(text);
 }

@@ -13,3 +13,9 @@ it("says why it failed, and cuts what is long", () => {
   expect(app_words({ id: 1, name: "A", status: "succeeded", set: { x: "y".repeat(500) } }).length).toBeLessThan(90);
   expect(app_words({ id: 1, name: "A", status: "succeeded", keys: 30 })).toBe("A succeeded: 30 properties changed");
 });
+
+it("says why it was passed by", () => {
+  expect(app_words({ id: 1, name: "A", status: "skipped", why: "its filters do not match" })).toBe(
+    "A skipped: its filters do not match",
+  );
+});

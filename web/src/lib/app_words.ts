@@ -16,5 +16,6 @@ export function app_words(step: AppStep): string {
   ];
   if (step.keys) changes.push(`${step.keys} properties changed`);
   if (step.error) changes.push(step.error);
+  if (step.why) changes.push(step.why);
   return `${step.name} ${step.status}${changes.length > 0 ? `: ${changes.join(", ")}` : ""}`;
 }

@@ -56,6 +56,16 @@ function healthy(): Status {
 }
 
 describe("problems", () => {
+  it("takes half a second for slow of a disk, and not of brokers", () => {
+    const s = healthy();
+    s.log.commit_us_p99 = 500_000;
+    expect(problems(s).map((p) => p.id)).toEqual(["commit"]);
+    s.log.groups = [];
+    expect(problems(s)).toEqual([]);
+    s.log.commit_us_p99 = 3_000_000;
+    expect(problems(s).map((p) => p.id)).toEqual(["brokers"]);
+  });
+
   it("has nothing to say about a healthy installation", () => {
     expect(problems(healthy())).toEqual([]);
   });

@@ -14,6 +14,8 @@ export interface Problem {
 const kDiskFreeLow = 2_000_000_000;
 const kLagHigh = 50_000;
 const kCommitSlowUs = 250_000;
+// Brokers that keep events in an object store take some 400 ms, and are well.
+const kBrokersSlowUs = 2_000_000;
 
 type Check = (s: Status) => Problem | null;
 
@@ -104,7 +106,17 @@ const kChecks: Check[] = [
     };
   },
   (s) =>
-    s.log.commit_us_p99 > kCommitSlowUs
+    s.log.groups && s.log.commit_us_p99 > kBrokersSlowUs
+      ? {
+          id: "brokers",
+          level: "warning",
+          title: "Kafka is slow",
+          detail: `The slowest 1 % of acknowledgements take ${microseconds(s.log.commit_us_p99)} or more.`,
+          todo: "Every answer to a client waits for the brokers. See the runbook kafka_down.",
+        }
+      : null,
+  (s) =>
+    !s.log.groups && s.log.commit_us_p99 > kCommitSlowUs
       ? {
           id: "commit",
           level: "warning",

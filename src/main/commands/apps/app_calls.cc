@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
+#include "base/base64.h"
 #include "base/json_writer.h"
 #include "main/commands/apps/app_folder.h"
 
@@ -17,22 +20,37 @@ Result<event::JsonFields> find_result(const std::vector<std::string>& all, std::
   return fail(Code::kNotFound, "");
 }
 
-/// The part of a body that says which package.
-Result<std::string> package_body(const AppArgs& args, std::string& name) {
+/// What an app is called whose files do not say: as its folder.
+std::string folder_name(const std::string& folder) {
+  std::error_code error;
+  return std::filesystem::weakly_canonical(folder, error).filename().string();
+}
+
+std::string archive_name(const std::string& file) {
+  std::string name = std::filesystem::path(file).filename().string();
+  for (const std::string_view end : {".zip", ".tar.gz", ".tgz"}) {
+    if (name.ends_with(end)) name.resize(name.size() - end.size());
+  }
+  return name;
+}
+
+/// The body that names the package, as the app's next version where its name is known.
+Result<std::string> package_body(const AppArgs& args) {
   JsonWriter w;
-  w.begin_object();
+  w.begin_object().field("update", true);
   const std::string& target = args.target;
   if (target.starts_with("npm:")) {
     w.field("npm", target.substr(4));
   } else if (target.starts_with("template:")) {
     w.field("template", target.substr(9));
+  } else if (is_app_archive(target)) {
+    PENSTOCK_TRY(const std::string bytes, read_app_archive(target));
+    w.field("archive", base64(bytes)).field("name", archive_name(target));
   } else {
-    PENSTOCK_TRY(auto files, read_app_folder(target));
-    PENSTOCK_TRY(const auto manifest, catalog::read_app_manifest(files));
-    name = manifest.name;
+    PENSTOCK_TRY(const auto files, read_app_folder(target));
     w.key("files").begin_object();
     for (const auto& [path, text] : files) w.field(path, text);
-    w.end_object();
+    w.end_object().field("name", folder_name(target));
   }
   return w.end_object().take();
 }
@@ -63,17 +81,9 @@ Result<int64_t> config_named(const Instance& instance, const AppArgs& args) {
 }
 
 Result<std::string> deploy(const Instance& instance, const AppArgs& args) {
-  std::string name;
-  PENSTOCK_TRY(const std::string package, package_body(args, name));
+  PENSTOCK_TRY(const std::string package, package_body(args));
   const std::string path = project_path(args);
-  PENSTOCK_TRY(const std::string listed, call_admin(instance, "GET", path + "/apps"));
-  const auto apps = results_of(listed);
-  const auto known = find_result(apps, "name", name);
-  PENSTOCK_TRY(
-      const std::string made,
-      known ? call_admin(instance, "POST",
-                         fmt::format("{}/apps/{}/versions", path, text_of(*known, "id")), package)
-            : call_admin(instance, "POST", path + "/apps", package));
+  PENSTOCK_TRY(const std::string made, call_admin(instance, "POST", path + "/apps", package));
   PENSTOCK_TRY(const auto app, event::JsonFields::parse(made));
   const std::string id = text_of(app, "id");
   PENSTOCK_TRY(const std::string configs, call_admin(instance, "GET", path + "/app_configs"));

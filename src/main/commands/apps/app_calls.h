@@ -13,9 +13,10 @@ namespace penstock::cli {
 
 struct AppArgs {
   std::string data = default_data_dir();
+  std::string from, to;  // of an export
   std::string target, language = "js", config = "{}", since = "24h";
   int64_t project = 1, limit = 100, version = 0;
-  bool json = false, follow = false, off = false, once = false;
+  bool stop = false, json = false, follow = false, off = false, once = false;
 };
 
 std::string project_path(const AppArgs& args);
@@ -29,6 +30,8 @@ Result<std::string> deploy(const Instance& instance, const AppArgs& args);
 /// The version that runs now.
 Result<int64_t> roll_back(const Instance& instance, const AppArgs& args);
 
+/// Hands past events to the app and shows how far it has come, until it is through. Exit code.
+int export_past(const AppArgs& args);
 /// Exit codes; they print.
 int test_folder(const Instance& instance, const AppArgs& args, const catalog::AppFiles& files);
 int replay_folder(const AppArgs& args);

@@ -1,4 +1,5 @@
-// penstock app: new, test, deploy, list, logs, metrics, enable, disable, rollback, replay, dev.
+// penstock app: new, test, deploy, list, logs, metrics, enable, disable, export, rollback, replay,
+// dev.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -195,11 +196,18 @@ void add_author_commands(CLI::App& app, const std::shared_ptr<AppArgs>& args, Ru
   c->callback([args, &run] { run = [args] { return run_test(*args); }; });
 
   c = sub(app, args, "deploy", "Install an app, or its next version, and enable it");
-  c->add_option("what", args->target, "A folder, npm:name@version, or template:id")->required();
+  c->add_option("what", args->target, "A folder, a .zip or .tgz, npm:name@version, or template:id")
+      ->required();
   c->add_option("--config", args->config, "Values as JSON, e.g. '{\"greeting\":\"ahoy\"}'");
   c->add_flag("--off", args->off, "Do not enable it");
   c->add_flag("--json", args->json, "JSON for machines");
-  c->footer("Examples:\n  penstock app deploy greeter\n  penstock app deploy template:url-parser");
+  c->footer(
+      "Where the project has an app of that name, this is its next version.\n\n"
+      "Examples:\n"
+      "  penstock app deploy greeter\n"
+      "  penstock app deploy template:url-parser\n"
+      "  penstock app deploy npm:@posthog/geoip-plugin@0.0.7\n"
+      "  penstock app deploy from-a-colleague.zip");
   c->callback([args, &run] { run = [args] { return run_deploy(*args); }; });
 
   c = sub(app, args, "replay", "What would the folder's version change? Nothing is stored");
@@ -241,6 +249,19 @@ void add_operator_commands(CLI::App& app, const std::shared_ptr<AppArgs>& args, 
     c->add_option("app", args->target, "An app's name or configuration id")->required();
     c->callback([args, &run, on] { run = [args, on] { return run_switch(*args, on); }; });
   }
+
+  c = sub(app, args, "export", "Hand past events to an app that exports events");
+  c->add_option("app", args->target, "An app's name or configuration id")->required();
+  c->add_option("--from", args->from,
+                "2024-01-31, or a time; without it the one under way is shown");
+  c->add_option("--to", args->to, "Before this day or time; now without it");
+  c->add_flag("-f,--follow", args->follow, "Stay until it is through");
+  c->add_flag("--stop", args->stop, "Stop the one that is under way");
+  c->footer(
+      "Events that are stored go to the app's exportEvents once more, in the order of their time;\n"
+      "its filters are asked. It goes on over restarts.\n\n"
+      "Example: penstock app export warehouse --from 2024-01-01 --to 2024-02-01 -f");
+  c->callback([args, &run] { run = [args] { return export_past(*args); }; });
 
   c = sub(app, args, "rollback", "Go back to the version before, or to --to");
   c->add_option("app", args->target, "An app's name or configuration id")->required();

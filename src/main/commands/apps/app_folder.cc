@@ -7,9 +7,11 @@
 #include <fstream>
 #include <sstream>
 
+#include "assets/assets.h"
 #include "base/json_writer.h"
 #include "event/json_equal.h"
 #include "event/json_fields.h"
+#include "main/commands/api.h"
 
 namespace penstock::cli {
 namespace {
@@ -39,6 +41,22 @@ export const processEvent: GreetingPlugin['processEvent'] = (event: PluginEvent,
     event.properties.greeting = config.greeting
   }
   return event
+}
+)";
+
+/// What any editor reads: nothing is compiled from it.
+constexpr std::string_view kTypes = "penstock-app.d.ts";
+constexpr std::string_view kTsConfig = R"({
+  "compilerOptions": {
+    "target": "es2023",
+    "lib": ["es2023"],
+    "module": "esnext",
+    "moduleResolution": "bundler",
+    "types": [],
+    "strict": true,
+    "noEmit": true
+  },
+  "include": ["*.ts"]
 }
 )";
 
@@ -74,11 +92,6 @@ constexpr std::string_view kLeaves = R"({
   "expect": "unchanged"
 }
 )";
-
-std::string text_of(const JsonFields& fields, std::string_view key) {
-  const auto raw = fields.find(key);
-  return raw && raw->starts_with('"') ? event::decode_string(*raw) : std::string();
-}
 
 Result<AppFixture> read_fixture(const std::string& path, const std::string& text) {
   const auto wrong = [&](std::string_view what) {
@@ -141,7 +154,9 @@ Result<catalog::AppFiles> read_app_folder(const std::string& folder) {
   std::error_code error;
   if (!fs::is_directory(folder, error)) {
     return fail(Code::kNotFound,
-                fmt::format("'{}' is no folder; `penstock app new` makes one", folder));
+                fmt::format("'{}' is no folder and no .zip, .tar.gz or .tgz; `penstock app new` "
+                            "makes a folder",
+                            folder));
   }
   catalog::AppFiles out;
   for (auto it = fs::recursive_directory_iterator(folder, error);
@@ -165,6 +180,25 @@ Result<catalog::AppFiles> read_app_folder(const std::string& folder) {
   }
   if (error) return fail(Code::kUnavailable, fmt::format("{}: {}", folder, error.message()));
   return out;
+}
+
+bool is_app_archive(std::string_view path) {
+  return path.ends_with(".zip") || path.ends_with(".tar.gz") || path.ends_with(".tgz");
+}
+
+Result<std::string> read_app_archive(const std::string& path) {
+  std::error_code error;
+  const auto size = fs::file_size(path, error);
+  if (error) return fail(Code::kNotFound, fmt::format("{}: {}", path, error.message()));
+  if (size > catalog::kAppBytesMax) {
+    return fail(Code::kInvalid,
+                fmt::format("'{}' is larger than {} bytes", path, catalog::kAppBytesMax));
+  }
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream bytes;
+  bytes << in.rdbuf();
+  if (!in) return fail(Code::kUnavailable, fmt::format("{} cannot be read", path));
+  return std::move(bytes).str();
 }
 
 Result<std::vector<AppFixture>> fixtures_of(const catalog::AppFiles& files) {
@@ -213,6 +247,8 @@ Result<catalog::AppFiles> new_app_files(std::string_view language, const std::st
     out[main = "index.js"] = kJs;
   } else if (language == "ts") {
     out[main = "index.ts"] = kTs;
+    out[std::string(kTypes)] = std::string(assets::find_script(kTypes));
+    out["tsconfig.json"] = kTsConfig;
   } else if (language == "hog") {
     out[main = "index.hog"] = kHog;
   } else {

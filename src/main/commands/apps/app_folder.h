@@ -20,6 +20,10 @@ struct AppFixture {
 };
 
 Result<catalog::AppFiles> read_app_folder(const std::string& folder);
+/// By its name: .zip, .tar.gz or .tgz.
+bool is_app_archive(std::string_view path);
+/// Its bytes as they are: what unpacks them stands behind the admin API.
+Result<std::string> read_app_archive(const std::string& path);
 Result<std::vector<AppFixture>> fixtures_of(const catalog::AppFiles& files);
 /// `answer` is what the admin API says of a test; a sentence per difference, none: it passed.
 std::vector<std::string> differences(const AppFixture& fixture, std::string_view answer);

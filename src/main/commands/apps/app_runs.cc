@@ -8,6 +8,7 @@
 
 #include "base/json_writer.h"
 #include "main/commands/apps/app_calls.h"
+#include "main/commands/apps/app_diff.h"
 #include "main/commands/apps/app_folder.h"
 #include "main/commands/commands.h"
 
@@ -15,6 +16,7 @@ namespace penstock::cli {
 namespace {
 
 constexpr auto kLook = std::chrono::milliseconds(300);
+constexpr int kLooksPerEvents = 5;
 constexpr int64_t kShownMax = 10;  // events that differ
 
 std::string files_json(const catalog::AppFiles& files) {
@@ -110,16 +112,6 @@ Result<int64_t> seconds_of(const std::string& text) {
   return fail(Code::kInvalid, fmt::format("'{}' is no time such as 30m, 24h or 7d", text));
 }
 
-void print_diff(std::string_view what, const event::JsonFields& answer) {
-  const auto diff = event::JsonFields::parse(answer.find("diff").value_or("{}"));
-  fmt::print("  {:<7} {}", what, text_of(answer, "fate"));
-  if (diff) {
-    for (const auto& f : diff->fields()) fmt::print("  {} {}", f.key, f.value);
-  }
-  const std::string error = text_of(answer, "error");
-  fmt::print("{}{}\n", error.empty() ? "" : "  ", error);
-}
-
 struct Replayed {
   int64_t events = 0, same = 0, differ = 0, gone = 0;
 };
@@ -142,17 +134,10 @@ Status replay_one(const Instance& instance, const AppArgs& args, const std::stri
         call_admin(instance, "POST", fmt::format("{}/apps/{}/test", project_path(args), app),
                    fmt::format(R"({{"uuid":{},"app_config":{}}})", quoted, config_id)));
   }
-  PENSTOCK_TRY(const auto now, event::JsonFields::parse(before));
-  PENSTOCK_TRY(const auto then, event::JsonFields::parse(*after));
+  const AppDiff diff = side_by_side(uuid, app.empty() ? "" : before, *after);
   count.events++;
-  const bool changes = text_of(then, "fate") != "unchanged";
-  const bool same = app.empty() ? !changes : outcome_of(before) == outcome_of(*after);
-  (same ? count.same : count.differ)++;
-  if (same || count.differ > kShownMax) return {};
-  const auto event = event::JsonFields::parse(then.find("before").value_or("{}"));
-  fmt::print("{}  {}\n", uuid, event ? text_of(*event, "event") : "");
-  if (!app.empty()) print_diff("before:", now);
-  print_diff("after:", then);
+  (diff.same ? count.same : count.differ)++;
+  if (!diff.same && count.differ <= kShownMax) fmt::print("{}", diff.text);
   return {};
 }
 
@@ -220,32 +205,83 @@ int replay_folder(const AppArgs& args) {
   return 0;
 }
 
+namespace {
+
+/// The folder's version as it was saved: fixtures, then the newest stored events.
+class Development {
+ public:
+  Development(const Instance& instance, const AppArgs& args) : instance_(instance), args_(args) {
+    args_.limit = std::min<int64_t>(args.limit, kShownMax);
+  }
+
+  void saved(catalog::AppFiles files) {
+    files_ = std::move(files);
+    fmt::print("── {} ──\n", args_.target);
+    if (const auto fixtures = fixtures_of(files_); fixtures && !fixtures->empty()) {
+      test_folder(instance_, args_, files_);
+    }
+    seen_.clear();
+    if (show_events()) print_count(count_);
+    std::fflush(stdout);
+  }
+  /// Events that were stored since.
+  void look() {
+    show_events();
+    std::fflush(stdout);
+  }
+
+ private:
+  bool show_events() {
+    count_ = {};
+    const Status done = show();
+    const std::string told = done ? "" : done.error().message;
+    if (!told.empty() && told != told_) fmt::print("{}\n", told);
+    told_ = told;
+    return done.has_value();
+  }
+  Status show() {
+    PENSTOCK_TRY(const int64_t since_s, seconds_of(args_.since));
+    PENSTOCK_TRY(auto uuids, stored_events(instance_, args_, since_s, args_.limit));
+    PENSTOCK_TRY(const auto now, running(instance_, args_, files_));
+    const std::string json = files_json(files_);
+    for (const std::string& uuid : uuids) {
+      if (std::ranges::find(seen_, uuid) != seen_.end()) continue;
+      PENSTOCK_CHECK(replay_one(instance_, args_, json, now.first, now.second, uuid, count_));
+    }
+    seen_ = std::move(uuids);
+    return {};
+  }
+
+  const Instance& instance_;
+  AppArgs args_;
+  catalog::AppFiles files_;
+  std::vector<std::string> seen_;
+  Replayed count_;
+  std::string told_;  // the last complaint: once is enough
+};
+
+}  // namespace
+
 int develop(const AppArgs& args) {
   const auto instance = find_instance(args.data);
   if (!instance) return complain(instance.error().message);
-  catalog::AppFiles last;
-  for (;;) {
-    const auto files = read_app_folder(args.target);
-    if (!files) return complain(files.error().message);
-    if (*files != last) {
-      last = *files;
-      fmt::print("── {} ──\n", args.target);
-      if (const auto fixtures = fixtures_of(last); fixtures && !fixtures->empty()) {
-        test_folder(*instance, args, last);
-      }
-      AppArgs few = args;
-      few.limit = std::min<int64_t>(args.limit, kShownMax);
-      Replayed count;
-      const Status done = replay(*instance, few, last, count);
-      if (done) {
-        print_count(count);
-      } else {
-        fmt::print("{}\n", done.error().message);
-      }
-      std::fflush(stdout);
-    }
-    if (args.once) return 0;
+  auto files = read_app_folder(args.target);
+  if (!files) return complain(files.error().message);
+  Development development(*instance, args);
+  development.saved(*files);
+  if (args.once) return 0;
+  fmt::print("Waiting for a save, and for new events. Ctrl-C ends it.\n");
+  std::fflush(stdout);
+  for (int looks = 1;; looks++) {
     std::this_thread::sleep_for(kLook);
+    auto now = read_app_folder(args.target);
+    // An editor may be in the middle of putting a file into place.
+    if (now && *now != *files) {
+      files = std::move(now);
+      development.saved(*files);
+    } else if (looks % kLooksPerEvents == 0) {
+      development.look();
+    }
   }
 }
 

@@ -3,7 +3,7 @@ import { Badge, Button, Switch } from "@mantine/core";
 import { IconChevronDown, IconGripVertical } from "@tabler/icons-react";
 import { useState, type DragEvent, type KeyboardEvent } from "react";
 
-import { useAppChange, useAppConfigs, useApps, useAppTemplates, type App, type AppConfig, type AppTemplate } from "../../api/apps";
+import { useAppChange, useAppConfigs, useApps, useAppTemplates, type App, type AppConfig, type AppStatus, type AppTemplate } from "../../api/apps";
 import { api } from "../../api/client";
 import { useProject } from "../../app/project";
 import { ErrorNote } from "../../components/error_note";
@@ -11,11 +11,34 @@ import { FullLoader } from "../../components/full_loader";
 import { PageHeader } from "../../components/page_header";
 import page from "../../components/page.module.css";
 import { moved } from "../../lib/app_form";
-import { plural, whole } from "../../lib/format";
+import { share_of, share_words } from "../../lib/app_share";
+import { clock, plural, whole } from "../../lib/format";
 import { AppPanel } from "./app_panel";
+import { Install } from "./install";
 import styles from "./apps.module.css";
 
 const kColours = { loading: "gray", healthy: "teal", degraded: "yellow", disabled: "red", failed: "red" };
+
+/** How much of the project goes through it, and what it costs. */
+function Share({ status }: { status: AppStatus }) {
+  const share = share_of(status);
+  if (!share) return <span className={styles.share_words}>No event has come to its turn yet</span>;
+  return (
+    <div className={styles.factor} data-testid="app-factor">
+      <span className={styles.bar} aria-hidden>
+        <i data-part="seen" style={{ width: `${share.seen * 100}%` }} />
+        <i data-part="changed" style={{ width: `${share.changed * 100}%` }} />
+        <i data-part="dropped" style={{ width: `${share.dropped * 100}%` }} />
+      </span>
+      <span className={`${styles.share_words} num`} title={`Of ${plural(status.offered, "event")} that came to its turn`}>
+        saw {share_words(share.seen)}
+        <b data-part="changed">changed {share_words(share.changed)}</b>
+        <b data-part="dropped" data-none={share.dropped === 0}>dropped {share_words(share.dropped)}</b>
+        <span>{status.cpu_us_per_event} µs each</span>
+      </span>
+    </div>
+  );
+}
 
 function Figures({ config }: { config: AppConfig }) {
   const s = config.status;
@@ -23,19 +46,17 @@ function Figures({ config }: { config: AppConfig }) {
   if (!s) return <span className={styles.figures}>Not running yet</span>;
   return (
     <div className={styles.figures}>
-      <Badge color={kColours[s.health]} variant="light">
+      <Badge color={kColours[s.health]} variant="light" title={s.retry_at ? `It is tried again at ${clock(s.retry_at)}` : undefined}>
         {s.health}
       </Badge>
       <span className="num">{plural(s.events, "event")}</span>
-      <span className="num" data-bad={s.failed > 0}>{whole(s.failed)} failed</span>
-      <span className="num">{whole(s.dropped)} dropped</span>
-      {s.filtered > 0 && <span className="num">{whole(s.filtered)} filtered out</span>}
+      {s.failed > 0 && <span className="num" data-bad={true}>{whole(s.failed)} failed</span>}
       {s.filters_error && (
         <span data-bad={true} title={s.filters_error}>
           {whole(s.filtering_failed)} not asked: {s.filters_error}
         </span>
       )}
-      <span className="num">{s.cpu_us_per_event} µs each</span>
+      <Share status={s} />
     </div>
   );
 }
@@ -150,6 +171,7 @@ export default function AppsPage() {
           return app && <AppRow key={config.id} project={project.id} app={app} config={config} place={place} move={move} />;
         })}
       </ol>
+      {configs.data && <Install project={project.id} configs={list} />}
       <Catalogue project={project.id} />
     </div>
   );

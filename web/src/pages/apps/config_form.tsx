@@ -1,21 +1,58 @@
 // The form of an app's configuration: its fields come from the schema in its plugin.json.
-import { Button, PasswordInput, Select, Switch, Textarea, TextInput } from "@mantine/core";
+import { Button, FileButton, Input, PasswordInput, Select, Switch, Textarea, TextInput } from "@mantine/core";
 import { useState } from "react";
 
 import { useAppChange, type App, type AppConfig, type AppField } from "../../api/apps";
-import { api } from "../../api/client";
+import { api, ApiError } from "../../api/client";
 import { ErrorNote } from "../../components/error_note";
-import { choices_of, field_label, is_kept_secret, missing_value, shown_value, visible_fields, type AppValues } from "../../lib/app_form";
+import { base64_of_file, choices_of, field_label, file_name_of, is_kept_secret, missing_value, shown_value, visible_fields, type AppValues } from "../../lib/app_form";
 import styles from "./apps.module.css";
 
-function Field({ field, values, set }: { field: AppField; values: AppValues; set: (key: string, value: unknown) => void }) {
+interface FieldProps {
+  field: AppField;
+  values: AppValues;
+  set: (key: string, value: unknown) => void;
+  error?: string;
+}
+
+function Attachment({ field, values, set, error }: FieldProps) {
+  const key = field.key ?? "";
+  const name = file_name_of(values[key]);
+  const take = async (file: File | null): Promise<void> => {
+    if (!file) return;
+    set(key, { file_name: file.name, content_type: file.type || "application/octet-stream", contents: await base64_of_file(file) });
+  };
+  return (
+    <Input.Wrapper label={field_label(field)} description={field.hint ?? field.description} withAsterisk={field.required} error={error}>
+      <div className={styles.attachment}>
+        <FileButton onChange={(file) => void take(file)}>
+          {(props) => (
+            <Button {...props} variant="default" size="xs">
+              {name ? "Replace the file" : "Choose a file"}
+            </Button>
+          )}
+        </FileButton>
+        <span className={name ? "clip" : "muted"}>{name || "None"}</span>
+        {name && !field.required && (
+          <Button variant="subtle" color="gray" size="xs" onClick={() => set(key, null)}>
+            Take it away
+          </Button>
+        )}
+      </div>
+    </Input.Wrapper>
+  );
+}
+
+function Field({ field, values, set, error }: FieldProps) {
   if (field.key === undefined) return <p className={styles.note}>{field.markdown}</p>;
   const key = field.key;
   const common = {
     label: field_label(field),
     description: field.hint ?? field.description,
     withAsterisk: field.required,
+    error,
   };
+  if (field.type === "attachment") return <Attachment field={field} values={values} set={set} error={error} />;
   if (field.type === "choice") {
     return (
       <Select {...common} data={choices_of(field)} value={shown_value(field, values) || null} allowDeselect={!field.required}
@@ -50,6 +87,9 @@ export function ConfigForm({ project, app, config }: { project: number; app: App
   );
   if (app.config_schema.length === 0) return <p className="muted">This app has nothing to set.</p>;
   const missing = missing_value(app.config_schema, values);
+  // A mistake in one field is told at the field.
+  const wrong = save.error instanceof ApiError ? save.error.place.input : undefined;
+  const at_field = app.config_schema.some((field) => field.key === wrong && wrong !== undefined);
   return (
     <form
       className={styles.form}
@@ -59,9 +99,13 @@ export function ConfigForm({ project, app, config }: { project: number; app: App
       }}
     >
       {visible_fields(app.config_schema, values).map((field, i) => (
-        <Field key={field.key ?? i} field={field} values={values} set={(key, value) => set_changed({ ...changed, [key]: value })} />
+        <Field key={field.key ?? i} field={field} values={values} error={at_field && field.key === wrong ? save.error?.message : undefined}
+          set={(key, value) => {
+            save.reset();
+            set_changed({ ...changed, [key]: value });
+          }} />
       ))}
-      {save.error && <ErrorNote error={save.error} />}
+      {save.error && !at_field && <ErrorNote error={save.error} />}
       <div className={styles.actions}>
         <Button type="submit" loading={save.isPending} disabled={Object.keys(changed).length === 0}>
           Save configuration

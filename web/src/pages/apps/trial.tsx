@@ -17,6 +17,7 @@ const kFates = {
   dropped: "It is dropped.",
   failed: "The app failed, so the event goes on as it was.",
   quarantined: "What comes out is no event: it would be quarantined.",
+  skipped: "Its filters keep the event from it.",
 };
 
 function Diff({ trial }: { trial: AppTrial }) {

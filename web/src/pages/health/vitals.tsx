@@ -30,6 +30,18 @@ function vitals(s: Status): Vital[] {
     value: plural(lag, "record"),
     more: `${whole(s.ingest?.lag_records)} for ingest, ${whole(s.load?.lag_records)} for the store`,
   });
+  if (s.log.groups) {
+    const behind = s.log.groups.filter((g) => g.lag_records > 0).sort((a, b) => b.lag_records - a.lag_records);
+    list.push({
+      name: "Kafka groups behind",
+      value: plural(behind.reduce((sum, g) => sum + g.lag_records, 0), "record"),
+      more:
+        behind
+          .slice(0, 3)
+          .map((g) => `${g.group} ${whole(g.lag_records)} in ${g.topic}`)
+          .join(", ") || `${plural(new Set(s.log.groups.map((g) => g.group)).size, "group")}, all at the end`,
+    });
+  }
   if (s.self_audit && s.self_audit.every_ms > 0) {
     const a = s.self_audit;
     list.push({

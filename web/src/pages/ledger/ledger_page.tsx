@@ -93,7 +93,11 @@ export default function LedgerPage() {
   const [chosen, set_chosen] = useState<string | null>(null);
   const [cell, set_cell] = useState<Cell | null>(null);
   const { hours, ms, columns: columns_max } = kSteps[step];
-  const ledger = useLedger(project.id, step, hours);
+  const [nobodys, set_nobodys] = useState(false);
+  const shown_id = nobodys ? 0 : project.id;
+  const ledger = useLedger(shown_id, step, hours);
+  // Of keys that no project had; whoever may see one project only is not told.
+  const strangers = useLedger(0, step, hours).data?.total.received ?? 0;
   const status = useStatus(10_000);
   const rows = ledger.data?.rows ?? [];
   const columns = useMemo(() => columns_of(rows, ms, columns_max, Date.now()), [rows, ms, columns_max]);
@@ -103,7 +107,14 @@ export default function LedgerPage() {
   const total = ledger.data ? equation(ledger.data.total) : null;
   return (
     <div className={page.page}>
-      <PageHeader title="Ledger" hint="What became of every event. Every number opens its events.">
+      <PageHeader
+        title={nobodys ? "Ledger of no project" : "Ledger"}
+        hint={
+          nobodys
+            ? "Events whose key no project had when they came. They count here whatever became of them."
+            : "What became of every event. Every number opens its events."
+        }
+      >
         <SegmentedControl
           aria-label="Time"
           value={step}
@@ -114,6 +125,20 @@ export default function LedgerPage() {
           data={Object.entries(kSteps).map(([value, { label }]) => ({ value, label }))}
         />
       </PageHeader>
+      {(nobodys || strangers > 0) && (
+        <p className={styles.strangers} data-testid="ledger-strangers">
+          {nobodys ? null : `${plural(strangers, "event")} came under keys that no project had. `}
+          <button
+            type="button"
+            onClick={() => {
+              set_nobodys(!nobodys);
+              set_chosen(null);
+            }}
+          >
+            {nobodys ? `Back to ${project.name}` : "Show them"}
+          </button>
+        </p>
+      )}
       {ledger.error && <ErrorNote error={ledger.error} retry={() => void ledger.refetch()} />}
       {ledger.isPending && <FullLoader />}
       {balance && (
@@ -181,7 +206,7 @@ export default function LedgerPage() {
           )}
         </section>
       )}
-      <CellEvents project={project.id} cell={cell} on_close={() => set_cell(null)} />
+      <CellEvents project={shown_id} cell={cell} on_close={() => set_cell(null)} />
     </div>
   );
 }

@@ -9,6 +9,7 @@ import { ErrorNote } from "../../components/error_note";
 import { Facts, type Fact } from "../../components/facts";
 import { FullLoader } from "../../components/full_loader";
 import { Outcome } from "../../components/outcome";
+import { app_words } from "../../lib/app_words";
 import { bytes, day_and_time, words } from "../../lib/format";
 import { reason_words } from "../../lib/trace_words";
 import styles from "./quarantine.module.css";
@@ -72,6 +73,15 @@ function TrialResult({ trial }: { trial: Trial }) {
         <b>Now it would be</b> <Outcome outcome={trial.outcome} />
         {trial.reason && <span> ({words(trial.reason)})</span>}
       </p>
+      {trial.apps.length > 0 && (
+        <ol className={styles.apps} aria-label="What its apps would do">
+          {trial.apps.map((step) => (
+            <li key={step.id} data-status={step.status}>
+              {app_words(step)}
+            </li>
+          ))}
+        </ol>
+      )}
       {changes.length > 0 && <p className="muted">{changes.join(", ")}</p>}
       {trial.warnings.map((w, i) => (
         <p key={i} className={styles.warned}>

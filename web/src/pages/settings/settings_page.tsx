@@ -13,6 +13,7 @@ import { Keys } from "./keys";
 import { Password } from "./password";
 import { Projects } from "./projects";
 import { Section } from "./section";
+import { TestAccounts } from "./test_accounts";
 import styles from "./settings.module.css";
 
 export default function SettingsPage() {
@@ -28,6 +29,7 @@ export default function SettingsPage() {
       <BrowserSdk key={`sdk-${project.id}`} project={project} />
       <Cookieless key={`cookieless-${project.id}`} project={project} />
       <Ingestion key={`ingestion-${project.id}`} project={project} />
+      <TestAccounts key={`test-accounts-${project.id}`} project={project} />
       {operator && <Intake key={`intake-${project.id}`} />}
       {operator && <Keys />}
       <Password />

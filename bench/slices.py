@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""CPU an event of one, two and four processes that decide slices of the projects beside each other:
+what it costs that each reads what the others decide. Not a part of bench/run: Kafka, PostgreSQL and
+the processes share the machine's cores.
+
+  PENSTOCK_BIN=build/release/penstock tools/env python3 bench/slices.py [events]
+"""
+import json
+import os
+import pathlib
+import re
+import sys
+import time
+import uuid
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests/e2e"))
+import brokers  # noqa: E402
+import postgres  # noqa: E402
+from harness import KEY  # noqa: E402
+from test_slices import SLICES, shared_by, tokens  # noqa: E402
+from test_stages import Stages  # noqa: E402
+
+WARM, BATCH = 10_000, 250
+
+
+def cpu_s(p):
+    fields = pathlib.Path(f"/proc/{p.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def decided(processes):
+    def of(p):
+        return int(re.search(r"^penstock_ingest_events_total (\d+)", p.ask_health("/metrics")[1], re.M)[1])
+    return sum(map(of, processes))
+
+
+def send(capture, keys, first, count):
+    for n in range(first, first + count, BATCH):
+        batch = [{"event": "seen", "distinct_id": f"u{i % 5000}", "uuid": str(uuid.uuid4()),
+                  "properties": {"n": i, "$current_url": "https://example.com/" + "x" * 200,
+                                 "text": "y" * 600}} for i in range(n, n + BATCH)]
+        while capture.post("/batch/", {"api_key": keys[n // BATCH % len(keys)], "batch": batch})[0] != 200:
+            time.sleep(0.05)
+
+
+def measure(kafka, pg, number, events):
+    shared = ("--set", f"ingest.slices={SLICES}", "--set", "catalog.engine=postgres",
+              "--set", f"catalog.postgres_url={pg.url}", "--set", f"log.kafka_topic_prefix=b{number}-",
+              "--set", f"log.kafka_group_prefix=b{number}-")
+    capture = Stages(kafka, "capture", *shared)
+    ingests = [Stages(kafka, "ingest,replay,admin", *shared) for _ in range(number)]
+    try:
+        for p in (*ingests, capture):
+            p.start(90)
+        keys = tokens(4)
+        have = json.dumps(ingests[0].api("/api/projects")[1])
+        for key in keys:
+            if key != KEY and key not in have:
+                assert ingests[0].api("/api/projects", {"name": key[-8:], "token": key})[0] in (200, 201)
+        time.sleep(3)  # until capture knows them
+        shared_by(ingests)
+        send(capture, keys, 0, WARM)
+        ingests[0].eventually(lambda: decided(ingests) >= WARM, 120)
+        time.sleep(2)
+        idle, began = sum(map(cpu_s, ingests)), time.monotonic()
+        time.sleep(5)
+        before, idle_rate = sum(map(cpu_s, ingests)), (sum(map(cpu_s, ingests)) - idle) / (time.monotonic() - began)
+        began = time.monotonic()
+        send(capture, keys, WARM, events)
+        ingests[0].eventually(lambda: decided(ingests) >= WARM + events, 300)
+        time.sleep(1)
+        used = sum(map(cpu_s, ingests)) - before - idle_rate * (time.monotonic() - began)
+        return used * 1e6 / events
+    finally:
+        for p in (capture, *ingests):
+            p.close()
+
+
+def main():
+    events = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000
+    assert brokers.installed() and postgres.installed(), "tools/setup --test"
+    with brokers.Kafka() as kafka, postgres.Postgres("fsync=off") as pg:
+        alone = None
+        for number in (1, 2, 4):
+            us = measure(kafka, pg, number, events)
+            alone = alone or us
+            more = "" if number == 1 else f", {(us - alone) / (number - 1):.1f} for each more"
+            print(f"{number} processes: {us:.1f} us an event, all together{more}", flush=True)
+
+
+main()

@@ -1,0 +1,101 @@
+// The stage load of a process, alone or beside others that fill the same tables
+// (docs/decisions/0032-loads-share-partitions.md).
+#include <chrono>
+
+#include "base/diag.h"
+#include "main/process_parts.h"
+
+namespace penstock::cli {
+namespace {
+
+/// Whoever squashed before has ended by then: it looks before each step whether it still may.
+constexpr int64_t kSquashesAfterNs = 15'000'000'000;
+/// Before a load that was shut out asks again: two with one name (a data directory that was copied)
+/// would shut each other out all the time.
+constexpr std::chrono::milliseconds kJoinsAgainAfter{3000};
+constexpr std::string_view kMemberPath = "/state/load_member";
+constexpr size_t kMemberBytesMax = 64;
+
+/// The data directory's own name among those that load: after a restart it is the same one.
+Result<std::string> load_member(runtime::FileSystem& files, runtime::Random& random,
+                                const std::string& data_dir) {
+  const std::string path = data_dir + std::string(kMemberPath);
+  if (files.exists(path)) return runtime::read_file(files, path, kMemberBytesMax);
+  Uuid fresh;
+  random.fill(fresh.bytes);
+  const std::string name = "penstock-" + fresh.text();
+  PENSTOCK_CHECK(runtime::write_file_atomic(files, path, name));
+  return name;
+}
+
+}  // namespace
+
+Status Process::Parts::start_load() {
+  const bool shared = shares_load(settings);
+  load::LoaderOptions options = settings.load;
+  options.state_path = data_dir + "/state/load.intent";
+  options.partitions = settings.processed_partitions();
+  if (shared) options.intents_topic = load::kIntentsTopic;
+  loader = load::Loader::make(pipeline.loop(), *runtime, *log, *store, *ledger, options);
+  Status outcome;
+  on_loop(pipeline, [&] { outcome = loader->start(); });
+  PENSTOCK_CHECK(outcome);
+  load::SquashOptions squash_options = settings.squash;
+  squash_options.state_path = data_dir + "/state/squash";
+  if (shared) squash_options.leads = [this] { return squashes(); };
+  squash = load::Squash::make(pipeline.loop(), *runtime, *log, *store, *loader, squash_options);
+  on_loop(pipeline, [&] { squash->start(); });
+  if (!shared) return {};
+  on_loop(pipeline, [&] { outcome = join_loads(); });
+  return outcome;
+}
+
+Status Process::Parts::join_loads() {
+  PENSTOCK_TRY(const std::string member,
+               load_member(runtime->files(), runtime->random(), data_dir));
+  PENSTOCK_TRY(load_lease,
+               log::KafkaLease::join(settings.kafka, {.group = "loads",
+                                                      .topic = std::string(event::kTopicProcessed),
+                                                      .member = member}));
+  load_lease->on_change([this] { pipeline.loop().post([this] { share_load(); }); });
+  share_load();
+  return {};
+}
+
+/// The group has shut this one out for good: it has nothing, and asks anew.
+void Process::Parts::join_loads_again() {
+  load_lease.reset();
+  pipeline.loop().after(kJoinsAgainAfter, [this] {
+    if (load_ends) return;
+    const Status joined = join_loads();
+    if (joined) return diag::info("asks for partitions to load again");
+    diag::warn("cannot ask for partitions to load", {{"error", joined.error().message}});
+    join_loads_again();
+  });
+}
+
+void Process::Parts::share_load() {
+  if (!load_lease || !loader || load_ends) return;
+  const bool over = load_lease->over();
+  std::vector<Partition> mine;
+  bool first = false;
+  for (const int32_t p : load_lease->held()) {
+    mine.push_back({p});
+    first = first || p == 0;
+  }
+  if (!first) {
+    squashes_since_ns = 0;
+  } else if (squashes_since_ns == 0) {
+    squashes_since_ns = runtime->clock().mono_ns();
+  }
+  loader->share(mine);
+  if (over) join_loads_again();
+}
+
+/// One at a time: whoever has the first partition.
+bool Process::Parts::squashes() const {
+  return squashes_since_ns != 0 &&
+         runtime->clock().mono_ns() - squashes_since_ns >= kSquashesAfterNs;
+}
+
+}  // namespace penstock::cli

@@ -1,0 +1,205 @@
+"""Several processes that decide at once, each some slices of the projects, while they come, go, die and
+freeze under load."""
+import json
+import re
+import signal
+import threading
+import time
+import uuid
+
+import brokers
+import postgres
+from harness import KEY
+from test_kafka import murmur2
+from test_stages import Stages, decided
+
+SLICES = 4
+
+
+def slice_of(token):
+    return (murmur2(token.encode()) & 0x7FFFFFFF) % SLICES
+
+
+def tokens(each):
+    """So many of every slice; the first is the one that every process is started with."""
+    found, n = {slice_of(KEY): [KEY]}, 0
+    while min((len(found.get(s, [])) for s in range(SLICES))) < each:
+        token = f"phc_slices{n:03}{'0' * 34}"
+        mine = found.setdefault(slice_of(token), [])
+        if len(mine) < each:
+            mine.append(token)
+        n += 1
+    return [token for s in sorted(found) for token in found[s]]
+
+
+class Clients:
+    """One client for each project, through either capture: users whose anonymous past is merged into
+    them, and who change properties all the time. What is not acknowledged is sent again."""
+
+    def __init__(self, captures, keys):
+        self.ending = self.given_up = False
+        self.acknowledged = {key: {} for key in keys}  # uuid to distinct id
+        self.last = {key: {} for key in keys}  # distinct id to the properties it has to have
+        self.users = {key: [] for key in keys}
+        self.threads = [threading.Thread(target=self.run, args=(captures[i % len(captures)], key))
+                        for i, key in enumerate(keys)]
+        for t in self.threads:
+            t.start()
+
+    def run(self, capture, key):
+        n = 0
+        while not self.ending:
+            batch = list(self.batch(key, n))
+            while not self.given_up:
+                try:
+                    if capture.post("/batch/", {"api_key": key, "batch": batch})[0] == 200:
+                        break
+                except OSError:
+                    pass
+                time.sleep(0.05)
+            self.acknowledged[key].update((e["uuid"], e["distinct_id"]) for e in batch)
+            for e in batch:
+                self.last[key].setdefault(e["distinct_id"], {}).update(e["properties"]["$set"])
+            self.users[key].append(n)
+            n += 1
+            time.sleep(0.05)
+
+    @staticmethod
+    def batch(key, n):
+        def event(name, who, properties, **more):
+            return {"event": name, "distinct_id": who, "uuid": str(uuid.uuid4()),
+                    "properties": {"$set": properties, **more}}
+        for i in range(4):  # who is always there, and loses no change
+            yield event("seen", f"all-{i}", {f"p{n % 30}": n, "n": n})
+        yield event("before", f"anon-{n}", {"first": n})
+        yield event("$identify", f"user-{n}", {"plan": n}, **{"$anon_distinct_id": f"anon-{n}"})
+        yield event("after", f"user-{n}", {"last": n})
+
+    def count(self):
+        return sum(map(len, self.acknowledged.values()))
+
+    def wait_for(self, more, seconds=90):
+        until, deadline = self.count() + more, time.monotonic() + seconds
+        while self.count() < until:
+            assert time.monotonic() < deadline, self.count()
+            time.sleep(0.05)
+
+    def end(self):
+        self.ending = True
+        for t in self.threads:
+            t.join()
+
+
+def slices_at(p):
+    found = re.search(r"^penstock_ingest_slices (\d+)", p.ask_health("/metrics")[1], re.M)
+    return int(found[1]) if found else 0
+
+
+def shared_by(processes, seconds=60):
+    """All slices are decided, and each of these decides some."""
+    def look():
+        held = [slices_at(p) for p in processes]
+        assert sum(held) == SLICES and min(held) > 0, held
+        return held
+    return processes[0].eventually(look, seconds)
+
+
+def at_rest(p, projects, sent):
+    ledgers = [p.ledger(i) for i in projects]
+    assert all(one["balance"]["balanced"] for one in ledgers), ledgers
+    total = {}
+    for one in ledgers:
+        for name, n in one["total"].items():
+            if isinstance(n, int):
+                total[name] = total.get(name, 0) + n
+    assert total["in_flight"] == 0 and total["stored"] >= sent, total
+    return total
+
+
+def test_ingests_share_the_projects_through_joins_kills_freezes_and_removals():
+    if not brokers.installed() or not postgres.installed():
+        return brokers.MISSING if not brokers.installed() else postgres.MISSING
+    keys = tokens(2)
+    with brokers.Kafka() as kafka, postgres.Postgres("fsync=off") as pg:
+        shared = ("--set", f"ingest.slices={SLICES}", "--set", "catalog.engine=postgres",
+                  "--set", f"catalog.postgres_url={pg.url}", "--set", "catalog.look_ms=200",
+                  "--set", "persons.engine=postgres", "--set", f"persons.postgres_url={pg.url}")
+        captures = [Stages(kafka, "capture", *shared) for _ in range(2)]
+        a, b, c = ingests = [Stages(kafka, "ingest,replay,admin", *shared) for _ in range(3)]
+        load = Stages(kafka, "load,definitions,admin", *shared)
+        clients = None
+        try:
+            load.start(90)
+            for n, key in enumerate(keys):
+                if key != KEY:
+                    status, made = load.api("/api/projects", {"name": f"P{n}", "token": key})
+                    assert status in (200, 201), made
+            ids = {one["token"]: one["id"] for one in load.api("/api/projects")[1]["projects"]}
+            for p in (*captures, a):
+                p.start(90)
+            assert shared_by([a]) == [SLICES]
+            clients = Clients(captures, keys)
+            clients.wait_for(200)
+            # More of them, under load: each takes some of the projects over.
+            for p in (b, c):
+                p.start(90)
+            shared_by(ingests)
+            for p in ingests:
+                decided(p, 30)
+            # One is killed, and its slices are the others'.
+            c.kill()
+            shared_by([a, b])
+            clients.wait_for(200)
+            c.start(90)
+            shared_by(ingests)
+            # One freezes for longer than a session; back, it has nothing to say, and gets its share.
+            b.process.send_signal(signal.SIGSTOP)
+            shared_by([a, c])
+            for p in (a, c):
+                decided(p, 30)
+            b.process.send_signal(signal.SIGCONT)
+            shared_by(ingests)
+            for p in ingests:
+                decided(p, 30)
+            assert b.died() is None and "begins anew" in b.output()
+            # One is removed in order.
+            a.stop()
+            shared_by([b, c])
+            clients.wait_for(200)
+            clients.end()
+            sent, projects = clients.count(), sorted(ids.values())
+            totals = [load.eventually(lambda p=p: at_rest(p, projects, sent), 90) for p in (load, b, c)]
+            assert totals[0] == totals[1] == totals[2], totals
+            assert totals[0]["quarantined"] == 0, totals
+            for key in keys:
+                check_project(load, pg, ids[key], clients, key)
+        finally:
+            if clients:
+                clients.ending = clients.given_up = True
+            for p in (*captures, *ingests, load):
+                if p.process and p.process.poll() is None:
+                    p.process.send_signal(signal.SIGCONT)
+                p.close()
+
+
+def check_project(load, pg, project, clients, key):
+    rows = load.sql("SELECT uuid, distinct_id, toString(person_id) FROM events LIMIT 100000", project)
+    stored = [row[0] for row in rows]
+    assert len(stored) == len(set(stored)), "a row is there twice"
+    missing = clients.acknowledged[key].keys() - set(stored)
+    assert not missing, f"{len(missing)} acknowledged events of {key} are no rows"
+    persons = {row[0]: (row[1], json.loads(row[2])) for row in pg.sql(
+        "SELECT d.distinct_id, p.uuid, p.properties FROM posthog_persondistinctid d "
+        f"JOIN posthog_person p ON p.id = d.person_id WHERE d.team_id = {project}")}
+    assert {row[1] for row in rows} == persons.keys()
+    for who, must in clients.last[key].items():
+        if not who.startswith("anon-"):
+            has = persons[who][1]
+            lost = {name: (n, has.get(name)) for name, n in must.items() if has.get(name) != n}
+            assert not lost, (key, who, lost)
+    for n in clients.users[key]:
+        assert persons[f"anon-{n}"][0] == persons[f"user-{n}"][0], (key, n)
+    # Who was never merged has one person from the first event to the last, and so has a user.
+    for _, who, person in rows:
+        if not who.startswith("anon-"):
+            assert person == persons[who][0], (key, who)
