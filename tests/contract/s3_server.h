@@ -87,6 +87,7 @@ class S3Server {
                   port("-s3.port", 0),
                   port("-s3.port.grpc", 7),
                   "-s3.port.iceberg=0",
+                  "-s3.port.lance=0",
                   "-s3.config=s3.json",
                   "-master.telemetry=false",
                   "-volume.max=500",

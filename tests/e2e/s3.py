@@ -43,7 +43,8 @@ class S3:
         log = open(os.path.join(self.directory, "log"), "ab")
         self.process = subprocess.Popen(
             [WEED, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-dir=.", "-filer", "-s3",
-             "-s3.port.iceberg=0", "-s3.config=s3.json", "-master.telemetry=false", "-volume.max=100",
+             "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.config=s3.json", "-master.telemetry=false",
+             "-volume.max=100",
              "-master.volumeSizeLimitMB=64", *(f"-{n}={p}" for n, p in zip(names, self.ports))],
             cwd=self.directory, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
             env={**os.environ, "WEED_S3_SSE_KEY": "of-the-tests", "WEED_JWT_FILER_SIGNING_KEY": "of-the-tests"})
