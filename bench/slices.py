@@ -88,4 +88,5 @@ def main():
             print(f"{number} processes: {us:.1f} us an event, all together{more}", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
