@@ -24,24 +24,21 @@ std::string events_sql(int64_t count, int64_t seconds) {
       seconds == 0 ? std::string("1") : fmt::format("timestamp > now() - {}", seconds);
   // The second look reads the properties, and only of what the first one has found.
   return fmt::format(
-      "SELECT toString(uuid), event, distinct_id, toUnixTimestamp64Milli(timestamp), properties, "
-      "elements_chain, toString(person_id), person_properties, toString(person_mode) FROM events "
-      "WHERE timestamp >= (SELECT min(timestamp) FROM (SELECT timestamp FROM events WHERE {} ORDER "
-      "BY timestamp DESC LIMIT {}) HAVING count() > 0) ORDER BY timestamp DESC LIMIT {}",
-      since, count, count);
+      "SELECT {} FROM events WHERE timestamp >= (SELECT min(timestamp) FROM (SELECT timestamp FROM "
+      "events WHERE {} ORDER BY timestamp DESC LIMIT {}) HAVING count() > 0) ORDER BY timestamp "
+      "DESC LIMIT {}",
+      store::kStoredEventColumns, since, count, count);
 }
 
-/// A text that holds JSON, as the JSON.
-std::string inner_json(std::string_view cell) {
-  std::string out = event::decode_string(cell);
-  return event::validate_json(out) ? out : "{}";
+std::string_view object_or_none(const std::string& json) {
+  return event::validate_json(json) ? std::string_view(json) : "{}";
 }
 
 }  // namespace
 
 struct FilterTrial {
   struct Event {
-    std::string uuid, name, distinct_id;  // JSON texts
+    std::string uuid, name, distinct_id;
     int64_t time_ms = 0;
   };
   std::shared_ptr<wire::Responder> to;
@@ -53,19 +50,20 @@ struct FilterTrial {
   std::vector<Event> shown;
   std::vector<std::string> events;  // as apps see them
 
-  void add(const Cells& cells) {
+  void add(store::StoredEvent event) {
     JsonWriter w;
-    w.begin_object().key("uuid").raw(cells[0]).key("event").raw(cells[1]);
-    w.key("distinct_id").raw(cells[2]);
-    const int64_t time_ms = cell_number(cells[3]);
-    w.field("timestamp", iso_time(time_ms)).key("properties").raw(inner_json(cells[4]));
-    w.key("elements_chain").raw(cells[5]);
-    if (persons && unquoted(cells[8]) != "propertyless") {
-      w.key("person").begin_object().key("id").raw(cells[6]);
-      w.key("properties").raw(inner_json(cells[7])).end_object();
+    const int64_t time_ms = event.timestamp_us / 1000;
+    w.begin_object().field("uuid", event.uuid.text()).field("event", event.event);
+    w.field("distinct_id", event.distinct_id).field("timestamp", iso_time(time_ms));
+    w.key("properties").raw(object_or_none(event.properties));
+    w.field("elements_chain", event.elements_chain);
+    if (persons && !event.propertyless) {
+      w.key("person").begin_object().field("id", event.person_id.text()).key("properties");
+      w.raw(object_or_none(event.person_properties)).end_object();
     }
     events.push_back(w.end_object().take());
-    shown.push_back({std::string(cells[0]), std::string(cells[1]), std::string(cells[2]), time_ms});
+    shown.push_back(
+        {event.uuid.text(), std::move(event.event), std::move(event.distinct_id), time_ms});
   }
 };
 
@@ -103,7 +101,7 @@ void Service::newest_events(std::shared_ptr<FilterTrial> trial, size_t window) {
                 return newest_events(trial, window + 1);
               }
               for (const Cells& cells : *rows) {
-                if (cells.size() == 9) trial->add(cells);
+                if (auto event = store::stored_event(cells)) trial->add(std::move(*event));
               }
               answer_filtered(trial);
             });
@@ -127,9 +125,10 @@ void Service::answer_filtered(const std::shared_ptr<FilterTrial>& trial) {
         for (size_t i = 0, shown = 0; i < trial->shown.size() && shown < kShownMax; i++) {
           if (!got.matched[i]) continue;
           const FilterTrial::Event& e = trial->shown[i];
-          w.begin_object().key("uuid").raw(e.uuid).key("event").raw(e.name);
-          w.key("distinct_id").raw(e.distinct_id).field("timestamp", iso_time(e.time_ms));
-          w.end_object();
+          w.begin_object().field("uuid", e.uuid).field("event", e.name);
+          w.field("distinct_id", e.distinct_id)
+              .field("timestamp", iso_time(e.time_ms))
+              .end_object();
           shown++;
         }
         reply_json(to, w.end_array().end_object().take());
