@@ -1,4 +1,4 @@
-#include "apps/fetch/fetcher.h"
+#include "apps/fetcher.h"
 
 #include <arpa/inet.h>
 #include <curl/curl.h>

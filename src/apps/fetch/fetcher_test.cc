@@ -1,6 +1,6 @@
 // Goal: apps reach public addresses and what is allowed by name or range, at every redirect anew.
 // Method: a real loop, and a server on loopback that is allowed in one way and not in another.
-#include "apps/fetch/fetcher.h"
+#include "apps/fetcher.h"
 
 #include <arpa/inet.h>
 #include <gmock/gmock.h>

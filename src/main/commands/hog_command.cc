@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "base/json_writer.h"
+#include "event/json_fields.h"
 #include "hog/compiler.h"
 #include "hog/machine.h"
 #include "main/commands/commands.h"
@@ -21,8 +22,9 @@ namespace {
 
 struct HogArgs {
   std::string file = "-", text, globals;
+  std::string allow_private, geoip, resume, result = "null";
   bool json = false, is_template = false, is_expression = false, write = false, check = false;
-  bool lines = false, tree = false;
+  bool lines = false, tree = false, suspend = false;
   double seconds = 5;
 };
 
@@ -128,7 +130,7 @@ int show_outcome(const HogArgs& args, const std::string& source, hog::Machine& m
     JsonWriter out;
     write_outcome(out, machine, outcome);
     std::puts(out.take().c_str());
-    return outcome.finished() ? 0 : 1;
+    return outcome.state == hog::Outcome::State::kFailed ? 1 : 0;
   }
   for (const std::string& line : outcome.printed) std::puts(line.c_str());
   if (outcome.printed_lost > 0) fmt::print(stderr, "({} more lines)\n", outcome.printed_lost);
@@ -139,9 +141,13 @@ int show_outcome(const HogArgs& args, const std::string& source, hog::Machine& m
     return 0;
   }
   if (outcome.state == hog::Outcome::State::kSuspended) {
-    fmt::print(stderr, "penstock: the program called {}, which only a server can do\n",
-               outcome.async_function);
-    return 1;
+    std::string arguments;
+    for (const hog::Value& one : outcome.async_arguments) {
+      arguments += (arguments.empty() ? "" : ", ") + hog::print_value(machine.heap(), one);
+    }
+    fmt::print("It waits for {}({}). `--suspend --json` gives its state, for `--resume`.\n",
+               outcome.async_function, arguments);
+    return 0;
   }
   if (outcome.error_place.line != 0 && !is_bytecode(source)) {
     say(hog::explained(source, {outcome.error, outcome.error_place, 1}, name_of(args)));
@@ -213,22 +219,66 @@ int run_lines(const HogArgs& args) {
   return 0;
 }
 
+/// A suspended run, from the outcome that holds it or as it is.
+Result<std::string> state_in(const std::string& file) {
+  PENSTOCK_TRY(std::string text, slurp(file));
+  const auto outcome = event::JsonFields::parse(text);
+  if (!outcome) return fail(Code::kInvalid, file + " holds no saved run");
+  const auto state = outcome->find("state");
+  return state ? std::string(*state) : text;
+}
+
+/// Does what the program waits for until it is through.
+const hog::Outcome& finish(const HogArgs& args, hog::Machine& machine, hog::Globals& globals,
+                           RunHost& host, const hog::Outcome& first, std::string& refused) {
+  const hog::Outcome* now = &first;
+  while (now->state == hog::Outcome::State::kSuspended && !args.suspend) {
+    auto answer = host.perform(machine.heap(), *now);
+    if (!answer) {
+      refused = answer.error().message;
+      break;
+    }
+    now = &machine.resume(std::move(*answer), globals, host, limits_of(args));
+  }
+  return *now;
+}
+
 int run_program(const HogArgs& args) {
   if (args.lines) return run_lines(args);
-  const auto source = source_of(args);
-  if (!source) return complain(source.error().message);
   std::string globals = "{}";
   if (!args.globals.empty()) {
     auto read = slurp(args.globals);
     if (!read) return complain(read.error().message);
     globals = std::move(*read);
   }
-  const auto program = program_of(args, *source, {});
-  if (program == nullptr) return 1;
-  TerminalHost host;
+  auto made = RunHost::make(args.allow_private, args.geoip);
+  if (!made) return complain(made.error().message);
+  RunHost& host = **made;
   hog::Machine machine;
   hog::JsonGlobals given(globals);
-  return show_outcome(args, *source, machine, machine.run(program, given, host, limits_of(args)));
+  std::string source, refused;
+  const hog::Outcome* begun = nullptr;
+  if (!args.resume.empty()) {
+    const auto state = state_in(args.resume);
+    const Status restored = state ? machine.restore(*state) : std::unexpected(state.error());
+    if (!restored) return complain(restored.error().message);
+    if (!event::validate_json(args.result)) return complain("--result is not valid JSON");
+    begun =
+        &machine.resume(hog::from_json(machine.heap(), args.result), given, host, limits_of(args));
+  } else {
+    auto read = source_of(args);
+    if (!read) return complain(read.error().message);
+    source = std::move(*read);
+    const auto program = program_of(args, source, RunHost::functions());
+    if (program == nullptr) return 1;
+    begun = &machine.run(program, given, host, limits_of(args));
+  }
+  const hog::Outcome& outcome = finish(args, machine, given, host, *begun, refused);
+  if (!refused.empty()) {
+    for (const std::string& line : outcome.printed) std::puts(line.c_str());
+    return complain(refused);
+  }
+  return show_outcome(args, source, machine, outcome);
 }
 
 int compile_program(const HogArgs& args) {
@@ -368,6 +418,14 @@ void add_hog(CLI::App& app, Run& run) {
   CLI::App* command = add_one(*hog, "run", "Run a program and show its result", args, true);
   command->add_option("--globals", args->globals, "A file with the program's globals, as JSON");
   command->add_option("--seconds", args->seconds, "How long it may run (default 5)");
+  command->add_option("--allow-private", args->allow_private,
+                      "Hosts and ranges that fetch may reach although they are private");
+  command->add_option("--geoip", args->geoip, "A MaxMind City database, for geoipLookup");
+  command->add_flag(
+      "--suspend", args->suspend,
+      "Stop where it waits for fetch or sleep; with --json the outcome has the state");
+  command->add_option("--resume", args->resume, "Go on with such an outcome, a file or -");
+  command->add_option("--result", args->result, "With --resume: what it waited for, as JSON");
   command->add_flag("--json", args->json, "The outcome for machines");
   command->add_flag("--lines", args->lines,
                     "Many programs: a JSON object with source (or bytecode) and globals per line");
