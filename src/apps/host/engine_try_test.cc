@@ -102,6 +102,38 @@ TEST_F(EngineTryTest, ACompilationFindsImportsThatCannotBeHad) {
   EXPECT_THAT(logs[2], HasSubstr("This package is not provided"));
   EXPECT_THAT(logs[3], HasSubstr(R"("line":4,"column":24,"message":"'pg' is not provided)"));
   EXPECT_THAT(logs[3], HasSubstr(R"("runs":true)"));
+  // What to do instead is said where it is known.
+  EXPECT_THAT(logs[2], HasSubstr("meta.attachments"));
+  EXPECT_THAT(logs[3], HasSubstr("COPY"));
+  found({{"index.ts",
+          "import axios from 'axios'\nimport { x } from 'left-pad'\nexport const a = [axios, x]"}});
+  ASSERT_EQ(logs.size(), 2U);
+  EXPECT_THAT(logs[0], HasSubstr("Use fetch"));
+  EXPECT_THAT(logs[1], HasSubstr("Bundle it"));
+}
+
+TEST_F(EngineTryTest, ACompilationTellsOfDecoratorsAndTakesAwaitOutsideOfFunctions) {
+  make();
+  const auto told = [&](const char* file, const std::string& code) {
+    AppConfig app = js(7, "");
+    auto package = std::make_shared<AppPackage>(*app.package);
+    package->files = {{file, code}};
+    app.package = std::move(package);
+    EXPECT_TRUE(tried(app, {.only_compile = true}));
+    return logs.empty() ? std::string() : logs[0];
+  };
+  // What only looks like one.
+  EXPECT_EQ(told("index.ts",
+                 "import { Plugin } from '@posthog/plugin-scaffold'\n/**\n * @param a\n */\n"
+                 "export const a: string = `\n @b` // @c\n"),
+            "");
+  const std::string wrong =
+      told("index.ts", "const log = (t: any) => t\nexport class A {\n  @log run(): void {}\n}\n");
+  EXPECT_THAT(wrong, StartsWith(R"({"file":"index.ts","line":3,"column":3,)"));
+  EXPECT_THAT(wrong, HasSubstr("decorators are not run"));
+  EXPECT_EQ(told("index.js", "const a = await Promise.resolve(1)\nexport { a }\n"), "");
+  EXPECT_THAT(told("index.js", "const a = await Promise.resolve(1)\nconst b = = 2\nexport { a }\n"),
+              HasSubstr(R"("line":)"));
 }
 
 }  // namespace

@@ -340,6 +340,35 @@ declare class AbortController {
   abort(reason?: any): void
 }
 
+declare class Blob {
+  constructor(parts?: Iterable<string | ArrayBuffer | ArrayBufferView | Blob>, options?: { type?: string })
+  readonly size: number
+  readonly type: string
+  text(): Promise<string>
+  arrayBuffer(): Promise<ArrayBuffer>
+  bytes(): Promise<Uint8Array>
+  slice(start?: number, end?: number, type?: string): Blob
+}
+declare class File extends Blob {
+  constructor(parts: Iterable<string | ArrayBuffer | ArrayBufferView | Blob>, name: string, options?: { type?: string; lastModified?: number })
+  readonly name: string
+  readonly lastModified: number
+}
+/** As the body of a fetch it is sent as multipart/form-data. */
+declare class FormData implements Iterable<[string, string | File]> {
+  append(name: string, value: string | Blob, filename?: string): void
+  set(name: string, value: string | Blob, filename?: string): void
+  get(name: string): string | File | null
+  getAll(name: string): (string | File)[]
+  has(name: string): boolean
+  delete(name: string): void
+  forEach(visit: (value: string | File, name: string, form: FormData) => void): void
+  keys(): IterableIterator<string>
+  values(): IterableIterator<string | File>
+  entries(): IterableIterator<[string, string | File]>
+  [Symbol.iterator](): IterableIterator<[string, string | File]>
+}
+
 declare class URLSearchParams {
   constructor(init?: string | Record<string, string> | Iterable<[string, string]>)
   append(name: string, value: string): void

@@ -361,9 +361,7 @@
     async arrayBuffer() { return exact(this.#take()); }
     async buffer() { return buffer(exact(this.#take())); }
     async blob() {
-      const bytes = this.#take();
-      return { size: bytes.length, type: this.headers.get("content-type") ?? "", text: async () => textOf(bytes),
-        arrayBuffer: async () => exact(bytes) };
+      return new (part("form").Blob)([this.#take()], { type: this.headers.get("content-type") ?? "" });
     }
     get body() { return part("node").stream.Readable.from(buffer(exact(this.#bytes))); }
     clone() {
@@ -380,7 +378,12 @@
     if (signal?.aborted) throw new AbortError("The user aborted a request.");
     let bytes, { body } = wanted;
     if (body !== undefined && body !== null) {
-      if (Object.prototype.toString.call(body) === "[object URLSearchParams]") {
+      // Only who has read that part can have made one.
+      const form = kept.form?.bodyOf(body);
+      if (form) {
+        if (form.type && !headers.has("content-type")) headers.set("content-type", form.type);
+        body = form.bytes;
+      } else if (Object.prototype.toString.call(body) === "[object URLSearchParams]") {
         if (!headers.has("content-type")) headers.set("content-type", "application/x-www-form-urlencoded;charset=UTF-8");
         body = body.toString();
       } else if (typeof body === "string" && !headers.has("content-type")) {
@@ -438,8 +441,15 @@
   }
 
   // Importing them works; using one says what is missing.
-  const MISSING = ["faker", "pg", "snowflake-sdk"];
-  const unavailableText = (name) => `'${name}' is not provided by Penstock: use fetch`;
+  const ADVICE = {
+    pg: "it needs a socket, and apps reach the network through fetch only. Send rows to what answers HTTP for the database " +
+      "(PostgREST, Hasura, a serverless driver's endpoint), or as files to S3 (aws-sdk) and COPY them from there",
+    "snowflake-sdk": "use Snowflake's SQL API by fetch (POST https://ACCOUNT.snowflakecomputing.com/api/v2/statements, with a " +
+      "token of jsonwebtoken, RS256), or files in S3 (aws-sdk) that a Snowpipe reads",
+    faker: "make values with crypto.randomUUID() and Math.random(), or put words to choose from into a JSON file of the app",
+  };
+  const MISSING = Object.keys(ADVICE);
+  const unavailableText = (name) => `'${name}' is not provided by Penstock: ${ADVICE[name.split(".")[0]]}.`;
   const unavailable = (name) => new Proxy(function () {}, {
     get: (_, key) => typeof key === "symbol" || key === "__esModule" || key === "then" ? undefined : unavailable(`${name}.${key}`),
     apply: () => { throw new Error(unavailableText(name)); },
@@ -474,8 +484,24 @@
     return out.join("/");
   };
   const isPath = (name) => /^\.{0,2}\//.test(name) || name === "." || name === "..";
+  const FETCH = "Use fetch, which is a global.", NO_SOCKETS = "Apps reach the network through fetch only.";
+  const INSTEAD = {
+    axios: FETCH, got: FETCH, ky: FETCH, request: FETCH, "request-promise": FETCH, superagent: FETCH, "cross-fetch": FETCH,
+    "isomorphic-fetch": FETCH, undici: FETCH, "form-data": "FormData is a global.", "abort-controller": "AbortController is a global.",
+    uuid: "Use crypto.randomUUID().", nanoid: "Use crypto.randomUUID().", querystring: "Use URLSearchParams, which is a global.",
+    qs: "Use URLSearchParams, which is a global.", http: NO_SOCKETS, https: NO_SOCKETS, http2: NO_SOCKETS, net: NO_SOCKETS,
+    tls: NO_SOCKETS, dgram: NO_SOCKETS, dns: NO_SOCKETS, ws: NO_SOCKETS, kafkajs: NO_SOCKETS, mysql2: NO_SOCKETS, mysql: NO_SOCKETS,
+    redis: "Use meta.cache and meta.storage.", ioredis: "Use meta.cache and meta.storage.", mongodb: NO_SOCKETS,
+    fs: "Apps have no files: take an attachment (meta.attachments) or a JSON file of the app.",
+    "fs/promises": "Apps have no files: take an attachment (meta.attachments) or a JSON file of the app.",
+    process: "Apps have no process and no environment: take settings from meta.config.",
+    dotenv: "Apps have no process and no environment: take settings from meta.config.",
+    child_process: "Apps cannot start processes.", worker_threads: "Apps have one thread.",
+    timers: "setTimeout and its like are globals.", perf_hooks: "performance.now() and Date.now() are there.",
+    "@maxmind/geoip2-node": "Use meta.geoip.locate(ip).", maxmind: "Use meta.geoip.locate(ip).",
+  };
   const notProvided = (name) => `Cannot import '${name}'! This package is not provided by PostHog or Penstock. ` +
-    "Bundle it into the app's file, or put its code beside it and import that by its path.";
+    (INSTEAD[name] ?? "Bundle it into the app's file, or put its code beside it and import that by its path.");
 
   /** The file of the app that a path means; undefined: there is none. */
   function fileOf(folder, name) {
@@ -737,6 +763,7 @@
     Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
   }
   const rare = { URL: () => part("url").URL, URLSearchParams: () => part("url").URLSearchParams,
+    Blob: () => part("form").Blob, File: () => part("form").File, FormData: () => part("form").FormData,
     crypto: () => part("crypto").webcrypto, Intl: () => intl().Intl };
   for (const [name, make] of Object.entries(rare)) {
     const define = (value) => Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
@@ -917,6 +944,9 @@
     return isPath(bare) ? `Cannot import '${name}': there is no such file in the app.` : notProvided(name);
   }
 
+  /** Whether it may be an `await` outside of functions, as modules have them, that does not compile. */
+  const awaitsOutside = (error, code) => error instanceof SyntaxError && /\bawait\b/.test(code);
+
   /** Compiles files and runs nothing; each mistake is a line in the log: JSON with its place. */
   function compileAll(files) {
     const head = "(function (exports, module, require) {";
@@ -928,7 +958,16 @@
         else if (/\.([cm]?js|jsx|tsx?)$/.test(file) && !file.endsWith(".d.ts")) {
           const code = native.source(file);
           imports[file] = importsOf(code);
-          native.evaluate(`${head}${code}\n})`, file);
+          try {
+            native.evaluate(`${head}${code}\n})`, file);
+          } catch (error) {
+            if (file !== spec.main || !awaitsOutside(error, code)) throw error;
+            try {
+              native.evaluate(`(async ${head.slice(1)}${code}\n})`, file);
+            } catch {
+              throw error; // something else it is
+            }
+          }
         }
       } catch (error) {
         const told = /^([^]*?) \((\d+):(\d+)\)$/.exec(error.message);
@@ -971,7 +1010,12 @@
       for (const [name, value] of [["exports", exports], ["module", module], ["require", requireFrom(folder)]]) {
         Object.defineProperty(globalThis, name, { value, writable: true, configurable: true });
       }
-      native.evaluate(code, spec.main);
+      try {
+        native.evaluate(code, spec.main);
+      } catch (error) {
+        if (!awaitsOutside(error, code)) throw error;
+        await native.evaluate(`(async function () {${code}\n})`, spec.main)();
+      }
       discover({ exports, module: globalThis.module ?? module });
       declareMetrics();
       if (typeof found.processEvent === "function") {

@@ -254,9 +254,22 @@
     return out + source.slice(at);
   }
 
+  // Nothing here or in PostHog's Babel runs them: told where one stands, not as a sign that came unexpectedly.
+  const DECORATOR = /(?:^|[\s;{}(])@[\p{L}_$(]/u;
+  function refuseDecorators(source, jsx) {
+    const { tokens } = parse(source, jsx, typed, false);
+    const found = tokens.find((one) => one.type === T.at && !one.isType);
+    if (!found) return;
+    const before = source.slice(0, found.start);
+    throw new SyntaxError("decorators are not run, neither here nor by PostHog: call the function yourself " +
+      "(C.prototype.name = decorate(C.prototype.name) behind the class), or let tsc write JavaScript and deploy that " +
+      `(${before.split("\n").length}:${before.length - before.lastIndexOf("\n")})`);
+  }
+
   /** The code that runs; a SyntaxError's message ends in "(line:column)". */
   return function (source, options, typescript) {
     typed = typescript;
+    if (DECORATOR.test(source)) refuseDecorators(source, options.transforms.includes("jsx"));
     if (typed && /\b(namespace|module|enum|import)\b/.test(source)) source = withoutNamespaces(source, options.transforms.includes("jsx"));
     return sucrase.transform(source, options).code;
   };
