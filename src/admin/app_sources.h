@@ -106,6 +106,8 @@ struct AppSources {
   std::function<void(ProjectId, int64_t config, int64_t from_ms, int64_t to_ms, Begun)>
       begin_export;
   std::function<void(int64_t config, Begun)> cancel_export;
+  /// Puts a job into the app's queue; `payload` is a JSON object. As the one before.
+  std::function<void(int64_t config, std::string job, std::string payload, Begun)> start_job;
   /// Calls for one stored event, a JSON array; any thread.
   std::function<Result<std::string>(const Uuid& event)> calls_for;
   /// A package of the npm registry as its archive's bytes. Blocks: a pool job.

@@ -153,6 +153,11 @@ enum class Health : uint8_t {
 };
 std::string_view health_name(Health health);
 
+/// The job that PostHog adds to whatever exports events.
+inline constexpr std::string_view kPastEventsJob = "Export historical events";
+/// Whether capabilities (AppStatus::capabilities) name a function; `kind` is "methods" or "jobs".
+bool is_capability(std::string_view capabilities, std::string_view kind, std::string_view wanted);
+
 struct AppStatus {
   ConfigId config = 0;
   Health health = Health::kLoading;
@@ -166,6 +171,7 @@ struct AppStatus {
   bool filters_events = false;  // has processEvent or processEventBatch
   /// Has a function of this name.
   bool has(std::string_view method) const;
+  bool has_job(std::string_view name) const;
 };
 
 struct LogEntry {
@@ -193,6 +199,11 @@ class AppSink {
                       double value) = 0;
   /// A job or a task by the clock has ended; `category` as the contract's app metrics name it.
   virtual void ran(ConfigId, std::string_view /*category*/, bool /*succeeded*/) {}
+  /// An app has started "Export historical events", which is the host's where an app that exports
+  /// has no job of that name: `payload` is a JSON object with dateFrom and dateTo.
+  virtual Status export_past(ProjectId, ConfigId, std::string_view /*payload*/) {
+    return fail(Code::kUnavailable, "past events are not exported here");
+  }
   /// Its events go round others' (Apps::goes_round); told again for as long as they do, every ten
   /// seconds at least.
   virtual void slow(ProjectId) {}
@@ -228,6 +239,9 @@ class Apps {
   /// but for TryOptions::dry.
   virtual void try_out(AppConfig candidate, std::string event_json, TryOptions options,
                        TryDone done) = 0;
+  /// Puts a job into the app's queue, as if it had done so itself. kUnavailable: it is not enabled.
+  /// kBusy: too many wait.
+  virtual Status start_job(ConfigId config, std::string_view name, std::string_view payload) = 0;
   /// Begins again with no failures: after a person said so.
   virtual void reset(ConfigId config) = 0;
   virtual std::vector<AppStatus> statuses() const = 0;

@@ -70,6 +70,17 @@ class InMemory : public MemoryApps {
     });
   }
 
+  Status start_job(ConfigId config, std::string_view name, std::string_view payload) override {
+    if (find(config) == nullptr) return fail(Code::kUnavailable, "the app is not enabled");
+    HookCall job;
+    job.config = config;
+    job.hook = Hook::kJob;
+    job.name = name;
+    job.payload = payload;
+    call(std::move(job), [](const HookResult&) {});
+    return {};
+  }
+
   void reset(ConfigId config) override { statuses_[config].health = Health::kHealthy; }
 
   std::vector<AppStatus> statuses() const override {

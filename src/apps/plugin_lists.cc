@@ -89,11 +89,18 @@ std::string with_plugin_lists(std::string_view event, std::string_view lists) {
 }
 
 bool AppStatus::has(std::string_view method) const {
-  const auto fields = event::JsonFields::parse(
-      capabilities.empty() ? std::string_view("{}") : std::string_view(capabilities));
-  const auto list = event::split_array(fields ? fields->find("methods").value_or("[]") : "[]");
+  return is_capability(capabilities, "methods", method);
+}
+
+bool AppStatus::has_job(std::string_view name) const {
+  return is_capability(capabilities, "jobs", name);
+}
+
+bool is_capability(std::string_view capabilities, std::string_view kind, std::string_view wanted) {
+  const auto fields = event::JsonFields::parse(capabilities.empty() ? "{}" : capabilities);
+  const auto list = event::split_array(fields ? fields->find(kind).value_or("[]") : "[]");
   return list && std::ranges::any_of(*list, [&](std::string_view name) {
-           return event::decode_string(name) == method;
+           return event::decode_string(name) == wanted;
          });
 }
 

@@ -74,12 +74,23 @@ struct DeliverStats {
   std::string last_error;  // empty while healthy
 };
 
+/// An event whose filters are to be asked.
+struct Upcoming {
+  const catalog::EnabledApp* app = nullptr;
+  std::string_view properties;
+};
+
 /// What the stage is given by who knows it.
 struct DeliverHooks {
+  /// Makes ready what `wants` has to know of events and cannot wait for; `wants` is asked of them
+  /// within `then`, on the loop. An error: they are read again, later and later. Empty: it knows.
+  std::function<void(const std::vector<Upcoming>&,
+                     std::move_only_function<void(const Status&)> then)>
+      look_up{};
   /// Whether a configuration's filters let the event through; on the loop.
-  std::function<bool(const catalog::EnabledApp&, const event::JsonFields&)> wants;
+  std::function<bool(const catalog::EnabledApp&, const event::JsonFields&)> wants{};
   /// A line of an app's log; on the loop.
-  std::function<void(apps::LogEntry)> log;
+  std::function<void(apps::LogEntry)> log{};
 };
 
 class Deliver {

@@ -98,10 +98,11 @@ class DeliverTest : public ::testing::Test {
   }
 
   void start() {
-    stage = Deliver::make(
-        loop, runtime, *log, *catalog, *apps, std::make_unique<SharedKv>(disk),
-        {.wants = {}, .log = [this](const apps::LogEntry& e) { said.push_back(e.message); }},
-        options);
+    stage = Deliver::make(loop, runtime, *log, *catalog, *apps, std::make_unique<SharedKv>(disk),
+                          {.look_up = look_up,
+                           .wants = wants,
+                           .log = [this](const apps::LogEntry& e) { said.push_back(e.message); }},
+                          options);
     loop.post([this] { ASSERT_TRUE(stage->start()); });
     run(50);
   }
@@ -160,6 +161,8 @@ class DeliverTest : public ::testing::Test {
   std::function<apps::HookResult(const apps::AppConfig&, const apps::HookCall&)> answer =
       [](const auto&, const auto& call) { return good(call); };
   std::vector<std::string> called, said;
+  decltype(DeliverHooks::look_up) look_up;
+  decltype(DeliverHooks::wants) wants;
   std::vector<apps::HookCall> calls;
 
  private:
@@ -179,6 +182,51 @@ TEST_F(DeliverTest, EveryFunctionIsCalledOnceForWhatIsStoredFromThenOn) {
   EXPECT_TRUE(attempts(2)[0].ok);
   EXPECT_EQ(stage->stats().waiting, 0U);
   for (const DeliveryCounts& counts : stage->counts()) EXPECT_EQ(counts.successes, 2U);
+}
+
+TEST_F(DeliverTest, FiltersAreAskedWhenWhatTheyNeedIsThere) {
+  app(kOnEvent);
+  int refused = 2;
+  bool ready = false;
+  std::vector<std::string> asked;
+  look_up = [&](const std::vector<Upcoming>& events, auto then) {
+    for (const Upcoming& one : events) asked.emplace_back(one.properties);
+    loop.post([&, then = std::move(then)]() mutable {
+      if (!asked.empty() && refused-- > 0) return then(fail(Code::kUnavailable, "not now"));
+      ready = true;
+      then(Status());
+      ready = false;
+    });
+  };
+  wants = [&](const catalog::EnabledApp&, const event::JsonFields& fields) {
+    EXPECT_TRUE(ready);
+    return event::decode_string(*fields.find("event")) == "yes";
+  };
+  start();
+  store(1, "no");
+  store(2, "yes");
+  run(2000);
+  EXPECT_THAT(called, ::testing::ElementsAre("yes"));
+  EXPECT_THAT(asked, ::testing::Contains(outcome(1, "").row.properties));
+  EXPECT_LE(refused, 0);
+  EXPECT_EQ(stage->stats().last_error, "");
+}
+
+TEST_F(DeliverTest, AConfigurationThatChangesMeanwhileIsLookedUpAgain) {
+  app(kOnEvent);
+  int looked = 0;
+  look_up = [&](const std::vector<Upcoming>& events, auto then) {
+    const bool first = !events.empty() && ++looked == 1;
+    loop.post([&, first, then = std::move(then)]() mutable {
+      if (first) stage->configure();
+      then(Status());
+    });
+  };
+  start();
+  store(1, "one");
+  run(2000);
+  EXPECT_EQ(looked, 2);
+  EXPECT_THAT(called, ::testing::ElementsAre("one"));
 }
 
 TEST_F(DeliverTest, AnEventAsAnAppSeesIt) {

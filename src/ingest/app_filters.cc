@@ -71,6 +71,7 @@ AppFilters::Compiled& AppFilters::of(const catalog::EnabledApp& app,
   out.text = app.config.filters;
   out.test_accounts = project.test_account_filters;
   out.program = nullptr;
+  out.asks_groups = false;
   out.names.clear();
   out.overtime = 0;
   out.rests_until_ms = 0;
@@ -81,6 +82,7 @@ AppFilters::Compiled& AppFilters::of(const catalog::EnabledApp& app,
   auto program = hog::compile_filters(filters);
   if (program) {
     out.program = std::move(*program);
+    out.asks_groups = out.program->to_json().contains("\"group_");
     if (const auto fields = JsonFields::parse(filters)) out.names = names_of(*fields);
   } else {
     out.counts.error = program.error().message;

@@ -51,6 +51,10 @@ class AppFilters {
   /// `event` is the event's members, as the plugin contract's section 5 shapes it.
   bool matches(const catalog::EnabledApp& app, const catalog::ProjectSettings& project,
                const event::JsonFields& event);
+  /// Whether the filters of an app ask for properties of groups.
+  bool ask_groups(const catalog::EnabledApp& app, const catalog::ProjectSettings& project) {
+    return of(app, project).asks_groups;
+  }
   const FilterCounts& counts(const catalog::EnabledApp& app,
                              const catalog::ProjectSettings& project) {
     return of(app, project).counts;
@@ -62,6 +66,7 @@ class AppFilters {
   struct Compiled {
     std::string text, test_accounts;  // what it was compiled from; empty: nothing was yet
     bool all = true;                  // every event matches
+    bool asks_groups = false;
     std::shared_ptr<const hog::Program> program;
     std::vector<std::string> names;  // events that can match at all; empty: any
     int overtime = 0;                // in a row

@@ -187,11 +187,8 @@ Status Process::Parts::start_store() {
     on_loop(pipeline, [&] { outcome = definitions->start(); });
     PENSTOCK_CHECK(outcome);
   }
-  // PostgreSQL would be asked on the pipeline's loop, which may not wait for it.
-  const persons::PersonStore* groups =
-      settings.persons_engine == "postgres" ? nullptr : persons.get();
   PENSTOCK_TRY(apps, open_apps(settings, {*runtime, pipeline, *catalog, *usage, *disk, *log,
-                                          data_dir, store.get(), groups}));
+                                          data_dir, store.get(), persons.get()}));
   if (settings.runs("ingest")) {
     ingest::IngestOptions ingest_options = settings.ingest;
     ingest_options.partitions = settings.partitions;

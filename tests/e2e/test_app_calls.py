@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 
+import postgres
 from harness import BIN, Penstock
 from test_apps import ask, event, install, run, send, settled, status_of
 
@@ -237,25 +238,126 @@ def test_the_clock_calls_an_app_every_minute():
         assert p.eventually(lambda: counts(p, config, "scheduledTask"))["successes"] == 1
 
 
+PRO = {"properties": [{"key": "plan", "type": "group", "group_type_index": 0, "value": "pro"}]}
+
+
+def group_filters(p, there):
+    """Only events of a group of the plan are called for; filters that are being written count the same."""
+    plans = [event("$groupidentify", **{"$group_type": "company", "$group_key": key, "$group_set": {"plan": plan}})
+             for key, plan in (("acme", "pro"), ("tiny", "free"))]
+    send(p, *plans)
+    settled(p)
+    on = install(p, "On", POSTS, {"url": there.url}, URL, filters=PRO)
+    bought = {key: event("bought", **{"$groups": {"company": key}}) for key in ("tiny", "nobody", "acme")}
+    send(p, *bought.values())
+    settled(p)
+    p.eventually(lambda: there.at("/on"))
+    assert [one["uuid"] for one in there.at("/on")] == [bought["acme"]["uuid"]]
+
+    def counted():
+        found = ask(p, "/app_filters", {"app": on["app"], "filters": PRO}, "POST")["results"]
+        names = {one["uuid"] for one in found}
+        return bought["acme"]["uuid"] in names and not names & {bought["tiny"]["uuid"], bought["nobody"]["uuid"]}
+    p.eventually(counted)
+    return bought
+
+
 def test_filters_see_the_properties_of_groups():
     with Destination() as there, Penstock(*NEAR) as p:
-        pro = {"properties": [{"key": "plan", "type": "group", "group_type_index": 0, "value": "pro"}]}
-        plans = [event("$groupidentify", **{"$group_type": "company", "$group_key": key, "$group_set": {"plan": plan}})
-                 for key, plan in (("acme", "pro"), ("tiny", "free"))]
-        send(p, *plans)
-        settled(p)
-        on = install(p, "On", POSTS, {"url": there.url}, URL, filters=pro)
-        bought = {key: event("bought", **{"$groups": {"company": key}}) for key in ("tiny", "nobody", "acme")}
-        send(p, *bought.values())
-        settled(p)
-        p.eventually(lambda: there.at("/on"))
-        assert [one["uuid"] for one in there.at("/on")] == [bought["acme"]["uuid"]]
+        group_filters(p, there)
 
-        def counted():
-            found = ask(p, "/app_filters", {"app": on["app"], "filters": pro}, "POST")["results"]
-            names = {one["uuid"] for one in found}
-            return bought["acme"]["uuid"] in names and not names & {bought["tiny"]["uuid"], bought["nobody"]["uuid"]}
-        p.eventually(counted)
+
+def test_filters_see_the_properties_of_groups_on_postgres():
+    if not postgres.installed():
+        return postgres.MISSING
+    with postgres.Postgres() as db, Destination() as there, \
+            Penstock(*NEAR, "--set", "persons.engine=postgres", "--set", f"persons.postgres_url={db.url}") as p:
+        bought = group_filters(p, there)
+        # Past events are asked for the same.
+        past = install(p, "Past", PAST, {"url": there.url}, URL, filters=PRO)
+        ask(p, f"/app_configs/{past['id']}/export", {"from": "2020-01-01"}, "POST")
+        p.eventually(lambda: (status_of(p, past["id"]).get("export") or {}).get("state") == "done", 60)
+        got = [uuid for page in there.at("/past") for uuid, _, _ in page]
+        assert got == [bought["acme"]["uuid"]], got
+        # Test accounts of a group are kept out, too.
+        own = [{"key": "plan", "type": "group", "group_type_index": 0, "value": "pro", "operator": "is_not"}]
+        ask(p, "/settings/test_account_filters", {"filters": own}, "PUT")
+        install(p, "Real", POSTS.replace("/on", "/real"), {"url": there.url}, URL,
+                filters={"filter_test_accounts": True, "events": [{"id": "tested"}]})
+        tested = {key: event("tested", **{"$groups": {"company": key}}) for key in ("acme", "tiny")}
+        send(p, *tested.values())
+        p.eventually(lambda: there.at("/real"))
+        settled(p)
+        assert [one["uuid"] for one in there.at("/real")] == [tested["tiny"]["uuid"]]
+
+
+JOBS = """export const jobs = {
+  'Import contacts': async (payload, { config, storage }) => {
+    await storage.set('imports', (await storage.get('imports', 0)) + 1)
+    await fetch(config.url + '/import', { method: 'POST', body: JSON.stringify({ ...payload, imports: await storage.get('imports') }) })
+  },
+  Forget: async (payload, { storage }) => { await storage.del('imports'); console.log('forgot', payload); throw new Error('half of it') },
+}
+export async function exportEvents(events, { config }) {
+  await fetch(config.url + '/past', { method: 'POST', body: JSON.stringify(events.map((e) => e.event)) })
+}
+export async function onEvent(event, { jobs }) {
+  if (event.event === 'again') await jobs['Export historical events']({ dateFrom: '2020-01-01', dateTo: new Date().toISOString() }).runNow()
+}
+"""
+PUBLIC = {"Import contacts": {"payload": {"since": {"title": "First day", "type": "date", "required": True},
+                                          "pages": {"type": "number", "default": 3}}},
+          "Forget": {}, "Not there": {}}
+
+
+def test_public_jobs_are_started_by_people():
+    with Destination() as there, Penstock(*NEAR) as p:
+        manifest = {"name": "CRM", "main": "index.js", "config": URL, "publicJobs": PUBLIC}
+        app = ask(p, "/apps", {"files": {"plugin.json": json.dumps(manifest), "index.js": JOBS}}, "POST")
+        config = ask(p, "/app_configs", {"app": app["id"], "enabled": True, "config": {"url": there.url}}, "POST")
+        p.eventually(lambda: status_of(p, config["id"]).get("health") == "healthy")
+        p.eventually(lambda: "Forget" in ask(p, f"/apps/{app['id']}")["app"]["capabilities"].get("jobs", []))
+        path = f"/api/projects/1/app_configs/{config['id']}/job"
+
+        def refused(job, payload=None):
+            status, answer = p.api(path, {"job": job, "payload": payload or {}}, "POST")
+            assert status in (400, 404), (status, answer)
+            return answer["error"]["message"]
+        assert refused("Import contacts") == "'since' needs a value"
+        assert refused("Import contacts", {"since": "soon"}) == "'since' is a day or a time: 2024-01-31"
+        assert refused("Import") == "the app has no public job 'Import', but: Import contacts, Forget, Not there"
+        assert "no function jobs['Not there']" in refused("Not there")
+        # As PostHog's API is asked.
+        status, answer = p.api(path, {"job": {"type": "Import contacts", "payload": {"since": "2024-01-31"}}}, "POST")
+        assert status == 201, answer
+        assert p.eventually(lambda: there.at("/import")) == [{"since": "2024-01-31", "pages": 3, "imports": 1}]
+        out = run(p, p.home, "app", "job", "CRM", "Import contacts", "--payload", '{"since":"2024-02-01","pages":1}')
+        assert "is started" in out, out
+        p.eventually(lambda: {"since": "2024-02-01", "pages": 1, "imports": 2} in there.at("/import"))
+        listed = run(p, p.home, "app", "job", "CRM")
+        assert "First day" in listed and "Import contacts" in listed, listed
+        run(p, p.home, "app", "job", "CRM", "Forget", "--payload", '{"why":"asked"}')
+
+        def ended():
+            calls = counts(p, config, "job")
+            return calls and (calls["successes"], calls["failures"]) == (2, 1)
+        p.eventually(ended)
+        lines = [line["message"] for line in ask(p, f"/app_logs?app_config={config['id']}")["results"]]
+        assert any('forgot {"why":"asked"}' in line for line in lines), lines
+        assert any("half of it" in line for line in lines), lines
+
+        # The job that PostHog adds to whatever exports events, from outside and from the app itself.
+        send(p, event("old"))
+        settled(p)
+        status, answer = p.api(path, {"job": {"type": "Export historical events", "payload": {"dateFrom": "2020-01-01"}}}, "POST")
+        assert status == 201, answer
+        p.eventually(lambda: (status_of(p, config["id"]).get("export") or {}).get("state") == "done")
+        assert there.at("/past") and "old" in there.at("/past")[-1]
+        send(p, event("again"))
+        p.eventually(lambda: (status_of(p, config["id"]).get("export") or {}).get("state") == "done"
+                     and "again" in there.at("/past")[-1])
+        ask(p, f"/app_configs/{config['id']}", {"enabled": False}, "PATCH")
+        assert refused("Forget") == "this app is not enabled"
 
 
 PAST = "export async function exportEvents(events, { config }) {\n" \

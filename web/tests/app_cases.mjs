@@ -214,3 +214,39 @@ test("past events are handed to an app that exports, with a bar", async (t) => {
   await told.getByText(/Done: 100 %/).waitFor({ timeout: 60_000 });
   assert.match(await told.textContent(), /[1-9][0-9]* events exported/);
 });
+
+test("a public job is started with what its form asks for", async (t) => {
+  const { page } = t;
+  await open(t);
+  const file = page.getByRole("region", { name: "Install" }).locator('input[type="file"]');
+  await file.setInputFiles(packed({
+    "plugin.json": JSON.stringify({ name: "contacts", main: "index.js", publicJobs: {
+      "Import contacts": { payload: {
+        since: { title: "First day", type: "date", required: true },
+        pages: { title: "Pages at most", type: "number", default: 3 },
+        days: { title: "Only of these days", type: "daterange" },
+        archived: { title: "Archived ones too", type: "boolean" },
+        filter: { title: "Filter", type: "json" },
+      } },
+      "Forget all contacts": {},
+    } }),
+    "index.js": "export const jobs = { 'Import contacts': (payload) => console.log('imports', payload), 'Forget all contacts': () => { throw new Error('not mine') } }\n",
+  }));
+  const app = row(page, "contacts");
+  await app.getByRole("switch", { name: "contacts is on" }).click({ force: true });
+  await app.getByText("healthy").waitFor({ timeout: 20_000 });
+  await app.getByRole("button", { name: "contacts in detail" }).click();
+  await app.getByRole("tab", { name: "Jobs" }).click();
+  const form = app.getByRole("form", { name: "Import contacts" });
+  await form.getByRole("button", { name: "Start" }).click();
+  await form.getByText("It needs a value.").waitFor();
+  await form.getByLabel("First day", { exact: false }).first().fill("2024-01-31");
+  await form.getByRole("textbox", { name: "Filter" }).fill('{"plan":"pro"}');
+  await form.getByRole("switch", { name: "Archived ones too" }).click({ force: true });
+  await form.getByRole("button", { name: "Start" }).click();
+  await form.getByText("Started.").waitFor();
+  await app.getByRole("form", { name: "Forget all contacts" }).getByRole("button", { name: "Start" }).click();
+  await app.getByText(/1 went well, 1 failed/).waitFor({ timeout: 20_000 });
+  await app.getByRole("tab", { name: "Logs" }).click();
+  await app.getByText('imports {"since":"2024-01-31","pages":3,"archived":true,"filter":"{\\"plan\\":\\"pro\\"}"}').waitFor({ timeout: 20_000 });
+});

@@ -192,7 +192,10 @@ bool Service::app_configs(Call& call, wire::Responder& r) {
     return reply_json(r, "{}"), true;
   }
   if (depth == 6 && call.path[5] == "export" && method == "POST") {
-    return begin_export(call, r, *config), true;
+    return begin_export(call.project, call.body, r, *config), true;
+  }
+  if (depth == 6 && call.path[5] == "job" && method == "POST") {
+    return start_app_job(call, r, *config), true;
   }
   if (depth == 6 && call.path[5] == "export" && method == "DELETE") {
     return cancel_export(r, *config), true;

@@ -179,7 +179,9 @@ class Service : public AdminService {
   bool app_configs(Call& call, R& r);
   void list_app_configs(Call& call, R& r);
   void create_app_config(Call& call, R& r);
-  void begin_export(Call& call, R& r, const catalog::AppConfig& config);
+  void begin_export(ProjectId project, const event::JsonFields& range, R& r,
+                    const catalog::AppConfig& config);
+  void start_app_job(Call& call, R& r, const catalog::AppConfig& config);
   void cancel_export(R& r, const catalog::AppConfig& config);
   void change_app_config(Call& call, R& r, const catalog::AppConfig& config);
   void delete_app_config(Call& call, R& r, const catalog::AppConfig& config);

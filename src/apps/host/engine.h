@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include "apps/fetch/fetcher.h"
+#include "apps/fetcher.h"
 #include "apps/health_rule.h"
 #include "apps/host/app_state.h"
 #include "apps/host/link.h"
@@ -145,6 +145,7 @@ class Engine : public Apps {
   void call(HookCall call, HookDone done) override;
   void try_out(AppConfig candidate, std::string event_json, TryOptions options,
                TryDone done) override;
+  Status start_job(ConfigId config, std::string_view name, std::string_view payload) override;
   void reset(ConfigId config) override;
   std::vector<AppStatus> statuses() const override;
 
@@ -219,6 +220,8 @@ class Engine : public Apps {
                 std::vector<std::string> events, HookDone done);
   void tick();
   void run_jobs(int64_t now_ms);
+  bool is_past_export(const Slot& slot, const Job& job) const;
+  void export_past(Slot& slot, const Job& job);
   void put_off(Job job);
   void run_schedule(int64_t now_ms);
   void flush_state();

@@ -1,4 +1,4 @@
-// Frames from workers: hooks' ends, what apps ask of the world; and the clock: jobs and schedules.
+// Frames from workers: hooks' ends, what apps ask of the world.
 #include <algorithm>
 #include <bit>
 #include <charconv>
@@ -12,11 +12,7 @@
 namespace penstock::apps {
 namespace {
 
-constexpr auto kTick = std::chrono::milliseconds(250);
-constexpr size_t kJobsAtOnce = 50;
 constexpr size_t kLogBytesMax = 65536, kNameBytesMax = 256;  // a worker sends less
-constexpr int64_t kPutOffMs = 10'000;
-constexpr int64_t kFlushMs = 1000, kSweepMs = 60'000;
 
 std::string text_in(const event::JsonFields& fields, std::string_view key) {
   const auto raw = fields.find(key);
@@ -379,85 +375,6 @@ void Engine::on_metric(size_t worker, std::string_view operands) {
   const auto value = std::bit_cast<double>(r.u64());
   if (slot && r.ok() && slot->captured == nullptr && name.size() <= kNameBytesMax) {
     sink_.metric(slot->config.id, name, kind, value);
-  }
-}
-
-// ---- The clock ----
-
-void Engine::tick() {
-  timer_ = loop_.after(kTick, [this] { tick(); });
-  if (stopping_) return;
-  look_for_hung();
-  const int64_t now = now_ms();
-  if (was_set_) run_jobs(now);
-  if (options_.schedules) run_schedule(now);
-  come_back(now);
-  remind(now);
-  if (now - swept_ms_ >= kSweepMs) {
-    const auto more = state_.sweep(now);
-    if (!more || !*more) swept_ms_ = now;
-  }
-  if (state_.dirty() && now - flushed_ms_ >= kFlushMs) flush_state();
-}
-
-void Engine::flush_state() {
-  if (flushing_) return;
-  flushed_ms_ = now_ms();
-  state_.flushed();
-  const auto flushed = [this, alive = std::weak_ptr<int>(alive_)] {
-    if (alive.expired()) return;
-    flushing_ = false;
-    if (stopping_) end();
-  };
-  flushing_ = runtime_.pool().submit([&kv = kv_] { (void)kv.flush(); }, loop_, flushed).has_value();
-}
-
-void Engine::run_jobs(int64_t now_ms) {
-  auto due = state_.take_due(now_ms, kJobsAtOnce);
-  if (!due) return;
-  for (Job& job : *due) {
-    const auto slot = slot_of(job.config);
-    if (slot == nullptr) {  // no longer enabled
-      (void)state_.ran(job);
-      continue;
-    }
-    if (slot->instance == 0 || !slot->health.admits(now_ms)) {
-      put_off(std::move(job));
-      continue;
-    }
-    std::string body = job.body;
-    run_hook(slot, "job", std::move(body), {},
-             [this, alive = std::weak_ptr<int>(alive_),
-              job = std::move(job)](const HookResult& result) mutable {
-               if (alive.expired()) return;
-               // It has not run: its app was not there, or another one ended the worker.
-               const Code code = result.status ? Code::kInvalid : result.status.error().code;
-               if (code == Code::kUnavailable || code == Code::kMaybe)
-                 return put_off(std::move(job));
-               (void)state_.ran(job);
-             });
-  }
-}
-
-void Engine::put_off(Job job) {
-  const Job taken = job;
-  job.run_at_ms = now_ms() + kPutOffMs;
-  if (state_.put(job)) (void)state_.ran(taken);
-}
-
-void Engine::run_schedule(int64_t now_ms) {
-  const int64_t minute = now_ms / 60'000;
-  if (minute == minute_) return;
-  const bool hour = minute / 60 != minute_ / 60, day = minute / 1440 != minute_ / 1440;
-  minute_ = minute;
-  for (auto& [key, slot] : slots_) {
-    if (slot->instance == 0) continue;
-    for (const std::string& task : slot->scheduled) {
-      const bool now = task == "runEveryMinute" || (task == "runEveryHour" && hour) ||
-                       (task == "runEveryDay" && day);
-      if (!now || !slot->health.admits(now_ms)) continue;
-      if (slot->tasks_running.insert(task).second) run_hook(slot, task, "", {}, nullptr);
-    }
   }
 }
 

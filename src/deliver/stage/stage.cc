@@ -85,6 +85,7 @@ class LogDeliver final : public Deliver {
       }
     }
     projects_ = std::move(now);
+    configured_++;
     look_at_apps();
   }
 
@@ -213,7 +214,7 @@ class LogDeliver final : public Deliver {
   log::FollowHooks follow_hooks() {
     log::FollowHooks out;
     out.take = [this](const log::Followed& came, log::FollowHooks::Taken taken) {
-      taken(take_all(came));
+      take_ready(came, std::move(taken));
     };
     out.lost = [](Partition, Offset from, Offset to) {
       metrics::lost.add(static_cast<uint64_t>(to.value - from.value));
@@ -222,6 +223,43 @@ class LogDeliver final : public Deliver {
     // No app to call: what is stored meanwhile is nobody's.
     out.wanted = [this] { return !lanes_.empty(); };
     return out;
+  }
+
+  void take_ready(const log::Followed& came, log::FollowHooks::Taken taken) {
+    if (!hooks_.look_up) return taken(take_all(came));
+    hooks_.look_up(upcoming(came), [this, guard = alive(), &came, taken = std::move(taken),
+                                    configured = configured_](const Status& ready) mutable {
+      if (guard.expired() || stopping_) return;
+      // Other filters may ask for more.
+      if (configured != configured_) return take_ready(came, std::move(taken));
+      taken(ready ? take_all(came) : ready);
+    });
+  }
+
+  /// What is asked about when `came` is taken. Views into it.
+  std::vector<Upcoming> upcoming(const log::Followed& came) const {
+    std::vector<Upcoming> out;
+    for (const log::ScanSlice& slice : came) {
+      for (const std::string_view bytes : slice.records) {
+        const auto record = event::decode_processed(bytes);
+        const event::Outcome* outcome = record ? delivered(*record) : nullptr;
+        if (outcome == nullptr) continue;
+        const auto project = projects_.find(outcome->project.value);
+        if (project == projects_.end()) continue;
+        for (const Called& called : project->second) {
+          if (!called.lanes.empty()) out.push_back({called.app.get(), outcome->row.properties});
+        }
+      }
+    }
+    return out;
+  }
+
+  /// The event that a record brings; null: it brings none that apps are called for.
+  static const event::Outcome* delivered(const event::ProcessedRecord& record) {
+    const auto* outcome = std::get_if<event::Outcome>(&record);
+    if (outcome == nullptr || outcome->kind != event::OutcomeKind::kAccepted) return nullptr;
+    const bool other = outcome->source.lane == event::Lane::kReplay || outcome->row.heatmap_only;
+    return other ? nullptr : outcome;
   }
 
   Status take_all(const log::Followed& came) {
@@ -250,9 +288,8 @@ class LogDeliver final : public Deliver {
 
   void take(kv::WriteBatch& batch, std::string_view bytes) {
     const auto record = event::decode_processed(bytes);
-    const auto* outcome = record ? std::get_if<event::Outcome>(&*record) : nullptr;
-    if (outcome == nullptr || outcome->kind != event::OutcomeKind::kAccepted) return;
-    if (outcome->source.lane == event::Lane::kReplay || outcome->row.heatmap_only) return;
+    const event::Outcome* outcome = record ? delivered(*record) : nullptr;
+    if (outcome == nullptr) return;
     const auto project = projects_.find(outcome->project.value);
     if (project == projects_.end()) return;
     std::string text;
@@ -332,7 +369,8 @@ class LogDeliver final : public Deliver {
   std::map<QueueId, Counted> counted_;
   std::map<QueueId, std::unique_ptr<Lane>> lanes_;
   std::map<int64_t, std::vector<Called>> projects_;
-  uint64_t events_ = 0;  // of one fetch
+  uint64_t configured_ = 0;  // how often
+  uint64_t events_ = 0;      // of one fetch
   int64_t looked_ns_ = 0, swept_ns_ = 0;
   bool stopping_ = false, checkpointing_ = false;
   runtime::TimerId checkpoint_timer_ = 0, pump_timer_ = 0;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <chrono>
 
 #include "base/codec.h"
@@ -18,35 +17,14 @@ namespace penstock::cli {
 namespace {
 
 constexpr std::string_view kPrefix = "X";
-constexpr std::string_view kJob = "Export historical events";
 constexpr int64_t kWindowUs = 600'000'000;  // ten minutes: the contract's
 constexpr size_t kPageEvents = 100;
 constexpr size_t kPageBytes = 4U << 20;
 constexpr int kRepeatedMax = 15;
 constexpr int64_t kAwayMs = 3000;  // between looks whether the app can be called again
 
-using Rows = std::vector<std::vector<std::string_view>>;
-
-std::string text_of(std::string_view cell) {
-  return cell.starts_with('"') ? event::decode_string(cell) : std::string(cell);
-}
-
-int64_t number_of(std::string_view cell) {
-  if (cell.size() >= 2 && cell.front() == '"') cell = cell.substr(1, cell.size() - 2);
-  int64_t out = 0;
-  std::from_chars(cell.data(), cell.data() + cell.size(), out);
-  return out;
-}
-
-Result<Rows> rows_of(const store::QueryResult& result) {
-  PENSTOCK_TRY(const auto fields, event::JsonFields::parse(result.body));
-  PENSTOCK_TRY(const auto rows, event::split_array(fields.find("data").value_or("[]")));
-  Rows out;
-  for (const std::string_view row : rows) {
-    PENSTOCK_TRY(out.emplace_back(), event::split_array(row));
-  }
-  return out;
-}
+using Rows = std::vector<store::Cells>;
+using store::cell_number;
 
 std::string time_sql(int64_t us) {
   return fmt::format("fromUnixTimestamp64Micro(toInt64({}), 'UTC')", us);
@@ -59,35 +37,18 @@ std::string page_sql(int64_t from_us, const std::string& last_uuid, int64_t to_u
                                 : fmt::format(" AND (timestamp > {} OR toString(uuid) > '{}')",
                                               time_sql(from_us), last_uuid);
   return fmt::format(
-      "SELECT toString(uuid), event, distinct_id, toUnixTimestamp64Micro(timestamp), properties, "
-      "elements_chain, toString(person_id), person_properties, toString(person_mode), "
-      "toUnixTimestamp64Milli(toDateTime64(person_created_at, 3, 'UTC')) FROM events WHERE "
-      "timestamp "
-      ">= {} AND timestamp < {}{} ORDER BY timestamp, toString(uuid) LIMIT {}",
-      time_sql(from_us), time_sql(to_us), after, kPageEvents);
+      "SELECT {} FROM events WHERE timestamp >= {} AND timestamp < {}{} ORDER BY timestamp, "
+      "toString(uuid) LIMIT {}",
+      store::kStoredEventColumns, time_sql(from_us), time_sql(to_us), after, kPageEvents);
 }
 
 /// As deliver shows a stored event to apps.
-Result<std::string> event_of(const std::vector<std::string_view>& cells, ProjectId project,
-                             std::string_view site_url) {
-  const std::string uuid = text_of(cells[0]), name = text_of(cells[1]), id = text_of(cells[2]);
-  const std::string properties = text_of(cells[4]), chain = text_of(cells[5]);
-  const std::string person = text_of(cells[7]);
-  const auto own = Uuid::parse(uuid), owner = Uuid::parse(text_of(cells[6]));
-  if (!own || !owner) return fail(Code::kCorrupt, "the store answers no uuid");
+std::string event_of(const store::StoredEvent& stored, ProjectId project,
+                     std::string_view site_url) {
   event::Outcome outcome;
   outcome.project = project;
-  outcome.uuid = *own;
-  event::EventRow& row = outcome.row;
-  row.event = name;
-  row.properties = properties;
-  row.timestamp_ms = number_of(cells[3]) / 1000;
-  row.distinct_id = id;
-  row.elements_chain = chain;
-  row.person_id = *owner;
-  row.person_properties = person;
-  row.person_created_at_ms = number_of(cells[9]);
-  if (text_of(cells[8]) == "propertyless") row.person_mode = event::PersonMode::kPropertyless;
+  outcome.uuid = stored.uuid;
+  outcome.row = stored.row();
   return deliver::event_json(outcome, site_url);
 }
 
@@ -234,7 +195,7 @@ void AppExports::ask(int64_t config, std::string sql,
         if (!*alive) return;
         Export* const now = running(config, run);
         if (now == nullptr) return;
-        const auto rows = got ? rows_of(*got) : Result<Rows>(std::unexpected(got.error()));
+        const auto rows = got ? store::rows_of(*got) : Result<Rows>(std::unexpected(got.error()));
         // The store is away, or is starting: that is nobody's failure.
         if (!rows) return repeat(config, *now, "the store: " + rows.error().message, false);
         then(*now, *rows);
@@ -247,15 +208,35 @@ void AppExports::step(int64_t config) {
   if (one.at_us >= one.to_ms * 1000) return end(config, exports_.at(config), State::kDone);
   ask(config, page_sql(one.at_us, one.last_uuid, end_us),
       [this, config, end_us](Export& now, const Rows& rows) {
-        auto page = page_of(config, now.project, rows);
+        auto page = page_of(now.project, rows);
         if (!page) return repeat(config, now, page.error().message, false);
         if (rows.empty()) {
           now.at_us = end_us;
           now.last_uuid.clear();
           return ask_next(config);
         }
-        hand_over(config, now, std::move(*page));
+        filter(config, std::move(*page));
       });
+}
+
+/// Takes out what the app's filters keep from it.
+void AppExports::filter(int64_t config, Page page) {
+  const Export& one = exports_.at(config);
+  auto shared = std::make_shared<Page>(std::move(page));
+  auto then = [this, alive = alive_, config, run = one.run, shared](const Status& known) {
+    if (!*alive) return;
+    Export* const now = running(config, run);
+    if (now == nullptr) return;
+    if (!known) return repeat(config, *now, known.error().message, false);
+    std::erase_if(shared->events, [&](const std::string& event) {
+      const auto fields = event::JsonFields::parse(event);
+      const bool wanted = fields && parts_.wants(config, *fields);
+      if (!wanted) shared->passed_over++;
+      return !wanted;
+    });
+    hand_over(config, *now, std::move(*shared));
+  };
+  parts_.look_up(config, shared->events, std::move(then));
 }
 
 /// Over times without events, in one step.
@@ -267,30 +248,24 @@ void AppExports::ask_next(int64_t config) {
           ">= {} AND timestamp < {}",
           time_sql(one.at_us), time_sql(one.to_ms * 1000)),
       [this, config](Export& now, const Rows& rows) {
-        const bool more = rows.size() == 1 && rows[0].size() == 2 && number_of(rows[0][0]) > 0;
-        now.at_us = more ? std::max(now.at_us, number_of(rows[0][1])) : now.to_ms * 1000;
+        const bool more = rows.size() == 1 && rows[0].size() == 2 && cell_number(rows[0][0]) > 0;
+        now.at_us = more ? std::max(now.at_us, cell_number(rows[0][1])) : now.to_ms * 1000;
         save(config, now);
         later(config, 0);
       });
 }
 
-Result<AppExports::Page> AppExports::page_of(int64_t config, ProjectId project,
-                                             const Rows& rows) const {
+Result<AppExports::Page> AppExports::page_of(ProjectId project, const Rows& rows) const {
   Page out;
   size_t bytes = 0;
-  for (const auto& cells : rows) {
-    if (cells.size() != 10) return fail(Code::kCorrupt, "the store answers other columns");
-    PENSTOCK_TRY(std::string event, event_of(cells, project, parts_.site_url));
+  for (const store::Cells& cells : rows) {
+    PENSTOCK_TRY(const store::StoredEvent stored, store::stored_event(cells));
+    std::string event = event_of(stored, project, parts_.site_url);
     if (bytes > 0 && bytes + event.size() > kPageBytes) break;
     bytes += event.size();
-    out.last_us = number_of(cells[3]);
-    out.last_uuid = text_of(cells[0]);
-    const auto fields = event::JsonFields::parse(event);
-    if (fields && parts_.wants(config, *fields)) {
-      out.events.push_back(std::move(event));
-    } else {
-      out.passed_over++;
-    }
+    out.last_us = stored.timestamp_us;
+    out.last_uuid = stored.uuid.text();
+    out.events.push_back(std::move(event));
   }
   return out;
 }
@@ -304,7 +279,7 @@ void AppExports::hand_over(int64_t config, Export& one, Page page) {
   apps::HookCall call;
   call.config = config;
   call.hook = apps::Hook::kJob;
-  call.name = kJob;
+  call.name = apps::kPastEventsJob;
   call.payload = w.take();
   auto shared = std::make_shared<Page>(std::move(page));
   shared->events = std::vector<std::string>(shared->events.size());

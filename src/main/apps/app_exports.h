@@ -21,6 +21,7 @@
 #include "kv/key_value.h"
 #include "runtime/runtime.h"
 #include "store/event_store.h"
+#include "store/result_rows.h"
 
 namespace penstock::cli {
 
@@ -34,6 +35,11 @@ class AppExports {
     apps::Apps& engine;
     store::EventStore& store;  // on this loop
     kv::KeyValue& kept;
+    /// Makes ready what the configuration's filters have to know of events, as apps are shown them;
+    /// `then` may ask `wants`.
+    std::function<void(int64_t config, const std::vector<std::string>& events,
+                       std::move_only_function<void(const Status&)> then)>
+        look_up;
     /// Whether the configuration's filters let an event through.
     std::function<bool(int64_t config, const event::JsonFields&)> wants;
     /// False: the configuration is deleted, and so is what is known of its exports.
@@ -83,15 +89,15 @@ class AppExports {
   void step(int64_t config);
   void later(int64_t config, int64_t ms);
   void ask(int64_t config, std::string sql,
-           std::function<void(Export&, const std::vector<std::vector<std::string_view>>&)> then);
+           std::function<void(Export&, const std::vector<store::Cells>&)> then);
   void ask_next(int64_t config);
   void hand_over(int64_t config, Export& one, Page page);
   void advance(int64_t config, Export& one, const Page& page);
   void repeat(int64_t config, Export& one, const std::string& why, bool counts);
   void end(int64_t config, Export& one, State state);
   void forget(int64_t config);
-  Result<Page> page_of(int64_t config, ProjectId project,
-                       const std::vector<std::vector<std::string_view>>& rows) const;
+  Result<Page> page_of(ProjectId project, const std::vector<store::Cells>& rows) const;
+  void filter(int64_t config, Page page);
   void save(int64_t config, const Export& one);
   Export* running(int64_t config, uint64_t run);
 

@@ -63,33 +63,22 @@ admin::AppTrialResult trial_of(apps::AppResult result, std::vector<apps::LogEntr
 
 AppHost::AppHost(runtime::Loop& loop, runtime::Runtime& runtime, catalog::Catalog& catalog,
                  usage::Usage& usage, std::unique_ptr<kv::KeyValue> state,
-                 ingest::AppFilters::Groups groups)
+                 const persons::PersonStore* groups, bool groups_block)
     : loop_(loop),
       runtime_(runtime),
       catalog_(catalog),
       usage_(usage),
       state_(std::move(state)),
-      groups_(std::move(groups)),
+      groups_(loop, runtime, groups, groups_block),
       captures_(loop, runtime, catalog) {}
-
-namespace {
-
-ingest::AppFilters::Groups groups_of(const persons::PersonStore* persons) {
-  if (persons == nullptr) return {};
-  return [persons](ProjectId project, uint8_t index, std::string_view key) {
-    const auto found = persons->fetch_groups({{project, index, std::string(key)}});
-    return found && found->front() ? found->front()->properties : std::string();
-  };
-}
-
-}  // namespace
 
 Result<std::unique_ptr<AppHost>> open_apps(const Settings& settings, AppParts parts) {
   if (!settings.runs("ingest") && !settings.runs("deliver")) return nullptr;
   PENSTOCK_TRY(auto state,
                parts.disk.open({parts.data_dir + "/state/apps", settings.state_cache_bytes}));
   auto host = std::make_unique<AppHost>(parts.pipeline.loop(), parts.runtime, parts.catalog,
-                                        parts.usage, std::move(state), groups_of(parts.persons));
+                                        parts.usage, std::move(state), parts.persons,
+                                        settings.persons_engine == "postgres");
   if (settings.runs("deliver")) {
     PENSTOCK_TRY(auto queues,
                  parts.disk.open({parts.data_dir + "/state/deliver", settings.state_cache_bytes}));
@@ -121,8 +110,21 @@ Status AppHost::start(runtime::Poller& poller, const AppSettings& settings) {
   PENSTOCK_CHECK(engine_->start());
   configure();
   if (log_ != nullptr) {
-    auto filters = std::make_shared<ingest::AppFilters>(runtime_, groups_);
+    auto filters = std::make_shared<ingest::AppFilters>(runtime_, groups_.on_loop());
     deliver::DeliverHooks hooks;
+    if (groups_.has_to_look_up()) {
+      hooks.look_up = [this, filters](const std::vector<deliver::Upcoming>& events, auto then) {
+        AppGroups::Keys keys;
+        const auto snapshot = catalog_.snapshot();
+        for (const deliver::Upcoming& one : events) {
+          const ProjectId id = one.app->config.project;
+          const catalog::Project* project = snapshot->find(id);
+          if (project == nullptr || !filters->ask_groups(*one.app, *project->settings)) continue;
+          AppGroups::add_keys(id, one.properties, keys);
+        }
+        groups_.look_up(std::move(keys), std::move(then));
+      };
+    }
     hooks.wants = [filters, &catalog = catalog_](const catalog::EnabledApp& app,
                                                  const event::JsonFields& fields) {
       const auto snapshot = catalog.snapshot();
@@ -137,51 +139,6 @@ Status AppHost::start(runtime::Poller& poller, const AppSettings& settings) {
   if (store_ != nullptr) PENSTOCK_CHECK(open_exports(settings.deliver));
   refresh();
   return {};
-}
-
-Status AppHost::open_exports(const deliver::DeliverOptions& options) {
-  const auto app_of = [this](int64_t config) -> std::shared_ptr<const catalog::EnabledApp> {
-    const auto found =
-        std::ranges::find_if(enabled_, [&](const auto& app) { return app->config.id == config; });
-    return found == enabled_.end() ? nullptr : *found;
-  };
-  auto filters = std::make_shared<ingest::AppFilters>(runtime_, groups_);
-  exports_ = std::make_unique<AppExports>(AppExports::Parts{
-      .loop = loop_,
-      .runtime = runtime_,
-      .engine = *engine_,
-      .store = *store_,
-      .kept = *state_,
-      .wants =
-          [this, filters, app_of](int64_t config, const event::JsonFields& fields) {
-            const auto app = app_of(config);
-            const auto snapshot = catalog_.snapshot();
-            const auto* project = app ? snapshot->find(app->config.project) : nullptr;
-            // One that is switched off is asked when it is on again.
-            return project == nullptr || filters->matches(*app, *project->settings, fields);
-          },
-      .exists =
-          [this](int64_t config) {
-            const auto found = catalog_.apps().config(config);
-            return found || found.error().code != Code::kNotFound;
-          },
-      .log =
-          [this, app_of](int64_t config, apps::LogEntry::Level level, std::string message) {
-            apps::LogEntry entry;
-            entry.config = config;
-            if (const auto app = app_of(config)) {
-              entry.project = app->config.project;
-              entry.plugin_id = app->app.id;
-            }
-            entry.time_ms = runtime_.clock().wall_ms();
-            entry.level = level;
-            entry.message = std::move(message);
-            log(std::move(entry));
-          },
-      .site_url = options.site_url,
-      .retry_ms = options.export_attempt_ms,
-  });
-  return exports_->open();
 }
 
 void AppHost::deliver(log::Log& log, std::unique_ptr<kv::KeyValue> state) {
@@ -316,23 +273,28 @@ admin::AppSources AppHost::sources(runtime::Loop& admin) {
       return calls_for(*deliver_, *catalog_.snapshot(), event);
     };
   }
+  const auto on_apps = [this, &admin](auto work, admin::AppSources::Begun done) {
+    loop_.post([&admin, alive = alive_, work = std::move(work), done = std::move(done)]() mutable {
+      if (!*alive) return;
+      admin.post([done = std::move(done), outcome = work()]() mutable { done(outcome); });
+    });
+  };
   if (exports_) {
-    const auto asked = [this, &admin](auto work, admin::AppSources::Begun done) {
-      loop_.post(
-          [&admin, alive = alive_, work = std::move(work), done = std::move(done)]() mutable {
-            if (!*alive) return;
-            admin.post([done = std::move(done), outcome = work()]() mutable { done(outcome); });
-          });
+    out.begin_export = [this, on_apps](ProjectId project, int64_t config, int64_t from_ms,
+                                       int64_t to_ms, admin::AppSources::Begun done) {
+      on_apps([=, this] { return exports_->begin(project, config, from_ms, to_ms); },
+              std::move(done));
     };
-    out.begin_export = [this, asked](ProjectId project, int64_t config, int64_t from_ms,
-                                     int64_t to_ms, admin::AppSources::Begun done) {
-      asked([=, this] { return exports_->begin(project, config, from_ms, to_ms); },
-            std::move(done));
-    };
-    out.cancel_export = [this, asked](int64_t config, admin::AppSources::Begun done) {
-      asked([=, this] { return exports_->cancel(config); }, std::move(done));
+    out.cancel_export = [this, on_apps](int64_t config, admin::AppSources::Begun done) {
+      on_apps([=, this] { return exports_->cancel(config); }, std::move(done));
     };
   }
+  out.start_job = [this, on_apps](int64_t config, std::string job, std::string payload,
+                                  admin::AppSources::Begun done) {
+    on_apps([this, config, job = std::move(job),
+             payload = std::move(payload)] { return start_job(config, job, payload); },
+            std::move(done));
+  };
   out.logs = [this](const admin::AppLogsAsked& asked) { return logs_.read(asked); };
   out.reset = [this](int64_t config) {
     loop_.post([this, alive = alive_, config] {

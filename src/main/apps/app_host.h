@@ -21,6 +21,7 @@
 #include "main/apps/app_captures.h"
 #include "main/apps/app_counts.h"
 #include "main/apps/app_exports.h"
+#include "main/apps/app_groups.h"
 #include "main/apps/app_logs.h"
 #include "main/apps/app_tallies.h"
 #include "main/disk_watch.h"
@@ -35,7 +36,7 @@ class AppHost final : public apps::AppSink {
  public:
   AppHost(runtime::Loop& loop, runtime::Runtime& runtime, catalog::Catalog& catalog,
           usage::Usage& usage, std::unique_ptr<kv::KeyValue> state,
-          ingest::AppFilters::Groups groups);
+          const persons::PersonStore* groups, bool groups_block);
   /// Before `start`: apps are called for stored events here, and by the clock.
   void deliver(log::Log& log, std::unique_ptr<kv::KeyValue> state);
   ~AppHost() override { *alive_ = false; }
@@ -65,6 +66,7 @@ class AppHost final : public apps::AppSink {
   void metric(apps::ConfigId config, std::string_view name, std::string_view kind,
               double value) override;
   void ran(apps::ConfigId config, std::string_view category, bool succeeded) override;
+  Status export_past(ProjectId project, apps::ConfigId config, std::string_view payload) override;
   void slow(ProjectId project) override;
   void changed(const apps::AppStatus& status) override;
 
@@ -73,6 +75,9 @@ class AppHost final : public apps::AppSink {
   void configure();
   Status open_exports(const deliver::DeliverOptions& options);
   void refresh();
+  std::shared_ptr<const catalog::EnabledApp> app_of(int64_t config) const;
+  void note(int64_t config, apps::LogEntry::Level level, std::string message);
+  Status start_job(int64_t config, const std::string& job, const std::string& payload);
   void save_counts();
   void add_calls(admin::AppRunStatus& out) const;
   void try_out(const catalog::Project& project, const catalog::EnabledApp& app, std::string event,
@@ -84,7 +89,7 @@ class AppHost final : public apps::AppSink {
   catalog::Catalog& catalog_;
   usage::Usage& usage_;
   std::unique_ptr<kv::KeyValue> state_;  // what apps keep
-  ingest::AppFilters::Groups groups_;    // any thread
+  AppGroups groups_;
   std::string npm_registry_;
   AppCaptures captures_;
   std::unique_ptr<ingest::HogApps> hog_;  // for trials

@@ -6,15 +6,14 @@
 
 #include "admin/app_sources.h"
 #include "catalog/project_settings.h"
-#include "ingest/app_filters.h"
+#include "main/apps/app_groups.h"
 #include "runtime/runtime.h"
 
 namespace penstock::cli {
 
 /// Any thread. As ingest asks them: a filter that takes all its time again and again is not asked
 /// any more, so this ends soon.
-admin::FilterMatches match_filters(runtime::Runtime& runtime,
-                                   const ingest::AppFilters::Groups& groups, ProjectId id,
+admin::FilterMatches match_filters(runtime::Runtime& runtime, const AppGroups& groups, ProjectId id,
                                    const catalog::ProjectSettings& project,
                                    const std::string& filters,
                                    const std::vector<std::string>& events);

@@ -32,6 +32,9 @@ class SimDestination : public apps::Apps {
   void try_out(apps::AppConfig, std::string, apps::TryOptions, apps::TryDone done) override {
     done(fail(Code::kUnavailable, "not in a simulated run"), {});
   }
+  Status start_job(apps::ConfigId, std::string_view, std::string_view) override {
+    return fail(Code::kUnavailable, "not in a simulated run");
+  }
   void reset(apps::ConfigId) override {}
   std::vector<apps::AppStatus> statuses() const override;
 

@@ -2,6 +2,7 @@
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
 import type { AppFilters } from "../lib/filter_form";
+import type { PublicJobs } from "../lib/job_form";
 import { api } from "./client";
 
 export interface AppField {
@@ -29,7 +30,9 @@ export interface App {
   version: number;
   is_global: boolean;
   config_schema: AppField[];
-  capabilities: { methods?: string[] };
+  capabilities: { methods?: string[]; jobs?: string[] };
+  /** What people may start, with what it asks for. */
+  public_jobs: PublicJobs;
   created_at: string;
   updated_at: string;
 }

@@ -13,7 +13,8 @@ namespace penstock::cli {
 
 struct AppArgs {
   std::string data = default_data_dir();
-  std::string from, to;  // of an export
+  std::string from, to;             // of an export
+  std::string job, payload = "{}";  // of a public job
   std::string target, language = "js", config = "{}", since = "24h";
   int64_t project = 1, limit = 100, version = 0;
   bool stop = false, json = false, follow = false, off = false, once = false;
@@ -30,6 +31,8 @@ Result<std::string> deploy(const Instance& instance, const AppArgs& args);
 /// The version that runs now.
 Result<int64_t> roll_back(const Instance& instance, const AppArgs& args);
 
+/// Starts a public job of the app; without `args.job` it prints which there are. Exit code.
+int start_job(const AppArgs& args);
 /// Hands past events to the app and shows how far it has come, until it is through. Exit code.
 int export_past(const AppArgs& args);
 /// Exit codes; they print.

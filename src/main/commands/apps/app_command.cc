@@ -1,5 +1,5 @@
-// penstock app: new, test, deploy, list, logs, metrics, enable, disable, export, rollback, replay,
-// dev.
+// penstock app: new, test, deploy, list, logs, metrics, enable, disable, export, job, rollback,
+// replay, dev.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -262,6 +262,16 @@ void add_operator_commands(CLI::App& app, const std::shared_ptr<AppArgs>& args, 
       "its filters are asked. It goes on over restarts.\n\n"
       "Example: penstock app export warehouse --from 2024-01-01 --to 2024-02-01 -f");
   c->callback([args, &run] { run = [args] { return export_past(*args); }; });
+
+  c = sub(app, args, "job", "Start a public job of an app, or show which it has");
+  c->add_option("app", args->target, "An app's name or configuration id")->required();
+  c->add_option("job", args->job, "The job's name; without it they are listed");
+  c->add_option("--payload", args->payload, "What the job is given, as JSON");
+  c->footer(
+      "What an app's plugin.json lists in publicJobs. The job waits in the app's queue and runs\n"
+      "once; what it says is in `penstock app logs`.\n\n"
+      "Example: penstock app job crm \"Import contacts\" --payload '{\"since\":\"2024-01-31\"}'");
+  c->callback([args, &run] { run = [args] { return start_job(*args); }; });
 
   c = sub(app, args, "rollback", "Go back to the version before, or to --to");
   c->add_option("app", args->target, "An app's name or configuration id")->required();

@@ -7,8 +7,10 @@ import { api } from "../../api/client";
 import { ErrorNote } from "../../components/error_note";
 import { FullLoader } from "../../components/full_loader";
 import { clock } from "../../lib/format";
+import { jobs_shown, kPastEvents } from "../../lib/job_form";
 import { ConfigForm } from "./config_form";
 import { FilterForm } from "./filter_form";
+import { Jobs } from "./jobs";
 import { PastEvents } from "./past_events";
 import { Trial } from "./trial";
 import styles from "./apps.module.css";
@@ -38,6 +40,8 @@ function Logs({ project, config }: { project: number; config: AppConfig }) {
 export function AppPanel({ project, app, config }: { project: number; app: App; config: AppConfig }) {
   const remove = useAppChange(project, () => api(`/projects/${project}/app_configs/${config.id}`, { method: "DELETE" }));
   const exports = app.capabilities?.methods?.includes("exportEvents") ?? false;
+  const own = app.capabilities?.jobs?.includes(kPastEvents) ?? false;
+  const jobs = jobs_shown(app.public_jobs, exports && !own);
   const broken = config.status?.last_error?.message ?? config.error?.message;
   return (
     <div className={styles.panel} data-testid="app-panel">
@@ -49,6 +53,7 @@ export function AppPanel({ project, app, config }: { project: number; app: App; 
           <Tabs.Tab value="test">Test</Tabs.Tab>
           <Tabs.Tab value="code">Code</Tabs.Tab>
           <Tabs.Tab value="logs">Logs</Tabs.Tab>
+          {jobs.length > 0 && <Tabs.Tab value="jobs">Jobs</Tabs.Tab>}
           {exports && <Tabs.Tab value="past">Past events</Tabs.Tab>}
         </Tabs.List>
         <Tabs.Panel value="config" pt="md">
@@ -73,6 +78,11 @@ export function AppPanel({ project, app, config }: { project: number; app: App; 
         <Tabs.Panel value="logs" pt="md">
           <Logs project={project} config={config} />
         </Tabs.Panel>
+        {jobs.length > 0 && (
+          <Tabs.Panel value="jobs" pt="md">
+            <Jobs project={project} config={config} jobs={jobs} />
+          </Tabs.Panel>
+        )}
         {exports && (
           <Tabs.Panel value="past" pt="md">
             <PastEvents project={project} config={config} />
