@@ -282,6 +282,25 @@ TEST_F(HogTest, MistakesAreShownWhereTheyAre) {
               HasSubstr("too many minuses"));
 }
 
+TEST_F(HogTest, ACatchThatHidesAVariableIsToldOf) {
+  const auto warnings = [](std::string_view source) {
+    std::vector<std::string> out;
+    const auto compiled = compile(source);
+    if (!compiled) return out;
+    for (const Diagnostic& one : compiled->warnings) {
+      out.push_back(std::to_string(one.place.line) + " " + one.message.substr(0, 34));
+    }
+    return out;
+  };
+  using ::testing::ElementsAre;
+  EXPECT_THAT(warnings("let e := event\ntry { f() } catch (err: X) { e.a := err.type }\nreturn e"),
+              ElementsAre("2 Inside a catch `e` is the error, o"));
+  EXPECT_THAT(warnings("let type := 1\ntry { f() } catch {\n type := 2 }"),
+              ElementsAre("3 Inside a catch `type` is the error"));
+  EXPECT_THAT(warnings("let e := 1 try { f() } catch (e) { print(e.message) }"), ElementsAre());
+  EXPECT_THAT(warnings("try { f() } catch (err) { print(e.message, type) }"), ElementsAre());
+}
+
 TEST_F(HogTest, TemplatesKeepTheTypeOfALoneExpression) {
   const auto value = [&](std::string_view text) {
     auto compiled = compile_template(text);

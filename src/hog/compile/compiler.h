@@ -32,6 +32,7 @@ class Compiler {
     std::string name;
     int depth;
     bool captured = false;
+    bool unasked = false;  // a catch has it, and nobody has written it
   };
   struct Captured {
     bool is_local;
@@ -85,6 +86,8 @@ class Compiler {
   static int find_local(const Function& function, std::string_view name);
   int find_upvalue(Function& function, std::string_view name);
   static int capture(Function& function, bool is_local, int index);
+  /// Warns of a variable that a catch hides.
+  void look_at_local(int local);
   /// False: a global.
   bool load(std::string_view name, Code& code);
 

@@ -63,9 +63,24 @@ Code Compiler::constant(const Node& node) {
   }
 }
 
+void Compiler::look_at_local(int local) {
+  const auto& locals = function_->locals;
+  const Local& found = locals[static_cast<size_t>(local)];
+  if (!found.unasked) return;
+  for (size_t i = 0; i < static_cast<size_t>(local); i++) {
+    if (locals[i].name != found.name || locals[i].unasked) continue;
+    warnings.push_back(diagnostic(
+        "Inside a catch `" + found.name + "` is the error" + (found.name == "e" ? "" : "'s type") +
+            ", on PostHog too: the variable of that name outside needs another one",
+        at_, at_ + found.name.size()));
+    return;
+  }
+}
+
 /// The value of a local or captured variable.
 bool Compiler::load(std::string_view name, Code& code) {
   if (const int local = find_local(*function_, name); local >= 0) {
+    look_at_local(local);
     emit(code, Slot::of(Op::kGetLocal));
     emit(code, Slot::of(static_cast<double>(local)));
     return true;

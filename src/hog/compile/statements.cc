@@ -93,6 +93,7 @@ Code Compiler::assignment(const Node& node) {
                "` is not declared here; globals can't be assigned. Declare it with let first",
            target);
     }
+    if (local >= 0 && target.names.size() == 1) look_at_local(local);
     if (target.names.size() == 1) {
       out = value(*node.kids[1]);
       append(out, made(node, local >= 0 ? Op::kSetLocal : Op::kSetUpvalue,
@@ -280,6 +281,8 @@ Code Compiler::try_statement(const Node& node) {
     const Node& what = *node.kids[1 + i];
     Code clause, run;
     open_scope();
+    function_->locals[static_cast<size_t>(error)].unasked = variable != "e";
+    function_->locals[static_cast<size_t>(type)].unasked = true;
     if (!variable.empty() && variable != "e") {
       declare(variable, what);
       run = made(what, Op::kGetLocal, static_cast<double>(error));
