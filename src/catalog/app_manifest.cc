@@ -249,6 +249,9 @@ Result<std::string> value_for(const AppField& field, std::string_view raw) {
   if ((field.type == "number" || field.type == "integer") && type != JsonType::kNumber) {
     return wrong("is a number");
   }
+  if (field.type == "dictionary" && type != JsonType::kObject) {
+    return wrong("is a dictionary: {\"key\": \"value\"}");
+  }
   if (field.type == "string" && type != JsonType::kString) {
     if (type == JsonType::kObject || type == JsonType::kArray) return wrong("is a text");
     std::string out;
@@ -352,8 +355,12 @@ Result<AppManifest> read_app_manifest(const AppFiles& files) {
   PENSTOCK_TRY(out.main, main_of(json, npm, files));
   if (out.main.ends_with(".hog")) out.language = AppLanguage::kHog;
   PENSTOCK_TRY(out.is_stateless, flag_of(json, "stateless"));
-  if (const auto config = json.find("config"); config && !is_null(*config)) {
+  // The second is what PostHog's own Hog functions call it.
+  for (const char* key : {"config", "inputs_schema"}) {
+    const auto config = json.find(key);
+    if (!config || is_null(*config)) continue;
     PENSTOCK_TRY(out.config_schema, schema_as_list(*config));
+    break;
   }
   if (const auto jobs = json.find("publicJobs"); jobs && !is_null(*jobs)) {
     PENSTOCK_TRY(const auto object, kManifest.object(*jobs, "publicJobs"));

@@ -67,6 +67,25 @@ TEST(AppManifest, PluginJsonSaysWhatItIs) {
   EXPECT_EQ(read({{"plugin.json", "[]"}, {"index.js", ""}}).substr(0, 13), "plugin.json: ");
 }
 
+TEST(AppManifest, InputsOfHogFunctionsAreAForm) {
+  const AppFiles files{
+      {"plugin.json", R"({"name":"H","inputs_schema":[{"key":"d","type":"dictionary","label":"D"},)"
+                      R"({"key":"n","type":"number"}]})"},
+      {"index.hog", "return event"}};
+  const auto app = read_app_manifest(files);
+  ASSERT_TRUE(app);
+  ASSERT_EQ(app->fields.size(), 2U);
+  EXPECT_EQ(app->fields[0].name, "D");
+  const auto merged = [&](std::string_view given) {
+    const auto out = merge_app_config(app->fields, "{}", given, true);
+    return out ? *out : out.error().message;
+  };
+  EXPECT_EQ(merged(R"({"d":{"a":"{event.event}"},"n":1.5})"),
+            R"({"d":{"a":"{event.event}"},"n":1.5})");
+  EXPECT_EQ(merged(R"({"d":"{}"})"), R"('d' is a dictionary: {"key": "value"})");
+  EXPECT_EQ(merged(R"({"n":"1"})"), "'n' is a number");
+}
+
 TEST(AppManifest, PackageJsonIsEnough) {
   const AppFiles files{
       {"package.json",

@@ -250,3 +250,29 @@ test("a public job is started with what its form asks for", async (t) => {
   await app.getByRole("tab", { name: "Logs" }).click();
   await app.getByText('imports {"since":"2024-01-31","pages":3,"archived":true,"filter":"{\\"plan\\":\\"pro\\"}"}').waitFor({ timeout: 20_000 });
 });
+
+test("a Hog app's numbers and dictionaries are saved as what they are", async (t) => {
+  const { page } = t;
+  await open(t);
+  const file = page.getByRole("region", { name: "Install" }).locator('input[type="file"]');
+  await file.setInputFiles(packed({
+    "plugin.json": JSON.stringify({ name: "labels", inputs_schema: [{ key: "share", type: "number", label: "Share" },
+      { key: "labels", type: "dictionary", label: "Labels", default: { from: "{event.event}" } }] }),
+    "index.hog": "let e := event for (let key, value in inputs.labels) { e.properties[key] := value } e.properties.share := inputs.share + 1 return e\n",
+  }));
+  const app = row(page, "labels");
+  await app.getByRole("button", { name: "labels in detail" }).click();
+  await app.getByRole("textbox", { name: "Share" }).fill("many");
+  await app.getByRole("button", { name: "Save configuration" }).click();
+  await app.getByText("'share' is a number").waitFor();
+  await app.getByRole("textbox", { name: "Share" }).fill("1.5");
+  await app.getByRole("textbox", { name: "Labels" }).fill('{"who": "{event.distinct_id}"}');
+  await app.getByRole("button", { name: "Save configuration" }).click();
+  await app.getByText("Saved.").waitFor();
+  await app.getByRole("tab", { name: "Test" }).click();
+  await app.getByRole("textbox", { name: "Event" }).fill(JSON.stringify({ event: "seen", distinct_id: "ada", properties: {} }));
+  await app.getByRole("button", { name: "Run the app on it" }).click();
+  const diff = app.getByTestId("app-diff");
+  await diff.getByText('"ada"').waitFor();
+  await diff.getByText("2.5").waitFor();
+});

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { base64_of_file, missing_value, moved, shown_value, visible_fields } from "./app_form";
+import { base64_of_file, missing_value, moved, shown_value, typed_values, visible_fields } from "./app_form";
 
 const schema = [
   { markdown: "Where to look." },
@@ -23,6 +23,17 @@ describe("an app's form", () => {
 
   it("fills defaults in", () => {
     expect(shown_value(schema[1]!, {})).toBe("fast");
+  });
+
+  it("sends numbers and dictionaries as what they are", () => {
+    const fields = [{ key: "n", type: "number" }, { key: "d", type: "dictionary" }, { key: "j", type: "json" }, { key: "s" }];
+    const typed = { n: "1.5", d: '{"a": "{event.event}"}', j: "[1]", s: "5" };
+    expect(typed_values(fields, typed, true)).toEqual({ n: 1.5, d: { a: "{event.event}" }, j: [1], s: "5" });
+    expect(typed_values(fields, typed, false).j).toBe("[1]");
+    expect(typed_values(fields, { n: "", d: " ", s: "" }, true)).toEqual({ n: null, d: null, s: "" });
+    expect(typed_values(fields, { n: "many", d: "{", j: "[" }, true)).toEqual({ n: "many", d: "{", j: "[" });
+    expect(shown_value(fields[1]!, { d: { a: 1 } })).toBe('{\n  "a": 1\n}');
+    expect(shown_value(fields[0]!, { n: 0 })).toBe("0");
   });
 
   it("moves an entry", () => {

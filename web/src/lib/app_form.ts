@@ -32,7 +32,33 @@ export function choices_of(field: AppField): { value: string; label: string }[] 
 export function shown_value(field: AppField, values: AppValues): string {
   const value = field.key === undefined ? undefined : values[field.key] ?? field.default;
   if (value === undefined || value === null || is_kept_secret(value)) return "";
-  return typeof value === "string" ? value : JSON.stringify(value);
+  return typeof value === "string" ? value : JSON.stringify(value, null, typeof value === "object" ? 2 : undefined);
+}
+
+/** Fields whose text is JSON, and of several lines. */
+export const is_json_field = (field: AppField): boolean => field.type === "json" || field.type === "dictionary";
+
+/** What was typed, as the server takes it: numbers and dictionaries are no texts, nor is JSON in Hog. What does not read stays a
+ *  text, and the server says what is wrong with it. */
+export function typed_values(schema: AppField[], values: AppValues, hog: boolean): AppValues {
+  const out: AppValues = { ...values };
+  for (const { key, type } of schema) {
+    const value = key === undefined ? undefined : values[key];
+    if (key === undefined || typeof value !== "string") continue;
+    const number = type === "number" || type === "integer";
+    if (value.trim() === "") {
+      if (number || type === "dictionary") out[key] = null;
+    } else if (number) {
+      if (Number.isFinite(Number(value))) out[key] = Number(value);
+    } else if (type === "dictionary" || (type === "json" && hog)) {
+      try {
+        out[key] = JSON.parse(value) as unknown;
+      } catch {
+        // the server's to tell
+      }
+    }
+  }
+  return out;
 }
 
 /** "" for what is empty, or the sentence that says what is missing. */

@@ -5,7 +5,7 @@ import { useState } from "react";
 import { useAppChange, type App, type AppConfig, type AppField } from "../../api/apps";
 import { api, ApiError } from "../../api/client";
 import { ErrorNote } from "../../components/error_note";
-import { base64_of_file, choices_of, field_label, file_name_of, is_kept_secret, missing_value, shown_value, visible_fields, type AppValues } from "../../lib/app_form";
+import { base64_of_file, choices_of, field_label, file_name_of, is_json_field, is_kept_secret, missing_value, shown_value, typed_values, visible_fields, type AppValues } from "../../lib/app_form";
 import styles from "./apps.module.css";
 
 interface FieldProps {
@@ -73,17 +73,21 @@ function Field({ field, values, set, error }: FieldProps) {
         onChange={(e) => set(key, e.currentTarget.value)} />
     );
   }
-  if (field.type === "json") {
+  if (is_json_field(field)) {
     return <Textarea {...common} autosize minRows={2} className={styles.code} value={text} onChange={(e) => set(key, e.currentTarget.value)} />;
   }
-  return <TextInput {...common} value={text} onChange={(e) => set(key, e.currentTarget.value)} />;
+  const number = field.type === "number" || field.type === "integer";
+  return (
+    <TextInput {...common} inputMode={number ? "decimal" : undefined} className={number ? styles.short : undefined} value={text}
+      onChange={(e) => set(key, e.currentTarget.value)} />
+  );
 }
 
 export function ConfigForm({ project, app, config }: { project: number; app: App; config: AppConfig }) {
   const [changed, set_changed] = useState<AppValues>({});
   const values = { ...config.config, ...changed };
   const save = useAppChange(project, () =>
-    api(`/projects/${project}/app_configs/${config.id}`, { method: "PATCH", body: { config: changed } }),
+    api(`/projects/${project}/app_configs/${config.id}`, { method: "PATCH", body: { config: typed_values(app.config_schema, changed, app.language === "hog") } }),
   );
   if (app.config_schema.length === 0) return <p className="muted">This app has nothing to set.</p>;
   const missing = missing_value(app.config_schema, values);
