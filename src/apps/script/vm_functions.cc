@@ -130,10 +130,12 @@ JSValue source(JSContext* context, JSValueConst, int argc, JSValueConst* argv) {
   const auto found = files.find(path);
   if (found == files.end()) return kUndefined;
   const bool raw = argc > 1 && JS_ToBool(context, argv[1]) == 1;
-  if (raw || path.ends_with(".json") || !needs_transpiling(path, found->second)) {
-    return new_string(context, found->second);
-  }
-  const auto code = transpile(path, found->second);
+  if (raw || path.ends_with(".json")) return new_string(context, found->second);
+  std::string text = found->second;
+  // A line for a shell is a comment: files are compiled inside of functions.
+  if (text.starts_with("#!")) text.replace(0, 2, "//");
+  if (!needs_transpiling(path, text)) return new_string(context, text);
+  const auto code = transpile(path, text);
   if (!code) return JS_ThrowSyntaxError(context, "%s", code.error().message.c_str());
   return new_string(context, *code);
 }

@@ -459,6 +459,18 @@ TEST_F(VmTest, FormsAndBlobs) {
   EXPECT_EQ(value("return (await new Response('{\"a\":1}').blob()).text()"), R"("{\"a\":1}")");
 }
 
+TEST_F(VmTest, ALineForAShellIsAComment) {
+  const std::string line = "#!/usr/bin/env node\n";
+  load_js(line + "exports.processEvent = (event) => { event.properties.y = 1; return event }");
+  EXPECT_THAT(process(kEvent).json, HasSubstr(R"("y":1)"));
+  const VmAnswer two = load(
+      {{"index.ts", line + "import { y } from './y'\nexport const processEvent = (event: any) => "
+                           "{ event.properties.y = y; return event }"},
+       {"y.js", line + "exports.y = 2"}});
+  ASSERT_EQ(two.kind, VmAnswer::Kind::kValue) << two.error.message;
+  EXPECT_THAT(process(kEvent).json, HasSubstr(R"("y":2)"));
+}
+
 TEST_F(VmTest, ModulesAwaitOutsideOfFunctions) {
   load_js(
       "export const rate = await Promise.resolve(2)\n"
