@@ -114,7 +114,7 @@ def test_hog_agrees_with_posthogs_machine_and_parser():
     if not (HOG / "node_modules").exists():
         return "tools/setup --test fetches the oracles"
     out = subprocess.run([sys.executable, str(HOG / "differential.py"), "--programs", "2000", "--tree-every", "100"],
-                         capture_output=True, text=True, timeout=180)
+                         capture_output=True, text=True, timeout=600)
     assert out.returncode == 0, out.stdout[-4000:]
 
 
@@ -122,5 +122,5 @@ def test_hog_agrees_on_programs_like_destination_templates():
     if not (HOG / "node_modules").exists():
         return "tools/setup --test fetches the oracles"
     out = subprocess.run([sys.executable, str(HOG / "differential.py"), "--style", "destinations", "--programs", "500", "--tree-every", "250"],
-                         capture_output=True, text=True, timeout=180)
+                         capture_output=True, text=True, timeout=600)
     assert out.returncode == 0, out.stdout[-4000:]
