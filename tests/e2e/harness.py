@@ -187,7 +187,7 @@ class Penstock:
     def ledger(self, project=1):
         return self.api(f"/api/projects/{project}/ledger?step=total")[1]
 
-    def eventually(self, check, seconds=40):
+    def eventually(self, check, seconds=90):
         """Waits until `check()` is true; its last value is the message otherwise."""
         deadline = time.monotonic() + seconds
         while True:
