@@ -371,7 +371,9 @@ int repl(const HogArgs& args) {
       std::puts(outcome.printed[i].c_str());
     }
     if (!outcome.finished()) {
-      complain(outcome.error.empty() ? "only a server can do that" : outcome.error);
+      complain(outcome.error.empty()
+                   ? outcome.async_function + " is not done line by line: penstock hog run does it"
+                   : outcome.error);
       continue;
     }
     if (expression) {
@@ -405,7 +407,9 @@ void add_hog(CLI::App& app, Run& run) {
       "hog",
       "Run, compile and format Hog, PostHog's language for transformations and destinations\n\n"
       "  penstock hog run -e \"return 1 + 2\"            3\n"
-      "  penstock hog run job.hog --globals event.json  globals are one JSON object\n"
+      "  penstock hog run job.hog --globals event.json  globals are one JSON object; fetch is "
+      "real\n"
+      "  penstock hog run job.hog --suspend --json      until it would fetch; then --resume\n"
       "  penstock hog compile job.hog > job.json        bytecode as PostHog stores it\n"
       "  penstock hog disasm job.json                   one operation a line\n"
       "  penstock hog fmt --write job.hog               laid out the one way\n"

@@ -45,7 +45,7 @@ export function AppPanel({ project, app, config }: { project: number; app: App; 
   const broken = config.status?.last_error?.message ?? config.error?.message;
   return (
     <div className={styles.panel} data-testid="app-panel">
-      {broken && <ErrorNote error={new Error(broken)} title="Its last error" />}
+      {broken && <ErrorNote error={new Error(broken)} title="Its last error" mt="xs" mb="xs" />}
       <Tabs defaultValue="config" keepMounted={false}>
         <Tabs.List>
           <Tabs.Tab value="config">Configuration</Tabs.Tab>
