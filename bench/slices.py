@@ -3,7 +3,10 @@
 what it costs that each reads what the others decide. Not a part of bench/run: Kafka, PostgreSQL and
 the processes share the machine's cores.
 
-  PENSTOCK_BIN=build/release/penstock tools/env python3 bench/slices.py [events]
+  PENSTOCK_BIN=build/release/penstock tools/env python3 bench/slices.py [events] [how …]
+
+how: shared (lanes are everybody's), lanes (ingest.slice_lanes), alone (and process.slices: each process
+looks at its own slices and at nothing else); all of them without it.
 """
 import json
 import os
@@ -43,22 +46,32 @@ def send(capture, keys, first, count):
             time.sleep(0.05)
 
 
-def measure(kafka, pg, number, events):
+def flags_of(how, number, index):
+    if how == "shared":
+        return ()
+    own = ("--set", "ingest.slice_lanes=true", "--set", f"log.partitions={8 // SLICES}")
+    if how == "lanes" or index is None:
+        return own
+    share = SLICES // number
+    return (*own, "--set", f"process.slices={index * share}-{(index + 1) * share - 1}")
+
+
+def measure(kafka, pg, how, number, events):
     shared = ("--set", f"ingest.slices={SLICES}", "--set", "catalog.engine=postgres",
-              "--set", f"catalog.postgres_url={pg.url}", "--set", f"log.kafka_topic_prefix=b{number}-",
-              "--set", f"log.kafka_group_prefix=b{number}-")
-    capture = Stages(kafka, "capture", *shared)
-    ingests = [Stages(kafka, "ingest,replay,admin", *shared) for _ in range(number)]
+              "--set", f"catalog.postgres_url={pg.url}", "--set", f"log.kafka_topic_prefix={how}{number}-",
+              "--set", f"log.kafka_group_prefix={how}{number}-")
+    capture = Stages(kafka, "capture", *shared, *flags_of(how, number, None))
+    ingests = [Stages(kafka, "ingest,replay,admin", *shared, *flags_of(how, number, i)) for i in range(number)]
     try:
         for p in (*ingests, capture):
             p.start(90)
+        shared_by(ingests)  # whose share changes begins anew, and answers nobody meanwhile
         keys = tokens(4)
         have = json.dumps(ingests[0].api("/api/projects")[1])
         for key in keys:
             if key != KEY and key not in have:
                 assert ingests[0].api("/api/projects", {"name": key[-8:], "token": key})[0] in (200, 201)
         time.sleep(3)  # until capture knows them
-        shared_by(ingests)
         send(capture, keys, 0, WARM)
         ingests[0].eventually(lambda: decided(ingests) >= WARM, 120)
         time.sleep(2)
@@ -80,12 +93,13 @@ def main():
     events = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000
     assert brokers.installed() and postgres.installed(), "tools/setup --test"
     with brokers.Kafka() as kafka, postgres.Postgres("fsync=off") as pg:
-        alone = None
-        for number in (1, 2, 4):
-            us = measure(kafka, pg, number, events)
-            alone = alone or us
-            more = "" if number == 1 else f", {(us - alone) / (number - 1):.1f} for each more"
-            print(f"{number} processes: {us:.1f} us an event, all together{more}", flush=True)
+        for how in sys.argv[2:] or ("shared", "lanes", "alone"):
+            one = None
+            for number in (1, 2, 4):
+                us = measure(kafka, pg, how, number, events)
+                one = one or us
+                more = "" if number == 1 else f", {(us - one) / (number - 1):.1f} for each more"
+                print(f"{how}, {number} processes: {us:.1f} us an event, all together{more}", flush=True)
 
 
 if __name__ == "__main__":

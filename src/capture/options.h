@@ -3,15 +3,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "event/slice.h"
 #include "event/timestamp.h"
 #include "runtime/ip_range.h"
 
 namespace penstock::capture {
 
 struct CaptureOptions {
+  std::optional<event::Layout> layout;          // of the lanes; none: as many as the first one has
   size_t body_bytes_max = 20U << 20;            // as sent; more: 413
   size_t decoded_bytes_max = 100U << 20;        // after decompression; more: 413
   size_t v1_body_bytes_max = 10U << 20;         // of a Capture V1 request, as sent; more: 413

@@ -37,10 +37,15 @@ Turn::Turn(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log, ledger
       ledger_(ledger),
       options_(options),
       share_(options.bytes_waiting_max, options.requests_waiting_max) {
-  if (const auto bounds = log.bounds(std::string(event::kTopicMain)); bounds && !bounds->empty()) {
-    partitions_ = static_cast<int32_t>(bounds->size());
+  if (options.layout) {
+    layout_ = *options.layout;
+  } else if (const auto bounds = log.bounds(std::string(event::kTopicMain));
+             bounds && !bounds->empty()) {
+    layout_.partitions = static_cast<int32_t>(bounds->size());
   }
-  for (Lane& lane : lanes_) lane.parts.resize(static_cast<size_t>(partitions_));
+  for (const event::Lane lane : event::kLanes) {
+    lanes_[static_cast<size_t>(lane)].parts.resize(static_cast<size_t>(layout_.of_lane(lane)));
+  }
   std::array<uint8_t, sizeof request_number_> random{};
   runtime.random().fill(random);
   std::memcpy(&request_number_, random.data(), random.size());
@@ -82,7 +87,8 @@ void Turn::add(const std::shared_ptr<Waiting>& request, const event::RawRecord& 
   if (!admitted.topic.empty()) return redirect(request, record, admitted);
   Lane& lane = lanes_[static_cast<size_t>(admitted.lane)];
   if (overfills(lane, record)) flush(admitted.lane);
-  add_to(lane, request, record, admitted.lane);
+  event::partition_key(record, admitted.lane, key_);
+  add_to(lane, layout_.in_lane(admitted.lane, record.token, key_), request, record);
   const ledger::LedgerKey key{record.project, record.now_ms / 60'000, admitted.lane};
   if (lane.counts.empty() || lane.counts.back().key != key) lane.counts.push_back({key, 0});
   lane.counts.back().count++;
@@ -91,10 +97,9 @@ void Turn::add(const std::shared_ptr<Waiting>& request, const event::RawRecord& 
   schedule();
 }
 
-void Turn::add_to(Lane& lane, const std::shared_ptr<Waiting>& request,
-                  const event::RawRecord& record, event::Lane where) {
-  event::partition_key(record, where, key_);
-  Part& part = lane.parts[static_cast<size_t>(partition_of(key_, partitions_))];
+void Turn::add_to(Lane& lane, int32_t partition, const std::shared_ptr<Waiting>& request,
+                  const event::RawRecord& record) {
+  Part& part = lane.parts[static_cast<size_t>(partition)];
   const size_t size = event::encoded_size(record);
   if (part.data.empty()) {
     part.data.reserve(std::max(part.usual, size + kLengthBytesMax));
@@ -124,8 +129,9 @@ void Turn::redirect(const std::shared_ptr<Waiting>& request, const event::RawRec
   const auto there = redirects_.find(where);
   if (there != redirects_.end() && overfills(there->second, whole)) flush_all();
   Lane& lane = redirects_[where];
-  lane.parts.resize(static_cast<size_t>(partitions_));
-  add_to(lane, request, whole, admitted.lane);
+  lane.parts.resize(static_cast<size_t>(layout_.partitions));
+  event::partition_key(whole, admitted.lane, key_);
+  add_to(lane, partition_of(key_, layout_.partitions), request, whole);
   event::RawRecord stub = record;
   stub.data = {};
   add(request, stub, {admitted.lane, {}, {}});

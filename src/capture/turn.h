@@ -103,8 +103,8 @@ class Turn {
   using Redirect = std::pair<std::string, event::Lane>;  // topic, lane of the events' stubs
 
   static bool overfills(const Lane& lane, const event::RawRecord& record);
-  void add_to(Lane& lane, const std::shared_ptr<Waiting>& request, const event::RawRecord& record,
-              event::Lane where);
+  void add_to(Lane& lane, int32_t partition, const std::shared_ptr<Waiting>& request,
+              const event::RawRecord& record);
   void redirect(const std::shared_ptr<Waiting>& request, const event::RawRecord& record,
                 const Admitted& admitted);
   void schedule();
@@ -120,7 +120,7 @@ class Turn {
   log::Log& log_;
   ledger::Ledger* ledger_;
   const CaptureOptions& options_;
-  int32_t partitions_ = 1;
+  event::Layout layout_{.partitions = 1};
   std::array<Lane, event::kLanes.size()> lanes_;
   std::map<Redirect, Lane> redirects_;
   FairShare share_;

@@ -122,7 +122,7 @@ Status Detour::gather(const std::string& name, Token& token, Work& work) {
     }
     last = entry.id;
     if (token.driven.contains(std::string(raw.quarantine_entry))) continue;
-    work.events.add(event::Lane::kOverflow, options_.partitions, *record, raw);
+    work.events.add(event::Lane::kOverflow, options_.layout, *record, raw);
   }
   return {};
 }

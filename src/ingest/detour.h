@@ -23,7 +23,7 @@
 namespace penstock::ingest {
 
 struct DetourOptions {
-  int32_t partitions = 8;
+  event::Layout layout{};
   size_t entries_per_batch_max = 500;
   size_t bytes_per_batch_max = 4U << 20;  // unless one entry is larger
   int64_t retry_ms_min = 50, retry_ms_max = 5000;

@@ -12,7 +12,7 @@ namespace {
 /// Several slices of the projects, each decided by a service of its own.
 class SlicedIngest final : public Ingest {
  public:
-  explicit SlicedIngest(int32_t count) : count_(count) {}
+  explicit SlicedIngest(const event::Layout& layout) : layout_(layout) {}
   void add(int32_t index, std::unique_ptr<Ingest> one) {
     slices_.push_back({index, std::move(one)});
   }
@@ -41,8 +41,10 @@ class SlicedIngest final : public Ingest {
       out.quarantined += one.quarantined;
       out.cycles += one.cycles;
       out.cpu_ns += one.cpu_ns;
-      // Each counts the others' records until it has passed over them.
-      out.lag_records = std::max(out.lag_records, one.lag_records);
+      // Of lanes that are everybody's each counts the others' records until it has passed over
+      // them.
+      out.lag_records = layout_.apart ? out.lag_records + one.lag_records
+                                      : std::max(out.lag_records, one.lag_records);
       if (out.last_error.empty()) out.last_error = std::move(one.last_error);
     }
     return out;
@@ -59,7 +61,7 @@ class SlicedIngest final : public Ingest {
   }
   void try_out(event::Source source, std::string record, TriedOut done) override {
     const auto raw = event::decode_raw(record);
-    const int32_t slice = raw ? event::slice_of(raw->token, count_) : 0;
+    const int32_t slice = raw ? event::slice_of(raw->token, layout_.slices) : 0;
     for (Part& s : slices_) {
       if (s.index == slice) return s.ingest->try_out(source, std::move(record), std::move(done));
     }
@@ -71,7 +73,7 @@ class SlicedIngest final : public Ingest {
     int32_t index;
     std::unique_ptr<Ingest> ingest;
   };
-  int32_t count_;
+  event::Layout layout_;
   std::vector<Part> slices_;
 };
 
@@ -86,7 +88,7 @@ std::unique_ptr<Ingest> Ingest::make(runtime::Loop& loop, runtime::Runtime& runt
   };
   PENSTOCK_ASSERT(!options.slices.empty());
   if (options.slice_count == 1) return one({});
-  auto out = std::make_unique<SlicedIngest>(options.slice_count);
+  auto out = std::make_unique<SlicedIngest>(options.layout());
   for (const int32_t index : options.slices) out->add(index, one({index, options.slice_count}));
   return out;
 }

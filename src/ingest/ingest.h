@@ -34,6 +34,7 @@ struct IngestOptions {
   /// has `partitions` for each. Each is decided on its own, as if it were all.
   int32_t slice_count = 1;
   std::vector<int32_t> slices{0};
+  bool lanes_apart = false;            // event::Layout::apart
   size_t events_per_cycle_max = 2000;  // live lanes; bounds the time a cycle holds the loop
   size_t bytes_per_cycle_max = 16U << 20;
   size_t historical_share_percent = 20;  // of what live lanes decide; overflow's at least, too
@@ -54,6 +55,8 @@ struct IngestOptions {
   CookielessStore* cookieless = nullptr;
   /// Without them events pass no apps, whatever projects have enabled.
   EventApps* apps = nullptr;
+
+  event::Layout layout() const { return {partitions, slice_count, lanes_apart}; }
 };
 
 struct IngestStats {

@@ -2,17 +2,15 @@
 
 #include <utility>
 
-#include "base/hash.h"
-
 namespace penstock::ingest {
 
-void ReceivedAgain::add(event::Lane lane, int32_t partitions, std::string_view record,
+void ReceivedAgain::add(event::Lane lane, const event::Layout& layout, std::string_view record,
                         const event::RawRecord& raw) {
   lane_ = lane;
   bytes_ += record.size();
   std::string key;
   event::partition_key(raw, lane, key);
-  const int32_t partition = partition_of(key, partitions);
+  const int32_t partition = layout.in_lane(lane, raw.token, key);
   log::Batch& to = batches_[partition];
   to.partition = {partition};
   to.count++;

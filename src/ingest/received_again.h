@@ -12,6 +12,7 @@
 
 #include "event/lane.h"
 #include "event/raw_record.h"
+#include "event/slice.h"
 #include "ledger/ledger.h"
 #include "log/log.h"
 
@@ -20,7 +21,7 @@ namespace penstock::ingest {
 class ReceivedAgain {
  public:
   /// `record`: what `raw` was decoded from. All of them are of one lane.
-  void add(event::Lane lane, int32_t partitions, std::string_view record,
+  void add(event::Lane lane, const event::Layout& layout, std::string_view record,
            const event::RawRecord& raw);
   bool empty() const { return ids_.empty(); }
   size_t bytes() const { return bytes_; }  // of the records

@@ -259,7 +259,7 @@ Status Redrive::gather(Source& source, Work& work) {
     }
     last = entry.id;
     PENSTOCK_TRY(const event::RawRecord raw, event::decode_raw(*record));
-    work.events.add(entry.source.lane, options_.partitions, *record, raw);
+    work.events.add(entry.source.lane, options_.layout, *record, raw);
   }
   return {};
 }

@@ -27,7 +27,7 @@
 namespace penstock::ingest {
 
 struct RedriveOptions {
-  int32_t partitions = 8;
+  event::Layout layout{};
   size_t entries_per_batch_max = 500;
   size_t bytes_per_batch_max = 4U << 20;  // unless one entry is larger
   int64_t per_second = 2000;              // where the asker named no rate, and for unknown tokens

@@ -193,6 +193,8 @@ struct LedgerOptions {
   /// Another process decides, or stores: its part is read from the log, at `recover` and each time
   /// that it is called again.
   bool decided_elsewhere = false, stored_elsewhere = false;
+  /// The outcomes of a lane's partition lie in the partition of its number (event::Layout::apart).
+  bool lanes_apart = false;
 };
 
 /// Records of one processed partition, in order, the first at `base`.

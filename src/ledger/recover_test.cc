@@ -5,6 +5,7 @@
 #include "ledger/books/keys.h"
 #include "ledger/ledger.h"
 #include "ledger/undecided.h"
+#include "log/forwarding_log.h"
 #include "log/memory_log.h"
 #include "runtime/sim_runtime.h"
 
@@ -12,6 +13,17 @@ namespace penstock::ledger {
 namespace {
 
 using event::Lane;
+
+/// As if a process did not look at lanes.
+class LanesAside : public log::ForwardingLog {
+ public:
+  using ForwardingLog::ForwardingLog;
+  Result<std::vector<log::PartitionBounds>> bounds(const std::string& topic) const override {
+    if (aside && topic == event::kTopicMain) return std::vector<log::PartitionBounds>{};
+    return ForwardingLog::bounds(topic);
+  }
+  bool aside = false;
+};
 
 class RecoverTest : public ::testing::Test {
  protected:
@@ -101,7 +113,7 @@ class RecoverTest : public ::testing::Test {
 
   runtime::SimRuntime runtime_{1};
   runtime::Loop& loop_ = runtime_.make_loop();
-  std::unique_ptr<log::Log> log_ = log::make_memory_log(runtime_);
+  std::unique_ptr<LanesAside> log_ = std::make_unique<LanesAside>(log::make_memory_log(runtime_));
   std::shared_ptr<kv::MemoryKv> kv_ =
       std::make_shared<kv::MemoryKv>(kv::MemoryKvOptions{.crashable = true, .gate = nullptr});
   std::unique_ptr<Ledger> ledger_;
@@ -192,7 +204,7 @@ TEST_F(RecoverTest, WhatTheLogLostIsSaidForGood) {
   ASSERT_TRUE(ledger_->checkpoint(*log_).has_value());
   EXPECT_TRUE(ledger_->balance(*log_).balanced);
 
-  log_ = log::make_memory_log(runtime_);
+  log_ = std::make_unique<LanesAside>(log::make_memory_log(runtime_));
   start_log();
   append_raw(0);
   append_outcome(0);
@@ -295,6 +307,39 @@ TEST_F(RecoverTest, FollowsWhatOtherProcessesDecideAndStore) {
   append_raw(7);
   ledger_->received(Lane::kMain, {{{0}, {-1}, false}}, {2}, {{{{1}, 0, Lane::kMain}, 2}});
   EXPECT_EQ(totals().received, 6U);
+}
+
+TEST_F(RecoverTest, CountsWhatOthersReceivedInLanesThatItDoesNotLookAtOnceItIsDecided) {
+  constexpr LedgerOptions kApart{.decided_elsewhere = true, .lanes_apart = true};
+  for (int64_t n = 0; n < 6; n++) append_raw(n);
+  kv_ = std::make_shared<kv::MemoryKv>(kv::MemoryKvOptions{.crashable = true, .gate = nullptr});
+  log_->aside = true;
+  recover(kApart);
+  EXPECT_EQ(totals().received, 0U);
+  // Its own capture's events are counted like everybody's there.
+  ledger_->received(Lane::kMain, {{{0}, {5}, false}}, {1}, {{{{1}, 0, Lane::kMain}, 1}});
+  EXPECT_EQ(totals().received, 0U);
+  // What was decided long ago is not in the log any more; the set begins where it can be known.
+  for (int64_t n = 3; n < 5; n++) append_outcome(n);
+  follow();
+  EXPECT_EQ(totals().received, 2U);
+  EXPECT_EQ(totals().accepted, 2U);
+  LedgerBalance balance = ledger_->balance(*log_);
+  EXPECT_TRUE(balance.balanced) << balance.detail;
+  EXPECT_EQ(balance.received_by_offsets, 2U);
+  EXPECT_EQ(balance.uncounted, 0U);
+  ASSERT_TRUE(ledger_->checkpoint(*log_).has_value());
+  // It is given these slices: what waits is counted, and nothing twice.
+  log_->aside = false;
+  recover(kApart);
+  EXPECT_EQ(totals().received, 3U);
+  EXPECT_EQ(totals().in_flight(), 3U);
+  append_outcome(5);
+  follow();
+  EXPECT_EQ(totals().received, 3U);
+  EXPECT_EQ(totals().accepted, 3U);
+  balance = ledger_->balance(*log_);
+  EXPECT_TRUE(balance.balanced) << balance.detail;
 }
 
 TEST_F(RecoverTest, FindsWhatWaitsUndecided) {

@@ -27,6 +27,7 @@ struct KafkaLeaseOptions {
   /// What is taken away for another member goes there when `give_back` is called, or after so long;
   /// 0: at once.
   int64_t give_back_ms = 0;
+  int32_t first = 0;  // what the topic's first partition stands for
 };
 
 class KafkaLease {
@@ -37,7 +38,7 @@ class KafkaLease {
   virtual ~KafkaLease() = default;
   /// Waits for at most so long; whether anything is held. Blocks.
   virtual bool wait(int64_t wait_ms) = 0;
-  /// The partitions held, in order, without those that are being taken away.
+  /// What the partitions held stand for, in order, without those that are being taken away.
   virtual std::vector<int32_t> held() const = 0;
   /// Nothing is done with what was taken away any more.
   virtual void give_back() = 0;

@@ -95,6 +95,9 @@ struct KafkaLogOptions {
   bool follows = false;                    // framed topics are another process's
   /// Which partitions of framed topics are this process's; empty: all, or none with `follows`.
   std::function<bool(std::string_view topic, Partition)> owns;
+  /// Partitions that are read here, or could be; empty: all. Of the others nothing is known: they
+  /// have no bounds, and can be appended to where that needs no knowledge (open topics).
+  std::function<bool(std::string_view topic, Partition)> looks_at;
   std::function<void()> on_shut_out;          // a newer process writes them; one of its threads
   std::vector<std::string> followed_groups;   // which others commit: asked for again and again
   std::shared_ptr<const MessageCodec> codec;  // none: every topic is framed

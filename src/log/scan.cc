@@ -16,6 +16,13 @@ class Scan : public std::enable_shared_from_this<Scan> {
         visit_(std::move(visit)),
         done_(std::move(done)) {}
 
+  Scan(Log& log, runtime::Loop& home, std::string topic, ScanVisitTogether visit, ScanDone done)
+      : log_(log),
+        home_(home),
+        topic_(std::move(topic)),
+        together_(std::move(visit)),
+        done_(std::move(done)) {}
+
   void add(const ScanRange& range) {
     if (range.from < range.to) open_.push_back(range);
   }
@@ -33,7 +40,7 @@ class Scan : public std::enable_shared_from_this<Scan> {
       self->next_ = std::move(got->next);
       self->at_ = 0;
       self->progress_ = false;
-      self->visit_next();
+      self->together_ ? self->visit_together() : self->visit_next();
     });
   }
 
@@ -47,7 +54,15 @@ class Scan : public std::enable_shared_from_this<Scan> {
     visiting_ = false;
   }
 
-  void visit_one() {
+  void visit_together() {
+    std::vector<ScanSlice> slices;
+    while (take_next()) slices.push_back(std::move(slice_));
+    Status status = slices.empty() ? Status{} : together_(slices);
+    status ? go_on() : finish(std::move(status));
+  }
+
+  /// The next slice that has something.
+  bool take_next() {
     while (at_ < batches_.size()) {
       const ReadBatch& batch = batches_[at_++];
       const auto range = std::ranges::find(open_, batch.partition, &ScanRange::partition);
@@ -56,10 +71,21 @@ class Scan : public std::enable_shared_from_this<Scan> {
       if (slice_.records.empty()) continue;
       range->from.value = slice_.base.value + static_cast<int64_t>(slice_.records.size());
       progress_ = true;
+      return true;
+    }
+    return false;
+  }
+
+  void visit_one() {
+    if (take_next()) {
       return visit_(slice_, [self = shared_from_this()](Status status) {
         status ? self->visit_next() : self->finish(std::move(status));
       });
     }
+    go_on();
+  }
+
+  void go_on() {
     // Where records were skipped by a repair, nothing comes and the position moves on.
     for (const Position& next : next_) {
       const auto range = std::ranges::find(open_, next.partition, &ScanRange::partition);
@@ -95,6 +121,7 @@ class Scan : public std::enable_shared_from_this<Scan> {
   runtime::Loop& home_;
   std::string topic_;
   ScanVisitLater visit_;
+  ScanVisitTogether together_;
   ScanDone done_;
   std::vector<ScanRange> open_;
   std::vector<ReadBatch> batches_;  // of the last fetch
@@ -108,6 +135,14 @@ class Scan : public std::enable_shared_from_this<Scan> {
 
 void scan_slowly(Log& log, runtime::Loop& home, std::string topic, std::vector<ScanRange> ranges,
                  ScanVisitLater visit, ScanDone done) {
+  auto scan =
+      std::make_shared<Scan>(log, home, std::move(topic), std::move(visit), std::move(done));
+  for (const ScanRange& range : ranges) scan->add(range);
+  home.post([scan] { scan->step(); });
+}
+
+void scan_together(Log& log, runtime::Loop& home, std::string topic, std::vector<ScanRange> ranges,
+                   ScanVisitTogether visit, ScanDone done) {
   auto scan =
       std::make_shared<Scan>(log, home, std::move(topic), std::move(visit), std::move(done));
   for (const ScanRange& range : ranges) scan->add(range);

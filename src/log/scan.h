@@ -5,6 +5,7 @@
 // `visit` ends the scan and is handed on.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <string>
@@ -20,6 +21,14 @@ namespace penstock::log {
 
 /// Next offsets by partition.
 using Positions = std::map<int32_t, int64_t>;
+
+/// One more than the highest partition: what is kept by partition needs as many places, although a
+/// log may look at some partitions only.
+inline int32_t places_of(const std::vector<PartitionBounds>& bounds) {
+  int32_t out = 0;
+  for (const PartitionBounds& b : bounds) out = std::max(out, b.partition.value + 1);
+  return out;
+}
 
 struct ScanRange {
   Partition partition;
@@ -46,5 +55,10 @@ using ScanNext = std::move_only_function<void(Status)>;
 using ScanVisitLater = std::move_only_function<void(const ScanSlice&, ScanNext next)>;
 void scan_slowly(Log& log, runtime::Loop& home, std::string topic, std::vector<ScanRange> ranges,
                  ScanVisitLater visit, ScanDone done);
+
+/// The same for a visit of all slices that one fetch brought, which may cost less than each alone.
+using ScanVisitTogether = std::move_only_function<Status(const std::vector<ScanSlice>&)>;
+void scan_together(Log& log, runtime::Loop& home, std::string topic, std::vector<ScanRange> ranges,
+                   ScanVisitTogether visit, ScanDone done);
 
 }  // namespace penstock::log

@@ -1,6 +1,8 @@
 #include "main/deciding.h"
 
-#include "event/lane.h"
+#include <fmt/format.h>
+
+#include "main/topics.h"
 
 namespace penstock::cli {
 namespace {
@@ -10,9 +12,19 @@ constexpr size_t kMemberBytesMax = 64;
 /// For a process that loses slices of the projects to end what is under way.
 constexpr int64_t kGiveBackMs = 20'000;
 
+/// Of those that share some slices among them; nothing where all do.
+std::string range_of(const Settings& settings) {
+  const auto range = settings.slice_range();
+  if (settings.slices_here.empty() || !range) return "";
+  return fmt::format("-{}-{}", range->from, range->to);
+}
+
+std::string member_path(const Settings& settings, const std::string& data_dir) {
+  return data_dir + std::string(kMemberPath) + range_of(settings);
+}
+
 /// The data directory's own name among those that may decide: after a restart it is the same one.
-Result<std::string> member_of(runtime::Runtime& runtime, const std::string& data_dir) {
-  const std::string path = data_dir + std::string(kMemberPath);
+Result<std::string> member_of(runtime::Runtime& runtime, const std::string& path) {
   if (runtime.files().exists(path)) {
     return runtime::read_file(runtime.files(), path, kMemberBytesMax);
   }
@@ -25,19 +37,22 @@ Result<std::string> member_of(runtime::Runtime& runtime, const std::string& data
 
 }  // namespace
 
-bool has_asked_to_decide(const runtime::FileSystem& files, const std::string& data_dir) {
-  return files.exists(data_dir + std::string(kMemberPath));
+bool has_asked_to_decide(const Settings& settings, const runtime::FileSystem& files,
+                         const std::string& data_dir) {
+  return files.exists(member_path(settings, data_dir));
 }
 
 Result<std::unique_ptr<log::KafkaLease>> ask_to_decide(const Settings& settings,
                                                        runtime::Runtime& runtime,
                                                        const std::string& data_dir) {
-  PENSTOCK_TRY(const std::string member, member_of(runtime, data_dir));
+  PENSTOCK_TRY(const std::string member, member_of(runtime, member_path(settings, data_dir)));
+  PENSTOCK_TRY(const auto range, settings.slice_range());
   return log::KafkaLease::join(settings.kafka,
-                               {.group = "decides",
-                                .topic = std::string(event::kTopicPersonCommands),
+                               {.group = "decides" + range_of(settings),
+                                .topic = lease_topic(settings),
                                 .member = member,
-                                .give_back_ms = settings.slices > 1 ? kGiveBackMs : 0});
+                                .give_back_ms = settings.slices > 1 ? kGiveBackMs : 0,
+                                .first = range.from});
 }
 
 }  // namespace penstock::cli

@@ -13,7 +13,8 @@
 namespace penstock::cli {
 
 /// Whether this data directory has asked before: then Kafka has the topics.
-bool has_asked_to_decide(const runtime::FileSystem& files, const std::string& data_dir);
+bool has_asked_to_decide(const Settings& settings, const runtime::FileSystem& files,
+                         const std::string& data_dir);
 /// Asks for the lease; it is held once KafkaLease::wait says so.
 Result<std::unique_ptr<log::KafkaLease>> ask_to_decide(const Settings& settings,
                                                        runtime::Runtime& runtime,

@@ -9,6 +9,7 @@
 #include "event/slice.h"
 #include "load/loader.h"
 #include "main/stages.h"
+#include "main/topics.h"
 #include "publish/row_message.h"
 #include "wire/inflate.h"
 
@@ -22,7 +23,8 @@ constexpr std::array kPlainTopics{event::kTopicRefused, event::kTopicRefusalCoun
 constexpr std::string_view kGzipMagic = "\x1f\x8b\x08";
 
 bool is_plain(std::string_view topic) {
-  return std::ranges::find(kPlainTopics, topic) != kPlainTopics.end();
+  return std::ranges::find(kPlainTopics, topic) != kPlainTopics.end() ||
+         topic.starts_with(kSlicesPrefix);
 }
 
 /// What PostHog's ClickHouse reads.
@@ -45,9 +47,10 @@ Status write_published(std::string_view record, log::MessageText& out) {
 /// The lanes, and what projects redirect events to, hold capture's messages.
 class CaptureCodec : public log::MessageCodec {
  public:
-  /// `slices`: of `count`, those that are decided here.
-  CaptureCodec(const catalog::Catalog* catalog, std::vector<int32_t> slices, int32_t count)
-      : catalog_(catalog), slices_(std::move(slices)), count_(count) {}
+  /// `slices`: those that are decided here.
+  CaptureCodec(const catalog::Catalog* catalog, std::vector<int32_t> slices,
+               const event::Layout& layout)
+      : catalog_(catalog), slices_(std::move(slices)), layout_(layout) {}
 
   bool is_open(std::string_view topic) const override {
     return is_plain(topic) || is_published(topic) || topic.starts_with(event::kRedirectPrefix) ||
@@ -93,15 +96,16 @@ class CaptureCodec : public log::MessageCodec {
   }
 
   bool read_head(const log::MessageView& m, std::string& out) const override {
-    // Recordings are taken by one process, whoever's they are.
-    if (slices_.empty() || count_ == 1 || is_plain(m.topic) || is_published(m.topic) ||
-        m.topic == event::lane_topic(event::Lane::kReplay)) {
+    // Recordings are taken by one process, whoever's they are; lanes that are apart by who reads.
+    if (slices_.empty() || layout_.slices == 1 || layout_.apart || is_plain(m.topic) ||
+        is_published(m.topic) || m.topic == event::lane_topic(event::Lane::kReplay)) {
       return false;
     }
     return event::read_capture_head(
         {m.topic, m.partition.value, m.offset.value, m.time_ms, m.value, m.headers},
         [this](std::string_view token) {
-          return std::ranges::find(slices_, event::slice_of(token, count_)) != slices_.end();
+          return std::ranges::find(slices_, event::slice_of(token, layout_.slices)) !=
+                 slices_.end();
         },
         out);
   }
@@ -122,18 +126,40 @@ class CaptureCodec : public log::MessageCodec {
 
   const catalog::Catalog* catalog_;
   const std::vector<int32_t> slices_;
-  const int32_t count_;
+  const event::Layout layout_;
 };
 
 }  // namespace
 
 std::function<bool(std::string_view, Partition)> outcomes_of(const Settings& settings,
                                                              const std::vector<int32_t>& slices) {
-  return [slices, partitions = settings.partitions](std::string_view topic, Partition p) {
+  return [slices, layout = settings.layout()](std::string_view topic, Partition p) {
     return topic != event::kTopicProcessed ||
-           std::ranges::find(slices, event::slice_of_outcomes(p, partitions)) != slices.end();
+           std::ranges::find(slices, layout.slice_of_outcomes(p)) != slices.end();
   };
 }
+
+namespace {
+
+/// Of lanes that have partitions for each slice, those of the slices that are decided here; what
+/// others received is counted when they have decided it. Of what is decided, and where nothing is
+/// decided here, those of `process.slices`. Recordings go with the first slice.
+std::function<bool(std::string_view, Partition)> looked_at(const Settings& settings,
+                                                           const std::vector<int32_t>& slices,
+                                                           bool follows) {
+  const auto given = settings.slice_range();
+  const Settings::SliceRange range = given ? *given : Settings::SliceRange{0, settings.slices - 1};
+  return [slices, range, follows, layout = settings.layout()](std::string_view topic, Partition p) {
+    if (topic == event::kTopicProcessed) return range.has(layout.slice_of_outcomes(p));
+    const auto* lane = std::ranges::find(event::kLanes, topic, event::lane_topic);
+    if (lane == event::kLanes.end()) return true;
+    if (!layout.is_apart(*lane)) return range.has(0);
+    const int32_t slice = layout.slice_of_outcomes(p);  // the lane's partitions lie as those do
+    return follows ? range.has(slice) : std::ranges::find(slices, slice) != slices.end();
+  };
+}
+
+}  // namespace
 
 std::unique_ptr<log::Log> open_log(const Settings& settings, runtime::Runtime& runtime,
                                    runtime::Loop& home, const std::string& data_dir,
@@ -149,10 +175,11 @@ std::unique_ptr<log::Log> open_log(const Settings& settings, runtime::Runtime& r
   options.pending_bytes_max = settings.log.pending_bytes_max;
   options.tail_cache_bytes = settings.log.tail_cache_bytes;
   options.codec = std::make_shared<CaptureCodec>(catalog, follows ? std::vector<int32_t>{} : slices,
-                                                 settings.slices);
+                                                 settings.layout());
   options.follows = follows;
   options.on_shut_out = std::move(on_shut_out);
   if (settings.slices > 1 && !follows) options.owns = outcomes_of(settings, slices);
+  if (settings.layout().apart) options.looks_at = looked_at(settings, slices, follows);
   if (!settings.runs("load")) options.followed_groups.emplace_back(event::kGroupLoad);
   return log::open_kafka_log(runtime, std::move(options));
 }

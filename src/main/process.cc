@@ -194,6 +194,7 @@ Status Process::Parts::start_store() {
     ingest_options.partitions = settings.partitions;
     ingest_options.slice_count = settings.slices;
     ingest_options.slices = slices;
+    ingest_options.lanes_apart = settings.layout().apart;
     if (settings.runs("load")) ingest_options.store_group = event::kGroupLoad;
     ingest_options.persons_block = settings.persons_engine == "postgres";
     ingest_options.commands = person_commands({*runtime, pipeline.loop(), *store, *objects, *ledger,
@@ -229,6 +230,7 @@ Status Process::Parts::start_publish() {
 Status Process::Parts::start_capture() {
   PENSTOCK_TRY(runtime::Address address, runtime::Address::parse(settings.capture_listen));
   capture::CaptureOptions capture_options = settings.capture;
+  capture_options.layout = settings.layout();
   capture_options.skew_rule =
       event::skew_rule_named(settings.skew_rule).value_or(event::SkewRule::kExact);
   // What the shards let wait together must fit into the log's own queue, which knows no fairness.

@@ -42,7 +42,7 @@ bool Process::Parts::holds_slices(int64_t wait_ms) {
 Status Process::Parts::stand_by() {
   if (settings.log_engine != "kafka" || !settings.runs("ingest")) return {};
   // Whoever comes back decides at once, and needs nothing to follow another one with.
-  if (lease || has_asked_to_decide(runtime->files(), data_dir)) {
+  if (lease || has_asked_to_decide(settings, runtime->files(), data_dir)) {
     PENSTOCK_CHECK(join_lease());
     if (holds_slices(kAtOnceMs)) return {};
   }
@@ -62,7 +62,7 @@ Status Process::Parts::stand_by() {
     } else if (!books) {
       diag::info("standing by: another process decides");
       PENSTOCK_TRY(auto kv, disk->open({data_dir + "/state/ledger", settings.state_cache_bytes}));
-      ledger::LedgerOptions options = settings.ledger;
+      ledger::LedgerOptions options = ledger_options_of(settings);
       options.decided_elsewhere = options.stored_elsewhere = true;
       books = ledger::make_ledger(std::move(kv), options);
       outcome = await(

@@ -24,6 +24,9 @@ void bind_process(config::OptionTable& t, Settings& s) {
   t.add("process.stages", s.stages, "list",
         "Which stages run here: capture, ingest, replay, load, definitions, deliver, admin; and "
         "publish.");
+  t.add("process.slices", s.slices_here, "list",
+        "Slices of the projects that this process looks at, as FROM-TO (0-15); processes with the "
+        "same ones share them. Empty: all. Needs ingest.slice_lanes.");
   t.add("process.health_listen", s.health_listen, "address",
         "Where /_liveness, /_readiness and /metrics of this process's stages are; empty: nowhere.");
   t.add("process.shards", s.shards, 1, 64, "count", "Capture threads, each with its own listener.");
@@ -202,9 +205,12 @@ void bind_kafka(config::OptionTable& t, Settings& s) {
 
 void bind_pipeline(config::OptionTable& t, Settings& s) {
   t.add(
-      "ingest.slices", s.slices, 1, 64, "count",
+      "ingest.slices", s.slices, 1, 1024, "count",
       "On Kafka, parts of the projects that processes with ingest decide beside each other; fixed "
       "once its topics are there.");
+  t.add("ingest.slice_lanes", s.slice_lanes,
+        "Lanes have log.partitions for each slice, and who decides a slice reads those alone; only "
+        "Penstock's own captures may then write lanes. Fixed once the topics are there.");
   t.add("ingest.events_per_cycle_max", s.ingest.events_per_cycle_max, 1, 1'000'000, "count",
         "Events decided in one cycle.");
   t.add("ingest.bytes_per_cycle_max", s.ingest.bytes_per_cycle_max, kMiB, kGiB, "bytes",
@@ -417,9 +423,7 @@ Status validate(const Settings& s) {
     }
   }
   PENSTOCK_CHECK(check_stages(s));
-  if (s.slices > 1 && s.log_engine != "kafka") {
-    return fail(Code::kInvalid, "ingest.slices above 1 needs log.engine = kafka");
-  }
+  PENSTOCK_CHECK(check_slices(s));
   if (const std::string& prefix = s.capture.path_prefix; !prefix.empty()) {
     constexpr std::string_view kAllowed =
         "/-_.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";

@@ -56,6 +56,8 @@ struct Settings {
   bool allow_public_bind = false;
   int32_t partitions = 8;
   int32_t slices = 1;
+  bool slice_lanes = false;
+  std::string slices_here;  // FROM-TO; empty: all
   int64_t drain_ms = 10'000;
   int64_t usage_save_ms = 5000;
   int64_t log_retention_ms = int64_t{7} * 86'400'000;
@@ -92,7 +94,17 @@ struct Settings {
   store::ClickHouseOptions clickhouse;
 
   bool runs(std::string_view stage) const;
-  int32_t processed_partitions() const { return partitions * slices; }
+  /// Slices that this process looks at, of several that share them.
+  struct SliceRange {
+    int32_t from = 0, to = 0;  // [from, to]
+    int32_t size() const { return to - from + 1; }
+    bool has(int32_t slice) const { return slice >= from && slice <= to; }
+  };
+  /// All, where none are named; kInvalid: it is no range of them.
+  Result<SliceRange> slice_range() const;
+  /// Which partitions there are; one slice has nothing that could be apart.
+  event::Layout layout() const { return {partitions, slices, slice_lanes && slices > 1}; }
+  int32_t processed_partitions() const { return layout().of_processed(); }
 };
 
 void bind(config::OptionTable& table, Settings& settings);

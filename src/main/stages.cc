@@ -97,6 +97,7 @@ bool shares_load(const Settings& s) { return shares_log(s) && s.store_engine == 
 ledger::LedgerOptions ledger_options_of(const Settings& s) {
   ledger::LedgerOptions out = s.ledger;
   out.decided_elsewhere = !writes_processed(s) || s.slices > 1;
+  out.lanes_apart = s.layout().apart;
   out.stored_elsewhere = shares_log(s) && (!s.runs("load") || shares_load(s));
   return out;
 }

@@ -12,6 +12,8 @@ namespace penstock::cli {
 
 /// kInvalid: a name that is no stage, or stages that have to be in one process.
 Status check_stages(const Settings& settings);
+/// kInvalid: slices or process.slices cannot be what they are, or not with these stages.
+Status check_slices(const Settings& settings);
 /// False: it only fills lanes, or copies what was decided; who decides counts what becomes of it.
 bool keeps_books(const Settings& settings);
 /// Whether outcomes are appended here; on Kafka one process at a time does.

@@ -1,5 +1,7 @@
 #include "main/topics.h"
 
+#include <fmt/format.h>
+
 #include "definitions/definitions.h"
 #include "deliver/deliver.h"
 #include "event/lane.h"
@@ -17,15 +19,22 @@ constexpr uint64_t kProcessedReservePercent = 50;
 
 }  // namespace
 
+std::string lease_topic(const Settings& settings) {
+  const auto range = settings.slice_range();
+  if (settings.slices_here.empty() || !range) return std::string(event::kTopicPersonCommands);
+  return fmt::format("{}{}_{}", kSlicesPrefix, range->from, range->to);
+}
+
 std::vector<log::TopicSpec> topics_of(const Settings& settings) {
   std::vector<log::TopicSpec> out;
   const auto add = [&](std::string_view name, int32_t partitions, std::vector<std::string> groups) {
     out.push_back({std::string(name), partitions, settings.log_retention_bytes,
                    settings.log_retention_ms, std::move(groups)});
   };
+  const event::Layout layout = settings.layout();
   for (const event::Lane lane : event::kLanes) {
     const bool recorded = lane == event::Lane::kReplay;
-    add(event::lane_topic(lane), settings.partitions,
+    add(event::lane_topic(lane), layout.of_lane(lane),
         {std::string(recorded ? event::kGroupReplay : event::kGroupIngest),
          std::string(event::kGroupLedger)});
   }
@@ -36,11 +45,14 @@ std::vector<log::TopicSpec> topics_of(const Settings& settings) {
   const bool held = settings.runs(move::kHeldStage);  // they will read on where they are
   if (held || settings.runs("definitions")) readers.emplace_back(definitions::kConsumerGroup);
   if (held || settings.runs("deliver")) readers.emplace_back(deliver::kConsumerGroup);
-  add(event::kTopicProcessed, settings.processed_partitions(), std::move(readers));
+  add(event::kTopicProcessed, layout.of_processed(), std::move(readers));
   out.back().free_reserve_percent = kProcessedReservePercent;
   add(event::kTopicRefused, 1, {});
   add(event::kTopicRefusalCounts, 1, {std::string(event::kGroupIngest)});
   add(event::kTopicPersonCommands, settings.slices, {std::string(event::kGroupIngest)});
+  if (const auto range = settings.slice_range(); range && !settings.slices_here.empty()) {
+    add(lease_topic(settings), range->size(), {});
+  }
   if (shares_load(settings)) {
     add(load::kIntentsTopic, 1, {std::string(event::kGroupLoad)});
     // As long as there may be rows of a batch, what it was has to be there.

@@ -56,6 +56,43 @@ TEST_F(KafkaLogShared, each_writes_its_partitions_and_reads_all) {
   ASSERT_TRUE(two.append(kFramed, 2, "two22", 22));
 }
 
+TEST_F(KafkaLogShared, what_a_process_does_not_look_at_is_not_there_for_it) {
+  const KafkaLogOptions options = kafka_options(testing::shared_kafka());
+  Writer few(of_partitions(options, {0, 1})), other(of_partitions(options, {2}));
+  few.options_.looks_at = [](std::string_view, Partition p) { return p.value != 2; };
+  ASSERT_TRUE(few.open());
+  ASSERT_TRUE(other.open());
+  for (int i = 1; i <= 20; i++) {
+    ASSERT_TRUE(few.append(kFramed, i % 2, "few" + std::to_string(i), i));
+    ASSERT_TRUE(other.append(kFramed, 2, "other" + std::to_string(i), i));
+    ASSERT_TRUE(few.append(kOpen, i % 3, "open" + std::to_string(i))) << "anybody may write there";
+  }
+  EXPECT_EQ(few.append(kFramed, 2, "no").error().code, Code::kDenied);
+  EXPECT_TRUE(eventually([&] { return other.read(kFramed).size() == 40; }));
+  for (int life = 0; life < 2; life++) {
+    for (const char* topic : {kFramed, kOpen}) {
+      const auto bounds = few.log().bounds(topic);
+      ASSERT_TRUE(bounds && bounds->size() == 2) << topic;
+      EXPECT_EQ(places_of(*bounds), 2);
+      for (const PartitionBounds& b : *bounds) EXPECT_NE(b.partition.value, 2);
+    }
+    EXPECT_EQ(few.read(kFramed).size(), 20U);
+    EXPECT_EQ(few.read(kOpen).size(), 13U) << "seven of 20 lie elsewhere";
+    EXPECT_EQ(few.log().last_sequence(kFramed, {2}, 9), -1);
+    EXPECT_EQ(few.log().last_sequence(kFramed, {0}, 9), 20);
+    few.close();
+    ASSERT_TRUE(few.open());
+  }
+  ASSERT_TRUE(other.append(kFramed, 2, "other21", 21)) << "nobody shut it out";
+  // It looks again, and finds all that came meanwhile.
+  few.close();
+  few.options_.looks_at = {};
+  ASSERT_TRUE(few.open());
+  EXPECT_EQ(few.read(kFramed).size(), 41U);
+  EXPECT_EQ(few.read(kOpen).size(), 20U);
+  EXPECT_EQ(few.log().last_sequence(kFramed, {2}, 9), 21);
+}
+
 TEST_F(KafkaLogShared, a_partition_goes_to_another_while_both_write_and_nothing_is_in_doubt) {
   const KafkaLogOptions options = kafka_options(testing::shared_kafka());
   for (int round = 0; round < 3; round++) {

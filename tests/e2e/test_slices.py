@@ -9,7 +9,7 @@ import uuid
 
 import brokers
 import postgres
-from harness import KEY
+from harness import KEY, Penstock
 from test_kafka import murmur2
 from test_stages import Stages, decided
 
@@ -95,11 +95,11 @@ def slices_at(p):
     return int(found[1]) if found else 0
 
 
-def shared_by(processes, seconds=60):
+def shared_by(processes, seconds=60, slices=SLICES):
     """All slices are decided, and each of these decides some."""
     def look():
         held = [slices_at(p) for p in processes]
-        assert sum(held) == SLICES and min(held) > 0, held
+        assert sum(held) == slices and min(held) > 0, held
         return held
     return processes[0].eventually(look, seconds)
 
@@ -117,13 +117,21 @@ def at_rest(p, projects, sent):
 
 
 def test_ingests_share_the_projects_through_joins_kills_freezes_and_removals():
+    return share_the_projects()
+
+
+def test_the_same_where_lanes_have_partitions_for_each_slice():
+    return share_the_projects("--set", "ingest.slice_lanes=true", "--set", "log.partitions=2")
+
+
+def share_the_projects(*more):
     if not brokers.installed() or not postgres.installed():
         return brokers.MISSING if not brokers.installed() else postgres.MISSING
     keys = tokens(2)
     with brokers.Kafka() as kafka, postgres.Postgres("fsync=off") as pg:
         shared = ("--set", f"ingest.slices={SLICES}", "--set", "catalog.engine=postgres",
                   "--set", f"catalog.postgres_url={pg.url}", "--set", "catalog.look_ms=200",
-                  "--set", "persons.engine=postgres", "--set", f"persons.postgres_url={pg.url}")
+                  "--set", "persons.engine=postgres", "--set", f"persons.postgres_url={pg.url}", *more)
         captures = [Stages(kafka, "capture", *shared) for _ in range(2)]
         a, b, c = ingests = [Stages(kafka, "ingest,replay,admin", *shared) for _ in range(3)]
         load = Stages(kafka, "load,definitions,admin", *shared)
@@ -180,6 +188,101 @@ def test_ingests_share_the_projects_through_joins_kills_freezes_and_removals():
                 if p.process and p.process.poll() is None:
                     p.process.send_signal(signal.SIGCONT)
                 p.close()
+
+
+def passed_over(p):
+    return int(re.search(r"^penstock_ingest_passed_over_total (\d+)", p.ask_health("/metrics")[1], re.M)[1])
+
+
+def waiting(p):
+    n = p.api("/api/status")[1]["ledger"]["balance"]["uncounted"]
+    assert n > 0
+    return n
+
+
+def counted(p):
+    return int(re.search(r"^penstock_ledger_outcomes_total (\d+)", p.ask_health("/metrics")[1], re.M)[1])
+
+
+def test_processes_that_look_at_some_slices_share_those_and_know_nothing_of_the_rest():
+    if not brokers.installed() or not postgres.installed():
+        return brokers.MISSING if not brokers.installed() else postgres.MISSING
+    keys = tokens(1)
+    with brokers.Kafka() as kafka, postgres.Postgres("fsync=off") as pg:
+        shared = ("--set", f"ingest.slices={SLICES}", "--set", "ingest.slice_lanes=true", "--set", "log.partitions=2",
+                  "--set", "catalog.engine=postgres", "--set", f"catalog.postgres_url={pg.url}",
+                  "--set", "catalog.look_ms=200",
+                  "--set", "persons.engine=postgres", "--set", f"persons.postgres_url={pg.url}")
+        capture = Stages(kafka, "capture", *shared)
+        a, b = (Stages(kafka, "ingest,replay,admin", *shared, "--set", "process.slices=0-1") for _ in range(2))
+        c = Stages(kafka, "ingest,replay,admin", *shared, "--set", "process.slices=2-3")
+        load = Stages(kafka, "load,definitions,admin", *shared)
+        everyone, clients = (capture, a, b, c, load), None
+        try:
+            load.start(90)
+            for n, key in enumerate(keys):
+                if key != KEY:
+                    status, made = load.api("/api/projects", {"name": f"P{n}", "token": key})
+                    assert status in (200, 201), made
+            ids = {one["token"]: one["id"] for one in load.api("/api/projects")[1]["projects"]}
+            near = sorted(ids[key] for key in keys if slice_of(key) < 2)
+            far = sorted(ids[key] for key in keys if slice_of(key) >= 2)
+            for p in (capture, a, b, c):
+                p.start(90)
+            shared_by([a, b], slices=2)
+            assert shared_by([c], slices=2) == [2]
+            clients = Clients([capture], keys)
+            clients.wait_for(200)
+            # What one of them decided another of the same slices goes on with; the rest is nobody's here.
+            a.kill()
+            assert shared_by([b], slices=2) == [2]
+            assert slices_at(c) == 2
+            clients.wait_for(200)
+            a.start(90)
+            shared_by([a, b], slices=2)
+            # What nobody decides waits in its lane, and the whole ledger says so.
+            c.kill()
+            clients.wait_for(100)
+            assert load.eventually(lambda: waiting(load), 90) > 0
+            c.start(90)
+            shared_by([c], slices=2)
+            clients.wait_for(100)
+            clients.end()
+            sent = clients.count()
+            whole = load.eventually(lambda: at_rest(load, near + far, sent), 90)
+            assert whole["quarantined"] == 0, whole
+            for projects, processes in ((near, (a, b)), (far, (c,))):
+                want = at_rest(load, projects, 0)
+                for p in processes:
+                    assert p.eventually(lambda p=p, projects=projects: at_rest(p, projects, 0), 30) == want
+                    others = far if projects == near else near
+                    assert all(not p.ledger(i)["total"].get("received") for i in others)
+            for p in (a, b, c):
+                assert passed_over(p) == 0
+            assert counted(c) < sent
+            for key in keys:
+                check_project(load, pg, ids[key], clients, key)
+        finally:
+            if clients:
+                clients.ending = clients.given_up = True
+            for p in everyone:
+                p.close()
+
+
+def test_slices_that_do_not_fit_are_refused():
+    """Before anything is started, in words."""
+    for flags, words in ((("ingest.slices=4", "process.slices=0-1"), "needs ingest.slice_lanes"),
+                         (("ingest.slices=4", "ingest.slice_lanes=true", "process.slices=2-4"), "0 to 3"),
+                         (("ingest.slices=4", "ingest.slice_lanes=true", "process.slices=1"), "FROM-TO"),
+                         (("ingest.slice_lanes=true",), "ingest.slices above 1"),
+                         (("ingest.slices=1024", "log.partitions=64"), "16384")):
+        p = Penstock("--stages", "ingest,replay,admin",
+                     *(x for f in ("log.engine=kafka", "log.kafka_brokers=127.0.0.1:1", *flags) for x in ("--set", f)))
+        try:
+            out = p.refused_start()
+        finally:
+            p.close()
+        assert words in out, (flags, out)
 
 
 def check_project(load, pg, project, clients, key):

@@ -35,7 +35,8 @@ void Service::write_balance(JsonWriter& w) const {
   w.begin_object().field("balanced", b.balanced).field("received", b.received);
   w.field("received_by_offsets", b.received_by_offsets).field("decided", b.decided);
   w.field("decided_by_offsets", b.decided_by_offsets).field("stored", b.stored);
-  w.field("accepted", b.accepted).field("detail", b.detail).end_object();
+  w.field("accepted", b.accepted).field("uncounted", b.uncounted);
+  w.field("detail", b.detail).end_object();
 }
 
 namespace {

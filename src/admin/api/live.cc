@@ -73,7 +73,7 @@ void Service::open_tail(Call& call, wire::Responder& r, TailFilter filter, std::
   if (!cursor.empty()) {
     auto resumed = Tail::parse_cursor(cursor, static_cast<int32_t>(from.size()));
     if (!resumed) return reply_error(r, {Code::kInvalid, "the cursor is not one of ours"});
-    from = std::move(*resumed);
+    for (size_t i = 0; i < from.size(); i++) from[i].next = (*resumed)[i].next;
   }
   wire::Response head;
   head.content_type = "text/event-stream";

@@ -8,6 +8,7 @@
 #include "base/probe.h"
 #include "event/lane.h"
 #include "ingest/commands/quarantine_work.h"
+#include "log/scan.h"
 
 namespace penstock::ingest {
 namespace {
@@ -165,7 +166,7 @@ void CommandExecutor::carry_out(const Result<Found>& found) {
   if (is_quarantine_command(c.kind)) {
     const auto processed = log_.bounds(std::string(event::kTopicProcessed));
     if (!processed) return retry_later(processed.error(), &CommandExecutor::run);
-    return run_paused([this, &c, partitions = static_cast<int32_t>(processed->size())] {
+    return run_paused([this, &c, partitions = log::places_of(*processed)] {
       return quarantine_command(c, host_.books(), runtime_.clock().wall_ms(), partitions);
     });
   }

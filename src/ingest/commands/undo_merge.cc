@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/json_writer.h"
+#include "log/scan.h"
 
 namespace penstock::ingest {
 namespace {
@@ -54,7 +55,7 @@ Status UndoMerge::prepare() {
   const auto bounds = log_.bounds(std::string(event::kTopicProcessed));
   if (!bounds) return std::unexpected(bounds.error());
   std::vector<int64_t> from = merge_->merge.positions;
-  from.resize(bounds->size(), 0);
+  from.resize(static_cast<size_t>(log::places_of(*bounds)), 0);
   for (const log::PartitionBounds& b : *bounds) {
     if (!host_.decides(b.partition)) continue;
     if (from[static_cast<size_t>(b.partition.value)] < b.start.value) reaches_back_ = false;

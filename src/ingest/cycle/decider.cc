@@ -165,7 +165,7 @@ Result<Decided> Decider::attempt(event::Lane lane, const std::vector<InputSlice>
       item.source = {lane, slice.partition, {slice.base.value + static_cast<int64_t>(i)}};
       if (auto raw = event::decode_raw(slice.records[i])) {
         item.raw = *raw;
-        item.verdict = resolve(item, snapshot);
+        item.verdict = resolve(item, snapshot, limits_.slice);
       } else {
         item.verdict = Verdict::quarantine("decode", "unreadable_record");
       }

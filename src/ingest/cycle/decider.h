@@ -19,6 +19,7 @@
 
 #include "catalog/catalog.h"
 #include "event/processed_record.h"
+#include "event/slice.h"
 #include "ingest/event_apps.h"
 #include "ingest/steps/cookieless.h"
 #include "ingest/steps/item.h"
@@ -86,6 +87,9 @@ struct DeciderLimits {
   /// persons and groups become is known at its end only. An event that alone makes more is put
   /// into quarantine.
   size_t append_bytes_max = log::kBatchBytesMax;
+  /// Where lanes have partitions for each slice, whose they are: another slice's record there goes
+  /// into quarantine, because others decide about its persons.
+  event::Slice slice{};
 };
 
 class Decider {

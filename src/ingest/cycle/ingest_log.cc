@@ -11,26 +11,27 @@ namespace penstock::ingest {
 
 std::string IngestService::group() const {
   std::string out(event::kGroupIngest);
-  return slice_.is_all() ? out : out + "-" + std::to_string(slice_.index);
+  return passes_over() ? out + "-" + std::to_string(slice_.index) : out;
 }
 
 Result<std::vector<log::Position>> IngestService::first_positions(event::Lane lane) const {
   const std::string topic(event::lane_topic(lane));
   PENSTOCK_TRY(const auto bounds, log_.bounds(topic));
   std::map<int32_t, int64_t> looked;  // what was only passed over leaves no outcome
-  if (!slice_.is_all()) {
+  if (passes_over()) {
     for (const log::Position& p : log_.committed(group(), topic)) {
       looked[p.partition.value] = p.next.value;
     }
   }
   std::vector<log::Position> out;
   for (const log::PartitionBounds& b : bounds) {
-    int64_t last = log_.last_sequence(std::string(event::kTopicProcessed), outcomes_of(b.partition),
-                                      event::ingest_producer(lane));
-    if (!slice_.is_all()) {
+    if (!layout_.may_have(lane, b.partition, slice_.index)) continue;
+    int64_t last = log_.last_sequence(std::string(event::kTopicProcessed),
+                                      outcomes_of(lane, b.partition), event::ingest_producer(lane));
+    if (passes_over()) {
       // Its end is known a moment later than what others decided of it.
       last = std::max(last, std::min(looked[b.partition.value], b.end.value));
-    } else if (last > b.end.value) {
+    } else if (last > b.end.value && slice_.is_all()) {
       return fail(Code::kCorrupt, "the processed topic is ahead of " +
                                       std::string(event::lane_topic(lane)) +
                                       ": they are not of the same data directory");
@@ -43,9 +44,9 @@ Result<std::vector<log::Position>> IngestService::first_positions(event::Lane la
 /// An earlier attempt whose outcome was unknown may have decided more than the last one did.
 void IngestService::advance_to_log(LaneReader& from) {
   for (const log::Position& p : from.positions()) {
-    const int64_t last =
-        log_.last_sequence(std::string(event::kTopicProcessed), outcomes_of(p.partition),
-                           event::ingest_producer(from.lane()));
+    const int64_t last = log_.last_sequence(std::string(event::kTopicProcessed),
+                                            outcomes_of(from.lane(), p.partition),
+                                            event::ingest_producer(from.lane()));
     if (last > p.next.value) {
       probe<"ingest.log_is_ahead_of_the_cycle">();
       from.advance(p.partition, {last});
@@ -232,6 +233,7 @@ IngestStats IngestService::stats() const {
     const auto bounds = log_.bounds(std::string(event::lane_topic(lane)));
     if (!bounds) continue;
     for (const log::PartitionBounds& b : *bounds) {
+      if (!layout_.may_have(lane, b.partition, slice_.index)) continue;
       const auto it = decided.find({lane, b.partition.value});
       const int64_t next = it == decided.end() ? b.start.value : it->second;
       out.lag_records += static_cast<uint64_t>(std::max<int64_t>(b.end.value - next, 0));

@@ -51,8 +51,11 @@ IngestService::IngestService(runtime::Loop& loop, runtime::Runtime& runtime, log
       ledger_(ledger),
       slice_(slice),
       options_(options),
+      layout_(options.layout()),
       choice_(choice_options(options_)),
-      decider_(persons, ledger, {.output_bytes_max = options.bytes_per_cycle_max},
+      decider_(persons, ledger,
+               {.output_bytes_max = options.bytes_per_cycle_max,
+                .slice = layout_.apart ? slice : event::Slice{}},
                options.cookieless),
       gate_(
           options.apps, runtime, ledger, options.cookieless, {}, [this] { pump(); },
@@ -61,7 +64,7 @@ IngestService::IngestService(runtime::Loop& loop, runtime::Runtime& runtime, log
   reading.fetch_bytes_max = std::min<size_t>(options.bytes_per_cycle_max, 4U << 20);
   reading.retry_ms_min = options.retry_ms_min;
   reading.retry_ms_max = options.retry_ms_max;
-  reading.slice = slice_;
+  if (passes_over()) reading.slice = slice_;
   for (event::Lane lane : event::kEventLanes) {
     readers_[static_cast<size_t>(lane)] =
         std::make_unique<LaneReader>(loop, log, lane, reading, [this, lane] {
@@ -70,7 +73,7 @@ IngestService::IngestService(runtime::Loop& loop, runtime::Runtime& runtime, log
         });
   }
   redrive_ = Redrive::make(loop, runtime, log, catalog, ledger,
-                           {.partitions = options.partitions,
+                           {.layout = layout_,
                             .entries_per_batch_max = options.redrive_entries_max,
                             .bytes_per_batch_max = options.redrive_bytes_max,
                             .per_second = options.redrive_per_second,
@@ -78,7 +81,7 @@ IngestService::IngestService(runtime::Loop& loop, runtime::Runtime& runtime, log
                             .retry_ms_max = options.retry_ms_max,
                             .slice = slice_});
   detour_ = Detour::make(loop, log, catalog, ledger,
-                         {.partitions = options.partitions,
+                         {.layout = layout_,
                           .entries_per_batch_max = options.redrive_entries_max,
                           .bytes_per_batch_max = options.redrive_bytes_max,
                           .retry_ms_min = options.retry_ms_min,
@@ -92,8 +95,9 @@ IngestService::IngestService(runtime::Loop& loop, runtime::Runtime& runtime, log
       [this](Partition partition, Offset base, const std::vector<std::string>& records) {
         on_foreign_append(partition, base, records);
       });
-  executor_ = CommandExecutor::make(loop, runtime, log, persons, *this, {slice_.index},
-                                    outcomes_of({0}), std::move(options_.commands));
+  executor_ =
+      CommandExecutor::make(loop, runtime, log, persons, *this, {slice_.index},
+                            layout_.other_outcomes(slice_.index), std::move(options_.commands));
 }
 
 IngestService::~IngestService() {
@@ -109,7 +113,6 @@ Status IngestService::start() {
   PENSTOCK_TRY(const auto bounds, log_.bounds(std::string(event::kTopicProcessed)));
   // The ledger and the person store have recovered: all that is in the topic is applied.
   for (const log::PartitionBounds& b : bounds) {
-    ends_.push_back(b.end.value);
     if (decides(b.partition)) applied_[b.partition.value] = b.end.value;
   }
   std::array<std::vector<log::Position>, event::kLanes.size()> positions;
@@ -173,7 +176,8 @@ void IngestService::run(LaneChoice::Turn turn, const std::shared_ptr<Cycle>& bef
   }
   if (cycle->slices.empty()) return resume();
   cycle->now_ms = cycle_ms_ = std::max(runtime_.clock().wall_ms(), cycle_ms_ + 1);
-  cycle->positions = ends_;
+  // Undoing a merge asks only for those of its project's slice.
+  if (!applied_.empty()) cycle->positions.resize(static_cast<size_t>(applied_.rbegin()->first) + 1);
   for (const auto& [partition, next] : applied_) {
     cycle->positions[static_cast<size_t>(partition)] = next;
   }
@@ -196,7 +200,7 @@ Status IngestService::decide(Cycle& cycle, const catalog::Snapshot& snapshot) {
                                               cycle.positions, cycle.apps));
   for (const Output& output : cycle.decided.outputs) {
     log::Batch batch;
-    batch.partition = outcomes_of(output.partition);
+    batch.partition = outcomes_of(lane, output.partition);
     batch.producer = event::ingest_producer(lane);
     batch.sequence = output.next.value;
     batch.count = static_cast<uint32_t>(output.ends.size());
@@ -258,9 +262,10 @@ void IngestService::on_appended(std::shared_ptr<Cycle> cycle,
     const LaneChoice::Turn again{cycle->reader->lane(), 0, 0};
     return retry(appended.error(), [this, again, cycle] { run(again, cycle); });
   }
+  const event::Lane lane = cycle->reader->lane();
   bool as_expected = appended->size() == cycle->decided.outputs.size();
   for (const Output& output : cycle->decided.outputs) {
-    const Partition to = outcomes_of(output.partition);
+    const Partition to = outcomes_of(lane, output.partition);
     const auto it = std::ranges::find(*appended, to, &log::Appended::partition);
     if (it == appended->end() || it->duplicate || it->base.value != applied_[to.value]) {
       as_expected = false;
@@ -281,16 +286,18 @@ void IngestService::apply(std::shared_ptr<Cycle> cycle) {
                probe<"ingest.apply_repeated">();
                return retry(outcome->error(), [this, cycle] { apply(cycle); });
              }
+             const event::Lane lane = cycle->reader->lane();
              for (size_t i = 0; i < cycle->bases.size(); i++) {
                const Output& output = cycle->decided.outputs[i];
                const auto count = static_cast<int64_t>(output.ends.size());
-               applied_[outcomes_of(output.partition).value] = cycle->bases[i].value + count;
+               applied_[outcomes_of(lane, output.partition).value] = cycle->bases[i].value + count;
              }
              finish(*cycle);
            });
 }
 
 Status IngestService::apply_outputs(const Cycle& cycle) {
+  const event::Lane lane = cycle.reader->lane();
   const std::vector<Output>& outputs = cycle.decided.outputs;
   std::vector<std::vector<std::string_view>> records;
   records.reserve(outputs.size());
@@ -300,7 +307,7 @@ Status IngestService::apply_outputs(const Cycle& cycle) {
   std::vector<log::Position> applied;
   for (size_t i = 0; i < outputs.size(); i++) {
     records.push_back(outputs[i].records());
-    const Partition to = outcomes_of(outputs[i].partition);
+    const Partition to = outcomes_of(lane, outputs[i].partition);
     slices.push_back({to, cycle.bases[i], &records.back()});
     const int64_t next = cycle.bases[i].value + static_cast<int64_t>(records.back().size());
     applied.push_back({to, {next}});
@@ -423,7 +430,7 @@ void IngestService::schedule_checkpoint() {
 
 void IngestService::checkpoint(runtime::Task done) {
   checkpointing_ = true;
-  if (!slice_.is_all()) note_positions();  // others' records pass without a cycle
+  if (passes_over()) note_positions();  // others' records pass without a cycle
   std::map<event::Lane, std::vector<log::Position>> positions;
   for (event::Lane lane : event::kEventLanes) positions[lane] = reader(lane).positions();
   auto job = [&log = log_, &ledger = ledger_, &persons = persons_, cookieless = options_.cookieless,

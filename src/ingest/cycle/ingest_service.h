@@ -42,13 +42,14 @@ class IngestService final : public Ingest, private CommandHost {
 
   LaneReader& reader(event::Lane lane) { return *readers_[static_cast<size_t>(lane)]; }
   Result<std::vector<log::Position>> first_positions(event::Lane lane) const;
-  Partition outcomes_of(Partition lane) const {
-    return event::outcome_partition(slice_, lane, options_.partitions);
+  Partition outcomes_of(event::Lane lane, Partition in_lane) const {
+    return layout_.outcomes(slice_.index, lane, in_lane);
   }
   bool decides(Partition processed) const override {
-    return slice_.is_all() ||
-           event::slice_of_outcomes(processed, options_.partitions) == slice_.index;
+    return slice_.is_all() || layout_.slice_of_outcomes(processed) == slice_.index;
   }
+  /// Whether lanes hold records that another slice decides.
+  bool passes_over() const { return !slice_.is_all() && !layout_.apart; }
   /// Whose positions are those of the records that are decided here, or another slice's.
   std::string group() const;
   /// Begins a cycle when there is work and none is running.
@@ -101,6 +102,7 @@ class IngestService final : public Ingest, private CommandHost {
   ledger::Ledger& ledger_;
   event::Slice slice_;
   IngestOptions options_;
+  event::Layout layout_;
   LaneChoice choice_;
   Decider decider_;
   AppGate gate_;
@@ -112,7 +114,6 @@ class IngestService final : public Ingest, private CommandHost {
   std::shared_ptr<CommandExecutor> executor_;
   std::deque<runtime::Task> pauses_;    // wait for the cycle to end
   std::map<int32_t, int64_t> applied_;  // next offset of each processed partition that is ours
-  std::vector<int64_t> ends_;           // of all of them, when it began
   size_t jobs_ = 0;                     // off the loop
   bool busy_ = false, started_ = false, stopping_ = false, checkpointing_ = false;
   bool looking_ = false;  // at the store, in a moment

@@ -1,5 +1,6 @@
 // Slices of the projects: each raw record is decided once, by its slice, whoever has that slice in
 // which life; what is passed over is not read again; commands and re-drives go to their project's.
+// The same where lanes have partitions for each slice.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -7,6 +8,7 @@
 
 #include "event/person_command.h"
 #include "event/processed_record.h"
+#include "event/quarantine_change.h"
 #include "ingest/testing/world.h"
 
 namespace penstock::ingest {
@@ -29,8 +31,9 @@ Uuid uuid_of(uint64_t n) {
   return u;
 }
 
-IngestOptions sliced() {
+IngestOptions sliced(bool apart = false) {
   IngestOptions out;
+  out.lanes_apart = apart;
   out.slice_count = kSlices;
   out.slices = {0, 1, 2, 3};
   return out;
@@ -65,7 +68,8 @@ struct Found {
 };
 
 /// Every raw record has at most one outcome, in its slice's partition for its own, in order.
-Found check(World& w) {
+Found check(World& w, bool apart = false) {
+  const event::Layout layout{World::kPartitions, kSlices, apart};
   Found out;
   std::map<std::tuple<Lane, int32_t, int64_t>, std::string> tokens;
   for (const Lane lane : event::kEventLanes) {
@@ -92,9 +96,10 @@ Found check(World& w) {
       const auto token = tokens.find(at);
       EXPECT_NE(token, tokens.end());
       if (token == tokens.end()) continue;
-      const event::Slice slice{event::slice_of(token->second, kSlices), kSlices};
-      EXPECT_EQ(event::outcome_partition(slice, o->source.partition, World::kPartitions).value,
+      const int32_t slice = event::slice_of(token->second, kSlices);
+      EXPECT_EQ(layout.outcomes(slice, o->source.lane, o->source.partition).value,
                 static_cast<int32_t>(p));
+      EXPECT_TRUE(layout.may_have(o->source.lane, o->source.partition, slice));
       const auto [before, first] = last.emplace(o->source.lane, -1);
       EXPECT_LT(before->second, o->source.offset.value) << "in order";
       before->second = o->source.offset.value;
@@ -104,6 +109,12 @@ Found check(World& w) {
   out.decided = decided.size();
   return out;
 }
+
+/// Whether lanes are apart.
+class SliceLanes : public ::testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Lanes, SliceLanes, ::testing::Bool(), [](const auto& which) {
+  return std::string(which.param ? "apart" : "everybodys");
+});
 
 TEST(Slices, tokens_are_where_they_have_always_been) {
   // These never change: processes of two versions would decide a record twice, or not at all.
@@ -117,8 +128,8 @@ TEST(Slices, tokens_are_where_they_have_always_been) {
   EXPECT_EQ(used.size(), static_cast<size_t>(kSlices)) << "the tests below need all of them";
 }
 
-TEST(Slices, one_process_with_all_of_them_decides_each_record_once) {
-  World w(1, sliced());
+TEST_P(SliceLanes, one_process_with_all_of_them_decides_each_record_once) {
+  World w(1, sliced(GetParam()));
   create_projects(w);
   w.start();
   for (uint64_t n = 0; n < 3000; n += 300) {
@@ -126,7 +137,7 @@ TEST(Slices, one_process_with_all_of_them_decides_each_record_once) {
     w.run_ms(20);
   }
   w.settle();
-  const Found all = check(w);
+  const Found all = check(w, GetParam());
   EXPECT_EQ(all.decided, 3000U);
   EXPECT_EQ(all.by_kind.at(OutcomeKind::kDuplicate), copies(3000)) << "all in the first's slice";
   EXPECT_GT(all.by_kind.at(OutcomeKind::kQuarantined), 200U) << "nobody's token";
@@ -135,10 +146,10 @@ TEST(Slices, one_process_with_all_of_them_decides_each_record_once) {
   w.stop();
 }
 
-TEST(Slices, lives_with_other_slices_lose_and_double_nothing) {
+TEST_P(SliceLanes, lives_with_other_slices_lose_and_double_nothing) {
   const std::vector<std::vector<int32_t>> lives{{0, 1, 2, 3}, {0, 2}, {1, 3}, {3}, {0, 1, 2}, {2}};
   for (uint64_t seed = 1; seed <= 4; seed++) {
-    World w(seed, sliced());
+    World w(seed, sliced(GetParam()));
     create_projects(w);
     uint64_t sent = 0;
     for (size_t life = 0; life < lives.size(); life++) {
@@ -160,7 +171,7 @@ TEST(Slices, lives_with_other_slices_lose_and_double_nothing) {
     w.decide_slices({0, 1, 2, 3});
     w.start();
     w.settle();
-    const Found all = check(w);
+    const Found all = check(w, GetParam());
     EXPECT_EQ(all.raw, sent);
     EXPECT_EQ(all.decided, sent);
     EXPECT_EQ(all.by_kind.at(OutcomeKind::kDuplicate), copies(sent));
@@ -204,8 +215,8 @@ TEST(Slices, what_another_slice_decides_is_not_read_again) {
   w.stop();
 }
 
-TEST(Slices, a_command_is_carried_out_by_its_projects_slice) {
-  World w(1, sliced());
+TEST_P(SliceLanes, a_command_is_carried_out_by_its_projects_slice) {
+  World w(1, sliced(GetParam()));
   create_projects(w);
   const int n = 3;
   const ProjectId project = w.catalog().snapshot()->find_token(token_of(n))->id;
@@ -243,8 +254,8 @@ TEST(Slices, a_command_is_carried_out_by_its_projects_slice) {
   w.stop();
 }
 
-TEST(Slices, events_of_a_token_that_becomes_a_projects_are_driven_again_by_its_slice) {
-  World w(1, sliced());
+TEST_P(SliceLanes, events_of_a_token_that_becomes_a_projects_are_driven_again_by_its_slice) {
+  World w(1, sliced(GetParam()));
   create_projects(w);
   const std::string token = token_of(kProjects);
   w.start();
@@ -258,9 +269,64 @@ TEST(Slices, events_of_a_token_that_becomes_a_projects_are_driven_again_by_its_s
                                   std::chrono::minutes(10)),
             runtime::SimEnd::kDone);
   w.settle();
-  const Found all = check(w);
+  const Found all = check(w, GetParam());
   EXPECT_EQ(all.by_kind.at(OutcomeKind::kAccepted), 50U);
   EXPECT_EQ(all.decided, 100U) << "each once before and once after";
+  w.stop();
+}
+
+TEST(Slices, a_lane_that_is_apart_is_read_by_its_slice_alone) {
+  World w(1, sliced(true));
+  create_projects(w);
+  w.decide_slices({slice_of(0)});
+  w.start();
+  send(w, 0, 500);
+  w.run_ms(5000);
+  EXPECT_EQ(w.ingest().stats().lag_records, 0U);
+  const Found some = check(w, true);
+  EXPECT_GT(some.decided, 0U);
+  EXPECT_LT(some.decided, 500U);
+  w.stop();
+  // The others find theirs where they left off: at the beginning.
+  w.decide_slices({0, 1, 2, 3});
+  w.start();
+  w.settle();
+  const Found all = check(w, true);
+  EXPECT_EQ(all.decided, 500U);
+  EXPECT_EQ(all.by_kind.at(OutcomeKind::kDuplicate), copies(500));
+  w.stop();
+}
+
+TEST(Slices, what_lies_with_another_slice_waits_in_quarantine_until_it_is_driven_again) {
+  World w(1, sliced(true));
+  create_projects(w);
+  w.start();
+  int other = 1;
+  while (slice_of(other) == slice_of(0)) other++;
+  std::vector<Sent> events;
+  for (uint64_t n = 0; n < 20; n++) {
+    events.push_back({uuid_of(n), "u", "seen", token_of(other), Lane::kMain, token_of(0)});
+    events.push_back({uuid_of(100 + n), "u", "seen", token_of(other), Lane::kMain, {}});
+  }
+  w.send(events);
+  w.settle();
+  const ProjectId project = w.catalog().snapshot()->find_token(token_of(other))->id;
+  auto total = *w.ledger().totals(project);
+  EXPECT_EQ(total.quarantined, 20U);
+  EXPECT_EQ(total.accepted, 20U);
+  const auto entries = w.ledger().quarantined(token_of(other), "", 100);
+  ASSERT_FALSE(entries->empty());
+  EXPECT_EQ(entries->front().reason, "wrong_slice");
+  w.command(event::kQuarantineRedrive, R"({"select":{"reason":"wrong_slice"}})", project);
+  EXPECT_EQ(w.runtime().run_until([&] { return w.ledger().totals(project)->quarantined == 0; },
+                                  std::chrono::minutes(10)),
+            runtime::SimEnd::kDone);
+  w.settle();
+  total = *w.ledger().totals(project);
+  EXPECT_EQ(total.accepted, 40U);
+  EXPECT_EQ(total.redriven, 20U);
+  const auto balance = w.ledger().balance(w.log());
+  EXPECT_TRUE(balance.balanced) << balance.detail;
   w.stop();
 }
 

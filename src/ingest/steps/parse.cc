@@ -1,6 +1,7 @@
 #include "ingest/steps/parse.h"
 
 #include "base/json_writer.h"
+#include "base/probe.h"
 #include "ingest/steps/text.h"
 
 namespace penstock::ingest {
@@ -23,7 +24,7 @@ bool read_object(std::optional<std::string_view> raw, event::JsonFields& out, bo
 
 }  // namespace
 
-Verdict resolve(Item& item, const catalog::Snapshot& snapshot) {
+Verdict resolve(Item& item, const catalog::Snapshot& snapshot, const event::Slice& slice) {
   item.event = cut_characters(item.raw.event, kEventNameCharsMax);
   item.timestamp_ms = item.raw.timestamp_ms;
   item.project = snapshot.find_token(item.raw.token);
@@ -34,6 +35,10 @@ Verdict resolve(Item& item, const catalog::Snapshot& snapshot) {
     case event::Disposition::kProcess: break;
     case event::Disposition::kDrop: return Verdict::drop(item.raw.reason);
     case event::Disposition::kQuarantine: return Verdict::quarantine("capture", item.raw.reason);
+  }
+  if (!slice.has_token(item.raw.token)) {
+    probe<"ingest.record_lies_with_another_slice">();
+    return Verdict::quarantine("decode", "wrong_slice");
   }
   return {};
 }

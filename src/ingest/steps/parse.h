@@ -4,12 +4,13 @@
 // its sender was already read by capture. Pure functions of the item.
 #pragma once
 
+#include "event/slice.h"
 #include "ingest/steps/item.h"
 
 namespace penstock::ingest {
 
-/// Finds the project of the token and cuts the event's name.
-Verdict resolve(Item& item, const catalog::Snapshot& snapshot);
+/// Finds the project of the token and cuts the event's name. `slice`: whose record it has to be.
+Verdict resolve(Item& item, const catalog::Snapshot& snapshot, const event::Slice& slice = {});
 /// Reads `data` into properties, $set and $set_once. Text that is no such event: quarantine.
 Verdict parse(Item& item);
 /// Other distinct ids that an event of this name will probably ask for, so that they are read ahead

@@ -55,6 +55,7 @@ struct Sent {
   Uuid uuid;
   std::string distinct_id, event, token;
   event::Lane lane{};
+  std::string placed_as{};  // where lanes are apart, as if it had this token
 };
 
 class World {

@@ -44,14 +44,15 @@ World::World(uint64_t seed, IngestOptions options)
       persons_kv_(
           std::make_shared<kv::MemoryKv>(kv::MemoryKvOptions{.crashable = true, .gate = nullptr})) {
   options_.partitions = kPartitions;
+  const event::Layout layout = options_.layout();
   std::vector<log::TopicSpec> topics;
   for (event::Lane lane : event::kLanes) {
     topics.push_back({.name = std::string(event::lane_topic(lane)),
-                      .partitions = kPartitions,
+                      .partitions = layout.of_lane(lane),
                       .required_groups = {}});
   }
   topics.push_back({.name = std::string(event::kTopicProcessed),
-                    .partitions = kPartitions * options_.slice_count,
+                    .partitions = layout.of_processed(),
                     .required_groups = {}});
   topics.push_back({.name = std::string(event::kTopicRefused), .required_groups = {}});
   topics.push_back({.name = std::string(event::kTopicRefusalCounts), .required_groups = {}});
@@ -69,8 +70,9 @@ void World::create_project(const std::string& token) {
 }
 
 void World::start() {
-  ledger_ = ledger::make_ledger(kv::make_view(ledger_kv_),
-                                {.decided_elsewhere = options_.slice_count > 1});
+  ledger_ = ledger::make_ledger(
+      kv::make_view(ledger_kv_),
+      {.decided_elsewhere = options_.slice_count > 1, .lanes_apart = options_.lanes_apart});
   persons_ = persons::make_person_store(kv::make_view(persons_kv_));
   cookieless_ = make_cookieless_store(kv::make_view(cookieless_kv_), runtime_);
   int waiting = 3;
@@ -126,7 +128,8 @@ void World::send(const std::vector<Sent>& events, const std::string& data, bool 
       std::string bytes, key;
       event::encode(raw, bytes);
       event::partition_key(raw, lane, key);
-      const int32_t partition = partition_of(key, kPartitions);
+      const int32_t partition =
+          options_.layout().in_lane(lane, e.placed_as.empty() ? e.token : e.placed_as, key);
       log::Batch& batch = batches[partition];
       batch.partition = {partition};
       batch.count++;

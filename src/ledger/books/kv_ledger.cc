@@ -46,6 +46,11 @@ void KvLedger::received(event::Lane lane, const std::vector<log::Appended>& appe
   const auto unclear = [](const log::Appended& a) { return !a.duplicate && a.base.value < 0; };
   if (std::ranges::any_of(appended, unclear)) return;
   const std::lock_guard lock(mutex_);
+  // Of a lane's partition that nobody looks at here it is not known what came before.
+  const auto unknown = [&](const log::Appended& a) {
+    return options_.lanes_apart && !positions_.received.contains({lane, a.partition.value});
+  };
+  if (std::ranges::any_of(appended, unknown)) return;
   std::map<LedgerKey, LedgerCounts> delta;
   for (const Received& r : counts) delta[r.key].received += r.count;
   for (size_t i = 0; i < appended.size(); i++) {
@@ -125,7 +130,12 @@ Status KvLedger::add_outcome(Staged& staged, Partition partition, Offset at,
   const LanePartition raw{outcome.source.lane, outcome.source.partition.value};
   const int64_t raw_offset = outcome.source.offset.value;
   LedgerCounts& counts = staged.counts[key];
-  OffsetSet& received = staged.positions.received[raw];
+  // A lane's partition that nobody looks at here begins with the first record decided of it: the
+  // others follow in order.
+  OffsetSet& received =
+      staged.positions.received
+          .try_emplace(raw, options_.lanes_apart ? OffsetSet(raw_offset) : OffsetSet())
+          .first->second;
   if (!received.contains(raw_offset)) {
     received.add(raw_offset, raw_offset + 1);
     counts.received++;

@@ -105,7 +105,7 @@ class KvLedger final : public Ledger {
   struct Step {
     std::string topic;
     std::vector<log::ScanRange> ranges;
-    log::ScanVisit visit;
+    log::ScanVisitTogether visit;
   };
 
   Status load();
@@ -119,6 +119,7 @@ class KvLedger final : public Ledger {
   Step refused_step(log::Log& log);
   void run_steps(std::shared_ptr<std::vector<Step>> steps, size_t at, std::shared_ptr<Done> done);
   Status count_received(event::Lane lane, const log::ScanSlice& slice);
+  Status apply_together(const std::vector<log::ScanSlice>& slices);
   Staged stage() const;
   Status add_outcome(Staged& staged, Partition partition, Offset at, const event::Outcome& outcome);
   Status add_accepted(Staged& staged, Offset at, const event::Outcome& outcome);
@@ -126,6 +127,7 @@ class KvLedger final : public Ledger {
   Status add_duplicate(Staged& staged, Offset at, const event::Outcome& outcome);
   Status add_change(Staged& staged, const event::QuarantineChange& change);
   Status load_left_early();
+  const Leaving* left_early_of(const Staged& staged, const std::string& id_bytes) const;
   static std::string encode_leaving(const Leaving& how);
   Status leave(Staged& staged, std::string_view id_bytes, const Leaving& how);
   void add_to_range(Staged& staged, const LedgerKey& key, Partition partition, Offset at,

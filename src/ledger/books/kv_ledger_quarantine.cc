@@ -50,10 +50,10 @@ void KvLedger::add_quarantined(Staged& staged, Partition partition, Offset at,
     entry.distinct_id = raw->distinct_id;
   }
   const std::string id_bytes = id.bytes();
-  if (const auto early = left_early_.find(id_bytes); early != left_early_.end()) {
+  if (const Leaving* early = left_early_of(staged, id_bytes); early != nullptr) {
     staged.batch.erase(std::string(1, kLeftEarly) + id_bytes);
     staged.came_late.insert(id_bytes);
-    const Leaving& how = early->second;
+    const Leaving& how = *early;
     if (how.state.empty()) {
       data.edited = how.edit;
       data.edited_by = how.by;
@@ -71,6 +71,15 @@ void KvLedger::add_quarantined(Staged& staged, Partition partition, Offset at,
   staged.usage.insert_or_assign(data.token, usage);
   staged.batch.put(other_key(outcome.uuid, 'o', outcome.source), encode_other(entry));
   staged.entries.insert_or_assign(id_bytes, std::pair(std::move(data), std::move(entry)));
+}
+
+/// Noted in this change, or before.
+const KvLedger::Leaving* KvLedger::left_early_of(const Staged& staged,
+                                                 const std::string& id_bytes) const {
+  for (const auto* noted : {&staged.left_early, &left_early_}) {
+    if (const auto it = noted->find(id_bytes); it != noted->end()) return &it->second;
+  }
+  return nullptr;
 }
 
 std::string KvLedger::encode_leaving(const Leaving& how) {
@@ -129,9 +138,9 @@ Status KvLedger::leave(Staged& staged, std::string_view id_bytes, const Leaving&
     const auto applied = staged.positions.applied.find(id.partition.value);
     const bool to_come =
         applied == staged.positions.applied.end() || id.offset.value >= applied->second.next();
-    const auto before = left_early_.find(std::string(id_bytes));
+    const Leaving* before = left_early_of(staged, std::string(id_bytes));
     // An edit of one that has left already is too late.
-    const bool left = before != left_early_.end() && !before->second.state.empty();
+    const bool left = before != nullptr && !before->state.empty();
     if (to_come && !(left && how.state.empty())) {
       staged.batch.put(std::string(1, kLeftEarly) + std::string(id_bytes), encode_leaving(how));
       staged.left_early.insert_or_assign(std::string(id_bytes), how);

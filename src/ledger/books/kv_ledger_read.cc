@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "ledger/books/kv_ledger.h"
 
@@ -13,7 +14,15 @@ constexpr size_t kListedBytesMax = 16U << 20;
 
 size_t partitions_of(const log::Log& log, std::string_view topic) {
   const auto bounds = log.bounds(std::string(topic));
-  return bounds ? bounds->size() : 0;
+  return bounds ? static_cast<size_t>(log::places_of(*bounds)) : 0;
+}
+
+std::set<int32_t> seen_of(const log::Log& log, std::string_view topic) {
+  std::set<int32_t> out;
+  if (const auto bounds = log.bounds(std::string(topic))) {
+    for (const log::PartitionBounds& b : *bounds) out.insert(b.partition.value);
+  }
+  return out;
 }
 
 }  // namespace
@@ -107,10 +116,15 @@ LedgerBalance KvLedger::balance(const log::Log& log) const {
   const auto lane_partitions = [&log](event::Lane lane) {
     return std::max<size_t>(partitions_of(log, event::lane_topic(lane)), 1);
   };
+  const std::set<int32_t> seen = seen_of(log, event::kTopicProcessed);
   for (const auto& [at, set] : positions.decided) {
     out.decided_by_offsets += set.size();
+    // Of what is not looked at here the log says nothing.
+    if (options_.lanes_apart && !seen.contains(at.second)) continue;
     int64_t last = -1;  // of all slices of the projects
-    for (size_t p = static_cast<size_t>(at.second); p < outcomes; p += lane_partitions(at.first)) {
+    // The outcomes of a lane's partition lie in one partition, or in one for each slice.
+    const size_t step = options_.lanes_apart ? outcomes : lane_partitions(at.first);
+    for (size_t p = static_cast<size_t>(at.second); p < outcomes; p += step) {
       last = std::max(
           last, log.last_sequence(std::string(event::kTopicProcessed), {static_cast<int32_t>(p)},
                                   event::ingest_producer(at.first)));

@@ -13,6 +13,9 @@ namespace penstock::ledger {
 namespace {
 
 constexpr int64_t kAgainMsMax = 60'000;  // between two tries to count what is stored
+/// Outcomes of one write, about. A write costs what all positions cost, whatever it holds, and
+/// keeps the ledger to itself while it lasts.
+constexpr size_t kAppliedTogether = 500;
 
 /// Partitions of a topic; a topic that this process does not have has none.
 std::vector<log::PartitionBounds> bounds_of(const log::Log& log, std::string_view topic) {
@@ -25,6 +28,15 @@ template <typename Map, typename Key>
 OffsetSet& set_of(Map& map, const Key& key, Offset start) {
   auto [it, fresh] = map.try_emplace(key, OffsetSet(start.value));
   return it->second;
+}
+
+/// One slice after the other.
+template <typename Visit>
+log::ScanVisitTogether each(Visit visit) {
+  return [visit = std::move(visit)](const std::vector<log::ScanSlice>& slices) mutable -> Status {
+    for (const log::ScanSlice& slice : slices) PENSTOCK_CHECK(visit(slice));
+    return {};
+  };
 }
 
 std::string lost_key(PositionKind kind, event::Lane lane, Partition partition) {
@@ -186,7 +198,8 @@ KvLedger::Step KvLedger::received_step(log::Log& log, event::Lane lane) {
     OffsetSet& set = set_of(positions_.received, LanePartition{lane, b.partition.value}, b.start);
     step.ranges.push_back({b.partition, {std::max(set.next(), b.start.value)}, b.end});
   }
-  step.visit = [this, lane](const log::ScanSlice& slice) { return count_received(lane, slice); };
+  step.visit =
+      each([this, lane](const log::ScanSlice& slice) { return count_received(lane, slice); });
   return step;
 }
 
@@ -213,10 +226,22 @@ KvLedger::Step KvLedger::processed_step(log::Log& log) {
     OffsetSet& set = set_of(positions_.applied, b.partition.value, b.start);
     step.ranges.push_back({b.partition, {set.next()}, b.end});
   }
-  step.visit = [this](const log::ScanSlice& slice) {
-    return apply_processed(slice.partition, slice.base, slice.records);
-  };
+  step.visit = [this](const std::vector<log::ScanSlice>& slices) { return apply_together(slices); };
   return step;
+}
+
+Status KvLedger::apply_together(const std::vector<log::ScanSlice>& slices) {
+  std::vector<ProcessedSlice> some;
+  size_t records = 0;
+  for (size_t i = 0; i < slices.size(); i++) {
+    some.push_back({slices[i].partition, slices[i].base, &slices[i].records});
+    records += slices[i].records.size();
+    if (records < kAppliedTogether && i + 1 < slices.size()) continue;
+    PENSTOCK_CHECK(apply_processed_many(some));
+    some.clear();
+    records = 0;
+  }
+  return {};
 }
 
 KvLedger::Step KvLedger::stored_step(log::Log& log) {
@@ -231,7 +256,7 @@ KvLedger::Step KvLedger::stored_step(log::Log& log) {
     if (recovered_) to = std::min(to, Offset{positions_.applied[p.partition.value].next()});
     if (to.value > set.next()) step.ranges.push_back({p.partition, {set.next()}, to});
   }
-  step.visit = [this](const log::ScanSlice& slice) { return count_stored(slice, true); };
+  step.visit = each([this](const log::ScanSlice& slice) { return count_stored(slice, true); });
   return step;
 }
 
@@ -288,12 +313,12 @@ KvLedger::Step KvLedger::refused_step(log::Log& log) {
     OffsetSet& set = set_of(positions_.refused, b.partition.value, b.start);
     step.ranges.push_back({b.partition, {std::max(set.next(), b.start.value)}, b.end});
   }
-  step.visit = [this](const log::ScanSlice& slice) -> Status {
+  step.visit = each([this](const log::ScanSlice& slice) -> Status {
     const std::lock_guard lock(mutex_);
     Staged staged = stage();
     Status s = stage_refused(staged, slice.partition, slice.base, slice.records);
     return s ? write(std::move(staged)) : s;
-  };
+  });
   return step;
 }
 
@@ -336,11 +361,11 @@ void KvLedger::run_steps(std::shared_ptr<std::vector<Step>> steps, size_t at,
     return;
   }
   Step& step = (*steps)[at];
-  log::scan(*log_, *home_, step.topic, std::move(step.ranges), std::move(step.visit),
-            [this, steps, at, done](Status status) {
-              if (!status) return (*done)(fail(status.error(), "ledger recovery"));
-              run_steps(steps, at + 1, done);
-            });
+  log::scan_together(*log_, *home_, step.topic, std::move(step.ranges), std::move(step.visit),
+                     [this, steps, at, done](Status status) {
+                       if (!status) return (*done)(fail(status.error(), "ledger recovery"));
+                       run_steps(steps, at + 1, done);
+                     });
 }
 
 }  // namespace penstock::ledger

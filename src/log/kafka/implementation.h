@@ -113,6 +113,7 @@ class KafkaLog : public Log {
   Status add_topics(std::vector<TopicSpec> topics, bool as_they_are);
   Status open_topics(std::vector<std::unique_ptr<TopicState>>& fresh);
   Status start_tail(TopicState& topic);
+  Status start_tail(TopicState& topic, PartitionState& p);
   Status find_starts(const std::vector<TopicState*>& topics);
   Status load_groups(const std::vector<PartitionPlace>& of);
   /// Asks until the brokers, or one of them, are no longer just coming up.
@@ -173,7 +174,7 @@ class KafkaLog : public Log {
     bool behind = false;   // something lies before the cache
     bool not_yet = false;  // something is acknowledged that did not come back yet
   };
-  Status follow(const std::string& topic);
+  Status follow(const FetchRequest& request);
   Seen look(const FetchRequest& request);
   void fill_from_cache(const FetchRequest& request, FetchResult& result);
   static void answer(runtime::Loop& home, std::shared_ptr<FetchDone> done,

@@ -168,6 +168,8 @@ Status KafkaLog::add_topics(std::vector<TopicSpec> specs, bool as_they_are) {
       PartitionState& state = topic->partitions[static_cast<size_t>(p)];
       state.id = {p};
       state.begin = begin_of(topic->name, p);
+      state.unseen = options_.looks_at && !options_.looks_at(topic->name, state.id);
+      if (!state.unseen) topic->seen++;
     }
     fresh.push_back(std::move(topic));
   }
@@ -177,7 +179,9 @@ Status KafkaLog::add_topics(std::vector<TopicSpec> specs, bool as_they_are) {
 Status KafkaLog::open_topics(std::vector<std::unique_ptr<TopicState>>& fresh) {
   std::vector<PartitionPlace> starts;
   for (const auto& t : fresh) {
-    for (const PartitionState& p : t->partitions) starts.push_back({t->remote, p.id.value, 0, ""});
+    for (const PartitionState& p : t->partitions) {
+      if (!p.unseen) starts.push_back({t->remote, p.id.value, 0, ""});
+    }
   }
   PENSTOCK_CHECK(load_groups(starts));
   std::map<std::pair<std::string, int32_t>, int64_t> end_places;
@@ -193,6 +197,7 @@ Status KafkaLog::open_topics(std::vector<std::unique_ptr<TopicState>>& fresh) {
   std::vector<TopicState*> framed;
   for (const auto& t : fresh) {
     for (PartitionState& p : t->partitions) {
+      if (p.unseen) continue;
       p.start_place = starts[at].offset;
       p.tail_place = end_places.at(starts[at].key());
       p.start = p.begin;
@@ -214,15 +219,23 @@ Status KafkaLog::open_topics(std::vector<std::unique_ptr<TopicState>>& fresh) {
 }
 
 Status KafkaLog::start_tail(TopicState& topic) {
-  rd_kafka_topic_conf_t* conf = rd_kafka_topic_conf_new();
-  rd_kafka_topic_conf_set_opaque(conf, &topic);
-  topic.tail.reset(rd_kafka_topic_new(tail_.get(), topic.remote.c_str(), conf));
-  for (const PartitionState& p : topic.partitions) {
-    if (rd_kafka_consume_start_queue(topic.tail.get(), p.id.value, p.tail_place,
-                                     tail_queue_.get()) != 0) {
-      return std::unexpected(error_of(rd_kafka_last_error(), "reading " + topic.name));
-    }
+  for (PartitionState& p : topic.partitions) {
+    if (!p.unseen) PENSTOCK_CHECK(start_tail(topic, p));
   }
+  return {};
+}
+
+Status KafkaLog::start_tail(TopicState& topic, PartitionState& p) {
+  if (!topic.tail) {
+    rd_kafka_topic_conf_t* conf = rd_kafka_topic_conf_new();
+    rd_kafka_topic_conf_set_opaque(conf, &topic);
+    topic.tail.reset(rd_kafka_topic_new(tail_.get(), topic.remote.c_str(), conf));
+  }
+  if (rd_kafka_consume_start_queue(topic.tail.get(), p.id.value, p.tail_place, tail_queue_.get()) !=
+      0) {
+    return std::unexpected(error_of(rd_kafka_last_error(), "reading " + topic.name));
+  }
+  p.tailing = true;
   return {};
 }
 
@@ -286,7 +299,7 @@ void KafkaLog::stop() {
     const std::lock_guard lock(mutex_);
     for (auto& [name, topic] : topics_) {
       for (const PartitionState& p : topic->partitions) {
-        if (topic->tail) rd_kafka_consume_stop(topic->tail.get(), p.id.value);
+        if (p.tailing) rd_kafka_consume_stop(topic->tail.get(), p.id.value);
       }
       topic->tail.reset();
       topic->writer.reset();
@@ -307,6 +320,7 @@ Result<std::vector<PartitionBounds>> KafkaLog::bounds(const std::string& topic) 
   if (it == topics_.end()) return fail(Code::kNotFound, "there is no topic " + topic);
   std::vector<PartitionBounds> out;
   for (const PartitionState& p : it->second->partitions) {
+    if (p.unseen) continue;
     if (!p.lost.empty()) return fail(Code::kCorrupt, p.lost);
     out.push_back({p.id, {std::min(p.start, p.end)}, {p.end}});
   }

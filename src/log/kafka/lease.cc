@@ -30,6 +30,7 @@ class GroupLease : public KafkaLease {
 
   Status begin(const KafkaLogOptions& log, const KafkaLeaseOptions& options) {
     give_back_ms_ = options.give_back_ms;
+    first_ = options.first;
     PENSTOCK_TRY(member_, make_group_member(log, log.group_prefix + options.group, options.member,
                                             options.session_ms, &GroupLease::on_rebalance, this));
     rd_kafka_poll_set_consumer(member_.get());
@@ -103,7 +104,8 @@ class GroupLease : public KafkaLease {
     if (parts->cnt > 0) rd_kafka_pause_partitions(member, parts);
     {
       const std::lock_guard lock(self->mutex_);
-      for (int i = 0; i < parts->cnt; i++) self->held_.insert(parts->elems[i].partition);
+      for (int i = 0; i < parts->cnt; i++)
+        self->held_.insert(self->first_ + parts->elems[i].partition);
     }
     self->tell();
   }
@@ -114,7 +116,7 @@ class GroupLease : public KafkaLease {
     if (parts.cnt == 0) return;
     {
       const std::lock_guard lock(mutex_);
-      for (int i = 0; i < parts.cnt; i++) held_.erase(parts.elems[i].partition);
+      for (int i = 0; i < parts.cnt; i++) held_.erase(first_ + parts.elems[i].partition);
       leaving_ = give_back_ms_ > 0 && !lost && !ending_;
     }
     if (lost) return;
@@ -139,6 +141,7 @@ class GroupLease : public KafkaLease {
   std::set<int32_t> held_;
   bool leaving_ = false;  // something is taken away and not given back yet
   int64_t give_back_ms_ = 0;
+  int32_t first_ = 0;
   std::mutex telling_;
   std::function<void()> tell_;
 };

@@ -54,6 +54,7 @@ Status KafkaLog::resume_framed(const std::vector<TopicState*>& topics,
   }
   for (TopicState* t : topics) {
     for (PartitionState& p : t->partitions) {
+      if (p.unseen) continue;
       const int64_t end = ends.at({t->remote, p.id.value});
       p.tail_place = p.start_place;
       targets[&p] = end;

@@ -74,6 +74,8 @@ struct Cached {
 
 struct PartitionState {
   Partition id;
+  bool unseen = false;   // KafkaLogOptions::looks_at
+  bool tailing = false;  // what is new comes by itself
   // `…_place`: Kafka's offset. Of an open topic it is the offset without `begin`.
   int64_t start = 0, start_place = 0;
   int64_t begin = 0;                      // the offset of what was written first
@@ -106,6 +108,7 @@ struct TopicState {
   TopicSpec spec;
   std::vector<PartitionState> partitions;
   TopicHandle tail;  // of the tail's handle
+  size_t seen = 0;   // partitions that are looked at here
   // Of an open topic.
   std::mutex writing;
   MessageText message;  // under `writing`: used again for every record

@@ -25,6 +25,7 @@ Status check_positions(TopicState* topic, const FetchRequest& request) {
   for (const Position& at : request.positions) {
     const PartitionState* p = topic->find(at.partition);
     if (p == nullptr) return fail(Code::kInvalid, "there is no such partition");
+    if (p->unseen) return fail(Code::kInvalid, "this process does not look at this partition");
     if (!p->lost.empty()) return fail(Code::kCorrupt, p->lost);
     if (at.next.value < p->start || at.next.value < 0) {
       return fail(Code::kNotFound, "the offset is gone");
@@ -59,14 +60,18 @@ KafkaLog::Seen KafkaLog::look(const FetchRequest& request) {
 }
 
 /// What nobody here reads is not asked of the brokers: a process of capture alone reads no lane.
-Status KafkaLog::follow(const std::string& name) {
-  const auto it = topics_.find(name);
-  if (it == topics_.end() || it->second->tail || stopped_) return {};
-  for (PartitionState& p : it->second->partitions) {
-    p.tail_end = p.cache_from = p.end;
-    p.tail_place = p.end - p.begin;
+Status KafkaLog::follow(const FetchRequest& request) {
+  const auto it = topics_.find(request.topic);
+  if (it == topics_.end() || stopped_) return {};
+  TopicState& topic = *it->second;
+  for (const Position& at : request.positions) {
+    PartitionState* p = topic.find(at.partition);
+    if (p == nullptr || p->unseen || p->tailing) continue;
+    p->tail_end = p->cache_from = p->end;
+    p->tail_place = p->end - p->begin;
+    PENSTOCK_CHECK(start_tail(topic, *p));
   }
-  return start_tail(*it->second);
+  return {};
 }
 
 /// For the positions that the cache holds; `result.next` moves on.
@@ -95,7 +100,7 @@ void KafkaLog::answer(runtime::Loop& home, std::shared_ptr<FetchDone> done,
 void KafkaLog::fetch(runtime::Loop& home, FetchRequest request, FetchDone done) {
   auto shared = std::make_shared<FetchDone>(std::move(done));
   const std::lock_guard lock(mutex_);
-  if (const Status following = follow(request.topic); !following) {
+  if (const Status following = follow(request); !following) {
     return answer(home, std::move(shared), std::unexpected(following.error()));
   }
   Seen seen = look(request);
@@ -264,7 +269,7 @@ void KafkaLog::cache(TopicState& topic, PartitionState& p, Cached batch) {
   p.end = std::max(p.end, p.tail_end);
   p.cache_bytes += batch.bytes;
   p.cache.push_back(std::move(batch));
-  const uint64_t room = options_.tail_cache_bytes / topic.partitions.size();
+  const uint64_t room = options_.tail_cache_bytes / std::max<size_t>(topic.seen, 1);
   while (p.cache.size() > 1 && p.cache_bytes > room) {
     p.cache_bytes -= p.cache.front().bytes;
     p.cache_from = p.cache.front().next;

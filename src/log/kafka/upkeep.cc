@@ -145,7 +145,7 @@ std::vector<Position> KafkaLog::committed(const std::string& group,
       const auto it = topics_.find(topic);
       if (it == topics_.end()) return {};
       for (const PartitionState& p : it->second->partitions) {
-        of.push_back({it->second->remote, p.id.value, 0, ""});
+        if (!p.unseen) of.push_back({it->second->remote, p.id.value, 0, ""});
       }
     }
     const std::lock_guard admin(admin_mutex_);
@@ -192,7 +192,7 @@ void KafkaLog::look_at_lag() {
     const std::lock_guard lock(mutex_);
     for (const Position& p : at) {
       const PartitionState* state = topics_.at(topic)->find(p.partition);
-      if (state == nullptr) continue;
+      if (state == nullptr || state->unseen) continue;
       lag.push_back(
           {group, topic, p.partition.value, std::max<int64_t>(0, state->end - p.next.value)});
     }
@@ -209,7 +209,7 @@ void KafkaLog::follow_groups() {
     for (const auto& [name, topic] : topics_) {
       if (topic->open) continue;
       for (const PartitionState& p : topic->partitions) {
-        of.push_back({topic->remote, p.id.value, 0, ""});
+        if (!p.unseen) of.push_back({topic->remote, p.id.value, 0, ""});
       }
     }
   }
@@ -282,6 +282,7 @@ void KafkaLog::look_at_starts() {
     const std::lock_guard lock(mutex_);
     for (auto& [name, topic] : topics_) {
       for (PartitionState& p : topic->partitions) {
+        if (p.unseen) continue;
         places.push_back({topic->remote, p.id.value, 0, ""});
         at.emplace_back(topic.get(), &p);
       }
@@ -299,7 +300,7 @@ void KafkaLog::look_at_starts() {
     int64_t base = p->begin + places[i].offset, end = 0;
     {
       const std::lock_guard lock(mutex_);
-      if (!topic->tail) p->end = std::max(p->end, p->begin + end_places[i]);
+      if (!p->tailing) p->end = std::max(p->end, p->begin + end_places[i]);
       if (places[i].offset <= p->start_place) continue;
       end = p->tail_place;
     }

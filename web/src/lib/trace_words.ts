@@ -55,6 +55,10 @@ const kReasons: Record<string, ReasonWords> = {
     happened: "Its record in the log could not be read by this version.",
     todo: "The bytes are kept. Please report this: it should never happen.",
   },
+  wrong_slice: {
+    happened: "It was written to a partition of other projects, not by one of Penstock’s captures.",
+    todo: "Drive it again from the page Quarantine. With ingest.slice_lanes only Penstock may write lanes.",
+  },
   invalid_distinct_id: {
     happened:
       "Its distinct_id stands for nobody in particular, such as “null”, “undefined” or “anonymous”. Taking it would merge strangers into one person.",
