@@ -276,6 +276,8 @@ Status Process::Parts::start_capture() {
   return {};
 }
 
+/// The stages behind the log first, capture last: what it takes meanwhile waits in the log for the
+/// next start, and clients are refused for as short as can be.
 void Process::Parts::stop() {
   if (!started) return;
   started = false;
@@ -284,17 +286,6 @@ void Process::Parts::stop() {
   remove_instance(data_dir);
   move::forget_held(data_dir);
   health.stopping();
-  for (size_t i = 0; i < shards.size(); i++) {
-    Shard& shard = *shards[i];
-    runtime::LoopThread& thread = i == 0 ? log_thread : shard.thread;
-    if (!shard.server) continue;
-    std::promise<void> done;
-    thread.loop().post([&] { shard.server->drain(settings.drain_ms, [&] { done.set_value(); }); });
-    done.get_future().wait();
-    std::promise<void> idle;
-    thread.loop().post([&] { shard.service->when_idle([&] { idle.set_value(); }); });
-    idle.get_future().wait_for(std::chrono::milliseconds(settings.drain_ms));
-  }
   if (ledger_watch) on_loop(pipeline, [&] { ledger_watch->stop(); });
   if (follow) on_loop(pipeline, [&] { follow->stop(); });
   stop_stage(pipeline, ingest);
@@ -332,6 +323,17 @@ void Process::Parts::stop() {
   if (persons && writes_processed(settings)) keep(persons->checkpoint(*log));
   if (definitions) keep(definition_store->flush(*log));
   if (cookieless && writes_processed(settings)) keep(cookieless->checkpoint(*log));
+  for (size_t i = 0; i < shards.size(); i++) {
+    Shard& shard = *shards[i];
+    runtime::LoopThread& thread = i == 0 ? log_thread : shard.thread;
+    if (!shard.server) continue;
+    std::promise<void> done;
+    thread.loop().post([&] { shard.server->drain(settings.drain_ms, [&] { done.set_value(); }); });
+    done.get_future().wait();
+    std::promise<void> idle;
+    thread.loop().post([&] { shard.service->when_idle([&] { idle.set_value(); }); });
+    idle.get_future().wait_for(std::chrono::milliseconds(settings.drain_ms));
+  }
   if (usage_keeper) keep(usage_keeper->save());
   log->stop();
   if (woken == Woken::kAnew) lease->give_back();

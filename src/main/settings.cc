@@ -264,9 +264,11 @@ void bind_persons(config::OptionTable& t, Settings& s) {
   t.add("persons.engine", s.persons_engine, "name",
         "Where persons live: embedded (in the data directory) or postgres.");
   t.add("persons.postgres_url", s.persons.url, "URL",
-        "The database, as postgresql://user:password@host:5432/name.", true);
+        "The database, as postgresql://user:password@host:5432/name; of host1,host2 the next is "
+        "tried.",
+        true);
   t.add("persons.connect_ms", s.persons.connect_ms, 10, 60'000, "ms",
-        "How long connecting to PostgreSQL may take.");
+        "How long connecting to PostgreSQL may take, all hosts together.");
   t.add("persons.statement_ms", s.persons.statement_ms, 10, 600'000, "ms",
         "How long one statement of PostgreSQL may take.");
   t.add("persons.retry_ms", s.persons.retry_ms, 0, 60'000, "ms",
@@ -279,11 +281,13 @@ void bind_catalog(config::OptionTable& t, Settings& s) {
   t.add("catalog.engine", s.catalog_engine, "name",
         "Where projects, users and keys are: sqlite (in the data directory) or postgres.");
   t.add("catalog.postgres_url", s.catalog.url, "URL",
-        "The database, as postgresql://user:password@host:5432/name.", true);
+        "The database, as postgresql://user:password@host:5432/name; of host1,host2 the next is "
+        "tried.",
+        true);
   t.add("catalog.postgres_schema", s.catalog.schema, "name",
         "The schema with the catalog's tables; made at the first start.");
   t.add("catalog.connect_ms", s.catalog.connect_ms, 10, 60'000, "ms",
-        "How long connecting to PostgreSQL may take.");
+        "How long connecting to PostgreSQL may take, all hosts together.");
   t.add("catalog.statement_ms", s.catalog.statement_ms, 10, 60'000, "ms",
         "How long one statement of PostgreSQL may take.");
   t.add("catalog.look_ms", s.catalog_look_ms, 50, 600'000, "ms",

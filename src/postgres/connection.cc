@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "base/metrics.h"
+#include "postgres/servers.h"
 
 namespace penstock::postgres {
 namespace {
@@ -33,9 +34,9 @@ Code code_of(std::string_view state) {
   return Code::kUnavailable;
 }
 
-/// States in which the session is of no use any more.
+/// States in which the session is of no use any more. 25006: who led before and is a standby now.
 bool ends_session(std::string_view state) {
-  return state.empty() || state.starts_with("08") || state.starts_with("57P") ||
+  return state.empty() || state == "25006" || state.starts_with("08") || state.starts_with("57P") ||
          state.starts_with("28") || state.starts_with("3D");
 }
 
@@ -80,7 +81,28 @@ Status Connection::wait(bool write, Clock::time_point deadline) {
 
 Status Connection::connect() {
   const auto deadline = Clock::now() + std::chrono::milliseconds(options_.connect_ms);
-  session_.reset(PQconnectStart(options_.url.c_str()));
+  const auto servers = servers_of(options_.url);
+  if (!servers) return broken(Code::kUnavailable, "cannot connect: " + servers.error().message);
+  std::string said;
+  for (size_t i = 0; i < servers->size(); i++) {
+    const auto share = (deadline - Clock::now()) / static_cast<int64_t>(servers->size() - i);
+    const Status connected = connect_to((*servers)[i], Clock::now() + share);
+    if (connected) return {};
+    said += (said.empty() ? "" : "; ") + connected.error().message;
+    last_error_ = {connected.error().code, said};
+  }
+  return std::unexpected(last_error_);
+}
+
+Status Connection::connect_to(const Parameters& server, Clock::time_point deadline) {
+  std::vector<const char*> names, values;
+  for (const auto& [name, value] : server) {
+    names.push_back(name.c_str());
+    values.push_back(value.c_str());
+  }
+  names.push_back(nullptr);
+  values.push_back(nullptr);
+  session_.reset(PQconnectStartParams(names.data(), values.data(), 0));
   if (session_ == nullptr) return broken(Code::kExhausted, "out of memory");
   if (PQstatus(session_.get()) == CONNECTION_BAD)
     return broken(Code::kUnavailable, "cannot connect");

@@ -14,13 +14,14 @@
 #include <string>
 
 #include "base/result.h"
+#include "postgres/servers.h"
 #include "postgres/wire_format.h"
 
 namespace penstock::postgres {
 
 struct SessionOptions {
-  std::string url;  // postgresql://…, or libpq's key=value form
-  int64_t connect_ms = 3000;
+  std::string url;  // postgresql://…, or libpq's key=value form; several servers are tried in turn
+  int64_t connect_ms = 3000;  // shared by them
   int64_t statement_ms = 10'000;
   int64_t retry_ms = 1000;  // after a failed connect, until the next one is tried
   std::string set_up;       // SQL for every new session
@@ -43,6 +44,7 @@ class Connection {
   using Clock = std::chrono::steady_clock;
 
   Status connect();
+  Status connect_to(const Parameters& server, Clock::time_point deadline);
   /// Waits until the socket can be read (or written); kTimeout at the deadline.
   Status wait(bool write, Clock::time_point deadline);
   Result<Rows> finish(Clock::time_point deadline);

@@ -9,18 +9,23 @@ import tempfile
 import time
 import urllib.request
 
-from harness import BIN, free_port
+from harness import BIN, PATIENCE, free_port
 
 PASSWORD = "a-secret-of-the-tests"
 FRONT = pathlib.Path(__file__).resolve().parents[1] / "clickhouse_front.py"
 
 
 class ClickHouse:
-    def __init__(self, cluster=""):
+    def __init__(self, cluster="", user="default", tls=False, place=None):
+        """With `tls` it has a port that speaks HTTPS, too. `place`: the folder its directory lies in, for a disk of
+        its own."""
+        self.user = user
         self.cluster = cluster  # the one node of it, as the front says
-        self.directory = tempfile.mkdtemp(prefix="penstock-clickhouse-")
+        self.directory = tempfile.mkdtemp(prefix="penstock-clickhouse-", dir=place)
         self.ports, self.process = [free_port(), free_port()], None
         self.urls = [f"http://127.0.0.1:{port}" for port in self.ports]
+        self.tls_port = free_port() if tls else None
+        self.ca = os.path.join(self.directory, "data/ca.pem")
 
     def start(self):
         folder = pathlib.Path(BIN).resolve().parent
@@ -28,9 +33,10 @@ class ClickHouse:
         self.process = subprocess.Popen(
             ["/usr/bin/python3", FRONT, "--engine", BIN, "--lib", folder / "libchdb.so", "--dir",
              os.path.join(self.directory, "data"), "--password", PASSWORD,
-             "--cluster", self.cluster, *(word for port in self.ports for word in ("--port", str(port)))],
+             "--user", self.user, "--cluster", self.cluster,
+             *(("--tls-port", str(self.tls_port)) if self.tls_port else ()), *(word for port in self.ports for word in ("--port", str(port)))],
             stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 60 * PATIENCE
         while time.monotonic() < deadline:
             try:
                 with urllib.request.urlopen(self.urls[1] + "/ping", timeout=5):
@@ -46,8 +52,8 @@ class ClickHouse:
 
     def post(self, path, body):
         request = urllib.request.Request(self.urls[0] + path, data=body,
-                                         headers={"X-ClickHouse-User": "default", "X-ClickHouse-Key": PASSWORD})
-        with urllib.request.urlopen(request, timeout=30) as answer:
+                                         headers={"X-ClickHouse-User": self.user, "X-ClickHouse-Key": PASSWORD})
+        with urllib.request.urlopen(request, timeout=30 * PATIENCE) as answer:
             return answer.read().decode()
 
     def sql(self, query):

@@ -1,4 +1,5 @@
 """A running Penstock for end-to-end tests: start, stop, kill, ask. Standard library only."""
+import http.client
 import json
 import os
 import pathlib
@@ -15,6 +16,12 @@ import urllib.request
 BIN = os.environ.get("PENSTOCK_BIN") or str(
     pathlib.Path(__file__).resolve().parents[2] / "build/release/penstock")
 KEY = "phc_e2e0000000000000000000000000000000000000000"
+
+
+# How many times longer than on a quiet machine of today's speed something may take before it counts as not
+# happening. Waiting is for conditions, so this costs nothing where they come; a slow disk, a JVM on half
+# a core and a neighbour that compiles need it.
+PATIENCE = 4
 
 
 # Below the ports that outgoing connections get, and each of the test processes that run side by
@@ -87,7 +94,7 @@ class Penstock:
              self.admin[7:], "--project-key", KEY, *self.flags],
             stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         self.asked = False
-        deadline = time.monotonic() + wait
+        deadline = time.monotonic() + wait * PATIENCE
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise AssertionError("penstock ended: " + self.output()[-500:])
@@ -121,7 +128,7 @@ class Penstock:
             return
         self.asked = True
         self.process.send_signal(sig)
-        self.process.wait(40)
+        self.process.wait(40 * PATIENCE)
 
     def kill(self):
         self.stop(signal.SIGKILL)
@@ -148,10 +155,12 @@ class Penstock:
             headers = {"Content-Type": "text/plain", **headers}
         request = urllib.request.Request(url, data=body, headers=headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=60 * PATIENCE) as answer:
                 return answer.status, answer.read(), answer.headers
         except urllib.error.HTTPError as error:
             return error.code, error.read(), error.headers
+        except http.client.IncompleteRead as error:  # it ended in the middle of an answer
+            raise ConnectionResetError(str(error)) from error
 
     def get(self, path):
         return self.request(self.capture + path)
@@ -170,7 +179,7 @@ class Penstock:
         return status, json.loads(text) if text.startswith(b"{") else text
 
     def sql(self, query, project=1):
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 30 * PATIENCE
         while True:
             status, answer = self.api(f"/api/projects/{project}/query", {"query": query})
             if status == 200:
@@ -181,15 +190,15 @@ class Penstock:
 
     def cli(self, *words):
         done = subprocess.run([BIN, words[0], *(["--data", self.data] if words[0] != "version" else []),
-                               *words[1:]], capture_output=True, text=True, timeout=60)
+                               *words[1:]], capture_output=True, text=True, timeout=60 * PATIENCE)
         return done.returncode, done.stdout, done.stderr
 
     def ledger(self, project=1):
         return self.api(f"/api/projects/{project}/ledger?step=total")[1]
 
-    def eventually(self, check, seconds=90):
+    def eventually(self, check, seconds=40):
         """Waits until `check()` is true; its last value is the message otherwise."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * PATIENCE
         while True:
             try:
                 value = check()

@@ -7,9 +7,10 @@ import subprocess
 import tempfile
 import time
 
-from harness import free_port
+from harness import PATIENCE, free_port
 
 WEED = os.environ.get("PENSTOCK_WEED", "")
+BEFORE = os.environ.get("PENSTOCK_WEED_BEFORE", "")  # an older version
 MISSING = "SeaweedFS is not installed: tools/setup --test"
 ACCESS, SECRET = "AKIDTEST12345678", "a-secret-of-the-tests"
 
@@ -23,8 +24,10 @@ def installed():
 
 
 class S3:
-    def __init__(self, place=None):
-        """`place`: the folder its directory lies in, for a disk of its own."""
+    def __init__(self, place=None, weed=WEED):
+        """`place`: the folder its directory lies in, for a disk of its own. `weed`: its version; it may be another
+        one at its next start."""
+        self.weed = weed
         self.directory = tempfile.mkdtemp(prefix="penstock-s3-", dir=place)
         self.know(SECRET)
         self.ports, self.process = [free_port() for _ in range(8)], None
@@ -42,16 +45,17 @@ class S3:
                  "volume.port.grpc", "filer.port", "filer.port.grpc")
         log = open(os.path.join(self.directory, "log"), "ab")
         self.process = subprocess.Popen(
-            [WEED, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-dir=.", "-filer", "-s3",
-             "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.config=s3.json", "-master.telemetry=false",
-             "-volume.max=100",
+            [self.weed, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-dir=.", "-filer", "-s3",
+             "-s3.port.iceberg=0", *(() if self.weed == BEFORE else ("-s3.port.lance=0",)),  # the older has no such port
+             "-s3.config=s3.json", "-master.telemetry=false", "-volume.max=100",
              "-master.volumeSizeLimitMB=64", *(f"-{n}={p}" for n, p in zip(names, self.ports))],
             cwd=self.directory, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
             env={**os.environ, "WEED_S3_SSE_KEY": "of-the-tests", "WEED_JWT_FILER_SIGNING_KEY": "of-the-tests"})
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 60 * PATIENCE
         while time.monotonic() < deadline:
             if self.curl("PUT", "/ready/probe")[0] == 0:
                 return self
+            assert self.process.poll() is None, pathlib.Path(self.directory, "log").read_text()[-500:]
             time.sleep(0.1)
         raise AssertionError("SeaweedFS did not start: " +
                              pathlib.Path(self.directory, "log").read_text()[-500:])

@@ -11,7 +11,7 @@ import uuid
 
 import brokers
 import sdk
-from harness import KEY, Penstock
+from harness import KEY, PATIENCE, Penstock
 
 LANE, HISTORICAL = "events_plugin_ingestion", "events_plugin_ingestion_historical"
 ALWAYS = ["token", "distinct_id", "session_id", "timestamp", "event", "uuid", "now",
@@ -173,7 +173,7 @@ class Load:
     """Clients that repeat what was not acknowledged under the same uuid, as SDKs do."""
 
     def __init__(self, p, clients=4):
-        self.p, self.ending, self.acknowledged, self.statuses = p, False, [], {}
+        self.p, self.ending, self.paused, self.acknowledged, self.statuses = p, False, False, [], {}
         self.threads = [threading.Thread(target=self.run, args=(i,)) for i in range(clients)]
         for t in self.threads:
             t.start()
@@ -181,8 +181,10 @@ class Load:
     def run(self, client):
         n = 0
         while not self.ending:
-            batch = [{"event": "e", "distinct_id": f"c{client}-{i % 3}", "uuid": str(uuid.uuid4()),
-                      "properties": {"n": n + i}} for i in range(20)]
+            if self.paused:
+                time.sleep(0.05)
+                continue
+            batch = [self.event(f"c{client}-{i % 3}", n + i) for i in range(20)]
             while True:
                 try:
                     status = self.p.post("/batch/", {"api_key": KEY, "batch": batch})[0]
@@ -198,8 +200,11 @@ class Load:
             n += 20
             time.sleep(0.02)
 
+    def event(self, who, n):
+        return {"event": "e", "distinct_id": who, "uuid": str(uuid.uuid4()), "properties": {"n": n}}
+
     def wait_for(self, more, seconds=90):
-        until, deadline = len(self.acknowledged) + more, time.monotonic() + seconds
+        until, deadline = len(self.acknowledged) + more, time.monotonic() + seconds * PATIENCE
         while len(self.acknowledged) < until:
             assert time.monotonic() < deadline, self.statuses
             time.sleep(0.05)

@@ -1,5 +1,5 @@
-"""Brokers that fail in other ways than by dying: a full disk, a lost producer id, garbage for answers; and
-many requests under way without the brokers' guard."""
+"""Brokers that fail in other ways than by dying: a full disk, a lost producer id, garbage for answers, answers
+that are late, a password that is no longer right; and many requests under way without the brokers' guard."""
 import json
 import pathlib
 
@@ -7,6 +7,7 @@ import brokers
 import kafka_faults
 import sdk
 from harness import KEY, Penstock, free_port
+from slow_link import SlowLink
 from small_disk import SmallDisk
 from test_kafka import LANE, Load, nothing_is_lost
 
@@ -79,6 +80,48 @@ def test_garbage_for_answers_and_a_producer_that_fails_for_good():
             assert "Kafka's producer failed and is made anew" in p.output()
             nothing_is_lost(p, load)
             assert p.api("/api/status")[1]["quarantine"]["entries"] == 2  # what the stranger wrote
+        way.close()
+
+
+def test_a_broker_that_answers_late_and_one_that_no_longer_knows_the_password():
+    if not brokers.installed():
+        return brokers.MISSING
+    port, password = free_port(), "a-password-of-the-tests"
+    with brokers.Kafka(port, password=password) as kafka:
+        way = SlowLink(port, kafka.port)
+        with Penstock(*kafka.flags(*PATIENT)) as p:
+            load = Load(p)
+            try:
+                load.wait_for(200)
+                before = sdk.resident(p)
+                # Late, and in time for who waits: all is acknowledged.
+                way.delay_s = 0.2
+                load.wait_for(200)
+                # Later than anybody waits for: refused, and sent again.
+                way.delay_s = 3.0
+                refused = load.statuses.get(503, 0)
+                p.eventually(lambda: load.statuses.get(503, 0) > refused + 3, 60)
+                way.delay_s = 0.0
+                load.wait_for(200)
+                # Another password: none of the old sessions stays, and no new one is let in.
+                kafka.stop()
+                kafka.know("another-password")
+                kafka.start()
+                p.eventually(lambda: "brokers refuse this process" in p.output(), 60)
+                refused = load.statuses.get(503, 0)
+                p.eventually(lambda: load.statuses.get(503, 0) > refused + 3, 60)
+                assert p.process.poll() is None and p.get("/_liveness")[0] == 200
+                kafka.stop()
+                kafka.know(password)
+                kafka.start()
+                load.wait_for(200)
+                grown = sdk.resident(p) - before
+                assert grown < 150 << 20, f"{grown >> 20} MiB more"
+            finally:
+                way.delay_s = 0.0
+                load.end()
+            assert password not in p.output()
+            nothing_is_lost(p, load)
         way.close()
 
 

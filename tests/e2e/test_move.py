@@ -10,7 +10,7 @@ import time
 import uuid
 
 from clickhouse import PASSWORD, ClickHouse
-from harness import BIN, KEY, Penstock
+from harness import BIN, KEY, PATIENCE, Penstock
 import postgres
 import s3
 import sdk
@@ -32,7 +32,7 @@ def command(p, *words):
 
 
 def move(p, *words):
-    done = subprocess.run(command(p, *words), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command(p, *words), capture_output=True, text=True, timeout=120 * PATIENCE)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -163,7 +163,7 @@ def test_a_source_that_changed_after_a_kill_is_copied_anew_and_others_are_refuse
         server.stop()
         begun = time.monotonic()
         code, out, err = move(p, *words)
-        assert code == 1 and "persons.postgres_url" in err and time.monotonic() - begun < 30, (out, err)
+        assert code == 1 and "persons.postgres_url" in err and time.monotonic() - begun < 30 * PATIENCE, (out, err)
         code, out, err = move(p, "--forget")
         assert code == 0 and "no unfinished move" in out, (out, err)
 
@@ -408,6 +408,6 @@ def test_online_an_engine_of_the_command_line_is_refused_and_a_hold_can_be_given
             sdk.balanced(p)
             assert "embedded" in p.api("/api/status")[1]["store"]["engine"]
             process.send_signal(signal.SIGTERM)
-            assert process.wait(40) == 0
+            assert process.wait(40 * PATIENCE) == 0
         finally:
             process.kill()

@@ -7,7 +7,7 @@ import signal
 import time
 import uuid
 
-from harness import KEY, Penstock
+from harness import KEY, PATIENCE, Penstock
 import postgres
 
 IDS = 40
@@ -44,7 +44,7 @@ def history(seed):
 
 def send(p, batch):
     """Until it is acknowledged, as an SDK would; its uuids make repeats harmless."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 60 * PATIENCE
     while time.monotonic() < deadline:
         try:
             if p.post("/batch/", {"api_key": KEY, "batch": batch})[0] == 200:

@@ -4,14 +4,18 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <charconv>
+#include <chrono>
 
+#include "base/diag.h"
 #include "log/kafka/meters.h"
 
 namespace penstock::log::kafka {
 namespace {
 
 constexpr int kErrorBytes = 512;
+constexpr int64_t kToldEveryS = 60;
 constexpr int32_t kGuardedPartitions = 4;  // of a broker, whose windows may be full at once
 constexpr size_t kMessageBytesMax = kBatchBytesMax + (2U << 20);
 
@@ -64,6 +68,20 @@ int take_statistics(rd_kafka_t*, char* json, size_t size, void*) {
 
 void quiet_log(const rd_kafka_t*, int, const char*, const char*) {}
 
+/// A password that is no longer right, a certificate that nobody trusts: brokers that refuse do not
+/// come back by themselves, and whoever waits for them hears only of time that is over.
+void tell_refusal(rd_kafka_t*, int code, const char* reason, void*) {
+  const Error error = error_of(static_cast<rd_kafka_resp_err_t>(code), reason);
+  if (error.code != Code::kDenied) return;
+  static std::atomic<int64_t> quiet_until_s{0};
+  const int64_t now_s = std::chrono::duration_cast<std::chrono::seconds>(
+                            std::chrono::steady_clock::now().time_since_epoch())
+                            .count();
+  int64_t until = quiet_until_s.load();
+  if (now_s < until || !quiet_until_s.compare_exchange_strong(until, now_s + kToldEveryS)) return;
+  diag::warn("brokers refuse this process", {{"error", error.message}});
+}
+
 Settings common(const KafkaLogOptions& o) {
   Settings s;
   s.set("bootstrap.servers", o.brokers);
@@ -87,6 +105,7 @@ Settings common(const KafkaLogOptions& o) {
   s.set("log.connection.close", "false");
   // What matters of it comes as errors; the rest would say the same line every second.
   rd_kafka_conf_set_log_cb(s.get(), &quiet_log);
+  rd_kafka_conf_set_error_cb(s.get(), &tell_refusal);
   return s;
 }
 

@@ -143,17 +143,22 @@ void add_move(CLI::App& app, Run& run) {
       "move", "Move to PostgreSQL, ClickHouse, S3, Kafka, or back into the data directory");
   c->footer(
       "When one machine is not enough:\n"
-      "  1. Say in penstock.toml where the target is (persons.postgres_url, …) and leave the "
-      "engines as they are.\n"
-      "  2. penstock move --from embedded --to postgres --check     is everything there?\n"
-      "  3. Stop Penstock, then the same without --check: copies, reads the target again and "
-      "compares.\n"
-      "  4. Write the lines it prints into penstock.toml (or --write-config), and start.\n\n"
-      "Without stopping it: --online. It takes events all the time but for two short restarts; "
-      "they "
-      "are decided and\nstored when everything is moved.\n"
-      "Killed or failed in the middle: run it again, it goes on. The source is only read.\n"
-      "Back: --from postgres --to embedded. More: docs/MOVE.md.");
+      "  1. Say in penstock.toml where the targets are (log.kafka_brokers, persons.postgres_url, "
+      "…) "
+      "and leave the\n     engines as they are.\n"
+      "  2. With Penstock running, any of them at once, in this order:\n"
+      "       penstock move --from embedded --to kafka,clickhouse,postgres,s3 --online\n"
+      "     It takes events all the time but for two short restarts (the command says how long "
+      "each was); they are\n     decided and stored when everything is moved. penstock.toml is "
+      "changed, and Penstock goes on by itself.\n\n"
+      "With Penstock stopped:\n"
+      "  1. penstock move --from embedded --to kafka,postgres --check     is everything there?\n"
+      "  2. The same without --check: copies, reads the target again and compares.\n"
+      "  3. Write the lines it prints into penstock.toml (or --write-config), and start.\n\n"
+      "Only a part of what lies there: --to postgres --only persons. Back: --from kafka,postgres "
+      "--to embedded.\n"
+      "Killed or failed in the middle: run it again, it goes on. The source is only read. More: "
+      "docs/MOVE.md.");
   add_data_option(*c, args->data);
   c->add_option("--from", args->from, "embedded, or what it is on: postgres,clickhouse,s3,kafka");
   c->add_option("--to", args->to, "postgres,clickhouse,s3,kafka (one or several), or embedded");
