@@ -27,7 +27,7 @@ MACHINE_EXCEPTED = ("src/runtime/", "src/main/", "src/store/engine/", "src/store
                     "src/catalog/sqlite", "src/persons/postgres/", "src/postgres/",
                     "src/log/kafka/", "src/apps/script/", "src/apps/fetch/")
 MACHINE = re.compile(
-    r"(?<![\w>.])::(open|socket|socketpair|fork|kill|waitpid|clock_gettime|nanosleep|usleep|rename|"
+    r"(?<![\w>.])::(open|socket|socketpair|v?fork|kill|waitpid|clock_gettime|nanosleep|usleep|rename|"
     r"unlink|fsync|fdatasync|pread|pwrite|mmap|flock)\(|std::chrono::(system|steady)_clock|"
     r"std::(j?thread|random_device|ofstream|ifstream|fstream)\b|std::this_thread::|"
     r"std::filesystem::|posix_spawn|\bpthread_create\b")

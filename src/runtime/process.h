@@ -3,7 +3,8 @@
 // The child inherits standard input, output and error (unless these go to a file), the environment,
 // and exactly the descriptors it is given; it is killed when the thread that started it ends, so
 // start children from a thread that lives as long as the process. Owned by one thread. Destroying a
-// ChildProcess kills and reaps it. Failure: kNotFound or kDenied when the program cannot be run.
+// ChildProcess kills and reaps it. Starting one costs the same however large this process is.
+// Failure: kNotFound or kDenied when the program cannot be run.
 #pragma once
 
 #include <sys/types.h>

@@ -5,10 +5,13 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <fstream>
@@ -116,6 +119,31 @@ TEST(ChildProcess, tells_what_processor_time_it_has_used) {
   child->kill();
   child->wait();
   EXPECT_EQ(child->cpu_ns(), 0);
+}
+
+/// A copy would make each page that is written afterwards a fault.
+TEST(ChildProcess, starting_one_copies_nothing_of_this_process) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "the thread sanitizer makes copies";
+#endif
+  constexpr size_t kBytes = 64U << 20, kPage = 4096;
+  void* memory =
+      ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  ::madvise(memory, kBytes, MADV_NOHUGEPAGE);
+  auto* bytes = static_cast<volatile char*>(memory);
+  const auto faults_of_writing = [&] {
+    rusage before{}, after{};
+    ::getrusage(RUSAGE_SELF, &before);
+    for (size_t at = 0; at < kBytes; at += kPage) bytes[at] = 1;
+    ::getrusage(RUSAGE_SELF, &after);
+    return after.ru_minflt - before.ru_minflt;
+  };
+  EXPECT_GE(faults_of_writing(), static_cast<int64_t>(kBytes / kPage));
+  auto child = shell("exec sleep 1000");
+  ASSERT_TRUE(child);
+  EXPECT_LT(faults_of_writing(), static_cast<int64_t>(kBytes / kPage / 10));
+  ::munmap(memory, kBytes);
 }
 
 TEST(ChildProcess, its_end_is_an_event_of_the_loop) {
