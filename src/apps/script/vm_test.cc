@@ -437,28 +437,6 @@ TEST_F(VmTest, TheWorldOfAnApp) {
   EXPECT_THAT(value("await meta.jobs.x().runIn(1, 'eon')"), HasSubstr("Invalid time unit"));
 }
 
-TEST_F(VmTest, FormsAndBlobs) {
-  const auto value = [&](const std::string& code) {
-    load_js("async function processEvent(event) { event.r = await (async () => { " + code +
-            " })(); return event }");
-    const VmAnswer answer = process(R"({"team_id":2})");
-    EXPECT_EQ(answer.kind, VmAnswer::Kind::kValue) << answer.error.message;
-    return std::string(event::JsonFields::parse(answer.json)->find("r").value_or("?"));
-  };
-  EXPECT_EQ(value("const b = new Blob(['h\u00e9', new Uint8Array([33]), new Blob(['?'])], { type: "
-                  "'Text/Plain' });"
-                  " return [b.size, b.type, await b.text(), await b.slice(0, 1).text(),"
-                  " (await b.arrayBuffer()).byteLength, String(b), b instanceof Blob]"),
-            "[5,\"text/plain\",\"h\u00e9!?\",\"h\",5,\"[object Blob]\",true]");
-  EXPECT_EQ(value("const f = new FormData(); f.append('a', 1); f.append('a', 2); f.append('b', new "
-                  "Blob(['x']));"
-                  " f.set('a', 3); f.append('c', new File(['y'], 'n.txt')); f.delete('c');"
-                  " return [f.get('a'), f.getAll('a'), f.has('b'), f.get('c'), f.get('b').name,"
-                  " [...f].map(([k, v]) => k + String(v)), [...f.keys()]]"),
-            R"(["3",["3"],true,null,"blob",["a3","b[object File]"],["a","b"]])");
-  EXPECT_EQ(value("return (await new Response('{\"a\":1}').blob()).text()"), R"("{\"a\":1}")");
-}
-
 TEST_F(VmTest, ALineForAShellIsAComment) {
   const std::string line = "#!/usr/bin/env node\n";
   load_js(line + "exports.processEvent = (event) => { event.properties.y = 1; return event }");

@@ -417,18 +417,32 @@ constexpr Case kWorld[] = {
     {R"~(return ((u) => { u.searchParams.append('m', '2'); u.search = '?n=1'; u.searchParams.)~"
      R"~(delete('m'); return u.href })(new URL('https://a.com?x')))~",
      R"~("https://a.com/?n=1")~"},
+    {R"~(const b = new Blob(['h\u00e9', new Uint8Array([33]), new Blob(['?'])], { type: 'Text/Plain' });)~"
+     R"~( return [b.size, b.type, await b.text(), await b.slice(0, 1).text(),)~"
+     R"~( (await b.arrayBuffer()).byteLength, String(b), b instanceof Blob])~",
+     "[5,\"text/plain\",\"h\u00e9!?\",\"h\",5,\"[object Blob]\",true]"},
+    {R"~(const f = new FormData(); f.append('a', 1); f.append('a', 2); f.append('b', new Blob(['x']));)~"
+     R"~( f.set('a', 3); f.append('c', new File(['y'], 'n.txt')); f.delete('c');)~"
+     R"~( return [f.get('a'), f.getAll('a'), f.has('b'), f.get('c'), f.get('b').name,)~"
+     R"~( [...f].map(([k, v]) => k + String(v)), [...f.keys()]])~",
+     R"~(["3",["3"],true,null,"blob",["a3","b[object File]"],["a","b"]])~"},
+    {R"~(return (await new Response('{"a":1}').blob()).text())~", R"~("{\"a\":1}")~"},
 };
 
 TEST(World, IsNodes) {
   std::string code = "const cases = [\n";
   for (const auto& [body, expected] : kWorld) {
-    code += "() => { " + std::string(body) + " },\n";
+    code += "async () => { " + std::string(body) + " },\n";
   }
   code += R"(];
-    function processEvent(event) {
-      return { team_id: 2, all: cases.map((run) => {
-        try { return JSON.stringify(run() ?? null) }
-        catch (error) { return JSON.stringify(error.name + ': ' + error.message) } }) } })";
+    async function processEvent(event) {
+      const all = [];
+      for (const run of cases) {
+        try { all.push(JSON.stringify((await run()) ?? null)) }
+        catch (error) { all.push(JSON.stringify(error.name + ': ' + error.message)) }
+      }
+      return { team_id: 2, all };
+    })";
   Host host;
   VmSpec spec;
   spec.project = 2;
