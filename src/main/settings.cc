@@ -17,6 +17,8 @@ namespace {
 
 constexpr int64_t kMiB = 1 << 20, kGiB = 1 << 30, kTiB = int64_t{1} << 40;
 constexpr int64_t kDay = 86'400'000;
+constexpr const char* kPostgresUrl =
+    "The database, as postgresql://user:password@host:5432/name; of host1,host2 the next is tried.";
 
 void bind_process(config::OptionTable& t, Settings& s) {
   t.add("capture.listen", s.capture_listen, "address", "Where SDKs send events.");
@@ -263,10 +265,7 @@ void bind_pipeline(config::OptionTable& t, Settings& s) {
 void bind_persons(config::OptionTable& t, Settings& s) {
   t.add("persons.engine", s.persons_engine, "name",
         "Where persons live: embedded (in the data directory) or postgres.");
-  t.add("persons.postgres_url", s.persons.url, "URL",
-        "The database, as postgresql://user:password@host:5432/name; of host1,host2 the next is "
-        "tried.",
-        true);
+  t.add("persons.postgres_url", s.persons.url, "URL", kPostgresUrl, true);
   t.add("persons.connect_ms", s.persons.connect_ms, 10, 60'000, "ms",
         "How long connecting to PostgreSQL may take, all hosts together.");
   t.add("persons.statement_ms", s.persons.statement_ms, 10, 600'000, "ms",
@@ -280,10 +279,7 @@ void bind_persons(config::OptionTable& t, Settings& s) {
 void bind_catalog(config::OptionTable& t, Settings& s) {
   t.add("catalog.engine", s.catalog_engine, "name",
         "Where projects, users and keys are: sqlite (in the data directory) or postgres.");
-  t.add("catalog.postgres_url", s.catalog.url, "URL",
-        "The database, as postgresql://user:password@host:5432/name; of host1,host2 the next is "
-        "tried.",
-        true);
+  t.add("catalog.postgres_url", s.catalog.url, "URL", kPostgresUrl, true);
   t.add("catalog.postgres_schema", s.catalog.schema, "name",
         "The schema with the catalog's tables; made at the first start.");
   t.add("catalog.connect_ms", s.catalog.connect_ms, 10, 60'000, "ms",

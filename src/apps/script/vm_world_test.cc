@@ -417,12 +417,12 @@ constexpr Case kWorld[] = {
     {R"~(return ((u) => { u.searchParams.append('m', '2'); u.search = '?n=1'; u.searchParams.)~"
      R"~(delete('m'); return u.href })(new URL('https://a.com?x')))~",
      R"~("https://a.com/?n=1")~"},
-    {R"~(const b = new Blob(['h\u00e9', new Uint8Array([33]), new Blob(['?'])], { type: 'Text/Plain' });)~"
-     R"~( return [b.size, b.type, await b.text(), await b.slice(0, 1).text(),)~"
-     R"~( (await b.arrayBuffer()).byteLength, String(b), b instanceof Blob])~",
+    {R"~(const b = new Blob(['h\u00e9', new Uint8Array([33]), new Blob(['?'])], )~"
+     R"~({ type: 'Text/Plain' }); return [b.size, b.type, await b.text(), await b.slice(0, 1))~"
+     R"~(.text(), (await b.arrayBuffer()).byteLength, String(b), b instanceof Blob])~",
      "[5,\"text/plain\",\"h\u00e9!?\",\"h\",5,\"[object Blob]\",true]"},
-    {R"~(const f = new FormData(); f.append('a', 1); f.append('a', 2); f.append('b', new Blob(['x']));)~"
-     R"~( f.set('a', 3); f.append('c', new File(['y'], 'n.txt')); f.delete('c');)~"
+    {R"~(const f = new FormData(); f.append('a', 1); f.append('a', 2); f.append('b', )~"
+     R"~(new Blob(['x'])); f.set('a', 3); f.append('c', new File(['y'], 'n.txt')); f.delete('c');)~"
      R"~( return [f.get('a'), f.getAll('a'), f.has('b'), f.get('c'), f.get('b').name,)~"
      R"~( [...f].map(([k, v]) => k + String(v)), [...f.keys()]])~",
      R"~(["3",["3"],true,null,"blob",["a3","b[object File]"],["a","b"]])~"},
