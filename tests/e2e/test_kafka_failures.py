@@ -126,7 +126,8 @@ def test_a_broker_that_answers_late_and_one_that_no_longer_knows_the_password():
 
 
 def in_order_by_client(kafka, topic, load):
-    """As they were sent, whoever was acknowledged: of an event that is there twice the first counts."""
+    """As they were sent, whoever was acknowledged: of an event that is there twice the first counts. Who
+    sends more than others may be asked into the overflow lane; what lies there has its own order."""
     seen, last = set(), {}
     for m in kafka.messages(topic):
         body = json.loads(m["value"])
@@ -136,7 +137,10 @@ def in_order_by_client(kafka, topic, load):
         n = json.loads(body["data"])["properties"]["n"]
         assert n > last.get(body["distinct_id"], -1), (body["distinct_id"], n, last)
         last[body["distinct_id"]] = n
-    assert len(last) == 12 and seen >= set(load.acknowledged)
+    missing = set(load.acknowledged) - seen
+    if missing:
+        missing -= {json.loads(m["value"])["uuid"] for m in kafka.messages(topic + "_overflow")}
+    assert len(last) == 12 and not missing, (sorted(last), len(missing))
 
 
 def test_fsck_counts_the_ledger_anew_from_kafka_and_the_doctor_names_groups():
