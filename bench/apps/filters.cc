@@ -74,7 +74,9 @@ class Bench {
     bool any = false;
     const auto once = [&] {
       const auto event = event::JsonFields::parse(text);
-      for (const auto& app : enabled()) any = any || filters.matches(*app, *event);
+      for (const auto& app : enabled()) {
+        any = any || filters.matches(*app, *project().settings, *event);
+      }
     };
     once();
     const double begun = cpu_us();
@@ -87,13 +89,13 @@ class Bench {
     const std::string text = event_of_1kb();
     const auto batch = [&] {
       bool told = false;
-      chain_->run(project(), std::vector<std::string>(kBatch, text),
-                  [&](const std::vector<ingest::AppsAnswer>& answers) {
-                    told = true;
-                    for (const auto& answer : answers) {
-                      if (answer.fate != ingest::AppsAnswer::Fate::kUnchanged) std::abort();
-                    }
-                  });
+      const auto done = [&](const std::vector<ingest::AppsAnswer>& answers) {
+        told = true;
+        for (const auto& answer : answers) {
+          if (answer.fate != ingest::AppsAnswer::Fate::kUnchanged) std::abort();
+        }
+      };
+      chain_->run(project(), std::vector<std::string>(kBatch, text), done, [] {});
       runtime_.run_until([&] { return told; });
     };
     batch();
