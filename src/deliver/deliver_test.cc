@@ -30,32 +30,6 @@ constexpr std::string_view kAll = R"({"methods":["onEvent","composeWebhook","exp
 constexpr std::string_view kOnEvent = R"({"methods":["onEvent"]})";
 constexpr std::string_view kExport = R"({"methods":["exportEvents"]})";
 
-/// A KeyValue that outlives the stage above it.
-class SharedKv : public kv::KeyValue {
- public:
-  explicit SharedKv(std::shared_ptr<kv::KeyValue> kv) : kv_(std::move(kv)) {}
-  Result<std::optional<std::string>> get(std::string_view key) const override {
-    return kv_->get(key);
-  }
-  Result<std::vector<std::optional<std::string>>> get_many(
-      const std::vector<std::string>& keys) const override {
-    return kv_->get_many(keys);
-  }
-  Status scan(std::string_view from, std::string_view to,
-              const std::function<bool(std::string_view, std::string_view)>& visit) const override {
-    return kv_->scan(from, to, visit);
-  }
-  Status write(const kv::WriteBatch& batch) override { return kv_->write(batch); }
-  Status erase_range(std::string_view from, std::string_view to) override {
-    return kv_->erase_range(from, to);
-  }
-  Status flush() override { return kv_->flush(); }
-  uint64_t disk_bytes() const override { return 0; }
-
- private:
-  std::shared_ptr<kv::KeyValue> kv_;
-};
-
 class DeliverTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -98,7 +72,7 @@ class DeliverTest : public ::testing::Test {
   }
 
   void start() {
-    stage = Deliver::make(loop, runtime, *log, *catalog, *apps, std::make_unique<SharedKv>(disk),
+    stage = Deliver::make(loop, runtime, *log, *catalog, *apps, kv::make_view(disk),
                           {.look_up = look_up,
                            .wants = wants,
                            .log = [this](const apps::LogEntry& e) { said.push_back(e.message); }},
