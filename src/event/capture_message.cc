@@ -127,12 +127,15 @@ bool read_body(const CaptureMessageView& m, const RawRecord* own, const ProjectO
   const auto body = JsonFields::parse(m.body);
   if (!body) return false;
   const std::string data = member(*body, "data");
-  const auto event_object = JsonFields::parse(data);
-  if (!event_object) return false;
   const std::string token = first_of(member(*body, "token"), header(m, "token"));
   const std::string distinct_id = first_of(member(*body, "distinct_id"), header(m, "distinct_id"));
-  const std::string event = first_of(first_of(member(*body, "event"), header(m, "event")),
-                                     member(*event_object, "event"));
+  std::string event = first_of(member(*body, "event"), header(m, "event"));
+  // Of our own it is what capture has looked through, and what ingest looks through anyway.
+  if (own == nullptr || event.empty()) {
+    const auto event_object = JsonFields::parse(data);
+    if (!event_object) return false;
+    event = first_of(std::move(event), member(*event_object, "event"));
+  }
   const std::string uuid = first_of(member(*body, "uuid"), header(m, "uuid"));
   const std::string ip = member(*body, "ip");
   if (distinct_id.empty() || event.empty()) return false;

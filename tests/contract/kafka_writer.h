@@ -108,22 +108,28 @@ class Writer {
 
   /// What a fetch that waits for what is new is given of a partition, from its first record on.
   std::vector<std::string> fetch_waiting(const std::string& topic, int32_t partition) {
-    auto slot = std::make_shared<Slot<FetchResult>>();
     FetchRequest request{topic, {{{partition}, {0}}}};
     request.wait_ms = 20'000;
+    const auto got = fetch(std::move(request));
+    std::vector<std::string> out;
+    EXPECT_TRUE(got);
+    if (!got) return out;
+    for (const ReadBatch& batch : got->batches) {
+      for (const auto r : batch.records) out.emplace_back(r);
+    }
+    return out;
+  }
+
+  /// One fetch that does not wait.
+  Result<FetchResult> fetch(FetchRequest request) {
+    auto slot = std::make_shared<Slot<FetchResult>>();
     log_->fetch(machine_.caller(), std::move(request), [slot](auto result) {
       slot->value.emplace(std::move(result));
       slot->ready = true;
       slot->ready.notify_all();
     });
     slot->ready.wait(false);
-    std::vector<std::string> out;
-    EXPECT_TRUE(*slot->value);
-    if (!*slot->value) return out;
-    for (const ReadBatch& batch : (*slot->value)->batches) {
-      for (const auto r : batch.records) out.emplace_back(r);
-    }
-    return out;
+    return std::move(*slot->value);
   }
 
   /// How often every record of a topic is there.

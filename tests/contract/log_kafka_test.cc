@@ -9,6 +9,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/metrics.h"
 #include "log/kafka_lease.h"
 #include "tests/contract/kafka_writer.h"
 
@@ -316,6 +317,53 @@ TEST_F(KafkaLogFailures, what_the_cache_no_longer_has_is_read_from_the_broker) {
   ASSERT_TRUE(writer.open());  // and after a restart, when nothing is cached
   EXPECT_EQ(writer.read(kFramed).size(), 100U);
   EXPECT_EQ(writer.read(kOpen).size(), 100U);
+}
+
+uint64_t old_reads_begun() {
+  for (const Metric* m : all_metrics()) {
+    if (m->name() == "penstock_log_kafka_old_reads_total") {
+      return static_cast<const Counter*>(m)->value();
+    }
+  }
+  ADD_FAILURE() << "no such metric";
+  return 0;
+}
+
+// Two readers work on what is old; each has more here than it was asked for.
+TEST_F(KafkaLogFailures, who_reads_on_is_served_from_where_it_stopped) {
+  Writer writer(kafka_options(testing::shared_kafka()));
+  ASSERT_TRUE(writer.open());
+  const std::string padding(300, '.');
+  for (int i = 0; i < 40; i++) {
+    std::vector<std::string> records;
+    for (int r = 0; r < 10; r++) records.push_back(std::to_string(i * 10 + r) + padding);
+    for (const char* topic : {kFramed, kOpen}) {
+      ASSERT_TRUE(writer.append_all(topic, i % kPartitions, records));
+    }
+  }
+  writer.close();
+  ASSERT_TRUE(writer.open());  // nothing is cached
+  // Of two topics in turns, as lanes are read.
+  std::map<std::string, std::vector<Position>> at;
+  for (const char* topic : {kFramed, kOpen}) {
+    for (int32_t p = 0; p < kPartitions; p++) at[topic].push_back({{p}, {0}});
+  }
+  const uint64_t before = old_reads_begun();
+  int fetches = 0;
+  std::map<std::string, size_t> got;
+  while ((got[kFramed] < 400 || got[kOpen] < 400) && fetches < 1000) {
+    for (auto& [topic, positions] : at) {
+      if (got[topic] >= 400) continue;
+      const auto result = writer.fetch({topic, positions, 3000});
+      ASSERT_TRUE(result) << result.error().message;
+      fetches++;
+      for (const ReadBatch& b : result->batches) got[topic] += b.records.size();
+      positions = result->next;
+    }
+  }
+  EXPECT_EQ(got, (std::map<std::string, size_t>{{kFramed, 400}, {kOpen, 400}}));
+  EXPECT_GT(fetches, 40);
+  EXPECT_LE(old_reads_begun() - before, 4U) << fetches << " fetches";
 }
 
 TEST_F(KafkaLogFailures, who_waits_for_what_is_new_is_given_heads_of_what_others_decide) {

@@ -1,13 +1,19 @@
 // Reading what is old: a fetch whose records the cache no longer has is read from the brokers by
 // one of a few consumers.
 #include <algorithm>
+#include <array>
 
+#include "base/metrics.h"
 #include "log/kafka/implementation.h"
 
 namespace penstock::log::kafka {
 namespace {
 
-constexpr int kFirstMs = 10'000;  // for the first message
+Counter begun_metric{"penstock_log_kafka_old_reads_total",
+                     "Times that reading what is old began at another place."};
+
+constexpr size_t kMessages = 500;  // taken from the client at a time
+constexpr int kFirstMs = 10'000;   // for the first message
 constexpr int kSliceMs = 100;
 constexpr int kMoreMs = 200;         // for more, when something is there: it is known to come
 constexpr int64_t kNearPlaces = 64;  // read over rather than searched
@@ -19,13 +25,18 @@ BehindReader::BehindReader(KafkaLog& log, Handle handle)
 
 /// The next message, unless the log ends.
 Message BehindReader::next(int wait_ms) {
-  for (int waited = 0; waited < wait_ms; waited += kSliceMs) {
-    Message m(rd_kafka_consume_queue(queue_.get(), std::min(kSliceMs, wait_ms)));
-    if (m) return m;
+  for (int waited = 0; here_.empty() && waited < wait_ms; waited += kSliceMs) {
+    std::array<rd_kafka_message_t*, kMessages> messages{};
+    const size_t got = consume(queue_.get(), std::min(kSliceMs, wait_ms), messages);
+    for (size_t i = 0; i < got; i++) here_.emplace_back(messages[i]);
+    if (got > 0) break;
     const std::lock_guard lock(log_.mutex_);
     if (log_.ending_) break;
   }
-  return nullptr;
+  if (here_.empty()) return nullptr;
+  Message out = std::move(here_.front());
+  here_.pop_front();
+  return out;
 }
 
 BehindReader::~BehindReader() { end(); }
@@ -42,16 +53,26 @@ void BehindReader::end() {
   handle_topic_.reset();
   topic_ = nullptr;
   // What was read ahead is nobody's any more.
+  here_.clear();
   queue_.reset(rd_kafka_queue_new(handle_.get()));
 }
 
-bool BehindReader::goes_on_with(const FetchRequest& request) const {
-  if (topic_ == nullptr || topic_->name != request.topic) return false;
-  return std::ranges::all_of(streams_, [&](const auto& s) {
-    return s.second.done || std::ranges::any_of(request.positions, [&](const Position& p) {
-             return p.partition.value == s.first && p.next.value == s.second.next;
+bool BehindPlace::goes_on_with(const FetchRequest& request) const {
+  return topic == request.topic && std::ranges::all_of(next, [&](const auto& at) {
+           return std::ranges::any_of(request.positions, [&](const Position& p) {
+             return p.partition.value == at.first && p.next.value == at.second;
            });
-  });
+         });
+}
+
+BehindPlace BehindReader::place() const {
+  BehindPlace out;
+  for (const auto& [partition, s] : streams_) {
+    if (s.done) continue;
+    out.topic = topic_->name;
+    out.next[partition] = s.next;
+  }
+  return out;
 }
 
 Result<int64_t> BehindReader::base_at(TopicState& topic, Partition p, int64_t place,
@@ -126,6 +147,7 @@ Status BehindReader::begin(TopicState& topic, const FetchRequest& request) {
     }
   }
   end();
+  begun_metric.add();
   topic_ = &topic;
   handle_topic_ = open(topic);
   for (auto& [partition, s] : wanted) {
@@ -165,8 +187,7 @@ Status BehindReader::take(TopicState& topic, const rd_kafka_message_t& m, FetchR
 Result<FetchResult> BehindReader::read(const FetchRequest& request) {
   TopicState* topic = log_.find(request.topic);
   if (topic == nullptr) return fail(Code::kNotFound, "there is no topic " + request.topic);
-  if (!goes_on_with(request) ||
-      std::ranges::all_of(streams_, [](const auto& s) { return s.second.done; })) {
+  if (!place().goes_on_with(request)) {
     PENSTOCK_CHECK(begin(*topic, request));
   }
   FetchResult out;

@@ -201,6 +201,13 @@ Result<Handle> make_producer(const KafkaLogOptions& options, bool guarded, Deliv
   return s.make(RD_KAFKA_PRODUCER);
 }
 
+size_t consume(rd_kafka_queue_t* queue, int wait_ms, std::span<rd_kafka_message_t*> out) {
+  out[0] = rd_kafka_consume_queue(queue, wait_ms);
+  if (out[0] == nullptr) return 0;
+  const ssize_t more = rd_kafka_consume_batch_queue(queue, 0, &out[1], out.size() - 1);
+  return 1 + static_cast<size_t>(std::max<ssize_t>(more, 0));
+}
+
 Result<Handle> make_consumer(const KafkaLogOptions& options) {
   Settings s = common(options);
   s.set("enable.partition.eof", "true");

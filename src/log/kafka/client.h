@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,10 @@ using DeliveryReport = void (*)(rd_kafka_t*, const rd_kafka_message_t*, void* op
 /// nothing is repeated, and many requests may be under way.
 Result<Handle> make_producer(const KafkaLogOptions& options, bool guarded, DeliveryReport report,
                              void* opaque);
+/// Waits for a message, and takes those that are there with it: the client's own call for several
+/// waits until there are as many as it may answer. How many there are; they belong to the caller.
+size_t consume(rd_kafka_queue_t* queue, int wait_ms, std::span<rd_kafka_message_t*> out);
+
 Result<Handle> make_consumer(const KafkaLogOptions& options);
 /// For positions of a group.
 Result<Handle> make_member(const KafkaLogOptions& options, const std::string& group);

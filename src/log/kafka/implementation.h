@@ -39,6 +39,15 @@ struct BehindJob {
 
 class KafkaLog;
 
+/// Where a reader of old records stands; no topic: nowhere.
+struct BehindPlace {
+  bool waits = true;  // for a job
+  std::string topic;
+  std::map<int32_t, int64_t> next;
+
+  bool goes_on_with(const FetchRequest& request) const;
+};
+
 /// Reads old records for one fetch at a time, and remembers where it stands: the next fetch often
 /// goes on there. Used by one thread.
 class BehindReader {
@@ -46,7 +55,8 @@ class BehindReader {
   BehindReader(KafkaLog& log, Handle handle);
   ~BehindReader();
 
-  bool goes_on_with(const FetchRequest& request) const;
+  /// From where on it has read ahead.
+  BehindPlace place() const;
   /// Blocks until something came, at most a few seconds.
   Result<FetchResult> read(const FetchRequest& request);
   /// The offset of the first frame at or behind a place; -1: there is none before `end_place`.
@@ -77,6 +87,7 @@ class BehindReader {
   TopicHandle handle_topic_;
   TopicState* topic_ = nullptr;
   std::map<int32_t, Stream> streams_;
+  std::deque<Message> here_;  // taken from the queue, not looked at
 };
 
 class KafkaLog : public Log {
@@ -188,6 +199,7 @@ class KafkaLog : public Log {
   void wait_for_more(runtime::Loop& home, FetchRequest request, std::shared_ptr<FetchDone> done,
                      int64_t wait_ms);
   void run_behind(size_t reader);
+  std::deque<BehindJob>::iterator job_for(size_t reader);
 
   // --- upkeep (upkeep.cc) ---
   void begin_threads();
@@ -212,6 +224,7 @@ class KafkaLog : public Log {
   std::list<Waiter> waiters_;
   uint64_t next_waiter_ = 1;
   std::deque<BehindJob> jobs_;
+  std::vector<BehindPlace> places_;                 // of readers that wait for jobs
   std::deque<std::weak_ptr<Ticket>> open_tickets_;  // of appends without producer, oldest first
   std::vector<std::pair<TicketPtr, size_t>> unresolved_;
   bool producer_failed_ = false;

@@ -110,7 +110,7 @@ void KafkaLog::fetch(runtime::Loop& home, FetchRequest request, FetchDone done) 
       return answer(home, std::move(shared), fail(Code::kBusy, "too many fetches wait"));
     }
     jobs_.push_back({&home, std::move(request), std::move(shared)});
-    jobs_there_.notify_one();
+    jobs_there_.notify_all();
     return;
   }
   const int64_t wait_ms = seen.not_yet ? std::max(request.wait_ms, kComingMs) : request.wait_ms;
@@ -154,7 +154,7 @@ void KafkaLog::wake() {
     }
     if (seen.result && seen.behind) {
       jobs_.push_back({it->home, std::move(it->request), std::move(it->done)});
-      jobs_there_.notify_one();
+      jobs_there_.notify_all();
     } else {
       answer(*it->home, std::move(it->done), std::move(seen.result));
     }
@@ -165,18 +165,15 @@ void KafkaLog::wake() {
 void KafkaLog::run_tail() {
   std::vector<rd_kafka_message_t*> messages(kTailMessages);
   for (;;) {
-    const ssize_t got = rd_kafka_consume_batch_queue(tail_queue_.get(), kTailPollMs,
-                                                     messages.data(), messages.size());
+    const size_t got = consume(tail_queue_.get(), kTailPollMs, messages);
     {
       const std::lock_guard lock(mutex_);
       if (ending_) {
-        for (ssize_t i = 0; i < got; i++) {
-          rd_kafka_message_destroy(messages[static_cast<size_t>(i)]);
-        }
+        for (size_t i = 0; i < got; i++) rd_kafka_message_destroy(messages[i]);
         return;
       }
     }
-    if (got > 0) take_tail(messages.data(), static_cast<size_t>(got));
+    if (got > 0) take_tail(messages.data(), got);
   }
 }
 
@@ -277,24 +274,43 @@ void KafkaLog::cache(TopicState& topic, PartitionState& p, Cached batch) {
   }
 }
 
+/// Whoever reads on where it stopped goes to the reader that stands there and has more of it here
+/// already, and to no other: that one would ask the brokers for all of it once more. Who begins
+/// goes to a reader that stands nowhere, if one waits.
+std::deque<BehindJob>::iterator KafkaLog::job_for(size_t reader) {
+  const BehindPlace& mine = places_[reader];
+  const auto it =
+      std::ranges::find_if(jobs_, [&](const BehindJob& j) { return mine.goes_on_with(j.request); });
+  if (it != jobs_.end()) return it;
+  if (!mine.topic.empty() &&
+      std::ranges::any_of(places_, [](const auto& p) { return p.waits && p.topic.empty(); })) {
+    return jobs_.end();
+  }
+  return std::ranges::find_if(jobs_, [&](const BehindJob& j) {
+    return std::ranges::none_of(places_, [&](const auto& p) { return p.goes_on_with(j.request); });
+  });
+}
+
 void KafkaLog::run_behind(size_t reader) {
   BehindReader& mine = *readers_[reader];
   for (;;) {
     BehindJob job;
     {
       std::unique_lock lock(mutex_);
-      jobs_there_.wait(lock, [this] { return ending_ || !jobs_.empty(); });
+      auto it = jobs_.end();
+      jobs_there_.wait(lock, [&] {
+        it = job_for(reader);
+        return ending_ || it != jobs_.end();
+      });
       if (ending_) return;
-      // Whoever reads on where it stopped goes to the reader that stands there.
-      auto it = std::ranges::find_if(
-          jobs_, [&](const BehindJob& j) { return mine.goes_on_with(j.request); });
-      if (it == jobs_.end()) it = jobs_.begin();
       job = std::move(*it);
       jobs_.erase(it);
+      places_[reader] = {false, {}, {}};
     }
     auto result = mine.read(job.request);
     {
       const std::lock_guard lock(mutex_);
+      places_[reader] = mine.place();
       if (stopped_) result = fail(Code::kCancelled, "the log has stopped");
       if (result) fill_from_cache(job.request, *result);
     }

@@ -31,6 +31,7 @@ void KafkaLog::begin_threads() {
   if (apart_) apart_thread_ = std::thread([this] { poll_apart(); });
   tail_thread_ = std::thread([this] { run_tail(); });
   upkeep_thread_ = std::thread([this] { run_upkeep(); });
+  places_.assign(readers_.size(), {});
   for (size_t i = 0; i < readers_.size(); i++) {
     reader_threads_.emplace_back([this, i] { run_behind(i); });
   }
