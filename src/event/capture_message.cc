@@ -1,6 +1,9 @@
 #include "event/capture_message.h"
 
+#include <emmintrin.h>
+
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cstring>
 
@@ -175,6 +178,88 @@ bool read_body(const CaptureMessageView& m, const RawRecord* own, const ProjectO
   return true;
 }
 
+/// Takes a string without escapes from the front, its quotes too.
+bool skip_plain_string(std::string_view& text) {
+  const size_t end =
+      text.starts_with('"') ? text.find_first_of(R"("\)", 1) : std::string_view::npos;
+  if (end == std::string_view::npos || text[end] == '\\') return false;
+  text.remove_prefix(end + 1);
+  return true;
+}
+
+bool skip(std::string_view& text, std::string_view front) {
+  if (!text.starts_with(front)) return false;
+  text.remove_prefix(front.size());
+  return true;
+}
+
+/// Decodes what follows a string's first quote, and takes it and the last quote from the front.
+/// False at a `\u`, or when there is no end.
+bool take_string(std::string_view& text, std::string& out) {
+  constexpr size_t kBlock = 16;
+  out.resize(text.size() + kBlock);  // it does not get longer
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  char* to = out.data();
+  const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
+  while (at != end) {
+    if (static_cast<size_t>(end - at) >= kBlock) {
+      const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to), block);
+      const auto found = static_cast<uint32_t>(_mm_movemask_epi8(
+          _mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, slash))));
+      const auto plain = std::min(static_cast<size_t>(std::countr_zero(found)), kBlock);
+      at += plain;
+      to += plain;
+      if (plain == kBlock) continue;
+    }
+    if (*at == '"') {
+      out.resize(static_cast<size_t>(to - out.data()));
+      text.remove_prefix(static_cast<size_t>(at + 1 - text.data()));
+      return true;
+    }
+    if (*at != '\\') {
+      *to++ = *at++;
+      continue;
+    }
+    constexpr std::string_view kEscaped = R"("\/bfnrt)", kMeant = "\"\\/\b\f\n\r\t";
+    const size_t which = end - at < 2 ? std::string_view::npos : kEscaped.find(at[1]);
+    if (which == std::string_view::npos) return false;
+    *to++ = kMeant[which];
+    at += 2;
+  }
+  return false;
+}
+
+/// What write_capture_message has written, nearly always, without looking through all of it: what
+/// it says elsewhere is taken from the headers, and whether the data is JSON is ingest's to see.
+/// False, and nothing appended: it is to be read like anybody's.
+bool read_own(const CaptureMessageView& m, const RawRecord& own, std::string& out) {
+  std::string_view text = m.body;
+  if (own.engage || !skip(text, R"({"uuid":)") || !skip_plain_string(text) ||
+      !skip(text, R"(,"distinct_id":)") || !skip_plain_string(text) || !skip(text, R"(,"ip":)")) {
+    return false;
+  }
+  std::string_view ip = text;
+  if (!skip_plain_string(text)) return false;
+  ip = ip.substr(1, ip.size() - text.size() - 2);
+  std::string data;
+  if (!skip(text, R"(,"data":")") || !take_string(text, data) || !text.starts_with(R"(,"now":)") ||
+      !text.ends_with('}')) {
+    return false;
+  }
+  RawRecord r = own;
+  r.token = header(m, "token");
+  r.distinct_id = header(m, "distinct_id");
+  r.event = header(m, "event");
+  if (r.token.empty() || r.distinct_id.empty() || r.event.empty()) return false;
+  r.ip = ip;
+  r.session_id = header(m, "session_id");
+  r.data = data;
+  encode(r, out);
+  return true;
+}
+
 }  // namespace
 
 void write_capture_message(const RawRecord& r, Lane lane, CaptureMessage& out) {
@@ -243,9 +328,8 @@ void read_capture_message(const CaptureMessageView& m, const ProjectOfToken& pro
     out.append(own_text);
     return;
   }
-  if (!own || !read_body(m, &*own, project_of, out)) {
-    unreadable(m, project_of, out);
-  }
+  if (own && (read_own(m, *own, out) || read_body(m, &*own, project_of, out))) return;
+  unreadable(m, project_of, out);
 }
 
 bool read_capture_head(const CaptureMessageView& m,

@@ -113,6 +113,30 @@ TEST(CaptureMessage, every_record_comes_back_byte_for_byte) {
   }
 }
 
+// Our own messages are read without a look at all of them, where they are as nearly all are.
+TEST(CaptureMessage, every_escape_comes_back_wherever_it_lies_and_no_message_cut_short) {
+  const std::string pieces = R"(\n\t "quoted" \\ / \u00e9 )"
+                             "\n\r\t\b\f \x7f";
+  for (size_t size = 0; size < 80; size++) {
+    RawRecord r = example();
+    // Each piece lies across the end of a block once.
+    const std::string data = "{" + std::string(size, ' ') + R"("event":"ev\n","k":"\"", )" +
+                             pieces.substr(0, size % (pieces.size() + 1)) +
+                             (size % 5 == 0 ? "\x01" : "\xc3\xa9\xf0\x9f\x98\x80");
+    r.data = data;
+    r.distinct_id = size % 2 == 0 ? "plain" : r.distinct_id;
+    r.ip = size % 3 == 0 ? "" : "2001:db8::1";
+    const CaptureMessage m = written(r);
+    const Headers headers = headers_of(m);
+    EXPECT_EQ(read(m.body, headers), text_of(r)) << m.body;
+    for (size_t cut = 0; size % 16 == 0 && cut < m.body.size(); cut++) {
+      const std::string text = read(m.body.substr(0, cut), headers);
+      const auto got = decode_raw(text);
+      ASSERT_TRUE(got && got->reason == kUnreadableMessage) << m.body.substr(0, cut);
+    }
+  }
+}
+
 TEST(CaptureMessage, an_engage_body_gets_a_name_for_others_and_loses_it_again) {
   RawRecord r = example();
   r.engage = true;
