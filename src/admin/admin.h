@@ -16,6 +16,7 @@
 #include "catalog/catalog.h"
 #include "config/option_table.h"
 #include "definitions/definition_store.h"
+#include "event/slice.h"
 #include "ledger/ledger.h"
 #include "ledger/watch.h"
 #include "log/log.h"
@@ -145,6 +146,7 @@ struct AdminSources {
 };
 
 struct AdminOptions {
+  event::Layout layout;                        // of the log's partitions
   size_t tails_max = 64;                       // open live views; more: 503
   size_t tail_pending_bytes_max = 512U << 10;  // unread bytes of one view before it waits
   size_t queries_max = 16;                     // running at once; more: 503

@@ -221,7 +221,8 @@ TEST(Quarantine, AReDriveOfAnOlderVersionGoesByTheClock) {
   ledger::QuarantineEntry entry;
   entry.decided_ms = 100;
   entry.processed = {7};
-  entry.source.partition = {1};
+  entry.source.partition = {0};
+  entry.processed_in = {1};  // of another slice
   EXPECT_TRUE(ledger::RedriveBegan(job).had(entry));
   entry.decided_ms = 101;
   EXPECT_FALSE(ledger::RedriveBegan(job).had(entry));

@@ -69,6 +69,29 @@ class IndexTest : public ::testing::Test {
   LedgerCounts all() const { return *ledger_->totals(std::nullopt); }
 };
 
+// Slices that share a lane have a partition of `processed` each for every one of the lane's.
+TEST_F(IndexTest, AStoryNamesThePartitionThatItsSliceDecidesIn) {
+  apply(1, outcome_of(1, OutcomeKind::kDuplicate, 5, 1, 0));  // what lies in the lane's number
+  const std::array kinds{OutcomeKind::kAccepted, OutcomeKind::kDropped, OutcomeKind::kQuarantined};
+  for (uint64_t n = 2; n < 5; n++) {
+    apply(5, outcome_of(n, kinds.at(n - 2), 5, 1, static_cast<int64_t>(n)));
+  }
+  for (int life = 0; life < 2; life++) {
+    for (uint64_t n = 2; n < 5; n++) {
+      const auto story = *ledger_->trace(uuid_of(n));
+      ASSERT_EQ(story.size(), 1U);
+      EXPECT_EQ(story[0].source.partition, Partition{1});
+      EXPECT_EQ(story[0].processed_in, Partition{5}) << story[0].state;
+      EXPECT_EQ(story[0].processed, Offset{static_cast<int64_t>(n - 2)});
+    }
+    EXPECT_EQ(ledger_->trace(uuid_of(2))->front().state, life == 0 ? "in_flight" : "stored");
+    ASSERT_TRUE(ledger_->apply_stored({5}, {0}, {1}, {}).has_value());
+  }
+  const auto entry = *ledger_->quarantine_entry(ledger_->trace(uuid_of(4))->front().quarantine_id);
+  ASSERT_TRUE(entry);
+  EXPECT_EQ(entry->processed_in, Partition{5});
+}
+
 TEST_F(IndexTest, RangesHoldWhatTheRowsCount) {
   std::mt19937 random(11);
   std::vector<std::string> batch;

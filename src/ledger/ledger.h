@@ -108,8 +108,9 @@ struct TraceEntry {
   int status = 0;                  // HTTP status of a refusal
   uint64_t duplicates = 0;         // later copies that were dropped
   int64_t last_duplicate_ms = 0;
-  /// Where its outcome lies in the processed partition of its source's number.
+  /// Where its outcome lies in `processed_in`, the partition of `processed` that has it or will.
   std::optional<Offset> processed;
+  Partition processed_in;
   std::string quarantine_id;  // of one in quarantine
   std::string by;             // who discarded it
   int64_t changed_ms = 0;     // when it left quarantine; 0: it did not
@@ -126,8 +127,9 @@ struct QuarantineEntry {
   std::string raw;         // the raw record's bytes
   std::string version;     // of the code that put it there; empty: an older one
   int64_t decided_ms = 0;  // when; 0: an older version
-  Offset processed;        // of its outcome
-  std::string edited;      // the event's text that an operator put in its place; or empty
+  Offset processed;        // of its outcome, in `processed_in`
+  Partition processed_in;
+  std::string edited;  // the event's text that an operator put in its place; or empty
   std::string edited_by;
   int64_t edited_ms = 0;
 };

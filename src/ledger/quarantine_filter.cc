@@ -133,7 +133,7 @@ RedriveBegan::RedriveBegan(const RedriveJob& job) : ms_(job.began_ms) {
 }
 
 bool RedriveBegan::had(const QuarantineEntry& entry) const {
-  const auto partition = static_cast<size_t>(entry.source.partition.value);
+  const auto partition = static_cast<size_t>(entry.processed_in.value);
   if (partition < next_.size()) return entry.processed.value < next_[partition];
   return entry.decided_ms <= ms_;
 }

@@ -32,12 +32,14 @@ class RecoverTest : public ::testing::Test {
     recover();
   }
 
-  void start_log() {
+  void start_log(int32_t outcomes = 1) {
     std::vector<log::TopicSpec> topics;
     for (Lane lane : event::kLanes) {
       topics.push_back({.name = std::string(event::lane_topic(lane)), .required_groups = {}});
     }
-    topics.push_back({.name = std::string(event::kTopicProcessed), .required_groups = {}});
+    topics.push_back({.name = std::string(event::kTopicProcessed),
+                      .partitions = outcomes,
+                      .required_groups = {}});
     topics.push_back({.name = std::string(event::kTopicRefused), .required_groups = {}});
     EXPECT_TRUE(log_->start(std::move(topics)).has_value());
   }
@@ -65,8 +67,9 @@ class RecoverTest : public ::testing::Test {
   }
 
   int64_t append(std::string_view topic, const std::string& record, uint64_t producer = 0,
-                 int64_t sequence = 0) {
+                 int64_t sequence = 0, int32_t partition = 0) {
     log::Batch batch;
+    batch.partition = {partition};
     batch.count = 1;
     batch.producer = producer;
     batch.sequence = sequence;
@@ -82,11 +85,11 @@ class RecoverTest : public ::testing::Test {
     runtime_.run_until([&] { return base >= 0; });
     return base;
   }
-  int64_t append_raw(int64_t n) {
+  int64_t append_raw(int64_t n, std::string_view token = "phc_x") {
     event::RawRecord raw;
     raw.uuid = uuid_of(n);
     raw.project = {1};
-    raw.token = "phc_x";
+    raw.token = token;
     raw.distinct_id = "d";
     raw.event = "e";
     raw.data = "{}";
@@ -359,6 +362,35 @@ TEST_F(RecoverTest, FindsWhatWaitsUndecided) {
     runtime_.run_until([&] { return done; });
     EXPECT_TRUE(done);
   }
+}
+
+// Two slices share a lane's partition: how far one is says nothing of the other.
+TEST_F(RecoverTest, FindsWhatWaitsUndecidedInEachSlice) {
+  log_->stop();
+  log_ = std::make_unique<LanesAside>(log::make_memory_log(runtime_));
+  start_log(2);
+  const event::Layout layout{1, 2, false};
+  std::array<std::string, 2> tokens;
+  for (int i = 0; tokens[0].empty() || tokens[1].empty(); i++) {
+    std::string token = "phc_" + std::to_string(i);
+    tokens.at(static_cast<size_t>(event::slice_of(token, 2))) = std::move(token);
+  }
+  for (int64_t n = 0; n < 6; n++) append_raw(n, tokens.at(static_cast<size_t>(n % 2)));
+  // The first slice has decided its three, the second one only the first of its own.
+  const uint64_t producer = event::ingest_producer(Lane::kMain);
+  append(event::kTopicProcessed, outcome(4), producer, 5, 0);
+  append(event::kTopicProcessed, outcome(1), producer, 2, 1);
+  std::map<Uuid, Partition> waiting;
+  bool done = false;
+  const UndecidedQuery query{.matches = [](const event::RawRecord&, Lane) { return true; },
+                             .layout = layout};
+  scan_undecided(*log_, loop_, query, [&](const Result<std::vector<TraceEntry>>& found) {
+    done = true;
+    ASSERT_TRUE(found.has_value());
+    for (const TraceEntry& entry : *found) waiting[entry.uuid] = entry.processed_in;
+  });
+  runtime_.run_until([&] { return done; });
+  EXPECT_EQ(waiting, (std::map<Uuid, Partition>{{uuid_of(3), {1}}, {uuid_of(5), {1}}}));
 }
 
 }  // namespace

@@ -59,11 +59,13 @@ admin::AdminSources Process::Parts::admin_sources() {
 Status Process::Parts::start_admin() {
   PENSTOCK_TRY(const auto address, runtime::Address::parse(settings.admin_listen));
   Status outcome;
+  admin::AdminOptions options = settings.admin;
+  options.layout = settings.layout();
   on_loop(admin_thread, [&] {
     admin =
         admin::AdminService::make({admin_thread.loop(), *runtime, *log, *catalog, *ledger, *store,
                                    *usage, pipeline.loop(), *objects, *persons, *definition_store},
-                                  admin_sources(), settings.admin);
+                                  admin_sources(), options);
     auto server = wire::Server::start(admin_thread.loop(), admin_thread.poller(), *runtime, address,
                                       false, settings.http, *admin, edge.server());
     if (!server) {

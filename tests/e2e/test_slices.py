@@ -121,6 +121,17 @@ def at_rest(p, projects, sent):
     return total
 
 
+def check_traces(p, ids, clients, partitions):
+    """Each quotes the outcome of its own event, which lies where the project's slice decides."""
+    for key, sent in clients.acknowledged.items():
+        one = next(reversed(sent))
+        entry = p.api(f"/api/projects/{ids[key]}/trace/{one}")[1]["entries"][0]
+        hops = {h["name"]: h for h in entry["hops"]}
+        assert hops["decided"]["partition"] // partitions == slice_of(key), (slice_of(key), hops)
+        assert hops["decided"]["in_log"] and hops["decided"]["verdict"] == "accepted", hops
+        assert entry["state"] == "stored", entry
+
+
 def test_ingests_share_the_projects_through_joins_kills_freezes_and_removals():
     return share_the_projects()
 
@@ -186,6 +197,7 @@ def share_the_projects(*more):
             assert totals[0]["quarantined"] == 0, totals
             for key in keys:
                 check_project(load, pg, ids[key], clients, key)
+            check_traces(load, ids, clients, partitions=2 if more else 3)
         finally:
             if clients:
                 clients.ending = clients.given_up = True

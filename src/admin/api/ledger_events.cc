@@ -79,6 +79,7 @@ struct EventListing : std::enable_shared_from_this<EventListing> {
   AdminService::Parts& parts;
   std::shared_ptr<bool> alive;
   wire::Responder to;
+  event::Layout layout{};
   ProjectId project{};
   What what{};
   std::optional<event::Lane> lane{};
@@ -290,6 +291,7 @@ struct EventListing : std::enable_shared_from_this<EventListing> {
     if (!wanted || next) return answer();
     ledger::UndecidedQuery query;
     query.found_max = kPageMax;
+    query.layout = layout;
     query.matches = [self = shared_from_this()](const event::RawRecord& raw, event::Lane where) {
       const int64_t minute = ledger::minute_of(raw.now_ms);
       return raw.project == self->project && minute >= self->from_minute &&
@@ -347,6 +349,7 @@ void Service::ledger_events(Call& call, wire::Responder& r) {
                            "dropped, quarantined or redriven"});
   }
   auto list = std::make_shared<EventListing>(parts_, alive_, std::move(r));
+  list->layout = options_.layout;
   list->project = call.project;
   // What came with an unknown token belongs to no project.
   if (param("project") == "0" && call.principal.project.value == 0) list->project = {};

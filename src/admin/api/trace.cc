@@ -94,7 +94,7 @@ void write_decided(JsonWriter& w, const Story& s) {
   if (o != nullptr) write_apps(w, *o);
   w.begin_object().field("name", "decided").key("at");
   o != nullptr && o->decided_ms != 0 ? w.string(iso_time(o->decided_ms)) : w.null();
-  place(w, event::kTopicProcessed, e.source.partition, *e.processed);
+  place(w, event::kTopicProcessed, e.processed_in, *e.processed);
   w.field("in_log", o != nullptr);
   // Of one that left quarantine the outcome says what it was then.
   const bool left = e.state == "redriven" || (e.changed_ms != 0 && e.state == "dropped");
@@ -176,6 +176,7 @@ struct TraceAnswer : std::enable_shared_from_this<TraceAnswer> {
   AdminService::Parts& parts;
   std::shared_ptr<bool> alive;
   wire::Responder to;
+  event::Layout layout{};
   Uuid id{};
   ProjectId project{};
   bool sees_all = false;
@@ -247,7 +248,8 @@ struct TraceAnswer : std::enable_shared_from_this<TraceAnswer> {
         parts.log, parts.loop, std::string(event::kTopicProcessed), {{r.partition, r.from, r.to}},
         [self = shared_from_this()](const log::ScanSlice& slice) {
           for (size_t i = 0; i < slice.records.size(); i++) {
-            self->take(slice.records[i], {slice.base.value + static_cast<int64_t>(i)});
+            self->take(slice.records[i], slice.partition,
+                       {slice.base.value + static_cast<int64_t>(i)});
           }
           return Status{};
         },
@@ -259,7 +261,7 @@ struct TraceAnswer : std::enable_shared_from_this<TraceAnswer> {
         });
   }
 
-  void take(std::string_view bytes, Offset at) {
+  void take(std::string_view bytes, Partition partition, Offset at) {
     const auto record = event::decode_processed(bytes);
     const auto* o = record ? std::get_if<event::Outcome>(&*record) : nullptr;
     if (o == nullptr || !is_of_request(o->received_ms, o->request, o->client_request)) return;
@@ -270,7 +272,7 @@ struct TraceAnswer : std::enable_shared_from_this<TraceAnswer> {
     if (!visible(e)) return;
     e.state = event::outcome_name(o->kind);
     if (o->kind == event::OutcomeKind::kAccepted) {
-      e.state = parts.ledger.stored(o->source.partition, at) ? "stored" : "in_flight";
+      e.state = parts.ledger.stored(partition, at) ? "stored" : "in_flight";
     }
     e.received_ms = o->received_ms;
     e.source = o->source;
@@ -285,6 +287,7 @@ struct TraceAnswer : std::enable_shared_from_this<TraceAnswer> {
   void waiting() {
     ledger::UndecidedQuery query;
     query.found_max = kRequestEventsMax;
+    query.layout = layout;
     query.matches = [self = shared_from_this()](const event::RawRecord& raw, event::Lane) {
       return raw.uuid == self->id ||
              (self->number != 0 &&
@@ -335,7 +338,7 @@ struct TraceAnswer : std::enable_shared_from_this<TraceAnswer> {
       places.push_back(
           {std::string(event::lane_topic(e.source.lane)), e.source.partition, e.source.offset});
       if (e.processed) {
-        places.push_back({std::string(event::kTopicProcessed), e.source.partition, *e.processed});
+        places.push_back({std::string(event::kTopicProcessed), e.processed_in, *e.processed});
       }
     }
     read_records(parts.log, parts.loop, std::move(places),
@@ -372,11 +375,11 @@ struct TraceAnswer : std::enable_shared_from_this<TraceAnswer> {
       int64_t next = 0;
       if (decided) {
         const auto at = parts.log.committed(std::string(event::kGroupLoad), topic);
-        const auto p = std::ranges::find(at, e.source.partition, &log::Position::partition);
+        const auto p = std::ranges::find(at, e.processed_in, &log::Position::partition);
         if (p != at.end()) next = p->next.value;
       } else {
-        next = parts.log.last_sequence(topic, e.source.partition,
-                                       event::ingest_producer(e.source.lane));
+        next =
+            parts.log.last_sequence(topic, e.processed_in, event::ingest_producer(e.source.lane));
       }
       const int64_t own = decided ? e.processed->value : e.source.offset.value;
       s.ahead = static_cast<uint64_t>(std::max<int64_t>(own - std::max<int64_t>(next, 0), 0));
@@ -423,7 +426,7 @@ void Service::trace_rows(Call& call, wire::Responder& r, const Uuid& uuid) {
   std::vector<LogPlace> places;
   for (const ledger::TraceEntry& e : *entries) {
     if (!e.processed || e.project != call.project || !places.empty()) continue;
-    places.push_back({std::string(event::kTopicProcessed), e.source.partition, *e.processed});
+    places.push_back({std::string(event::kTopicProcessed), e.processed_in, *e.processed});
   }
   auto to = std::make_shared<wire::Responder>(std::move(r));
   read_records(
@@ -469,6 +472,7 @@ void Service::trace(Call& call, wire::Responder& r) {
     return trace_rows(call, r, *uuid);
   }
   auto trace = std::make_shared<TraceAnswer>(parts_, alive_, std::move(r));
+  trace->layout = options_.layout;
   trace->id = *uuid;
   trace->project = call.project;
   trace->calls_for = sources_.apps.calls_for;

@@ -65,6 +65,15 @@ void read_hash(ByteReader& r, std::optional<uint64_t>& out) {
   out = hash == 0 ? std::nullopt : std::optional(hash);
 }
 
+/// At the end of an entry, and only where it is not the number of the source's partition: where
+/// several slices share a lane. Entries of older versions have none.
+void put_processed_in(ByteWriter& w, Partition in, const event::Source& source) {
+  if (in != source.partition) w.varint(static_cast<uint64_t>(in.value));
+}
+Partition get_processed_in(ByteReader& r, const event::Source& source) {
+  return r.at_end() ? source.partition : Partition{static_cast<int32_t>(r.varint())};
+}
+
 bool read_accepted(ByteReader& r, AcceptedEntry& out) {
   out.project = {r.zigzag()};
   out.received_ms = r.zigzag();
@@ -74,6 +83,7 @@ bool read_accepted(ByteReader& r, AcceptedEntry& out) {
   out.last_duplicate_ms = r.zigzag();
   out.event = r.bytes();
   out.distinct_id = r.bytes();
+  out.processed_in = get_processed_in(r, out.source);
   return r.ok() && r.at_end();
 }
 
@@ -332,6 +342,7 @@ std::string encode_accepted(const AcceptedEntry& e) {
   w.zigzag(e.last_duplicate_ms);
   w.bytes(e.event);
   w.bytes(e.distinct_id);
+  put_processed_in(w, e.processed_in, e.source);
   return out;
 }
 
@@ -367,6 +378,7 @@ std::string encode_other(const OtherEntry& e) {
   w.bytes(e.by);
   w.zigzag(e.changed_ms);
   w.uuid(e.request);
+  put_processed_in(w, e.processed_in, e.source);
   return out;
 }
 
@@ -378,6 +390,7 @@ bool decode_other(std::string_view bytes, OtherEntry& out) {
   out.source = get_source(r);
   out.status = static_cast<int>(r.zigzag());
   for (std::string* s : {&out.reason, &out.stage, &out.event, &out.distinct_id}) *s = r.bytes();
+  out.processed_in = out.source.partition;
   if (r.at_end()) return r.ok();
   const int64_t processed = r.zigzag();
   if (processed >= 0) out.processed = {processed};
@@ -385,6 +398,7 @@ bool decode_other(std::string_view bytes, OtherEntry& out) {
   out.by = r.bytes();
   out.changed_ms = r.zigzag();
   out.request = r.uuid();
+  out.processed_in = get_processed_in(r, out.source);
   return r.ok() && r.at_end();
 }
 

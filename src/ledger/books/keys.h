@@ -94,10 +94,11 @@ struct AcceptedEntry {
   ProjectId project{};
   int64_t received_ms = 0;
   event::Source source{};
-  Offset processed{};  // in the partition of `source`
+  Offset processed{};
   uint64_t duplicates = 0;
   int64_t last_duplicate_ms = 0;
   std::string event{}, distinct_id{};
+  Partition processed_in = source.partition;  // which of `processed`
 };
 std::string encode_accepted(const AcceptedEntry& entry);
 bool decode_accepted(std::string_view bytes, AcceptedEntry& out);
@@ -120,6 +121,7 @@ struct OtherEntry {
   std::string by{};
   int64_t changed_ms = 0;
   Uuid request{};
+  Partition processed_in = source.partition;
 };
 std::string encode_other(const OtherEntry& entry);
 bool decode_other(std::string_view bytes, OtherEntry& out);

@@ -152,10 +152,12 @@ Status KvLedger::add_outcome(Staged& staged, Partition partition, Offset at,
                          {.state = "redriven", .at_ms = outcome.decided_ms}));
   }
   switch (outcome.kind) {
-    case event::OutcomeKind::kAccepted: counts.accepted++; return add_accepted(staged, at, outcome);
+    case event::OutcomeKind::kAccepted:
+      counts.accepted++;
+      return add_accepted(staged, partition, at, outcome);
     case event::OutcomeKind::kDuplicate:
       counts.deduplicated++;
-      return add_duplicate(staged, at, outcome);
+      return add_duplicate(staged, partition, at, outcome);
     case event::OutcomeKind::kDropped: {
       counts.dropped[std::string(outcome.reason)]++;
       const OtherEntry entry{.state = "dropped",
@@ -163,7 +165,8 @@ Status KvLedger::add_outcome(Staged& staged, Partition partition, Offset at,
                              .received_ms = outcome.received_ms,
                              .source = outcome.source,
                              .reason = std::string(outcome.reason),
-                             .processed = at};
+                             .processed = at,
+                             .processed_in = partition};
       staged.batch.put(other_key(outcome.uuid, 'o', outcome.source), encode_other(entry));
       return {};
     }
@@ -183,14 +186,16 @@ Status KvLedger::add_for_dedup(Staged& staged, Offset at, const event::Outcome& 
   return {};
 }
 
-Status KvLedger::add_accepted(Staged& staged, Offset at, const event::Outcome& outcome) {
+Status KvLedger::add_accepted(Staged& staged, Partition partition, Offset at,
+                              const event::Outcome& outcome) {
   AcceptedEntry entry{.content_hash = outcome.content_hash,
                       .project = outcome.project,
                       .received_ms = outcome.received_ms,
                       .source = outcome.source,
                       .processed = at,
                       .event = std::string(outcome.row.event),
-                      .distinct_id = std::string(outcome.row.distinct_id)};
+                      .distinct_id = std::string(outcome.row.distinct_id),
+                      .processed_in = partition};
   std::string key = accepted_key(outcome.uuid, outcome.project);
   // Older versions accepted another event under the same uuid; now only the first one's key counts.
   if (!outcome.content_hash) {
@@ -205,7 +210,8 @@ Status KvLedger::add_accepted(Staged& staged, Offset at, const event::Outcome& o
   return {};
 }
 
-Status KvLedger::add_duplicate(Staged& staged, Offset at, const event::Outcome& outcome) {
+Status KvLedger::add_duplicate(Staged& staged, Partition partition, Offset at,
+                               const event::Outcome& outcome) {
   std::string key = accepted_key(outcome.uuid, outcome.project);
   auto it = staged.accepted.find(key);
   if (it == staged.accepted.end()) {
@@ -227,7 +233,8 @@ Status KvLedger::add_duplicate(Staged& staged, Offset at, const event::Outcome& 
                           .project = outcome.project,
                           .received_ms = outcome.received_ms,
                           .source = outcome.source,
-                          .processed = at};
+                          .processed = at,
+                          .processed_in = partition};
     staged.batch.put(other_key(outcome.uuid, 'o', outcome.source), encode_other(copy));
   }
   it->second.last_duplicate_ms = outcome.received_ms;

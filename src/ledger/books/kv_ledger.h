@@ -122,9 +122,11 @@ class KvLedger final : public Ledger {
   Status apply_together(const std::vector<log::ScanSlice>& slices);
   Staged stage() const;
   Status add_outcome(Staged& staged, Partition partition, Offset at, const event::Outcome& outcome);
-  Status add_accepted(Staged& staged, Offset at, const event::Outcome& outcome);
+  Status add_accepted(Staged& staged, Partition partition, Offset at,
+                      const event::Outcome& outcome);
   static Status add_for_dedup(Staged& staged, Offset at, const event::Outcome& outcome);
-  Status add_duplicate(Staged& staged, Offset at, const event::Outcome& outcome);
+  Status add_duplicate(Staged& staged, Partition partition, Offset at,
+                       const event::Outcome& outcome);
   Status add_change(Staged& staged, const event::QuarantineChange& change);
   Status load_left_early();
   const Leaving* left_early_of(const Staged& staged, const std::string& id_bytes) const;

@@ -44,7 +44,8 @@ void KvLedger::add_quarantined(Staged& staged, Partition partition, Offset at,
                    .reason = data.reason,
                    .stage = data.stage,
                    .processed = at,
-                   .quarantine_id = id.bytes()};
+                   .quarantine_id = id.bytes(),
+                   .processed_in = partition};
   if (const auto raw = event::decode_raw(outcome.raw)) {
     entry.event = raw->event;
     entry.distinct_id = raw->distinct_id;
@@ -228,6 +229,7 @@ QuarantineEntry KvLedger::listed(std::string_view id_bytes, QuarantineData data)
           .version = std::move(data.version),
           .decided_ms = data.decided_ms,
           .processed = id.offset,
+          .processed_in = id.partition,
           .edited = std::move(data.edited),
           .edited_by = std::move(data.edited_by),
           .edited_ms = data.edited_ms};

@@ -163,7 +163,7 @@ LedgerBalance KvLedger::balance(const log::Log& log) const {
 
 TraceEntry KvLedger::trace_accepted(const AcceptedEntry& e) const {
   TraceEntry t;
-  const auto it = positions_.stored.find(e.source.partition.value);
+  const auto it = positions_.stored.find(e.processed_in.value);
   const bool stored = it != positions_.stored.end() && it->second.contains(e.processed.value);
   t.state = stored ? "stored" : "in_flight";
   if (!stored) t.stage = "store";
@@ -175,6 +175,7 @@ TraceEntry KvLedger::trace_accepted(const AcceptedEntry& e) const {
   t.duplicates = e.duplicates;
   t.last_duplicate_ms = e.last_duplicate_ms;
   t.processed = e.processed;
+  t.processed_in = e.processed_in;
   return t;
 }
 
@@ -190,6 +191,7 @@ TraceEntry KvLedger::trace_other(const OtherEntry& e) {
   t.stage = e.stage;
   t.status = e.status;
   t.processed = e.processed;
+  t.processed_in = e.processed_in;
   t.by = e.by;
   t.changed_ms = e.changed_ms;
   t.request = e.request;
