@@ -25,6 +25,7 @@ struct AppsOptions {
   /// Hosts and ranges that fetch may reach although they are private: "10.1.0.0/16, localhost".
   std::string allow_private_hosts;
   size_t workers = 1;
+  bool standby = true;    // one more worker is started and waits, once there are some
   bool schedules = true;  // calls runEveryMinute and its like: one process of an installation
   uint64_t memory_bytes_max = 64U << 20;  // of one app
   int64_t cpu_ms_max = 500;               // of one call, without its waiting

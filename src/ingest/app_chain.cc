@@ -69,7 +69,7 @@ class Chain final : public AppChain {
         runtime_(runtime),
         javascript_(javascript),
         filters_(runtime),
-        hog_(loop, runtime, options.places, options.log),
+        hog_(loop, runtime, {options.places, options.log, options.slow, options.deadline_ms}),
         options_(std::move(options)) {}
   ~Chain() override { *alive_ = false; }
 
@@ -116,7 +116,8 @@ class Chain final : public AppChain {
   }
 
   bool goes_round(const catalog::Project& project) const override {
-    return javascript_ != nullptr && javascript_->goes_round(project.id);
+    return (javascript_ != nullptr && javascript_->goes_round(project.id)) ||
+           hog_.goes_round(project);
   }
 
   void run(const catalog::Project& project, std::vector<std::string> events, Done done,
@@ -181,7 +182,8 @@ class Chain final : public AppChain {
           if (!*alive) return;
           for (size_t i = 0; i < places.size(); i++) take_hog(*run, *app, places[i], made[i]);
           go_on(run);
-        });
+        },
+        run->waits);
     return true;
   }
 

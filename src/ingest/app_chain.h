@@ -27,6 +27,7 @@ struct AppChainOptions {
   size_t diff_bytes_max = 2048;                  // of one app's part of a report
   std::shared_ptr<const apps::Places> places{};  // for geoipLookup of Hog apps; may be none
   std::function<void(apps::LogEntry)> log{};     // of Hog apps; on the ingest loop
+  std::function<void(ProjectId)> slow{};         // AppSink::slow, of Hog apps
 };
 
 /// What the chain knows of one configuration, since the process started.

@@ -28,7 +28,7 @@ class DryRun : public std::enable_shared_from_this<DryRun> {
         event_(std::move(event)),
         done_(std::move(done)),
         filters_(parts_.runtime),
-        hog_(parts_.loop, parts_.runtime, parts_.places) {
+        hog_(parts_.loop, parts_.runtime, {.places = parts_.places}) {
     report_.begin_array();
   }
 

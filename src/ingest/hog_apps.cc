@@ -6,6 +6,7 @@
 #include <bit>
 
 #include "base/json_writer.h"
+#include "base/metrics.h"
 #include "event/json_fields.h"
 #include "event/timestamp.h"
 #include "hog/compiler.h"
@@ -21,13 +22,19 @@ using event::JsonType;
 
 constexpr int64_t kTimeUsMax = 100'000;  // of one run
 constexpr size_t kHeapBytesMax = 64U << 20;
+constexpr int64_t kTurnUs = 20'000, kWaitsUs = 50'000;
 constexpr int kLinesPerSecond = 100;
 constexpr size_t kLineBytesMax = 8192;
 constexpr std::string_view kMemoryUsedUp = "Memory limit ";  // how the machine says it
 constexpr std::string_view kRests = "it rests: it used up its time or memory too often";
+constexpr std::string_view kNoTime = "no time was left for it: the batch took too long";
 constexpr std::string_view kSucceeded = "$transformations_succeeded";
 constexpr std::string_view kFailed = "$transformations_failed";
 constexpr std::string_view kSkipped = "$transformations_skipped";
+
+Counter round_metric{"penstock_ingest_hog_round_total",
+                     "Times a project's events began to go round others' because its Hog apps "
+                     "took long."};
 
 /// "Name (id)" at the end of one of the lists.
 void note(JsonFields& properties, std::string_view list, const std::string& who) {
@@ -163,7 +170,20 @@ void set_error(apps::AppStatus& status, std::string_view message, int64_t now_ms
 
 }  // namespace
 
-struct HogApps::Job {
+struct HogApps::Job final : HogTurns::Task {
+  Job(HogApps& of, std::shared_ptr<const catalog::EnabledApp> which, Done then, Waits told)
+      : apps(of),
+        runtime(of.runtime_),
+        alive(of.alive_),
+        app(std::move(which)),
+        places(of.options_.places),
+        left_us(of.options_.deadline_ms * 1000),
+        done(std::move(then)),
+        waits(std::move(told)) {}
+
+  HogApps& apps;
+  runtime::Runtime& runtime;
+  std::shared_ptr<bool> alive;
   std::shared_ptr<const catalog::EnabledApp> app;
   std::shared_ptr<const hog::Program> program;
   std::shared_ptr<const apps::Places> places;
@@ -173,21 +193,41 @@ struct HogApps::Job {
   std::vector<std::string> events;
   size_t passed_by = 0;  // further events, behind those
   std::vector<HogResult> results;
+  int costly = 0;
+  int64_t left_us, ran_us = 0;
+  bool late = false;  // events were left when its time was over
   Done done;
+  Waits waits;
 
-  void work(runtime::Runtime& runtime) {
+  bool turn() override {
     TransformationHost host(runtime, places.get());
     const std::string who = transformation_label(*app);
-    int costly = 0;
-    for (const std::string& event : events) {
-      // So many disable it: what is left in the batch need not wait for more of them.
+    const int64_t begun_us = host.clock_us();
+    int64_t took_us = 0;
+    while (results.size() < events.size() && took_us < kTurnUs) {
+      const std::string& event = events[results.size()];
       if (costly >= apps::HealthRule::kCostlyMax) {
+        // So many disable it: what is left in the batch need not wait for more of them.
         results.push_back({HogDid::kSkipped, "", std::string(kRests)});
-        continue;
+      } else if (took_us >= left_us) {
+        late = true;
+        results.push_back({HogDid::kFailed, with_note(event, kFailed, who), std::string(kNoTime)});
+      } else {
+        results.push_back(run_one(*machine, program, *inputs, event, who, host));
+        if (results.back().costly) costly++;
       }
-      results.push_back(run_one(*machine, program, *inputs, event, who, host));
-      if (results.back().costly) costly++;
+      took_us = host.clock_us() - begun_us;
     }
+    left_us -= took_us;
+    ran_us += took_us;
+    return results.size() == events.size();
+  }
+  void turned(bool over) override {
+    if (!*alive) return;
+    if (over) return apps.take(*this);
+    if (ran_us < kWaitsUs) return;
+    apps.go_round(app->config.project);
+    if (waits) waits();
   }
 };
 
@@ -226,18 +266,18 @@ HogApps::Ready& HogApps::ready(const std::shared_ptr<const catalog::EnabledApp>&
 }
 
 void HogApps::run(std::shared_ptr<const catalog::EnabledApp> app, std::vector<std::string> events,
-                  Done done) {
-  auto job = std::make_shared<Job>();
-  Ready& of = ready(app);
-  job->app = std::move(app);
+                  Done done, Waits waits) {
+  auto job = std::make_shared<Job>(*this, std::move(app), std::move(done), std::move(waits));
+  Ready& of = ready(job->app);
   job->program = of.program;
-  job->places = places_;
   job->inputs = of.inputs;
   job->secrets = of.secrets;
   job->events = std::move(events);
-  job->done = std::move(done);
-  const int64_t config = job->app->config.id;
-  if (job->program == nullptr || !of.rule.admits(runtime_.clock().wall_ms())) {
+  const int64_t now = runtime_.clock().wall_ms();
+  const ProjectId project = job->app->config.project;
+  const auto round = round_.find(project);
+  if (round != round_.end() && round->second.goes(now) && options_.slow) options_.slow(project);
+  if (job->program == nullptr || !of.rule.admits(now)) {
     for (size_t i = 0; i < job->events.size(); i++) {
       of.status.events++;
       if (job->program != nullptr) {
@@ -255,28 +295,39 @@ void HogApps::run(std::shared_ptr<const catalog::EnabledApp> app, std::vector<st
   if (machines_.empty()) machines_.push_back(std::make_unique<hog::Machine>());
   job->machine = std::move(machines_.back());
   machines_.pop_back();
-  const Status submitted =
-      runtime_.pool().submit([job, &runtime = runtime_] { job->work(runtime); }, loop_,
-                             [this, alive = alive_, config, job] {
-                               if (*alive) take(config, *job);
-                             });
-  if (submitted) return;
-  // The pool is full: these events are not held back for it.
-  job->results.assign(job->events.size() + job->passed_by,
-                      {HogDid::kFailed, "", submitted.error().message});
-  loop_.post([job] { job->done(std::move(job->results)); });
+  turns_.add(std::move(job));
 }
 
-void HogApps::take(int64_t config, Job& job) {
+void HogApps::go_round(ProjectId project) {
+  const int64_t now = runtime_.clock().wall_ms();
+  std::erase_if(round_, [&](const auto& one) { return one.second.is_forgotten(now); });
+  if (round_[project].waits(now)) round_metric.add();
+  if (options_.slow) options_.slow(project);
+}
+
+bool HogApps::goes_round(const catalog::Project& project) const {
+  const int64_t now = runtime_.clock().wall_ms();
+  const auto round = round_.find(project.id);
+  if (round != round_.end() && round->second.goes(now)) return true;
+  // One that was disabled is tried where its event holds up nobody else's.
+  return project.apps != nullptr && std::ranges::any_of(*project.apps, [&](const auto& app) {
+           const auto found = ready_.find(app->config.id);
+           return found != ready_.end() && found->second.rule.health() == apps::Health::kDisabled &&
+                  now >= found->second.rule.probe_at_ms();
+         });
+}
+
+void HogApps::take(Job& job) {
   machines_.push_back(std::move(job.machine));
   for (HogResult& r : job.results) {
     r.error = without_secrets(std::move(r.error), job.secrets);
     for (std::string& line : r.printed) line = without_secrets(std::move(line), job.secrets);
   }
-  if (const auto found = ready_.find(config);
+  if (const auto found = ready_.find(job.app->config.id);
       found != ready_.end() && same(found->second.of, job.app)) {
     Ready& of = found->second;
     for (const HogResult& r : job.results) note(of, r);
+    if (job.late) turn(of, true, true);
     of.status.events += job.passed_by;
   }
   job.results.resize(job.results.size() + job.passed_by,
@@ -322,7 +373,7 @@ void HogApps::turn(Ready& of, bool failed, bool costly) {
 
 void HogApps::log(Ready& of, apps::LogEntry::Source source, apps::LogEntry::Level level,
                   std::string message) {
-  if (!log_) return;
+  if (!options_.log) return;
   const int64_t now = runtime_.clock().wall_ms();
   if (of.log_second != now / 1000) {
     of.log_second = now / 1000;
@@ -336,7 +387,8 @@ void HogApps::log(Ready& of, apps::LogEntry::Source source, apps::LogEntry::Leve
   }
   message.resize(std::min(message.size(), kLineBytesMax));
   const catalog::EnabledApp& app = *of.of;
-  log_({app.config.project, app.app.id, app.config.id, now, source, level, std::move(message)});
+  options_.log(
+      {app.config.project, app.app.id, app.config.id, now, source, level, std::move(message)});
 }
 
 apps::AppStatus HogApps::status(const std::shared_ptr<const catalog::EnabledApp>& app) {

@@ -62,8 +62,9 @@ class HogAppsTest : public ::testing::Test {
   runtime::Loop& loop_ = runtime_.make_loop();
   std::map<std::string, std::shared_ptr<const catalog::AppFiles>> files_;
   std::vector<std::string> logged_;
-  HogApps apps_{loop_, runtime_, nullptr,
-                [this](const apps::LogEntry& entry) { logged_.push_back(entry.message); }};
+  HogApps apps_{loop_, runtime_, {.log = [this](const apps::LogEntry& entry) {
+                  logged_.push_back(entry.message);
+                }}};
 };
 
 TEST_F(HogAppsTest, WhatUsesUpItsMemoryIsDisabledProbedAndComesBack) {
@@ -91,6 +92,85 @@ TEST_F(HogAppsTest, WhatUsesUpItsMemoryIsDisabledProbedAndComesBack) {
   EXPECT_EQ(apps_.status(greedy).health, apps::Health::kHealthy);
   EXPECT_EQ(logged_.back(), "The app is called again.");
   EXPECT_EQ(did(run(greedy, {"ok", "ok"})), "ss");
+}
+
+/// A clock that goes forward by four milliseconds whenever it is looked at: what runs takes long.
+class SlowRuntime final : public runtime::Runtime, runtime::Clock {
+ public:
+  explicit SlowRuntime(runtime::Runtime& of) : of_(of) {}
+  runtime::Clock& clock() override { return *this; }
+  runtime::Random& random() override { return of_.random(); }
+  runtime::FileSystem& files() override { return of_.files(); }
+  runtime::BlockingPool& pool() override { return of_.pool(); }
+
+ private:
+  int64_t wall_us() const override { return of_.clock().wall_us(); }
+  int64_t mono_ns() const override { return of_.clock().mono_ns() + 4'000'000 * ++looks_; }
+  runtime::Runtime& of_;
+  mutable int64_t looks_ = 0;
+};
+
+TEST_F(HogAppsTest, WhoTakesLongIsToldOfAndGoesRound) {
+  SlowRuntime slow(runtime_);
+  std::vector<int64_t> told;
+  HogApps slow_apps(loop_, slow,
+                    {.slow = [&](ProjectId project) { told.push_back(project.value); }});
+  const auto returns = app("return event");
+  const std::string event = R"({"event":"e","distinct_id":"d","properties":{}})";
+  catalog::Project project;
+  project.apps = std::make_shared<const catalog::EnabledApps>(catalog::EnabledApps{returns});
+  const auto run_some = [&](size_t events) {
+    std::optional<size_t> out;
+    size_t waited = 0;
+    slow_apps.run(
+        returns, std::vector<std::string>(events, event),
+        [&](const std::vector<HogResult>& got) {
+          out = std::ranges::count(got, HogDid::kSucceeded, &HogResult::did);
+        },
+        [&] { waited += out ? 1000 : 1; });
+    EXPECT_EQ(runtime_.run_until([&] { return out.has_value(); }), runtime::SimEnd::kDone);
+    EXPECT_EQ(*out, events);
+    return waited;
+  };
+  EXPECT_EQ(run_some(1), 0U);
+  EXPECT_FALSE(slow_apps.goes_round(project));
+  EXPECT_GT(run_some(30), 3U) << "again and again, before the answer";
+  EXPECT_TRUE(slow_apps.goes_round(project));
+  EXPECT_THAT(told, Contains(0));
+  told.clear();
+  run_some(1);
+  EXPECT_THAT(told, Contains(0)) << "as long as its events come";
+  pass(apps::Round::kMsMin + 1);
+  EXPECT_FALSE(slow_apps.goes_round(project));
+}
+
+TEST_F(HogAppsTest, ABatchHasItsTimeAndThreeThatUseItUpDisable) {
+  SlowRuntime slow(runtime_);
+  HogApps slow_apps(loop_, slow, {.deadline_ms = 500});
+  const auto returns = app("return event");
+  const auto run_many = [&] {
+    std::vector<HogResult> out;
+    slow_apps.run(returns, std::vector<std::string>(200, R"({"event":"e","properties":{}})"),
+                  [&](std::vector<HogResult> got) { out = std::move(got); });
+    EXPECT_EQ(runtime_.run_until([&] { return !out.empty(); }), runtime::SimEnd::kDone);
+    return out;
+  };
+  for (int batch = 0; batch < 3; batch++) {
+    EXPECT_NE(slow_apps.status(returns).health, apps::Health::kDisabled);
+    const auto results = run_many();
+    const std::string all = did(results);
+    const size_t reached = all.find('f');
+    EXPECT_GT(reached, 5U) << all;
+    EXPECT_LT(reached, 150U) << all;
+    EXPECT_EQ(all, std::string(reached, 's') + std::string(200 - reached, 'f'));
+    EXPECT_THAT(results.back().error, HasSubstr("no time was left"));
+    EXPECT_THAT(results.back().event, HasSubstr("$transformations_failed"));
+  }
+  EXPECT_EQ(slow_apps.status(returns).health, apps::Health::kDisabled);
+  catalog::Project project;
+  project.apps = std::make_shared<const catalog::EnabledApps>(catalog::EnabledApps{returns});
+  pass(apps::kRestMsMin + 1);
+  EXPECT_TRUE(slow_apps.goes_round(project)) << "its probe is no neighbour's";
 }
 
 TEST_F(HogAppsTest, ThrownErrorsDegradeAndNeverDisable) {

@@ -26,6 +26,10 @@ BAD = {
     "stands still": "Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1)",
     "crashes its worker": "Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1)",  # see Crashes
 }
+# By the clock: as long on every machine, and within the 100 ms that one run of a Hog app may take.
+HOG = {"computes long in Hog": "let until := toUnixTimestampMilli(now()) + 80\n"
+                               "while (toUnixTimestampMilli(now()) < until) {}\nreturn event\n"}
+ALL = [*BAD, *HOG]
 
 
 class Silent(http.server.BaseHTTPRequestHandler):
@@ -98,11 +102,11 @@ class Neighbour:
         project = p.api("/api/projects", {"name": "bad apps"})[1]
         self.project, self.key = project["id"], project["token"]
 
-    def install(self, project, name, code):
-        manifest = {"name": name, "main": "index.js", "config": [{"key": "url", "type": "string", "default": ""}]}
+    def install(self, project, name, code, main="index.js"):
+        manifest = {"name": name, "main": main, "config": [{"key": "url", "type": "string", "default": ""}]}
         url = f"http://127.0.0.1:{self.server.server_address[1]}/"
         status, app = self.p.api(f"/api/projects/{project}/apps",
-                                 {"files": {"plugin.json": json.dumps(manifest), "index.js": code}}, "POST")
+                                 {"files": {"plugin.json": json.dumps(manifest), main: code}}, "POST")
         assert status in (200, 201), (status, app)
         status, made = self.p.api(f"/api/projects/{project}/app_configs",
                                   {"app": app["id"], "enabled": True, "config": {"url": url}}, "POST")
@@ -112,6 +116,8 @@ class Neighbour:
         return at
 
     def install_bad(self, kind):
+        if kind in HOG:
+            return self.install(self.project, kind, HOG[kind], "index.hog")
         code = f"async function processEvent(event, {{ config }}) {{ {BAD[kind]} }}"
         return self.install(self.project, kind, code if "await" in code else code.replace("async ", ""))
 

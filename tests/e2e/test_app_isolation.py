@@ -25,7 +25,8 @@ def test_isolation_from_bad_apps():
         try:
             time.sleep(1)
             live.window(*live.during(1))
-            for kind in ("loops", "floods logs", "blocks in fetch", "stands still", "crashes its worker"):
+            for kind in ("loops", "floods logs", "blocks in fetch", "stands still", "crashes its worker",
+                         "computes long in Hog"):
                 beside(live, neighbour, kind)
         finally:
             live.end()

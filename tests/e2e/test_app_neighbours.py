@@ -1,6 +1,6 @@
-"""An app that never answers, seen by its neighbours: their events do not wait for it, its own events go on, it turns
-disabled by the health rule, and comes back by itself once it answers. tools/isolation --cases apps measures by how
-much neighbours' p99 moves.
+"""An app that never answers, and one in Hog that computes long, seen by their neighbours: their events do not wait for
+it, its own events go on, it turns disabled by the health rule, and comes back by itself once it answers.
+tools/isolation --cases apps measures by how much neighbours' p99 moves.
 """
 import http.server
 import json
@@ -9,6 +9,13 @@ import threading
 from harness import KEY, Penstock
 
 EVENTS = 24
+# Its events are still waiting when all others are stored, on however slow a machine, and are not waited for much longer.
+DEADLINE_MS = 30_000
+# By the clock, so that it takes as long on every machine.
+LONG_HOG = """let until := toUnixTimestampMilli(now()) + 60
+while (toUnixTimestampMilli(now()) < until) {}
+return event
+"""
 WAITS = "export async function processEvent(event, { config }) { await fetch(config.url); return event }\n"
 
 
@@ -30,7 +37,7 @@ def test_an_app_that_never_answers():
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        with Penstock("--set", "apps.allow_private_hosts=127.0.0.1", "--set", "apps.deadline_ms=15000") as p:
+        with Penstock("--set", "apps.allow_private_hosts=127.0.0.1", "--set", f"apps.deadline_ms={DEADLINE_MS}") as p:
             waits_and_comes_back(p, f"http://127.0.0.1:{server.server_address[1]}/")
     finally:
         Switched.answers.set()
@@ -68,7 +75,7 @@ def waits_and_comes_back(p, url):
         books = p.ledger(number)
         total = books["total"]
         return total if total["in_flight"] == 0 and total["stored"] == EVENTS and total["quarantined"] == 0 else None
-    total = p.eventually(all_there, 90)
+    total = p.eventually(all_there, 150)
     assert total["redriven"] > 0, total
     failed = p.sql("SELECT countIf(properties LIKE '%$plugins_failed%') FROM events WHERE event = 'bad'",
                    project=number)[0][0]
@@ -79,13 +86,13 @@ def waits_and_comes_back(p, url):
     def goes_on():
         send(p, key, event="bad", distinct_id=f"x{next(more)}", properties={"$process_person_profile": False})
         return health() == "disabled"
-    p.eventually(goes_on, 60)
+    p.eventually(goes_on, 120)
 
     # Each person's last event decided: none overtook it.
     def lasts():
         rows = p.sql("SELECT JSONExtractInt(properties, 'last') FROM persons", project=number)
         return sorted(int(row[0]) for row in rows)
-    p.eventually(lambda: lasts() == list(range(EVENTS - 12, EVENTS)))
+    p.eventually(lambda: lasts() == list(range(EVENTS - 12, EVENTS)), 60)
 
     # Half-open: after its rest one event at a time is let through, and three that go well bring it back.
     Switched.answers.set()
@@ -94,6 +101,36 @@ def waits_and_comes_back(p, url):
     def probe():
         send(p, key, event="probe", distinct_id=f"p{next(probes)}", properties={})
         return health() == "healthy"
-    p.eventually(probe, 120)
+    p.eventually(probe, 180)
     p.eventually(lambda: p.ledger(number)["total"]["in_flight"] == 0, 60)
     assert p.ledger(number)["balance"]["balanced"], p.ledger(number)
+
+
+def test_a_hog_app_that_computes_long():
+    with Penstock() as p:
+        p.sql("SELECT 1")
+        project = p.api("/api/projects", {"name": "long"})[1]
+        number, key = project["id"], project["token"]
+        _, app = p.api(f"/api/projects/{number}/apps", {"files": {
+            "plugin.json": json.dumps({"name": "long"}), "index.hog": LONG_HOG}}, "POST")
+        _, made = p.api(f"/api/projects/{number}/app_configs", {"app": app["id"], "enabled": True}, "POST")
+        sent = 0
+        for n in range(3):
+            bad = [{"event": "bad", "distinct_id": f"u{i % 12}", "properties": {"$set": {"last": sent + i}}} for i in range(24)]
+            status, body, _ = p.post("/batch/", {"api_key": key, "batch": bad})
+            assert status == 200, (status, body)
+            sent += len(bad)
+            for i in range(12):
+                send(p, KEY, event="good", distinct_id=f"u{i}", properties={"n": n})
+        p.eventually(lambda: int(p.sql("SELECT count() FROM events WHERE event = 'good'")[0][0]) == 36)
+
+        def all_there():
+            total = p.ledger(number)["total"]
+            return total if total["in_flight"] == 0 and total["stored"] == sent and total["quarantined"] == 0 else None
+        total = p.eventually(all_there, 120)
+        assert total["redriven"] > 0, total
+        rows = p.sql("SELECT JSONExtractInt(properties, 'last') FROM persons", project=number)
+        assert sorted(int(row[0]) for row in rows) == list(range(sent - 12, sent)), rows
+        assert p.ledger(number)["balance"]["balanced"], p.ledger(number)
+        said = p.api(f"/api/projects/{number}/app_configs/{made['id']}")[1]["status"]
+        assert int(said["succeeded"]) > 0 or said["health"] == "disabled", said

@@ -105,6 +105,7 @@ void Engine::end() {
   for (WorkerState& worker : workers_) {
     if (worker.link) worker.link->forget();
   }
+  standby_.reset();
   (void)kv_.flush();
   loop_.post([done = std::exchange(stopped_, nullptr)]() mutable { done(); });
 }

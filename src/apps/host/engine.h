@@ -21,6 +21,7 @@
 #include "apps/health_rule.h"
 #include "apps/host/app_state.h"
 #include "apps/host/link.h"
+#include "apps/round.h"
 #include "apps/script/batch_answer.h"
 #include "apps/script/settings.h"
 #include "apps/worker_apps.h"
@@ -103,12 +104,6 @@ struct Apart {
   int64_t until_ms = 0;  // wall clock; 0: it is back
   int64_t rest_ms = 0;   // how long the last time
   bool late = false;     // its batches were not answered in time: the next wait less
-};
-
-/// A project whose events do not wait in others' queues.
-struct Round {
-  int64_t until_ms = 0;  // wall clock
-  int64_t rest_ms = 0;   // how long
 };
 
 /// What a worker was at when it was looked at last.
@@ -199,7 +194,9 @@ class Engine : public Apps {
   void finish_part(std::unique_ptr<Part> part);
   void give_up(Part& part, const std::string& why);
   // engine_deaths.cc: workers that die
+  WorkerLink::Options link_options() const;
   Status spawn(size_t worker);
+  void look_after_standby();
   void on_death(size_t worker, const WorkerDeath& death);
   bool spare(WorkerState& state, uint64_t batch, uint64_t index, const std::shared_ptr<Slot>& slot);
   void blame(WorkerState& state, uint64_t batch, uint64_t index, const std::shared_ptr<Slot>& slot);
@@ -241,7 +238,9 @@ class Engine : public Apps {
   VmLimits limits_;
   std::unique_ptr<Fetcher> fetcher_;
   std::vector<WorkerState> workers_;
-  std::vector<AppConfig> configs_;  // in order
+  std::optional<StartedWorker> standby_;  // takes the place of the next one that is needed
+  int64_t spawned_ns_ = 0;                // the newest
+  std::vector<AppConfig> configs_;        // in order
   std::unordered_map<std::string, std::shared_ptr<Slot>> slots_;
   std::unordered_map<ConfigId, std::shared_ptr<Slot>> by_config_;
   std::unordered_map<int64_t, std::vector<size_t>> by_project_;  // places in configs_

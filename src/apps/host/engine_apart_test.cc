@@ -23,11 +23,12 @@ TEST_F(EngineTest, OtherProjectsDoNotWaitForALoop) {
   on_loop([&] {
     std::vector<AppEvent> batch;
     for (const std::string& text : texts) batch.push_back({{2}, text});
-    apps->transform(std::move(batch), {}, [&](std::vector<AppResult> r) { looped = std::move(r); });
+    apps->transform(std::move(batch), {.deadline_ms = 120'000},
+                    [&](std::vector<AppResult> r) { looped = std::move(r); });
   });
   EXPECT_THAT(transform({kOther}, {4})[0].succeeded, ElementsAre("app3 (3)"));
   EXPECT_FALSE(on_loop([&] { return looped.has_value(); })) << "it waited for the loop";
-  run_until([&] { return looped.has_value(); }, 30'000);
+  run_until([&] { return looped.has_value(); }, 130'000);
   ASSERT_TRUE(looped);
   EXPECT_THAT((*looped)[0].succeeded, ElementsAre("app1 (1)", "app2 (2)"));
   EXPECT_THAT((*looped)[1].failed, ElementsAre("app1 (1)"));
@@ -142,7 +143,7 @@ TEST_F(EngineTest, OtherProjectsWaitOnceAndNotLongForWhatCannotBeStopped) {
                     [&](std::vector<AppResult> r) { hung = std::move(r); });
   });
   EXPECT_THAT(transform({kOther}, {4})[0].succeeded, ElementsAre("app3 (3)"));
-  run_until([&] { return hung.has_value(); }, 30'000);
+  run_until([&] { return hung.has_value(); }, 65'000);
   ASSERT_TRUE(hung);
   EXPECT_THAT((*hung)[0].failed, ElementsAre("app1 (1)"));
   EXPECT_THAT(sink.slowed, Contains(2));

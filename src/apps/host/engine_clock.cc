@@ -19,6 +19,7 @@ void Engine::tick() {
   timer_ = loop_.after(kTick, [this] { tick(); });
   if (stopping_) return;
   look_for_hung();
+  look_after_standby();
   const int64_t now = now_ms();
   if (was_set_) run_jobs(now);
   if (options_.schedules) run_schedule(now);

@@ -13,21 +13,45 @@ constexpr int kPartDeathsMax = 20;
 constexpr int64_t kHungNs = 3'000'000'000;   // by the clock, beyond what a script may take
 constexpr int64_t kHungCpuNs = 100'000'000;  // of CPU time
 constexpr int64_t kRestartMsMax = 5000;
+constexpr int64_t kStandbyAfterNs = 1'000'000'000;
 constexpr int64_t kLivedNs = 10'000'000'000;
 constexpr int64_t kSpareAgainNs = 600'000'000'000;
 
 }  // namespace
 
+WorkerLink::Options Engine::link_options() const {
+  return {.binary = options_.binary, .geoip_file = options_.geoip_file};
+}
+
 Status Engine::spawn(size_t worker) {
   WorkerState& state = workers_[worker];
   if (!state.link) {
     state.link = std::make_unique<WorkerLink>(
-        poller_, WorkerLink::Options{.binary = options_.binary, .geoip_file = options_.geoip_file},
-        [this, worker](std::string_view body) { on_frame(worker, body); },
+        poller_, link_options(), [this, worker](std::string_view body) { on_frame(worker, body); },
         [this, worker](const WorkerDeath& death) { on_death(worker, death); });
   }
-  state.spawned_ns = runtime_.clock().mono_ns();
-  return state.link->spawn();
+  state.spawned_ns = spawned_ns_ = runtime_.clock().mono_ns();
+  auto standby = std::exchange(standby_, std::nullopt);
+  if (!standby || standby->child.ended()) return state.link->spawn();
+  metrics::standby_taken.add();
+  return state.link->take(std::move(*standby));
+}
+
+/// Where there are workers another one is started once nobody needs time for that: whoever loses
+/// theirs has it at once.
+void Engine::look_after_standby() {
+  if (standby_ && standby_->child.ended()) standby_.reset();
+  const bool any = std::ranges::any_of(
+      workers_, [](const WorkerState& state) { return state.link && state.link->running(); });
+  const int64_t now = runtime_.clock().mono_ns();
+  if (!options_.standby || standby_ || !any || now - spawned_ns_ < kStandbyAfterNs) return;
+  spawned_ns_ = now;
+  auto started = WorkerLink::start(link_options());
+  if (started) {
+    standby_ = std::move(*started);
+  } else {
+    diag::warn("no app worker waits", {{"error", started.error().message}});
+  }
 }
 
 /// Who was running is written on the page that the worker shared: that app has failed for that
@@ -144,6 +168,13 @@ void Engine::reload_all(size_t worker) {
       }
     }
   }
+  // A worker loads one after the other: first those that somebody waits for.
+  std::set<ProjectId> awaited;
+  for (const auto& part : state.held) {
+    for (const size_t index : part->indexes) awaited.insert(part->pending->events[index].project);
+  }
+  std::ranges::stable_partition(
+      mine, [&](const auto& slot) { return awaited.contains(slot->config.project); });
   for (const auto& slot : mine) load(slot);
   send_held(worker);
 }

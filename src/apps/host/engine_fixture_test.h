@@ -49,6 +49,7 @@ class EngineTest : public ::testing::Test {
     options.load_retry_ms = 2;
     options.probe_ms_min = 50;
     options.memory_bytes_max = 32U << 20;
+    options.standby = false;  // `child_pid`
   }
   /// Runs `work` on the apps' loop and waits for it.
   template <class Work>

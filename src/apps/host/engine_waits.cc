@@ -18,8 +18,6 @@ constexpr int64_t kLookMs = 20, kLookAgainMs = 100;
 /// An app is loaded in less, most of the time.
 constexpr int64_t kNotThereMs = 60;
 constexpr int64_t kGraceMs = 300;  // for the worker to answer a cancelled batch
-constexpr int64_t kRoundMsMin = 30'000, kRoundMsMax = 900'000;
-constexpr int64_t kForgetMs = 600'000;
 constexpr int64_t kRemindMs = 10'000;
 
 }  // namespace
@@ -92,17 +90,9 @@ std::set<ProjectId> Engine::not_there(const Pending& pending) const {
   return projects;
 }
 
-/// From now on, for a while: thirty seconds, and each time that it begins again twice as long, up
-/// to a quarter of an hour. All batches that have events of it are told.
+/// From now on, for a while. All batches that have events of it are told.
 void Engine::go_round(ProjectId project) {
-  Round& round = round_[project.value];
-  const int64_t now = now_ms();
-  if (now >= round.until_ms) {
-    const bool again = now - round.until_ms < kForgetMs;
-    round.rest_ms = again ? std::min(round.rest_ms * 2, kRoundMsMax) : kRoundMsMin;
-    metrics::went_round.add();
-  }
-  round.until_ms = now + round.rest_ms;
+  if (round_[project.value].waits(now_ms())) metrics::went_round.add();
   sink_.slow(project);
   std::set<std::shared_ptr<Pending>> waiting;
   const auto add = [&](const std::unique_ptr<Part>& part) {
@@ -127,7 +117,7 @@ void Engine::go_round(ProjectId project) {
 
 bool Engine::goes_round(ProjectId project) const {
   const auto round = round_.find(project.value);
-  if (round != round_.end() && now_ms() < round->second.until_ms) return true;
+  if (round != round_.end() && round->second.goes(now_ms())) return true;
   const auto apart = apart_.find(project.value);
   if (apart != apart_.end() && apart->second.until_ms != 0) return true;
   // One that was disabled is tried where its event holds up nobody else's.
@@ -142,7 +132,7 @@ bool Engine::goes_round(ProjectId project) const {
 void Engine::remind(int64_t now_ms) {
   if (now_ms - reminded_ms_ < kRemindMs) return;
   reminded_ms_ = now_ms;
-  std::erase_if(round_, [&](const auto& one) { return now_ms - one.second.until_ms > kForgetMs; });
+  std::erase_if(round_, [&](const auto& one) { return one.second.is_forgotten(now_ms); });
   for (const auto& [project, places] : by_project_) {
     const bool disabled = std::ranges::any_of(places, [&](size_t at) {
       const auto slot = slot_of(configs_[at].id);

@@ -31,18 +31,27 @@ WorkerLink::WorkerLink(runtime::Poller& poller, Options options,
 
 WorkerLink::~WorkerLink() { forget(); }
 
-Status WorkerLink::spawn() {
+Result<StartedWorker> WorkerLink::start(const Options& options) {
   PENSTOCK_TRY(auto pair, runtime::socket_pair());
   PENSTOCK_TRY(Page page, Page::make());
   PENSTOCK_TRY(Room room, Room::make());
   PENSTOCK_TRY(auto child,
-               runtime::ChildProcess::spawn({{options_.binary, "app-worker", "--fd", "3", "--page",
-                                              "4", "--room", "5", "--geoip", options_.geoip_file},
+               runtime::ChildProcess::spawn({{options.binary, "app-worker", "--fd", "3", "--page",
+                                              "4", "--room", "5", "--geoip", options.geoip_file},
                                              {pair.second.fd(), page.fd(), room.fd()}}));
-  child_ = std::move(child);
-  page_ = std::move(page);
-  room_ = std::move(room);
-  socket_ = std::move(pair.first);
+  return StartedWorker{std::move(pair.first), std::move(page), std::move(room), std::move(child)};
+}
+
+Status WorkerLink::spawn() {
+  PENSTOCK_TRY(StartedWorker worker, start(options_));
+  return take(std::move(worker));
+}
+
+Status WorkerLink::take(StartedWorker worker) {
+  child_ = std::move(worker.child);
+  page_ = std::move(worker.page);
+  room_ = std::move(worker.room);
+  socket_ = std::move(worker.socket);
   in_.clear();
   out_.clear();
   sent_ = unsent_ = 0;

@@ -27,6 +27,14 @@ struct WorkerDeath {
   bool from_outside() const;
 };
 
+/// A worker that runs, and this end of what it was given.
+struct StartedWorker {
+  runtime::Socket socket;
+  Page page;
+  Room room;
+  runtime::ChildProcess child;
+};
+
 class WorkerLink : public runtime::SocketHandler {
  public:
   struct Options {
@@ -38,7 +46,10 @@ class WorkerLink : public runtime::SocketHandler {
              std::function<void(const WorkerDeath&)> died);
   ~WorkerLink() override;
 
+  static Result<StartedWorker> start(const Options& options);
   Status spawn();
+  /// The same with one that was started before.
+  Status take(StartedWorker worker);
   bool running() const { return child_.has_value(); }
   /// CPU time that it has used, of its threads together.
   int64_t cpu_ns() const { return child_ ? child_->cpu_ns() : 0; }

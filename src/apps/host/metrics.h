@@ -20,6 +20,8 @@ inline Counter worker_outside_ends{
     "App workers that were ended from outside: by a person, or by a machine out of memory."};
 inline Counter worker_kills{"penstock_apps_worker_kills_total",
                             "App workers that were ended because a script stood still."};
+inline Counter standby_taken{"penstock_apps_standby_taken_total",
+                             "Times an app worker was there at once because one had waited."};
 inline Counter set_apart{"penstock_apps_set_apart_total",
                          "Times a project's apps were moved to a worker apart from the others'."};
 inline Counter went_round{"penstock_apps_went_round_total",

@@ -100,7 +100,10 @@ Status AppGate::look(event::Lane lane, const std::vector<InputSlice>& slices,
       one.place = {slice.partition, at};
       one.bytes = slice.records[i].size();
       const bool decided = resolve(one.item, snapshot).decided();
-      if (one.item.project != nullptr) note_seen(state, one.item.project->id);
+      if (one.item.project != nullptr) {
+        note_seen(state, one.item.project->id);
+        if (raw->redriven) came_again(*raw, one.item.project->id);
+      }
       if (decided || one.item.project->apps == nullptr) continue;
       if (!apps_->transforms(*one.item.project)) continue;
       identities.push_back({one.item.project->id, raw->uuid});
@@ -139,9 +142,10 @@ void AppGate::enqueue(event::Lane lane, Candidate& candidate) {
   }
   Answer& answer = state.answers[candidate.place];
   answer.identity = {item.project->id, item.raw.uuid, hash64(item.raw.data)};
+  answer.distinct_id = hash64(item.raw.distinct_id);
   answer.bytes = candidate.bytes;
   if (item.raw.redriven && meets_again(lane, candidate.place, answer)) return;
-  if (is_set_aside(lane, *item.project) &&
+  if ((is_set_aside(lane, *item.project) || would_overtake(lane, item.raw, item.project->id)) &&
       has_room_aside(item.project->id, item.raw.token, answer.bytes)) {
     return set_aside(answer);
   }

@@ -18,6 +18,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "ingest/cookieless_store.h"
@@ -95,6 +97,7 @@ class AppGate {
   };
   struct Answer {
     Identity identity{};
+    uint64_t distinct_id = 0;                   // a hash of it
     size_t bytes = 0;                           // of its record
     std::shared_ptr<const AppsAnswer> given{};  // null: not there yet
     bool asked = true;                          // false: it waits for its turn
@@ -142,6 +145,8 @@ class AppGate {
   void no_longer_aside(const Answer& answer);
   void keep(const Identity& identity, std::shared_ptr<const AppsAnswer> given);
   bool meets_again(event::Lane lane, Place place, Answer& answer);
+  bool would_overtake(event::Lane lane, const event::RawRecord& raw, ProjectId project);
+  void came_again(const event::RawRecord& raw, ProjectId project);
   void take_kept(const Identity& identity, const std::shared_ptr<const AppsAnswer>& given);
   void hand_over(event::Lane lane);
   void hand_over(event::Lane lane, ProjectId project, ProjectQueue& queue);
@@ -158,6 +163,8 @@ class AppGate {
   std::map<ProjectId, Aside> aside_;  // not decided yet
   size_t aside_events_ = 0;
   std::map<Identity, Kept> kept_;
+  /// What was set aside and was not met again yet, by project and a hash of the distinct id.
+  std::map<std::pair<ProjectId, uint64_t>, std::set<Uuid>> on_way_;
   ZoneDays zones_;
   std::array<LaneState, event::kLanes.size()> lanes_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

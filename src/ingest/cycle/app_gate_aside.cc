@@ -1,6 +1,7 @@
 // AppGate: events whose apps let them wait go round, so that nobody else's wait behind them.
 #include <algorithm>
 
+#include "base/hash.h"
 #include "base/metrics.h"
 #include "base/probe.h"
 #include "ingest/cycle/app_gate.h"
@@ -11,6 +12,7 @@ namespace {
 /// What quarantine must have room for beside an event that goes round: a cycle's other entries.
 constexpr size_t kRoomBytes = 16U << 20;
 constexpr int64_t kKeptMs = 60'000;
+constexpr size_t kOnWayMax = 20'000;  // distinct ids; further ones may change their order
 /// Who sent an event within this time is somebody who could be held up.
 constexpr int64_t kBesideMs = 2000;
 
@@ -71,6 +73,29 @@ void AppGate::set_aside(Answer& answer) {
   aside.events++;
   aside.bytes += answer.bytes;
   aside_metric.add();
+  if (on_way_.size() < kOnWayMax) {
+    on_way_[{answer.identity.project, answer.distinct_id}].insert(answer.identity.uuid);
+  }
+}
+
+/// What capture sends by `overflow` from the moment on at which the project began to go round may
+/// be there before those of the same distinct id that it has sent by `main`: it goes behind them.
+bool AppGate::would_overtake(event::Lane lane, const event::RawRecord& raw, ProjectId project) {
+  if (lane != event::Lane::kOverflow || raw.redriven || on_way_.empty()) return false;
+  if (!aside_.contains(project) && !(goes_round_ && goes_round_(project))) {
+    std::erase_if(on_way_, [&](const auto& one) { return one.first.first == project; });
+  }
+  const bool would = on_way_.contains({project, hash64(raw.distinct_id)});
+  if (would) probe<"ingest.app_would_overtake">();
+  return would;
+}
+
+/// Records behind this one are of its partition: they overtake it no more.
+void AppGate::came_again(const event::RawRecord& raw, ProjectId project) {
+  const auto found = on_way_.find({project, hash64(raw.distinct_id)});
+  if (found == on_way_.end()) return;
+  found->second.erase(raw.uuid);
+  if (found->second.empty()) on_way_.erase(found);
 }
 
 void AppGate::no_longer_aside(const Answer& answer) {

@@ -134,6 +134,36 @@ TEST_F(AppGateAsideTest, InTheOtherLanesTheyWait) {
   EXPECT_EQ(apps_.asked, 2U);
 }
 
+/// Capture is told, too, and sends what comes next by `overflow`: there it may be looked at before
+/// what it has sent by `main`.
+TEST_F(AppGateAsideTest, WhatCaptureSendsByOverflowDoesNotOvertake) {
+  apps_.delay_ms["phc_one"] = 400;
+  apps_.waits_ms["phc_one"] = 40;
+  uint64_t next = 1000;
+  const auto send_round = [&](Lane lane, size_t events) {
+    std::vector<Sent> own;
+    for (size_t i = 0; i < events; i++) own.push_back(event_of(next++, "seen", "phc_one", lane));
+    world->send(own);
+  };
+  std::vector<Sent> others;
+  for (uint64_t n = 0; n < 50; n++) others.push_back(event_of(n, "seen", "phc_two"));
+  world->send(others);
+  send_round(Lane::kMain, 70);
+  world->run_ms(40);
+  for (int i = 0; i < 40; i++) {  // from when it goes round to long after it has
+    world->run_ms(7);
+    send_round(Lane::kOverflow, 7);
+  }
+  world->run_ms(10'000);
+  send_round(Lane::kOverflow, 7);
+  world->run_ms(10'000);
+  world->settle();
+  check_all_accepted_in_order(50 + 70 + 280 + 7);
+  const uint64_t round = (*world->ledger().totals(std::nullopt)).redriven;
+  EXPECT_GT(round, 70U) << "some of `overflow`, too";
+  EXPECT_LT(round, 70U + 280U) << "once those of its id have passed nothing goes round any more";
+}
+
 TEST_F(AppGateAsideTest, CrashesOnTheWayLeaveOneOutcomeOfEveryEvent) {
   apps_.delay_ms["phc_one"] = 300;
   apps_.waits_ms["phc_one"] = 40;

@@ -105,7 +105,9 @@ Status AppHost::start(runtime::Poller& poller, const AppSettings& settings) {
     PENSTOCK_TRY(options.places, apps::Places::open(settings.engine.geoip_file));
   }
   options.log = [this](apps::LogEntry entry) { log(std::move(entry)); };
-  hog_ = std::make_unique<ingest::HogApps>(loop_, runtime_, options.places);
+  options.slow = [this](ProjectId project) { slow(project); };
+  hog_ = std::make_unique<ingest::HogApps>(loop_, runtime_,
+                                           ingest::HogAppsOptions{.places = options.places});
   chain_ = ingest::make_app_chain(loop_, runtime_, engine_.get(), options);
   PENSTOCK_CHECK(engine_->start());
   configure();

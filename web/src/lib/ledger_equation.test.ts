@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { bar_widths, dropped_text, equation, visible_parts } from "./ledger_equation";
+import { again_text, bar_widths, dropped_text, equation, visible_parts } from "./ledger_equation";
 
 const counts = {
   received: 120,
@@ -18,6 +18,16 @@ describe("equation", () => {
     expect(e.sum).toBe(120);
     expect(e.difference).toBe(0);
     expect(e.parts.find((p) => p.key === "dropped")?.value).toBe(2);
+  });
+
+  it("has what was received again out of quarantine once", () => {
+    const e = equation({ ...counts, received: 123, redriven: 3 });
+    expect(e.received).toBe(120);
+    expect(e.again).toBe(3);
+    expect(e.difference).toBe(0);
+    expect(again_text(e)).toContain("3 of them came again");
+    expect(again_text(equation(counts))).toBe("");
+    expect(equation({ ...counts, received: 123, redriven: 2 }).difference).toBe(1);
   });
 
   it("shows a missing event as a difference, never hides it", () => {

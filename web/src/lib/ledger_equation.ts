@@ -1,14 +1,15 @@
 // The promise as arithmetic: received = stored + in flight + dropped + … for any set of counts.
+// What left quarantine and was received again counts once here: the books have it twice in
+// `received` and once in `redriven`.
 import type { LedgerCounts } from "../api/types";
-import { words } from "./format";
+import { whole, words } from "./format";
 
 export type PartKey =
   | "stored"
   | "in_flight"
   | "deduplicated"
   | "dropped"
-  | "quarantined"
-  | "redriven";
+  | "quarantined";
 
 export interface Part {
   key: PartKey;
@@ -18,7 +19,10 @@ export interface Part {
 }
 
 export interface Equation {
+  /** Each event once. */
   received: number;
+  /** Events of these that were received again, out of quarantine. */
+  again: number;
   parts: Part[];
   sum: number;
   /** received − sum: not 0 means that an event is unaccounted for. */
@@ -43,11 +47,6 @@ const kParts: { key: PartKey; label: string; help: string }[] = [
     label: "quarantined",
     help: "Kept with their bytes until they can be processed.",
   },
-  {
-    key: "redriven",
-    label: "re-driven",
-    help: "Left quarantine and were received again.",
-  },
 ];
 
 export function dropped_total(counts: Partial<LedgerCounts>): number {
@@ -59,8 +58,14 @@ export function equation(counts: Partial<LedgerCounts>): Equation {
     key === "dropped" ? dropped_total(counts) : (counts[key] ?? 0);
   const parts = kParts.map((p) => ({ ...p, value: value_of(p.key) }));
   const sum = parts.reduce((total, p) => total + p.value, 0);
-  const received = counts.received ?? 0;
-  return { received, parts, sum, difference: received - sum };
+  const again = counts.redriven ?? 0;
+  const received = (counts.received ?? 0) - again;
+  return { received, again, parts, sum, difference: received - sum };
+}
+
+export function again_text(e: Equation): string {
+  if (e.again === 0) return "";
+  return `${whole(e.again)} of them came again: out of quarantine, or round others because their apps let them wait.`;
 }
 
 /** What to print: stored and in flight always, the rest only when there is something to say. */

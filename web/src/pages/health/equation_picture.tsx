@@ -3,6 +3,7 @@
 import type { LedgerCounts } from "../../api/types";
 import { plural, whole, words } from "../../lib/format";
 import {
+  again_text,
   bar_widths,
   equation,
   visible_parts,
@@ -18,7 +19,6 @@ const kColours: Record<PartKey, string> = {
   deduplicated: "var(--p-duplicate)",
   dropped: "var(--p-dropped)",
   quarantined: "var(--p-quarantined)",
-  redriven: "var(--p-muted)",
 };
 
 // The drawing's own units; it is stretched to the room it gets.
@@ -108,6 +108,7 @@ function Sum({ e, parts }: { e: Equation; parts: Part[] }) {
           <b style={{ color: kColours[p.key] }}>{whole(p.value)}</b> {p.label}
         </span>
       ))}
+      {e.again > 0 && <small data-testid="ledger-again"> {again_text(e)}</small>}
     </p>
   );
 }
@@ -122,7 +123,7 @@ export function EquationPicture({ counts, balanced, detail }: PictureProps) {
   const e = equation(counts);
   const parts = visible_parts(e);
   // Dropped and quarantined are part of the promise: shown at zero too, while there is room.
-  const shown = e.parts.filter((p) => p.key !== "redriven" || p.value > 0);
+  const shown = e.parts;
   const good = balanced && e.difference === 0;
   return (
     <section className={`panel ${styles.equation}`} aria-label="Ledger">

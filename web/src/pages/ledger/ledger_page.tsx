@@ -11,7 +11,7 @@ import { FullLoader } from "../../components/full_loader";
 import { PageHeader } from "../../components/page_header";
 import page from "../../components/page.module.css";
 import { day_and_time, plural, whole, words } from "../../lib/format";
-import { equation, visible_parts } from "../../lib/ledger_equation";
+import { again_text, equation, visible_parts } from "../../lib/ledger_equation";
 import { CellEvents } from "./cell_events";
 import { columns_of, StackedBars } from "./stacked_bars";
 import styles from "./ledger.module.css";
@@ -159,6 +159,7 @@ export default function LedgerPage() {
                 <b className="num">{whole(p.value)}</b> {p.label}
               </span>
             ))}
+            {total.again > 0 && <small data-testid="ledger-again"> {again_text(total)}</small>}
           </p>
           {columns.length > 0 ? (
             <StackedBars columns={columns} chosen={chosen} choose={set_chosen} by_day={step !== "minute"} />

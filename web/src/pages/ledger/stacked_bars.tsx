@@ -60,7 +60,7 @@ export function StackedBars({
   chosen: string | null;
   choose: (start: string | null) => void;
 }) {
-  const most = Math.max(...columns.map((c) => c.counts.received), 1);
+  const most = Math.max(...columns.map((c) => equation(c.counts).received), 1);
   const label = (start: string): string => (by_day ? day_and_time(start, false).slice(0, 10) : hours_minutes(start));
   const ticks = [0, Math.floor((columns.length - 1) / 2), columns.length - 1];
   return (
