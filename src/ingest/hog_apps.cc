@@ -199,6 +199,9 @@ struct HogApps::Job final : HogTurns::Task {
   Done done;
   Waits waits;
 
+  void turns() override {
+    if (machine == nullptr) machine = apps.take_machine();
+  }
   bool turn() override {
     TransformationHost host(runtime, places.get());
     const std::string who = transformation_label(*app);
@@ -224,6 +227,7 @@ struct HogApps::Job final : HogTurns::Task {
   }
   void turned(bool over) override {
     if (!*alive) return;
+    apps.machines_.push_back(std::move(machine));
     if (over) return apps.take(*this);
     if (ran_us < kWaitsUs) return;
     apps.go_round(app->config.project);
@@ -292,9 +296,6 @@ void HogApps::run(std::shared_ptr<const catalog::EnabledApp> app, std::vector<st
   // While it rests, an event now and then is let through.
   job->passed_by = of.rule.health() == apps::Health::kDisabled ? job->events.size() - 1 : 0;
   job->events.resize(job->events.size() - job->passed_by);
-  if (machines_.empty()) machines_.push_back(std::make_unique<hog::Machine>());
-  job->machine = std::move(machines_.back());
-  machines_.pop_back();
   turns_.add(std::move(job));
 }
 
@@ -317,8 +318,14 @@ bool HogApps::goes_round(const catalog::Project& project) const {
          });
 }
 
+std::unique_ptr<hog::Machine> HogApps::take_machine() {
+  if (machines_.empty()) return std::make_unique<hog::Machine>();
+  auto machine = std::move(machines_.back());
+  machines_.pop_back();
+  return machine;
+}
+
 void HogApps::take(Job& job) {
-  machines_.push_back(std::move(job.machine));
   for (HogResult& r : job.results) {
     r.error = without_secrets(std::move(r.error), job.secrets);
     for (std::string& line : r.printed) line = without_secrets(std::move(line), job.secrets);

@@ -32,6 +32,7 @@ void HogTurns::go_on() {
 }
 
 bool HogTurns::submit(const std::shared_ptr<Task>& task) {
+  task->turns();
   auto done = std::make_shared<bool>(false);
   const auto turned = [this, alive = alive_, task, done] {
     if (!*alive) return;

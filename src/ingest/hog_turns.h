@@ -21,6 +21,8 @@ class HogTurns {
   class Task {
    public:
     virtual ~Task() = default;
+    /// On the loop, before each turn; twice where the pool was full.
+    virtual void turns() {}
     /// On a pool thread: works for a while. True: it is done.
     virtual bool turn() = 0;
     /// On the loop, after each turn.

@@ -1,7 +1,7 @@
 """A neighbour's bad apps beside live traffic: what each does, and how live events fare meanwhile.
 
-Project 1, whose live events are timed (isolation.Live), has a well-behaved app; another project has
-one that is bad in one way. Both begin in the same worker. Used by test_app_isolation.py in small
+Project 1, whose live events are timed (isolation.Live), has a well-behaved app; another project, a new
+one each time, has one that is bad in one way. Both begin in the same worker. Used by test_app_isolation.py in small
 and by tools/isolation, case `apps`, in full size.
 """
 import http.server
@@ -92,15 +92,13 @@ class Crashes:
 
 
 class Neighbour:
-    """Another project, with one bad app at a time."""
+    """Other projects, each with one bad app for a while: none begins with what is known of those before it."""
 
     def __init__(self, p, live_project=1):
         self.p = p
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Silent)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.install(live_project, "good", GOOD)
-        project = p.api("/api/projects", {"name": "bad apps"})[1]
-        self.project, self.key = project["id"], project["token"]
 
     def install(self, project, name, code, main="index.js"):
         manifest = {"name": name, "main": main, "config": [{"key": "url", "type": "string", "default": ""}]}
@@ -115,23 +113,24 @@ class Neighbour:
         self.p.eventually(lambda: (self.p.api(at)[1]["status"] or {}).get("health") == "healthy")
         return at
 
-    def install_bad(self, kind):
+    def install_bad(self, project, kind):
         if kind in HOG:
-            return self.install(self.project, kind, HOG[kind], "index.hog")
+            return self.install(project, kind, HOG[kind], "index.hog")
         code = f"async function processEvent(event, {{ config }}) {{ {BAD[kind]} }}"
-        return self.install(self.project, kind, code if "await" in code else code.replace("async ", ""))
+        return self.install(project, kind, code if "await" in code else code.replace("async ", ""))
 
-    def events(self, count):
+    def events(self, key, count):
         """Its events, a few in each request as they come from clients."""
         batch = [{"event": "bad", "distinct_id": f"n{n}", "properties": {"n": n}} for n in range(5)]
-        return isolation.in_turns([isolation.body(batch, self.key)], count)
+        return isolation.in_turns([isolation.body(batch, key)], count)
 
     def beside(self, live, kind, seconds, per_s):
         """Waits of the live events while the bad app has events; the app is disabled afterwards."""
-        at = self.install_bad(kind)
+        project = self.p.api("/api/projects", {"name": kind})[1]
+        at = self.install_bad(project["id"], kind)
         crashes = Crashes(self.p) if kind == "crashes its worker" else None
         begun = time.monotonic()
-        side = isolation.Beside(self.p, self.events(int(seconds * per_s)), per_s)
+        side = isolation.Beside(self.p, self.events(project["token"], int(seconds * per_s)), per_s)
         try:
             while side.alive():
                 time.sleep(0.1)

@@ -175,7 +175,7 @@ class Engine : public Apps {
   void await(const std::shared_ptr<Pending>& pending);
   void look(const std::shared_ptr<Pending>& pending);
   std::set<ProjectId> held_up_by_themselves(const Pending& pending, bool running) const;
-  std::set<ProjectId> not_there(const Pending& pending) const;
+  std::set<ProjectId> for_themselves(const Pending& pending, bool not_there) const;
   void go_round(ProjectId project);
   void remind(int64_t now_ms);
   void late(const std::shared_ptr<Pending>& pending);

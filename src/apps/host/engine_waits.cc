@@ -53,8 +53,10 @@ void Engine::look(const std::shared_ptr<Pending>& pending) {
   }
   pending->awaiting = std::move(awaiting);
   const int64_t passed = (runtime_.clock().mono_ns() - pending->began_ns) / 1'000'000;
-  if (passed < kNotThereMs || !pending->options.waits) return;
-  for (const ProjectId project : not_there(*pending)) pending->options.waits(project);
+  if (!pending->options.waits) return;
+  for (const ProjectId project : for_themselves(*pending, passed >= kNotThereMs)) {
+    pending->options.waits(project);
+  }
 }
 
 /// Projects of the batch that are still awaited, and not because of others in front of them or a
@@ -78,14 +80,18 @@ std::set<ProjectId> Engine::held_up_by_themselves(const Pending& pending, bool r
   return projects;
 }
 
-/// Projects of the batch whose apps, or whose worker, are being loaded.
-std::set<ProjectId> Engine::not_there(const Pending& pending) const {
+/// Projects of the batch that are asked where others' events are not, and take long there; with
+/// `not_there` those, too, whose apps or whose worker are being loaded.
+std::set<ProjectId> Engine::for_themselves(const Pending& pending, bool not_there) const {
   std::set<ProjectId> projects;
+  const auto add = [&](const Part& part) {
+    if (part.pending.get() != &pending) return;
+    for (const size_t index : part.indexes) projects.insert(pending.events[index].project);
+  };
+  for (const auto& [id, part] : workers_[apart_worker()].parts) add(*part);
   for (const WorkerState& worker : workers_) {
-    for (const auto& part : worker.held) {
-      if (part->pending.get() != &pending) continue;
-      for (const size_t index : part->indexes) projects.insert(pending.events[index].project);
-    }
+    if (!not_there) break;
+    for (const auto& part : worker.held) add(*part);
   }
   return projects;
 }

@@ -1,5 +1,6 @@
 // AppGate: events whose apps let them wait go round, so that nobody else's wait behind them.
 #include <algorithm>
+#include <limits>
 
 #include "base/hash.h"
 #include "base/metrics.h"
@@ -83,7 +84,9 @@ void AppGate::set_aside(Answer& answer) {
 bool AppGate::would_overtake(event::Lane lane, const event::RawRecord& raw, ProjectId project) {
   if (lane != event::Lane::kOverflow || raw.redriven || on_way_.empty()) return false;
   if (!aside_.contains(project) && !(goes_round_ && goes_round_(project))) {
-    std::erase_if(on_way_, [&](const auto& one) { return one.first.first == project; });
+    // All have been decided: what is left was met elsewhere, or has left quarantine another way.
+    const auto next = on_way_.upper_bound({project, std::numeric_limits<uint64_t>::max()});
+    on_way_.erase(on_way_.lower_bound({project, 0}), next);
   }
   const bool would = on_way_.contains({project, hash64(raw.distinct_id)});
   if (would) probe<"ingest.app_would_overtake">();

@@ -47,7 +47,11 @@ class FakeApps : public EventApps {
     for (const std::string& event : events) shown.push_back(event);
     const auto told = waits_ms.find(project.token);
     if (told != waits_ms.end()) {
-      world_->loop().after(std::chrono::milliseconds(told->second), std::move(waits));
+      world_->loop().after(std::chrono::milliseconds(told->second),
+                           [this, waits = std::move(waits)]() mutable {
+                             waits();
+                             if (on_told) on_told();
+                           });
     }
     std::vector<AppsAnswer> answers;
     for (const std::string& event : events) answers.push_back(make(event));
@@ -63,6 +67,7 @@ class FakeApps : public EventApps {
   };
   std::map<std::string, int64_t> delay_ms, waits_ms;  // by token
   std::set<std::string> round;
+  std::function<void()> on_told;  // that an answer will not come soon
   std::vector<std::string> shown;
   size_t asked = 0, batches = 0;
 

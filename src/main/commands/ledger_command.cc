@@ -110,9 +110,8 @@ int run_ledger(const LedgerArgs& args) {
   std::fputs(render(table, terminal_width()).c_str(), stdout);
   if (const int64_t again = number_of(*total, "redriven"); again > 0) {
     fmt::print(
-        "{} events: {} of them were received again, out of quarantine or round others because "
-        "their "
-        "apps let them wait, and count twice in \"received\".\n",
+        "{} events: {} of them were received again, out of quarantine or because their apps let "
+        "them wait, and count twice in \"received\".\n",
         number_of(*total, "received") - again, again);
   }
   const bool balanced = text_of(*balance, "balanced") == "true" && difference(*total) == 0;
