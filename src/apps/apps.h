@@ -204,8 +204,8 @@ class AppSink {
   virtual Status export_past(ProjectId, ConfigId, std::string_view /*payload*/) {
     return fail(Code::kUnavailable, "past events are not exported here");
   }
-  /// Its events go round others' (Apps::goes_round); told again for as long as they do, every ten
-  /// seconds at least.
+  /// Its events go round others' (Apps::goes_round), for a second by now; told again for as long
+  /// as they do, every ten seconds at least.
   virtual void slow(ProjectId) {}
   /// Health, capabilities or error changed.
   virtual void changed(const AppStatus& status) = 0;

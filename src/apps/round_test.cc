@@ -6,6 +6,21 @@
 namespace penstock::apps {
 namespace {
 
+TEST(Round, CaptureIsToldOnceWhatItSentBeforeWasLookedAt) {
+  constexpr int64_t kT0 = 1'700'000'000'000;
+  Round round;
+  EXPECT_FALSE(round.is_new(kT0));
+  for (const int64_t begins : {kT0, kT0 + 200'000}) {
+    EXPECT_TRUE(round.waits(begins));
+    EXPECT_FALSE(round.waits(begins + 500));
+    EXPECT_TRUE(round.is_new(begins + Round::kTellMs - 1));
+    EXPECT_FALSE(round.is_new(begins + Round::kTellMs));
+    EXPECT_FALSE(round.waits(begins + Round::kTellMs)) << "it goes on";
+    EXPECT_FALSE(round.is_new(begins + Round::kTellMs));
+    EXPECT_FALSE(round.is_new(begins + 100'000)) << "it does not go round any more";
+  }
+}
+
 TEST(Round, GrowsWithEachBeginningAndIsForgotten) {
   constexpr int64_t kT0 = 1'700'000'000'000;
   Round round;

@@ -280,7 +280,9 @@ void HogApps::run(std::shared_ptr<const catalog::EnabledApp> app, std::vector<st
   const int64_t now = runtime_.clock().wall_ms();
   const ProjectId project = job->app->config.project;
   const auto round = round_.find(project);
-  if (round != round_.end() && round->second.goes(now) && options_.slow) options_.slow(project);
+  if (round != round_.end() && round->second.goes(now) && !round->second.is_new(now)) {
+    tell(project);
+  }
   if (job->program == nullptr || !of.rule.admits(now)) {
     for (size_t i = 0; i < job->events.size(); i++) {
       of.status.events++;
@@ -302,7 +304,14 @@ void HogApps::run(std::shared_ptr<const catalog::EnabledApp> app, std::vector<st
 void HogApps::go_round(ProjectId project) {
   const int64_t now = runtime_.clock().wall_ms();
   std::erase_if(round_, [&](const auto& one) { return one.second.is_forgotten(now); });
-  if (round_[project].waits(now)) round_metric.add();
+  if (!round_[project].waits(now)) return;  // `run` tells again
+  round_metric.add();
+  loop_.after(std::chrono::milliseconds(apps::Round::kTellMs), [this, alive = alive_, project] {
+    if (*alive) tell(project);
+  });
+}
+
+void HogApps::tell(ProjectId project) const {
   if (options_.slow) options_.slow(project);
 }
 

@@ -93,6 +93,7 @@ class HogApps {
   };
   Ready& ready(const std::shared_ptr<const catalog::EnabledApp>& app);
   void go_round(ProjectId project);
+  void tell(ProjectId project) const;
   std::unique_ptr<hog::Machine> take_machine();
   void take(Job& job);
   void note(Ready& of, const HogResult& result);

@@ -129,6 +129,7 @@ class Neighbour:
         project = self.p.api("/api/projects", {"name": kind})[1]
         at = self.install_bad(project["id"], kind)
         crashes = Crashes(self.p) if kind == "crashes its worker" else None
+        before = self.p.ledger()["total"]["redriven"]
         begun = time.monotonic()
         side = isolation.Beside(self.p, self.events(project["token"], int(seconds * per_s)), per_s)
         try:
@@ -143,7 +144,8 @@ class Neighbour:
         status = self.p.api(at)[1]["status"]
         self.p.api(at, {"enabled": False}, "PATCH")
         return waits, {"health": status["health"], "failed": status.get("failed", 0),
-                       "crashes": crashes.count if crashes else 0}
+                       "crashes": crashes.count if crashes else 0,
+                       "went_round": self.p.ledger()["total"]["redriven"] - before}
 
     def end(self):
         self.server.shutdown()

@@ -88,6 +88,7 @@ struct Part {
   std::set<std::pair<size_t, ConfigId>> killers{};  // (place, config) that ended a worker
   std::set<std::pair<size_t, ConfigId>> spared{};   // that ran when one was ended from outside
   int deaths = 0;
+  int64_t held_ns = 0;            // mono: since when it is held back; 0: it is not
   std::optional<size_t> place{};  // in the worker's room, while it is there
   std::shared_ptr<Slot> only{};   // of a try
 };
@@ -169,13 +170,14 @@ class Engine : public Apps {
   // engine_events.cc: batches
   void send_part(size_t worker, std::unique_ptr<Part> part);
   bool lay_out(WorkerState& state, Part& part);
+  void hold(WorkerState& state, std::unique_ptr<Part> part);
   void send_held(size_t worker);
   void route(std::unique_ptr<Part> part);
   // engine_waits.cc: batches whose answers take long
   void await(const std::shared_ptr<Pending>& pending);
   void look(const std::shared_ptr<Pending>& pending);
   std::set<ProjectId> held_up_by_themselves(const Pending& pending, bool running) const;
-  std::set<ProjectId> for_themselves(const Pending& pending, bool not_there) const;
+  std::set<ProjectId> for_themselves(const Pending& pending) const;
   void go_round(ProjectId project);
   void remind(int64_t now_ms);
   void late(const std::shared_ptr<Pending>& pending);

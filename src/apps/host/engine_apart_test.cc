@@ -38,7 +38,7 @@ TEST_F(EngineTest, OtherProjectsDoNotWaitForALoop) {
   EXPECT_THAT((*looped)[1].succeeded, ElementsAre("app2 (2)"));
   EXPECT_THAT((*looped)[2].succeeded, ElementsAre("app1 (1)", "app2 (2)"));
   EXPECT_THAT(sink.logs, Contains(HasSubstr("a worker apart")));
-  EXPECT_THAT(sink.slowed, Contains(2));
+  run_until([&] { return sink.slowed.contains(2); });
 }
 
 TEST_F(EngineTest, OtherProjectsDoNotWaitForWhatAwaitsForEver) {
@@ -52,7 +52,7 @@ TEST_F(EngineTest, OtherProjectsDoNotWaitForWhatAwaitsForEver) {
   size_t answered = 0;
   on_loop([&] {
     for (int i = 0; i < 2; i++) {
-      apps->transform(std::vector<AppEvent>(200, {{2}, text}), {.deadline_ms = 3000},
+      apps->transform(std::vector<AppEvent>(200, {{2}, text}), {.deadline_ms = 6000},
                       [&](std::vector<AppResult>) { answered++; });
     }
   });
@@ -79,7 +79,8 @@ TEST_F(EngineTest, WhoLetsEventsWaitIsToldOfAtOnceAndGoesRound) {
   });
   run_until([&] { return waits.contains(2); });
   EXPECT_EQ(on_loop([&] { return answered; }), 0U);
-  EXPECT_TRUE(on_loop([&] { return apps->goes_round({2}) && sink.slowed.contains(2); }));
+  EXPECT_TRUE(on_loop([&] { return apps->goes_round({2}); }));
+  run_until([&] { return sink.slowed.contains(2); });
   EXPECT_FALSE(on_loop([&] { return apps->goes_round({4}) || sink.slowed.contains(4); }));
 }
 
@@ -149,7 +150,7 @@ TEST_F(EngineTest, OtherProjectsWaitOnceAndNotLongForWhatCannotBeStopped) {
   run_until([&] { return hung.has_value(); }, 65'000);
   ASSERT_TRUE(hung);
   EXPECT_THAT((*hung)[0].failed, ElementsAre("app1 (1)"));
-  EXPECT_THAT(sink.slowed, Contains(2));
+  run_until([&] { return sink.slowed.contains(2); });
 }
 
 }  // namespace

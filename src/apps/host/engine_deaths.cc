@@ -85,7 +85,7 @@ void Engine::on_death(size_t worker, const WorkerDeath& death) {
   for (auto& [id, part] : state.parts) {
     part->deaths++;
     part->place.reset();  // with its worker's room
-    state.held.push_back(std::move(part));
+    hold(state, std::move(part));
   }
   state.parts.clear();
   for (auto& [id, hooked] : std::exchange(state.hooks, {})) {

@@ -189,9 +189,9 @@ void Engine::send_part(size_t worker, std::unique_ptr<Part> part) {
   WorkerState& state = workers_[worker];
   const bool running = state.link && state.link->running();
   if (state.restarting || waits(*part, state)) {
-    state.held.push_back(std::move(part));
-    return;
+    return hold(state, std::move(part));
   }
+  part->held_ns = 0;
   part->plans.clear();
   part->id = next_id_++;
   bool any = false;
@@ -245,6 +245,11 @@ bool Engine::waits(const Part& part, const WorkerState& state) const {
     return found != by_project_.end() &&
            std::ranges::any_of(found->second, [&](size_t at) { return awaited(configs_[at].id); });
   });
+}
+
+void Engine::hold(WorkerState& state, std::unique_ptr<Part> part) {
+  if (part->held_ns == 0) part->held_ns = runtime_.clock().mono_ns();
+  state.held.push_back(std::move(part));
 }
 
 void Engine::send_held(size_t worker) {

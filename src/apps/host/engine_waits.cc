@@ -15,8 +15,8 @@ namespace {
 
 /// Twice the same at two looks: the worker's answer may have been on its way at the first.
 constexpr int64_t kLookMs = 20, kLookAgainMs = 100;
-/// An app is loaded in less, most of the time.
-constexpr int64_t kNotThereMs = 60;
+/// An app is loaded in less, most of the time; all that were in a worker that died, too.
+constexpr int64_t kNotThereMs = 60, kNotThereAgainMs = 300;
 constexpr int64_t kGraceMs = 300;  // for the worker to answer a cancelled batch
 constexpr int64_t kRemindMs = 10'000;
 
@@ -52,11 +52,8 @@ void Engine::look(const std::shared_ptr<Pending>& pending) {
     if (pending->awaiting.contains(project)) go_round(project);
   }
   pending->awaiting = std::move(awaiting);
-  const int64_t passed = (runtime_.clock().mono_ns() - pending->began_ns) / 1'000'000;
   if (!pending->options.waits) return;
-  for (const ProjectId project : for_themselves(*pending, passed >= kNotThereMs)) {
-    pending->options.waits(project);
-  }
+  for (const ProjectId project : for_themselves(*pending)) pending->options.waits(project);
 }
 
 /// Projects of the batch that are still awaited, and not because of others in front of them or a
@@ -80,26 +77,37 @@ std::set<ProjectId> Engine::held_up_by_themselves(const Pending& pending, bool r
   return projects;
 }
 
-/// Projects of the batch that are asked where others' events are not, and take long there; with
-/// `not_there` those, too, whose apps or whose worker are being loaded.
-std::set<ProjectId> Engine::for_themselves(const Pending& pending, bool not_there) const {
+/// Projects of the batch that are asked where others' events are not, and take long there, and
+/// those whose apps, or whose worker, are being loaded for long.
+std::set<ProjectId> Engine::for_themselves(const Pending& pending) const {
   std::set<ProjectId> projects;
+  const int64_t now = runtime_.clock().mono_ns();
   const auto add = [&](const Part& part) {
     if (part.pending.get() != &pending) return;
     for (const size_t index : part.indexes) projects.insert(pending.events[index].project);
   };
   for (const auto& [id, part] : workers_[apart_worker()].parts) add(*part);
   for (const WorkerState& worker : workers_) {
-    if (!not_there) break;
-    for (const auto& part : worker.held) add(*part);
+    for (const auto& part : worker.held) {
+      const int64_t ms = part->deaths > 0 ? kNotThereAgainMs : kNotThereMs;
+      if (now - part->held_ns >= ms * 1'000'000) add(*part);
+    }
   }
   return projects;
 }
 
 /// From now on, for a while. All batches that have events of it are told.
 void Engine::go_round(ProjectId project) {
-  if (round_[project.value].waits(now_ms())) metrics::went_round.add();
-  sink_.slow(project);
+  Round& round = round_[project.value];
+  if (round.waits(now_ms())) {
+    metrics::went_round.add();
+    loop_.after(std::chrono::milliseconds(Round::kTellMs),
+                [this, alive = std::weak_ptr<int>(alive_), project] {
+                  if (!alive.expired()) sink_.slow(project);
+                });
+  } else if (!round.is_new(now_ms())) {
+    sink_.slow(project);
+  }
   std::set<std::shared_ptr<Pending>> waiting;
   const auto add = [&](const std::unique_ptr<Part>& part) {
     if (!part->pending->options.waits) return;
@@ -140,6 +148,8 @@ void Engine::remind(int64_t now_ms) {
   reminded_ms_ = now_ms;
   std::erase_if(round_, [&](const auto& one) { return one.second.is_forgotten(now_ms); });
   for (const auto& [project, places] : by_project_) {
+    const auto round = round_.find(project);
+    if (round != round_.end() && round->second.is_new(now_ms)) continue;
     const bool disabled = std::ranges::any_of(places, [&](size_t at) {
       const auto slot = slot_of(configs_[at].id);
       return slot && slot->health.health() == Health::kDisabled;
