@@ -42,8 +42,9 @@ Status check_slices(const Settings& s) {
   PENSTOCK_CHECK(s.slice_range());
   if (s.slices_here.empty()) return {};
   if (!s.layout().apart) return fail(Code::kInvalid, "process.slices needs ingest.slice_lanes");
-  // They write to all lanes, or read all of what is decided.
-  for (const std::string_view stage : {"capture", "load", "publish", "definitions"}) {
+  // They write to all lanes, or read all of what is decided. Publishing reads and notes each
+  // partition on its own, and nothing of a project lies in another slice's.
+  for (const std::string_view stage : {"capture", "load", "definitions"}) {
     if (!s.runs(stage)) continue;
     return fail(
         Code::kInvalid,

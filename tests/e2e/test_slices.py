@@ -221,6 +221,14 @@ def counted(p):
     return int(re.search(r"^penstock_ledger_outcomes_total (\d+)", p.ask_health("/metrics")[1], re.M)[1])
 
 
+def published(kafka):
+    return sorted(m["key"] for m in kafka.messages("clickhouse_events_json"))
+
+
+def published_by(p):
+    return int(re.search(r"^penstock_publish_messages_total (\d+)", p.ask_health("/metrics")[1], re.M)[1])
+
+
 def test_processes_that_look_at_some_slices_share_those_and_know_nothing_of_the_rest():
     if not brokers.installed() or not postgres.installed():
         return brokers.MISSING if not brokers.installed() else postgres.MISSING
@@ -234,7 +242,8 @@ def test_processes_that_look_at_some_slices_share_those_and_know_nothing_of_the_
         a, b = (Stages(kafka, "ingest,replay,admin", *shared, "--set", "process.slices=0-1") for _ in range(2))
         c = Stages(kafka, "ingest,replay,admin", *shared, "--set", "process.slices=2-3")
         load = Stages(kafka, "load,definitions,admin", *shared)
-        everyone, clients = (capture, a, b, c, load), None
+        publishers = [Stages(kafka, "publish", *shared, "--set", f"process.slices={s}") for s in ("0-1", "2-3")]
+        everyone, clients = (capture, a, b, c, load, *publishers), None
         try:
             load.start(90)
             for n, key in enumerate(keys):
@@ -244,7 +253,7 @@ def test_processes_that_look_at_some_slices_share_those_and_know_nothing_of_the_
             ids = {one["token"]: one["id"] for one in load.api("/api/projects")[1]["projects"]}
             near = sorted(ids[key] for key in keys if slice_of(key) < 2)
             far = sorted(ids[key] for key in keys if slice_of(key) >= 2)
-            for p in (capture, a, b, c):
+            for p in (capture, a, b, c, *publishers):
                 p.start(90)
             shared_by([a, b], slices=2)
             assert shared_by([c], slices=2) == [2]
@@ -279,6 +288,11 @@ def test_processes_that_look_at_some_slices_share_those_and_know_nothing_of_the_
             assert counted(c) < sent
             for key in keys:
                 check_project(load, pg, ids[key], clients, key)
+            # Each of two has published its slices, so that together all is there, once.
+            want = sorted(one for sent in clients.acknowledged.values() for one in sent)
+            load.eventually(lambda: published(kafka) == want, 60)
+            mine = [published_by(p) for p in publishers]
+            assert min(mine) > 0, mine
         finally:
             if clients:
                 clients.ending = clients.given_up = True
