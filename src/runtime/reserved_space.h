@@ -19,8 +19,10 @@
 namespace penstock::runtime {
 
 struct ReservedSpaceOptions {
-  std::string path;                // of the file; its folder exists
-  uint64_t bytes = 128U << 20;     // 0: none
+  std::string path;  // of the file; its folder exists
+  // A start makes write-ahead logs of 60 MiB and wants 64 MiB left to recover those of the last
+  // one: this is for a stop and for starts that are killed. 0: none.
+  uint64_t bytes = 192U << 20;
   uint64_t floor = 16U << 20;      // below so much free space, the reserve is given up
   uint64_t headroom = 256U << 20;  // free space beside it for it to be taken
 };

@@ -29,11 +29,14 @@ uint64_t DiskCare::free_bytes() const {
 
 bool DiskCare::may_open() const { return free_bytes() >= kOpenBytes; }
 
+bool DiskCare::has_room(uint64_t bytes) const {
+  return free_bytes() >= kInsertBytes + kInsertFactor * bytes;
+}
+
 std::string DiskCare::begin_insert(uint64_t bytes) {
-  const uint64_t free = free_bytes();
-  low_ = free < kReadBackBelow + kInsertFactor * bytes;
+  low_ = free_bytes() < kReadBackBelow + kInsertFactor * bytes;
   began_s_ = ::time(nullptr);
-  if (free >= kInsertBytes + kInsertFactor * bytes) return {};
+  if (has_room(bytes)) return {};
   return "the disk has no room for an insert. (NOT_ENOUGH_SPACE)";
 }
 

@@ -25,6 +25,8 @@ class DiskCare {
 
   /// Is there room to open the directory at all?
   bool may_open() const;
+  /// Is there room for an insert of so many bytes?
+  bool has_room(uint64_t bytes) const;
   /// Empty: an insert of so many bytes may begin; otherwise why not.
   std::string begin_insert(uint64_t bytes);
   /// Call when the engine has confirmed it. Empty: it is stored; otherwise a part was damaged, is

@@ -34,6 +34,7 @@
 #include "store/engine/library.h"
 #include "store/engine/protocol.h"
 #include "store/engine/sandbox.h"
+#include "store/engine/table_files.h"
 #include "store/engine_store.h"
 
 namespace penstock::store {
@@ -183,8 +184,8 @@ class Child {
       case EngineOp::kInsert: return push(inserts_, [this, id, frame, rest] { insert(id, rest); });
       case EngineOp::kRun:
         return push(inserts_, [this, id, frame, rest] { run_sql(main_, id, rest); });
-      case EngineOp::kUpkeep:
-        return push(upkeeps_, [this, id, frame, rest] { run_sql(upkeep_, id, rest); });
+      case EngineOp::kDefine: return push(inserts_, [this, id, frame, rest] { define(id, rest); });
+      case EngineOp::kUpkeep: return push(upkeeps_, [this, id, frame, rest] { upkeep(id, rest); });
       case EngineOp::kQuery: return push(queries_, [this, id, frame, rest] { query(id, rest); });
       case EngineOp::kCancel: return cancel(id, rest);
       case EngineOp::kStats: return push(controls_, [this, id] { stats(id); });
@@ -200,8 +201,11 @@ class Child {
     for (uint64_t n = in.varint(); n > 0 && in.ok() && last.error.empty(); n--) {
       const std::string_view statement = in.bytes(), rows = in.bytes();
       if (!in.ok()) break;
-      last = rows.empty() ? library_.ask(main_, statement, "Null")
-                          : library_.insert(main_, statement, rows);
+      if (!rows.empty()) {
+        last = library_.insert(main_, statement, rows);
+      } else if (last = library_.ask(main_, statement, "Null"); last.error.empty()) {
+        last.error = unwritten_file();
+      }
     }
     const bool whole = in.ok() || !last.error.empty();
     if (!whole) return reply_error(id, Code::kBug, "a malformed insert");
@@ -210,6 +214,32 @@ class Child {
       if (const Status synced = sync_logs(directory_); !synced) last.error = synced.error().message;
     }
     reply_answer(id, last, insert_error_code);
+  }
+
+  /// Empty: the engine will know its tables again.
+  std::string unwritten_file() {
+    const Status whole = check_table_files(directory_);
+    return whole ? "" : whole.error().message;
+  }
+
+  void define(uint64_t id, std::string_view operands) {
+    ByteReader in(operands);
+    const std::string_view sql = in.bytes(), format = in.bytes();
+    EngineAnswer answer;
+    answer.error = disk_.begin_insert(0);
+    if (answer.error.empty()) answer = library_.ask(main_, sql, format);
+    if (answer.error.empty()) answer.error = disk_.end_insert(main_);
+    if (answer.error.empty()) answer.error = unwritten_file();
+    if (answer.error.empty()) keep_table_files(directory_);
+    reply_answer(id, answer, insert_error_code);
+  }
+
+  void upkeep(uint64_t id, std::string_view operands) {
+    // A mutation's file is not written without room, and the engine would not say so.
+    if (ByteReader(operands).bytes().starts_with("ALTER") && !disk_.has_room(0)) {
+      return reply_error(id, Code::kUnavailable, "the disk has no room for a mutation");
+    }
+    run_sql(upkeep_, id, operands);
   }
 
   void run_sql(EngineLibrary::Connection connection, uint64_t id, std::string_view operands) {
@@ -380,6 +410,13 @@ int engine_child_main(int argc, char** argv) {
     std::fprintf(stderr, "penstock: the engine waits, the disk is full\n");
     return 1;
   }
+  const auto mended = mend_table_files(path);
+  if (!mended) {
+    std::fprintf(stderr, "penstock: %s\n", mended.error().message.c_str());
+    return 1;
+  }
+  if (*mended > 0) std::fprintf(stderr, "penstock: %zu of its files were mended\n", *mended);
+  keep_table_files(path);
   const auto struck = strike_lost_blocks(path);
   if (!struck) {
     // Going on would lose the rows of a repeated insert.

@@ -256,23 +256,37 @@ class EngineStore : public EventStore, public TableAccess {
       set_health(false, spawned.error().message);
       return retry();
     }
-    run("CREATE TABLE IF NOT EXISTS penstock_migrations (version Int32, name String, "
-        "checksum UInt64, at DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY version "
-        "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1",
-        [this](const std::string&) {
-          run("SELECT version, any(checksum) FROM penstock_migrations GROUP BY version "
-              "ORDER BY version",
-              [this](const std::string& answer) { compare(answer); });
-        });
+    run("EXISTS TABLE penstock_migrations", [this](const std::string& answer) {
+      if (answer.starts_with('1')) return read_migrations();
+      define(
+          "CREATE TABLE IF NOT EXISTS penstock_migrations (version Int32, name String, "
+          "checksum UInt64, at DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY version "
+          "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1",
+          [this](const std::string&) { read_migrations(); });
+    });
+  }
+
+  void read_migrations() {
+    run("SELECT version, any(checksum) FROM penstock_migrations GROUP BY version ORDER BY version",
+        [this](const std::string& answer) { compare(answer); });
   }
 
   /// Runs SQL with every right; a failure makes the engine start over after a pause.
   void run(std::string_view sql, std::function<void(const std::string&)> next) {
+    ask(EngineOp::kRun, sql, std::move(next));
+  }
+
+  /// Likewise, for what makes and changes tables.
+  void define(std::string_view sql, std::function<void(const std::string&)> next) {
+    ask(EngineOp::kDefine, sql, std::move(next));
+  }
+
+  void ask(EngineOp op, std::string_view sql, std::function<void(const std::string&)> next) {
     std::string operands;
     ByteWriter w(operands);
     w.bytes(sql);
     w.bytes("TSV");
-    link_.request(EngineOp::kRun, std::move(operands), [this, next](Result<EngineReply> reply) {
+    link_.request(op, std::move(operands), [this, next](Result<EngineReply> reply) {
       if (reply) return next(reply->body);
       if (stopping_ || reply.error().code == Code::kMaybe) return;  // died() sees to it
       refuse("set-up failed: " + reply.error().message);
@@ -310,13 +324,13 @@ class EngineStore : public EventStore, public TableAccess {
     if (done == migrations().size()) return prepare(0);
     const Migration& next = migrations()[done];
     if (statement < next.statements.size()) {
-      return run(next.statements[statement],
-                 [this, done, statement](const std::string&) { migrate(done, statement + 1); });
+      return define(next.statements[statement],
+                    [this, done, statement](const std::string&) { migrate(done, statement + 1); });
     }
-    run(fmt::format("INSERT INTO penstock_migrations (version, name, checksum) SETTINGS "
-                    "async_insert=0 VALUES ({}, '{}', {})",
-                    next.version, next.name, next.checksum()),
-        [this, done](const std::string&) { migrate(done + 1, 0); });
+    define(fmt::format("INSERT INTO penstock_migrations (version, name, checksum) SETTINGS "
+                       "async_insert=0 VALUES ({}, '{}', {})",
+                       next.version, next.name, next.checksum()),
+           [this, done](const std::string&) { migrate(done + 1, 0); });
   }
 
   void prepare(size_t statement) {

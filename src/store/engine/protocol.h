@@ -16,6 +16,7 @@ enum class EngineOp : uint8_t {
   kRun = 4,     // sql, format, with every right → as kQuery
   kStats = 5,   // → u64 resident bytes, u64 0, i64 µs, "version\tdisk bytes\toverrides"
   kUpkeep = 6,  // as kRun, beside the inserts and not among them
+  kDefine = 7,  // as kRun, for statements that make or change tables or note that they did
 };
 
 /// A longer frame is a broken peer.
