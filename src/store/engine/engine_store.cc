@@ -266,9 +266,25 @@ class EngineStore : public EventStore, public TableAccess {
     });
   }
 
+  /// A note of a migration that was damaged while the disk was full was not confirmed: the
+  /// migration is made again. Set aside it would count as damage for good.
   void read_migrations() {
-    run("SELECT version, any(checksum) FROM penstock_migrations GROUP BY version ORDER BY version",
-        [this](const std::string& answer) { compare(answer); });
+    run("SELECT name FROM system.detached_parts WHERE database = currentDatabase() AND "
+        "table = 'penstock_migrations' AND startsWith(reason, 'broken') AND level = 0 LIMIT 1",
+        [this](const std::string& broken) {
+          if (!broken.empty()) return forget(broken.substr(0, broken.find('\n')));
+          run("SELECT version, any(checksum) FROM penstock_migrations GROUP BY version "
+              "ORDER BY version",
+              [this](const std::string& answer) { compare(answer); });
+        });
+  }
+
+  void forget(const std::string& part) {
+    diag::warn("the note of a migration was not written whole", {{"part", part}});
+    run(fmt::format("ALTER TABLE penstock_migrations DROP DETACHED PART '{}' "
+                    "SETTINGS allow_drop_detached = 1",
+                    part),
+        [this](const std::string&) { read_migrations(); });
   }
 
   /// Runs SQL with every right; a failure makes the engine start over after a pause.

@@ -143,6 +143,27 @@ TEST_F(EngineLinkTest, AStoreWhoseMigrationChangedIsRefused) {
   EXPECT_NE(detail_of_store().find("migration 1 has changed"), std::string::npos);
 }
 
+// As a full disk leaves it behind: the migration was not confirmed and is made again.
+TEST_F(EngineLinkTest, AMigrationWhoseNoteWasNotWrittenWholeIsMadeAgain) {
+  run("CREATE TABLE penstock_migrations (version Int32, name String, checksum UInt64, "
+      "at DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY version");
+  run("INSERT INTO penstock_migrations (version, name, checksum) VALUES (1, 'x', " +
+      std::to_string(migrations()[0].checksum()) + ")");
+  size_t emptied = 0, aside = 0;
+  const auto all = [this] { return std::filesystem::recursive_directory_iterator(directory_); };
+  for (const auto& entry : all()) {
+    if (entry.path().filename() != "data.bin" || entry.is_symlink()) continue;
+    std::filesystem::resize_file(entry.path(), 0);
+    emptied++;
+  }
+  ASSERT_EQ(emptied, 1U);
+  EXPECT_EQ(detail_of_store(), "ready");
+  for (const auto& entry : all()) {
+    aside += entry.path().filename().string().starts_with("broken") ? 1 : 0;
+  }
+  EXPECT_EQ(aside, 0U);
+}
+
 TEST_F(EngineLinkTest, SetUpInterruptedByACrashGoesOn) {
   run(std::string(migrations()[0].statements[0]));  // the first table is there, its record is not
   EXPECT_EQ(detail_of_store(), "ready");
