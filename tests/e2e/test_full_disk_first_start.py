@@ -9,7 +9,7 @@ from harness import KEY
 from small_disk import SmallDisk
 
 # Files and folders of the store when the disk is filled; about 230 when all is made.
-MOMENTS = (5, 40, 80, 120, 150, 170, 190)
+MOMENTS = (5, 60, 110, 150, 180)
 
 
 def entries(folder):
@@ -23,6 +23,8 @@ def test_a_disk_that_is_full_while_tables_are_made_heals():
         met = 0
         for moment in MOMENTS:
             p = on(disk)
+            # Given up, the reserve would have room for the tables: here there is none.
+            p.flags += ("--set", "process.reserved_bytes=0")
             try:
                 p.start()
                 while entries(f"{p.data}/store") < moment:
@@ -41,4 +43,4 @@ def test_a_disk_that_is_full_while_tables_are_made_heals():
                 nothing_is_lost(p, {late})
             finally:
                 p.close()
-        assert met >= 2, f"the disk was full too late: {met} of {len(MOMENTS)} starts met it"
+        assert met >= 1, "the disk was full too late at every start"
