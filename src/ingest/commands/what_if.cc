@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/probe.h"
 #include "event/json_equal.h"
 #include "ingest/steps/profile.h"
 #include "ingest/steps/sanitise.h"
@@ -242,7 +243,25 @@ size_t WhatIf::ids_of(const Uuid& person) const {
   return ids ? ids->size() : 0;
 }
 
+std::unordered_set<std::string> WhatIf::every_id() const {
+  std::unordered_set<std::string> every = ids_;
+  for (const MergeTree::Entry* e : tree_.all()) {
+    if (e != &merge_ && !passed_.contains(e->merge.event_uuid)) continue;
+    for (std::string_view id : e->merge.moved) every.emplace(id);
+  }
+  return every;
+}
+
+/// Whether it has an id that this undo says nothing of, and which would be left without a person.
+Result<bool> WhatIf::has_others(const Uuid& person,
+                                const std::unordered_set<std::string>& every) const {
+  PENSTOCK_TRY(const auto mappings, real_.mappings(project_.id, person, kUndoIdsMax));
+  return std::ranges::any_of(
+      mappings, [&](const persons::Mapping& m) { return !every.contains(m.distinct_id); });
+}
+
 Status WhatIf::compare_persons(std::vector<std::string>& out) {
+  const std::unordered_set<std::string> every = every_id();
   for (const Uuid& id : persons_) {
     PENSTOCK_TRY(const auto wanted, store_->get(project_.id, id));
     PENSTOCK_TRY(const auto is, real_.get(project_.id, id));
@@ -251,6 +270,11 @@ Status WhatIf::compare_persons(std::vector<std::string>& out) {
       // One that was never here is none of ours, whatever its uuid.
       PENSTOCK_TRY(const auto here, store_->last_versions(project_.id, "", id));
       if (here.person < 0) continue;
+      PENSTOCK_TRY(const bool stays, has_others(id, every));
+      if (stays) {
+        probe<"ingest.undo_leaves_a_person">();
+        continue;
+      }
     }
     PENSTOCK_TRY(const auto last, real_.last_versions(project_.id, "", id));
     // A store may keep JSON in a form of its own, as jsonb does.
@@ -283,11 +307,7 @@ Status WhatIf::compare_persons(std::vector<std::string>& out) {
 /// An id that somebody gave to a person of its own meanwhile is left there; one that only a merge
 /// brought, and that did nothing else, has no person.
 Status WhatIf::compare_ids(std::vector<std::string>& out) {
-  std::unordered_set<std::string> every = ids_;
-  for (const MergeTree::Entry* e : tree_.all()) {
-    if (e != &merge_ && !passed_.contains(e->merge.event_uuid)) continue;
-    for (std::string_view id : e->merge.moved) every.emplace(id);
-  }
+  const std::unordered_set<std::string> every = every_id();
   const std::vector<std::string> all(every.begin(), every.end());
   for (size_t from = 0; from < all.size(); from += kIdsPerFetch) {
     std::vector<persons::DistinctIdKey> keys;

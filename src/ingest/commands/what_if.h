@@ -55,6 +55,8 @@ class WhatIf {
   Status run(const Item& item, bool refused);
   Result<Side> side_of(std::string_view id);
   Status flush();
+  std::unordered_set<std::string> every_id() const;
+  Result<bool> has_others(const Uuid& person, const std::unordered_set<std::string>& every) const;
   Status compare_persons(std::vector<std::string>& out);
   Status compare_ids(std::vector<std::string>& out);
   void compare_merges(std::vector<std::string>& out);
