@@ -243,7 +243,7 @@ SETTINGS kafka_skip_broken_messages = 100;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS penstock.person_distinct_id2_mv ON CLUSTER 'main' TO penstock.person_distinct_id2 AS
 SELECT team_id, distinct_id, person_id, is_deleted, version,
-  _timestamp, _offset
+  _timestamp, _offset, _partition
 FROM penstock.kafka_person_distinct_id2;
 
 CREATE TABLE IF NOT EXISTS penstock.kafka_person_distinct_id_overrides ON CLUSTER 'main' (
@@ -253,7 +253,7 @@ SETTINGS kafka_skip_broken_messages = 100;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS penstock.person_distinct_id_overrides_mv ON CLUSTER 'main' TO penstock.person_distinct_id_overrides AS
 SELECT team_id, distinct_id, person_id, is_deleted, version,
-  _timestamp, _offset
+  _timestamp, _offset, _partition
 FROM penstock.kafka_person_distinct_id_overrides
 WHERE version > 0;
 
@@ -276,7 +276,7 @@ SETTINGS kafka_skip_broken_messages = 100;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS penstock.ingestion_warnings_mv ON CLUSTER 'main' TO penstock.ingestion_warnings AS
 SELECT team_id, source, type, details, timestamp,
-  _timestamp, _offset
+  _timestamp, _offset, _partition
 FROM penstock.kafka_ingestion_warnings;
 
 CREATE TABLE IF NOT EXISTS penstock.kafka_heatmaps ON CLUSTER 'main' (
@@ -289,6 +289,6 @@ SETTINGS kafka_skip_broken_messages = 100;
 CREATE MATERIALIZED VIEW IF NOT EXISTS penstock.heatmaps_mv ON CLUSTER 'main' TO penstock.heatmaps AS
 SELECT session_id, team_id, distinct_id, timestamp, x, y, scale_factor, viewport_width,
   viewport_height, pointer_target_fixed, current_url, type,
-  _timestamp, _offset
+  _timestamp, _offset, _partition
 FROM penstock.kafka_heatmaps;
 

@@ -359,7 +359,8 @@ def ddl():
                          capture_output=True, text=True, check=True, timeout=30 * PATIENCE).stdout
     assert all(f"'{topic}', 'group1" in out for topic in TOPICS), out
     out = re.sub(r"ENGINE = Kafka\([^)]*\)\nSETTINGS kafka_skip_broken_messages = 100", "ENGINE = Null", out)
-    out = re.sub(r"  _timestamp, _offset\nFROM (\S*kafka_)", r"  now() AS _timestamp, 0 AS _offset\nFROM \1", out)
+    out = re.sub(r"  _timestamp, _offset(, _partition)?\nFROM (\S*kafka_)",
+                 r"  now() AS _timestamp, 0 AS _offset\nFROM \2", out)
     return [s.strip() for s in out.split(";\n") if s.strip() and "CREATE DATABASE" not in s]
 
 

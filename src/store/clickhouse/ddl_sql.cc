@@ -145,6 +145,7 @@ std::string replay(const Layout& l) {
 
 struct Topic {
   std::string_view topic, name, columns, selected, where, into;
+  bool partition = false;  // the table keeps which one a message came from
 };
 
 // Columns are the members of the contract's messages that PostHog's tables take; the others are
@@ -174,10 +175,10 @@ const std::vector<Topic>& topics() {
        "  is_identified Int8, is_deleted Int8, version UInt64",
        "id, created_at, team_id, properties, is_identified, is_deleted, version", "", "person"},
       {event::kMessagesDistinctIds, "person_distinct_id2", kMapping,
-       "team_id, distinct_id, person_id, is_deleted, version", "", "person_distinct_id2"},
+       "team_id, distinct_id, person_id, is_deleted, version", "", "person_distinct_id2", true},
       {event::kMessagesDistinctIds, "person_distinct_id_overrides", kMapping,
        "team_id, distinct_id, person_id, is_deleted, version", "version > 0",
-       "person_distinct_id_overrides"},
+       "person_distinct_id_overrides", true},
       {event::kMessagesGroups, "groups",
        "  group_type_index UInt8, group_key String, created_at DateTime64(3), team_id Int64,\n"
        "  group_properties String, version UInt64",
@@ -185,14 +186,14 @@ const std::vector<Topic>& topics() {
       {event::kMessagesWarnings, "ingestion_warnings",
        "  team_id Int64, source LowCardinality(String), type String, details String,\n"
        "  timestamp DateTime64(6,'UTC')",
-       "team_id, source, type, details, timestamp", "", "ingestion_warnings"},
+       "team_id, source, type, details, timestamp", "", "ingestion_warnings", true},
       {event::kMessagesHeatmaps, "heatmaps",
        "  session_id String, team_id Int64, distinct_id String, timestamp DateTime64(6,'UTC'),\n"
        "  x Int16, y Int16, scale_factor Int16, viewport_width Int16, viewport_height Int16,\n"
        "  pointer_target_fixed Bool, current_url String, type LowCardinality(String)",
        "session_id, team_id, distinct_id, timestamp, x, y, scale_factor, viewport_width,\n"
        "  viewport_height, pointer_target_fixed, current_url, type",
-       "", "heatmaps"}};
+       "", "heatmaps", true}};
   return all;
 }
 
@@ -278,8 +279,10 @@ std::vector<std::string> create_kafka_reading(const Layout& l, const KafkaReadin
                               named(l, source), on_cluster(l), t.columns, from));
     const bool distributed = !l.cluster.empty() && t.into == "sharded_events";
     // The engine's own columns; a stand-in for it has none.
-    const std::string_view about = kafka.engine.empty() ? ",\n  _timestamp, _offset"
-                                                        : ",\n  now() AS _timestamp, 0 AS _offset";
+    const bool real = kafka.engine.empty();
+    std::string about =
+        real ? ",\n  _timestamp, _offset" : ",\n  now() AS _timestamp, 0 AS _offset";
+    if (t.partition) about += real ? ", _partition" : ", 0 AS _partition";
     out.push_back(fmt::format(
         "CREATE MATERIALIZED VIEW IF NOT EXISTS {}{} TO {} AS\nSELECT {}{}\nFROM {}{}{}",
         named(l, fmt::format("{}_mv", t.name)), on_cluster(l),
