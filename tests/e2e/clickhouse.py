@@ -25,14 +25,16 @@ class ClickHouse:
         self.ports, self.process = [free_port(), free_port()], None
         self.urls = [f"http://127.0.0.1:{port}" for port in self.ports]
         self.tls_port = free_port() if tls else None
-        self.ca = os.path.join(self.directory, "data/ca.pem")
+        self.data = os.path.join(self.directory, "data")
+        self.ca = os.path.join(self.data, "ca.pem")
+        # Of the engine behind; it may be another one at its next start (engines.py).
+        self.library = pathlib.Path(BIN).resolve().parent / "libchdb.so"
 
     def start(self):
-        folder = pathlib.Path(BIN).resolve().parent
         log = open(os.path.join(self.directory, "log"), "ab")
         self.process = subprocess.Popen(
-            ["/usr/bin/python3", FRONT, "--engine", BIN, "--lib", folder / "libchdb.so", "--dir",
-             os.path.join(self.directory, "data"), "--password", PASSWORD,
+            ["/usr/bin/python3", FRONT, "--engine", BIN, "--lib", self.library, "--dir", self.data,
+             "--password", PASSWORD,
              "--user", self.user, "--cluster", self.cluster,
              *(("--tls-port", str(self.tls_port)) if self.tls_port else ()), *(word for port in self.ports for word in ("--port", str(port)))],
             stdout=log, stderr=log, stdin=subprocess.DEVNULL)

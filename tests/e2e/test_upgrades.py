@@ -1,21 +1,27 @@
 """Engines upgraded underneath, under load: Kafka 3.9 to 4.1 on the same disk, PostgreSQL 15 to 18 by
 pg_upgrade, restarts with other settings, locks as migrations hold them, a standby that takes over;
-SeaweedFS by an older and a newer version on the same data. Capture acknowledges or refuses, nothing is lost,
+SeaweedFS by an older and a newer version on the same data; ClickHouse 26.5 to 26.7 to 26.9, behind the tests' HTTP
+front. Capture acknowledges or refuses, nothing is lost,
 doubled or out of order, and nobody touches Penstock."""
+import json
 import os
 import pathlib
 import signal
 import subprocess
+import uuid
 
 import brokers
+import engines
 import postgres
 import s3
 import sdk
-from harness import PATIENCE, Penstock
+from clickhouse import ClickHouse
+from harness import KEY, PATIENCE, Penstock
 from test_engine_trouble import Visitors, goes_on
 from test_kafka import LANE, Load
 from test_kafka_failures import in_order_by_client
 from test_objects_s3 import flags as s3_flags
+from test_person_merges import finished
 from test_replay import lines, now_ms, rrweb, settled, snapshot
 from test_replay import send as send_recording
 from test_stages import Stages, all_stored, decides, each_is_one_row, stands_by
@@ -219,6 +225,65 @@ def test_a_standby_takes_over_twice_and_penstock_follows():
                 assert {"Of the first", "Of the second", "Of the third"} <= projects(three)
                 assert p.died() is None
                 everybody_has_the_last_step(p, three, visitors)
+
+
+def identified(p, version):
+    """20 people log in, which merges two persons each. Returns what asks how many of them have two, of how many."""
+    names = [f"{version}-{n}" for n in range(20)]
+    for event, who, more in (("seen", "anon-", {}), ("paid", "user-", {}), ("$identify", "user-", "anon-")):
+        batch = [{"event": event, "distinct_id": who + n, "uuid": str(uuid.uuid4()),
+                  "properties": {"$anon_distinct_id": more + n} if more else {}} for n in names]
+        assert p.post("/batch/", {"api_key": KEY, "batch": batch})[0] == 200
+    return (f"SELECT countIf(n != 1), count() FROM (SELECT uniqExact(person_id) AS n, count() AS rows FROM events WHERE "
+            f"distinct_id LIKE '%-{version}-%' GROUP BY substring(distinct_id, 5) HAVING rows = 3)")
+
+
+def test_a_clickhouse_server_goes_from_26_5_to_26_9_on_the_same_disk_under_load():
+    if said := missing(engines.BEFORE, engines.AFTER):
+        return said
+    server = ClickHouse()
+    server.library = engines.before(server.data)
+    newer = (("26.7.", engines.OURS), ("26.9.", engines.after(server.data)))
+    with server, Penstock(*server.flags(), "--set", "load.rows_per_batch_max=300") as p:
+        visitors = Visitors(p)
+
+        def is_version(version):
+            assert server.sql("SELECT version()").startswith(version)
+            p.eventually(lambda: p.api("/api/status")[1]["store"]["version"].startswith(version))
+        goes_on(p)
+        is_version("26.5.")
+        for n, (version, library) in enumerate(newer):
+            one_each = identified(p, n)
+            p.eventually(lambda: p.sql(one_each) == [["0", "20"]])
+            assert int(p.sql("SELECT count() FROM person_distinct_id_overrides")[0][0]) >= 20
+            # In the middle of whatever it is doing; for a while nobody is there.
+            server.kill()
+            server.library = library
+            p.eventually(lambda: not p.api("/api/status")[1]["store"]["ready"])
+            waits(p, visitors)
+            server.start()
+            goes_on(p)
+            is_version(version)
+            assert p.sql(one_each) == [["0", "20"]]
+            # What the older version stored is rewritten, and erased, by the newer one.
+            code, out, err = p.cli("squash", "--now", "--json")
+            assert code == 0 and json.loads(out.splitlines()[-1])["rows_rewritten"] >= 20, (out, err)
+            assert p.sql("SELECT count() FROM person_distinct_id_overrides") == [["0"]]
+            assert p.sql(one_each) == [["0", "20"]]
+            person = p.sql(f"SELECT any(person_id) FROM events WHERE distinct_id = 'user-{n}-7'")[0][0]
+            assert finished(p, p.api(f"/api/projects/1/persons/{person}", method="DELETE"))["state"] == "done"
+            assert p.sql(one_each) == [["0", "19"]]
+        visitors.stop()
+        assert p.died() is None
+        sdk.balanced(p, visitors.sent + len(newer) * 60)
+        rows, different = map(int, server.sql("SELECT count(), uniqExact(uuid) FROM sharded_events WHERE "
+                                              "event = 'e'").split())
+        assert rows == different == visitors.sent, (rows, different, visitors.sent)
+        # The last step of each, by versions that three servers compared.
+        p.eventually(lambda: p.sql(
+            "SELECT JSONExtractInt(p.properties, 'step'), count() FROM person AS p FINAL JOIN person_distinct_id2 AS i "
+            "FINAL ON i.person_id = p.id WHERE i.distinct_id LIKE 'v%' GROUP BY 1") ==
+            [[str(visitors.steps), str(visitors.visitors)]])
 
 
 def test_an_s3_server_comes_back_as_a_newer_version():
