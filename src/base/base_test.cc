@@ -145,6 +145,19 @@ TEST(JsonWriter, escapes_the_same_whatever_lies_around_and_wherever_a_piece_ends
       EXPECT_EQ(out, escaped(text)) << size;
     }
   }
+  // Every choice among sixteen.
+  for (unsigned chosen = 0; chosen < 1U << 16; chosen++) {
+    std::string text = "abcdefghijklmnop", wanted = "\"", out;
+    for (size_t i = 0; i < text.size(); i++) {
+      if ((chosen >> i & 1) != 0) {
+        text[i] = chosen % 3 == 0 ? '\\' : '"';
+        wanted += '\\';
+      }
+      wanted += text[i];
+    }
+    append_json_escaped(out, text);
+    ASSERT_EQ(out, wanted + '"');
+  }
   std::string controls(2000, '\x03'), out;
   append_json_escaped(out, controls);
   EXPECT_EQ(out, escaped(controls));

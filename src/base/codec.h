@@ -83,13 +83,12 @@ class FixedWriter {
     raw(v.data(), v.size());
   }
   void uuid(const Uuid& v) { raw(v.bytes.data(), v.bytes.size()); }
-
- private:
   void raw(const void* data, size_t size) {
     if (size > 0) std::memcpy(at_, data, size);
     at_ += size;
   }
 
+ private:
   char* at_;
 };
 

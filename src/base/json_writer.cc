@@ -1,9 +1,10 @@
 #include "base/json_writer.h"
 
-#include <emmintrin.h>
 #include <fmt/format.h>
+#include <tmmintrin.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 #include <utility>
@@ -88,35 +89,59 @@ unsigned quoted_ones(__m128i block) {
       _mm_cmpeq_epi8(block, _mm_set1_epi8('"')), _mm_cmpeq_epi8(block, _mm_set1_epi8('\\')))));
 }
 
+constexpr size_t kHalf = 8;
+using Spread = std::array<std::array<uint8_t, sizeof(__m128i)>, size_t{1} << kHalf>;
+
+/// For each choice among eight bytes, where they go when each chosen one gets a gap before it.
+constexpr Spread make_spread() {
+  constexpr uint8_t kGap = 0x80;
+  Spread out{};
+  for (size_t chosen = 0; chosen < out.size(); chosen++) {
+    out[chosen].fill(kGap);
+    size_t to = 0;
+    for (uint8_t i = 0; i < kHalf; i++) {
+      if ((chosen >> i & 1) != 0) to++;
+      out[chosen][to++] = i;
+    }
+  }
+  return out;
+}
+
+/// Writes the low eight bytes with a backslash before those in `quoted`; up to 16 bytes, of which
+/// it answers how many count.
+size_t put_half(char* to, __m128i low, unsigned quoted) {
+  alignas(__m128i) static constexpr Spread kSpread = make_spread();
+  const __m128i places = _mm_load_si128(reinterpret_cast<const __m128i*>(kSpread[quoted].data()));
+  // Signed: gaps are below zero, and what is shuffled into them is zero.
+  const __m128i slashes =
+      _mm_and_si128(_mm_cmpgt_epi8(_mm_setzero_si128(), places), _mm_set1_epi8('\\'));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
+                   _mm_or_si128(_mm_shuffle_epi8(low, places), slashes));
+  return kHalf + static_cast<size_t>(std::popcount(quoted));
+}
+
 /// Copies from `i`, at most to `until` and a sequence's rest beyond; answers where to go on. Writes
 /// up to 16 bytes behind what counts.
 size_t escape_some(std::string_view text, size_t i, size_t until, char*& to) {
   constexpr size_t kBlock = sizeof(__m128i);
   if (i + kBlock > until) return escape_one(text, i, to);
-  const char* from = text.data() + i;
-  const auto copy = [](char* there, const char* here) {
-    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(here));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(there), block);
-    return block;
-  };
-  const __m128i block = copy(to, from);
+  const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + i));
   const unsigned odd = odd_ones(block);
-  unsigned quoted = quoted_ones(block);
-  if (odd != quoted || i + 2 * kBlock > text.size()) {
-    const auto plain = odd == 0 ? kBlock : static_cast<size_t>(std::countr_zero(odd));
+  const unsigned quoted = quoted_ones(block);
+  if (odd == 0) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), block);
+    to += kBlock;
+    return i + kBlock;
+  }
+  if (odd != quoted) {
+    const auto plain = static_cast<size_t>(std::countr_zero(odd));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), block);
     to += plain;
-    return odd == 0 ? i + plain : escape_one(text, i + plain, to);
+    return escape_one(text, i + plain, to);
   }
-  // JSON in JSON has a quote in nearly every block: what follows one is copied again, one further.
-  size_t done = 0;
-  for (; quoted != 0; quoted &= quoted - 1) {
-    const auto at = static_cast<size_t>(std::countr_zero(quoted));
-    to += at - done;
-    *to++ = '\\';
-    copy(to, from + at);
-    done = at;
-  }
-  to += kBlock - done;
+  // JSON in JSON has a quote in nearly every block.
+  to += put_half(to, block, quoted & 0xff);
+  to += put_half(to, _mm_srli_si128(block, kHalf), quoted >> kHalf);
   return i + kBlock;
 }
 

@@ -22,6 +22,21 @@ void append_member(std::string& out, std::string_view name, std::string_view tex
   append_json_string(out, text);
 }
 
+/// Of a text that needs no escaping.
+void append_plain(std::string& out, std::string_view name, std::string_view text) {
+  out += name;
+  out += '"';
+  out += text;
+  out += '"';
+}
+
+void append_time(std::string& out, std::string_view name, int64_t ms) {
+  out += name;
+  out += '"';
+  append_rfc3339_ms(out, ms);
+  out += '"';
+}
+
 std::optional<std::string_view> text_or_null(std::string_view text) {
   return text.empty() ? std::nullopt : std::optional(text);
 }
@@ -273,9 +288,10 @@ void write_capture_message(const RawRecord& r, Lane lane, CaptureMessage& out) {
   }
   // Whole before anything looks into it.
   std::string& notes = out.notes;
-  notes = r.uuid.text();
+  notes.clear();
+  r.uuid.append_to(notes);
   const size_t uuid_end = notes.size();
-  notes += format_rfc3339_ms(r.now_ms);
+  append_rfc3339_ms(notes, r.now_ms);
   const size_t now_end = notes.size();
   std::array<char, 24> digits{};
   const char* end = std::to_chars(digits.begin(), digits.end(), r.timestamp_ms).ptr;
@@ -289,15 +305,15 @@ void write_capture_message(const RawRecord& r, Lane lane, CaptureMessage& out) {
   std::string& body = out.body;
   body.clear();
   body.reserve(r.data.size() + r.data.size() / 4 + 512);
-  append_member(body, R"({"uuid":)", uuid);
+  append_plain(body, R"({"uuid":)", uuid);
   append_member(body, R"(,"distinct_id":)", r.distinct_id);
   append_member(body, R"(,"ip":)", r.ip);
   append_data(body, r, decided);
-  append_member(body, R"(,"now":)", now);
-  if (r.sent_at_ms) append_member(body, R"(,"sent_at":)", format_rfc3339_ms(*r.sent_at_ms));
+  append_plain(body, R"(,"now":)", now);
+  if (r.sent_at_ms) append_time(body, R"(,"sent_at":)", *r.sent_at_ms);
   if (!decided) append_member(body, R"(,"token":)", r.token);
   append_member(body, R"(,"event":)", r.event);
-  append_member(body, R"(,"timestamp":)", format_rfc3339_ms(r.timestamp_ms));
+  append_time(body, R"(,"timestamp":)", r.timestamp_ms);
   if (r.cookieless) body += R"(,"is_cookieless_mode":true)";
   if (r.historical) body += R"(,"historical_migration":true)";
   body += '}';

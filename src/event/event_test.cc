@@ -16,6 +16,19 @@ namespace {
 
 constexpr int64_t kNoon = 1'785'585'600'000;  // 2026-08-01T12:00:00Z
 
+TEST(Timestamp, appended_is_as_formatted) {
+  constexpr int64_t kDay = 86'400'000;
+  std::string out;
+  for (const int64_t ms :
+       {kNoon, kNoon + 1, kNoon + 43'199'999, kNoon + 43'200'000, kNoon - 43'200'001, int64_t{0},
+        int64_t{-1}, -kDay, kDay - 1, int64_t{253'402'300'799'999}, int64_t{253'402'300'800'000},
+        int64_t{-62'167'219'200'001}, kNoon + 54'321'098, int64_t{-62'167'219'200'000}}) {
+    out = "x";
+    append_rfc3339_ms(out, ms);
+    EXPECT_EQ(out, "x" + format_rfc3339_ms(ms));
+  }
+}
+
 TEST(Timestamp, every_format_the_contract_names) {
   EXPECT_EQ(format_rfc3339_ms(kNoon), "2026-08-01T12:00:00.000Z");
   for (const char* text :

@@ -6,6 +6,7 @@
 #include <array>
 #include <cctype>
 #include <cstdlib>
+#include <limits>
 
 namespace penstock::event {
 namespace {
@@ -356,6 +357,37 @@ std::string format_with(int64_t ms, char separator, bool fraction, std::string_v
 }  // namespace
 
 std::string format_rfc3339_ms(int64_t ms) { return format_with(ms, 'T', true, "Z"); }
+
+/// Most times that are written one after the other are of one day, or of a few.
+void append_rfc3339_ms(std::string& out, int64_t ms) {
+  struct Day {
+    int64_t days = std::numeric_limits<int64_t>::min();
+    std::string text;
+  };
+  constexpr size_t kTime = 11;  // behind "2026-08-01T"
+  thread_local std::array<Day, 8> known;
+  const int64_t days = floor_div(ms, kDayMs);
+  Day& day = known[static_cast<size_t>(days) % known.size()];
+  if (days != day.days) day = {days, format_rfc3339_ms(days * kDayMs)};
+  if (day.text.size() != kTime + std::string_view("00:00:00.000Z").size()) {
+    out += format_rfc3339_ms(ms);  // a year of more than four digits
+    return;
+  }
+  const auto in_day = static_cast<uint32_t>(ms - days * kDayMs);
+  char* to = day.text.data() + kTime;
+  const auto two = [](char* at, uint32_t value) {
+    at[0] = static_cast<char>('0' + value / 10);
+    at[1] = static_cast<char>('0' + value % 10);
+  };
+  const uint32_t seconds = in_day / 1000;
+  two(to, seconds / 3600);
+  two(to + 3, seconds / 60 % 60);
+  two(to + 6, seconds % 60);
+  to[9] = static_cast<char>('0' + in_day % 1000 / 100);
+  two(to + 10, in_day % 100);
+  out += day.text;
+}
+
 std::string format_clickhouse_ms(int64_t ms) { return format_with(ms, ' ', true, ""); }
 std::string format_clickhouse_s(int64_t ms) { return format_with(ms, ' ', false, ""); }
 

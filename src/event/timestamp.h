@@ -38,7 +38,8 @@ int64_t corrected_timestamp_ms(const TimestampInput& input);
 /// The same; the Unix epoch when it lies outside the years 0 to 9999.
 int64_t bounded_timestamp_ms(int64_t ms);
 
-std::string format_rfc3339_ms(int64_t ms);     // 2026-08-01T12:00:00.123Z
+std::string format_rfc3339_ms(int64_t ms);  // 2026-08-01T12:00:00.123Z
+void append_rfc3339_ms(std::string& out, int64_t ms);
 std::string format_clickhouse_ms(int64_t ms);  // 2026-08-01 12:00:00.123
 std::string format_clickhouse_s(int64_t ms);   // 2026-08-01 12:00:00
 std::string format_http_date(int64_t ms);      // Sat, 01 Aug 2026 12:00:00 GMT

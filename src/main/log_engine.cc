@@ -32,6 +32,19 @@ bool is_published(std::string_view topic) {
   return std::ranges::find(event::kMessageTopics, topic) != event::kMessageTopics.end();
 }
 
+/// What a topic's messages hold.
+struct Content {
+  explicit Content(std::string name)
+      : topic(std::move(name)), plain(is_plain(topic)), published(is_published(topic)) {
+    const auto* found = std::ranges::find(event::kLanes, topic, event::lane_topic);
+    if (found != event::kLanes.end()) lane = *found;
+  }
+
+  std::string topic;
+  bool plain, published;
+  event::Lane lane = event::Lane::kMain;
+};
+
 Status write_published(std::string_view record, log::MessageText& out) {
   PENSTOCK_TRY(publish::RowMessage message, publish::decode_row_message(record));
   out.keyed = !message.key.empty();
@@ -59,17 +72,18 @@ class CaptureCodec : public log::MessageCodec {
 
   Status write(std::string_view topic, std::string_view record,
                log::MessageText& out) const override {
-    if (is_plain(topic)) {
+    // Record after record is of one topic.
+    thread_local Content content{std::string(topic)};
+    if (content.topic != topic) content = Content(std::string(topic));
+    if (content.plain) {
       out.value = record;
       return {};
     }
-    if (is_published(topic)) return write_published(record, out);
+    if (content.published) return write_published(record, out);
     PENSTOCK_TRY(const event::RawRecord raw, event::decode_raw(record));
-    const auto lane = std::ranges::find(event::kLanes, topic, event::lane_topic);
     // Its buffers and those of `out` change places.
     thread_local event::CaptureMessage message;
-    event::write_capture_message(raw, lane == event::kLanes.end() ? event::Lane::kMain : *lane,
-                                 message);
+    event::write_capture_message(raw, content.lane, message);
     out.keyed = message.keyed;
     out.key.swap(message.key);
     out.value.swap(message.body);

@@ -2,11 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "base/diag.h"
 #include "base/metrics.h"
 #include "log/kafka/implementation.h"
+#include "log/kafka/messages.h"
 #include "log/record_codec.h"
 
 namespace penstock::log::kafka {
@@ -46,15 +46,18 @@ Status check_batch(const Batch& b, std::vector<std::string_view>& records) {
 class KafkaLog::OpenDelivery : public Delivery {
  public:
   OpenDelivery(KafkaLog& log, TicketPtr ticket, size_t index, TopicState& topic, Partition p,
-               size_t messages, size_t bytes)
+               size_t count, size_t bytes)
       : log_(log),
         ticket_(std::move(ticket)),
         index_(index),
         topic_(topic),
         partition_(p),
-        left_(messages),
-        count_(messages),
+        left_(count),
+        count_(count),
         bytes_(bytes) {}
+
+  /// What the producer's messages point into, until the last of them is delivered.
+  Messages messages;
 
   void delivered(rd_kafka_resp_err_t error, int64_t place) override {
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -66,9 +69,9 @@ class KafkaLog::OpenDelivery : public Delivery {
     if (--left_ == 0) finish();
   }
   /// The rest of them was not taken; while others may be under way.
-  void refused(rd_kafka_resp_err_t error, size_t messages) {
+  void refused(rd_kafka_resp_err_t error, size_t count) {
     refused_ = error;
-    if (left_.fetch_sub(messages) == messages) finish();
+    if (left_.fetch_sub(count) == count) finish();
   }
 
  private:
@@ -220,45 +223,12 @@ void KafkaLog::note_append(const Ticket& ticket, size_t records, size_t bytes) {
   stats_.commit_us_p99 = append_metric.quantile_us(0.99);
 }
 
-rd_kafka_resp_err_t KafkaLog::produce(TopicState& topic, Partition p, const MessageText& message,
+rd_kafka_resp_err_t KafkaLog::produce(TopicState& topic, Partition p, std::string_view value,
                                       Delivery* delivery) {
-  rd_kafka_headers_t* headers = nullptr;
-  if (!message.headers.empty()) {
-    headers = rd_kafka_headers_new(message.headers.size());
-    for (const auto& [name, value] : message.headers) {
-      rd_kafka_header_add(headers, name.data(), static_cast<ssize_t>(name.size()),
-                          value ? value->data() : nullptr,
-                          value ? static_cast<ssize_t>(value->size()) : 0);
-    }
-  }
-  std::array<rd_kafka_vu_t, 7> what{};
-  size_t n = 0;
-  what[n].vtype = RD_KAFKA_VTYPE_RKT;
-  what[n++].u.rkt = topic.writer.get();
-  what[n].vtype = RD_KAFKA_VTYPE_PARTITION;
-  what[n++].u.i32 = p.value;
-  what[n].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
-  what[n++].u.i = RD_KAFKA_MSG_F_COPY;
-  what[n].vtype = RD_KAFKA_VTYPE_VALUE;
-  what[n].u.mem.ptr = const_cast<char*>(message.value.data());
-  what[n++].u.mem.size = message.value.size();
-  if (message.keyed) {
-    what[n].vtype = RD_KAFKA_VTYPE_KEY;
-    what[n].u.mem.ptr = const_cast<char*>(message.key.data());
-    what[n++].u.mem.size = message.key.size();
-  }
-  what[n].vtype = RD_KAFKA_VTYPE_OPAQUE;
-  what[n++].u.ptr = delivery;
-  if (headers != nullptr) {
-    what[n].vtype = RD_KAFKA_VTYPE_HEADERS;
-    what[n++].u.headers = headers;
-  }
-  rd_kafka_error_t* error = rd_kafka_produceva(producer_of(topic), what.data(), n);
-  if (error == nullptr) return RD_KAFKA_RESP_ERR_NO_ERROR;
-  const rd_kafka_resp_err_t code = rd_kafka_error_code(error);
-  rd_kafka_error_destroy(error);
-  if (headers != nullptr) rd_kafka_headers_destroy(headers);
-  return code;
+  const int failed =
+      rd_kafka_produce(topic.writer.get(), p.value, RD_KAFKA_MSG_F_COPY,
+                       const_cast<char*>(value.data()), value.size(), nullptr, 0, delivery);
+  return failed == 0 ? RD_KAFKA_RESP_ERR_NO_ERROR : rd_kafka_last_error();
 }
 
 Status KafkaLog::append_open(const TicketPtr& ticket, TopicState& topic,
@@ -277,28 +247,46 @@ Status KafkaLog::append_open(const TicketPtr& ticket, TopicState& topic,
     PENSTOCK_CHECK(reserve(all));
     open_tickets_.push_back(ticket);
   }
-  // Of several threads that append, one at a time: the offsets of a batch follow each other.
-  const std::lock_guard in_a_row(topic.writing);
-  MessageText& message = topic.message;
   for (size_t i = 0; i < batches.size(); i++) {
-    auto* delivery = new OpenDelivery(*this, ticket, i, topic, batches[i].partition,
-                                      records[i].size(), bytes_of(batches[i]));
-    for (size_t r = 0; r < records[i].size(); r++) {
-      message.keyed = false;
-      message.headers.clear();
-      const Status written = options_.codec->write(topic.name, records[i][r], message);
-      const auto failed = written ? produce(topic, batches[i].partition, message, delivery)
-                                  : RD_KAFKA_RESP_ERR_INVALID_RECORD;
-      if (failed == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
-      if (failed == RD_KAFKA_RESP_ERR__FATAL) {
-        const std::lock_guard lock(mutex_);
-        producer_failed_ = true;
-      }
-      delivery->refused(failed, records[i].size() - r);
-      break;
+    const size_t bytes = bytes_of(batches[i]);
+    auto* delivery =
+        new OpenDelivery(*this, ticket, i, topic, batches[i].partition, records[i].size(), bytes);
+    if (!write_messages(*options_.codec, topic.name, records[i], bytes, delivery->messages)) {
+      delivery->refused(RD_KAFKA_RESP_ERR_INVALID_RECORD, records[i].size());
+      continue;
     }
+    hand_over(topic, batches[i].partition, records[i].size(), delivery);
   }
   return {};
+}
+
+void KafkaLog::hand_over(TopicState& topic, Partition p, size_t count, OpenDelivery* delivery) {
+  thread_local std::vector<rd_kafka_message_t> messages;
+  messages.assign(count, {});
+  const char* from = delivery->messages.text.data();
+  for (size_t i = 0; i < count; i++) {
+    const char* const end = delivery->messages.text.data() + delivery->messages.ends[i];
+    messages[i].payload = const_cast<char*>(from);
+    messages[i].len = static_cast<size_t>(end - from);
+    messages[i]._private = delivery;
+    from = end;
+  }
+  {
+    // Of several threads that append, one at a time: the offsets of a batch follow each other.
+    const std::lock_guard in_a_row(topic.writing);
+    const int taken = rd_kafka_produce_batch(topic.writer.get(), p.value, RD_KAFKA_MSG_F_RECORD,
+                                             messages.data(), static_cast<int>(count));
+    if (taken == static_cast<int>(count)) return;  // and the delivery may be gone by now
+  }
+  const auto is_refused = [](const rd_kafka_message_t& m) {
+    return m.err != RD_KAFKA_RESP_ERR_NO_ERROR;
+  };
+  const auto why = std::ranges::find_if(messages, is_refused)->err;
+  if (why == RD_KAFKA_RESP_ERR__FATAL) {
+    const std::lock_guard lock(mutex_);
+    producer_failed_ = true;
+  }
+  delivery->refused(why, static_cast<size_t>(std::ranges::count_if(messages, is_refused)));
 }
 
 Status KafkaLog::append_framed(const TicketPtr& ticket, TopicState& topic,
@@ -341,11 +329,11 @@ Status KafkaLog::append_framed(const TicketPtr& ticket, TopicState& topic,
     flight->waiting.emplace_back(ticket, i);
     p.next_base += b.count;
     p.flights.push_back(flight);
-    MessageText message;
-    message.value.reserve(bytes);
+    std::string message;
+    message.reserve(bytes);
     encode(
         Frame{FrameKind::kBatch, epoch_, flight->base, b.producer, b.sequence, b.count, b.text()},
-        message.value);
+        message);
     auto* delivery = new FrameDelivery(*this, topic, b.partition, flight);
     const auto failed = produce(topic, b.partition, message, delivery);
     if (failed == RD_KAFKA_RESP_ERR_NO_ERROR) continue;

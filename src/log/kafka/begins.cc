@@ -81,8 +81,7 @@ Status KafkaLog::write_begins(const std::string& remote) {
   TopicState topic;
   topic.name = kBeginsTopic;
   topic.remote = remote;
-  MessageText message;
-  message.value = encode_begins(options_.begins);
+  const std::string message = encode_begins(options_.begins);
   auto shared = std::make_shared<NoteDelivery::Shared>();
   {
     const std::shared_lock producer(producer_mutex_);

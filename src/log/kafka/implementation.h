@@ -160,8 +160,10 @@ class KafkaLog : public Log {
   Status append_framed(const TicketPtr& ticket, TopicState& topic, std::vector<Batch>& batches);
   Status reserve(size_t bytes);
   void release(size_t bytes);
-  rd_kafka_resp_err_t produce(TopicState& topic, Partition p, const MessageText& message,
+  /// One message without key and headers.
+  rd_kafka_resp_err_t produce(TopicState& topic, Partition p, std::string_view value,
                               Delivery* delivery);
+  void hand_over(TopicState& topic, Partition p, size_t count, OpenDelivery* delivery);
   void frame_delivered(TopicState& topic, Partition p, const std::shared_ptr<Flight>& flight,
                        rd_kafka_resp_err_t error);
   void settle(PartitionState& p, const Flight& flight);

@@ -140,9 +140,9 @@ Status KafkaLog::fence(const FramedParts& at, std::map<PartitionState*, int64_t>
       const std::lock_guard lock(mutex_);
       need_writer(*topic);
     }
-    MessageText message;
+    std::string message;
     encode(Frame{FrameKind::kFence, epoch_, std::max(p->order.end, p->begin), 0, 0, 0, {}},
-           message.value);
+           message);
     auto* delivery = new FenceDelivery(shared, p);
     const auto failed = produce(*topic, p->id, message, delivery);
     if (failed != RD_KAFKA_RESP_ERR_NO_ERROR) delivery->delivered(failed, -1);

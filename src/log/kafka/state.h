@@ -111,8 +111,7 @@ struct TopicState {
   size_t seen = 0;   // partitions that are looked at here
   // Of an open topic.
   std::mutex writing;
-  MessageText message;  // under `writing`: used again for every record
-  TopicHandle writer;   // of the producer; replaced with it, under the producer's lock
+  TopicHandle writer;  // of the producer; replaced with it, under the producer's lock
 
   PartitionState* find(Partition p) {
     const auto at = static_cast<size_t>(p.value);
