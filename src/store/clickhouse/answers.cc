@@ -158,4 +158,15 @@ int version_number(std::string_view version) {
   return major * 100 + minor;
 }
 
+std::set<std::string, std::less<>> names_in(std::string_view field) {
+  constexpr std::string_view kLineEnd = "\\n";
+  std::set<std::string, std::less<>> out;
+  while (!field.empty()) {
+    const size_t end = std::min(field.find(kLineEnd), field.size());
+    if (end > 0) out.emplace(field.substr(0, end));
+    field.remove_prefix(std::min(end + kLineEnd.size(), field.size()));
+  }
+  return out;
+}
+
 }  // namespace penstock::store::clickhouse

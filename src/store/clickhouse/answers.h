@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -33,5 +34,8 @@ Summary summary_of(const HttpAnswer& answer);
 
 /// "24.8.1.2684" → 2408; 0: no version.
 int version_number(std::string_view version);
+
+/// Those of one field, one a line, as TSV writes a line's end.
+std::set<std::string, std::less<>> names_in(std::string_view field);
 
 }  // namespace penstock::store::clickhouse

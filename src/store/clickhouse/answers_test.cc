@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "store/dialect/query_guard.h"
+
 namespace penstock::store::clickhouse {
 namespace {
 
@@ -99,6 +101,22 @@ TEST(Answers, SummariesAndVersionsAreRead) {
   EXPECT_EQ(version_number("18.16.1"), 1816);
   EXPECT_EQ(version_number("25.3"), 2503);
   for (const char* none : {"", "x", "24", "."}) EXPECT_EQ(version_number(none), 0) << none;
+}
+
+TEST(Answers, TableFunctionsThatOnlyThisServerKnowsAreRefused) {
+  const ServerNames server{names_in("other\\nanother"), names_in("numbers\\nof_tomorrow\\n")};
+  EXPECT_EQ(server.databases, (NameSet{"other", "another"}));
+  EXPECT_TRUE(names_in("").empty());
+  const auto allowed = [&](std::string_view sql) {
+    return check_query(sql, false, server).has_value();
+  };
+  EXPECT_TRUE(allowed("SELECT count() FROM numbers(3)"));
+  EXPECT_FALSE(allowed("SELECT * FROM of_Tomorrow ('events')"));
+  EXPECT_FALSE(allowed("SELECT * FROM events, `of_tomorrow`(events)"));
+  EXPECT_TRUE(allowed("SELECT of_tomorrow FROM events"));
+  EXPECT_FALSE(allowed("SELECT * FROM another.things"));
+  EXPECT_TRUE(check_query("SELECT * FROM of_tomorrow(1)", false)
+                  .has_value());  // nobody said that it is one
 }
 
 }  // namespace

@@ -138,7 +138,7 @@ class ClickHouseStore final : public EventStore, public TableAccess {
   }
 
   void query(Query query, QueryDone done) override {
-    if (const Status allowed = check_query(query.sql, query.project.value == 0, others_);
+    if (const Status allowed = check_query(query.sql, query.project.value == 0, server_);
         !allowed) {
       return done(std::unexpected(allowed.error()));
     }
@@ -400,7 +400,8 @@ class ClickHouseStore final : public EventStore, public TableAccess {
             "active AND database = currentDatabase()), (SELECT count() FROM {}), "
             "{}, {}, (SELECT max(value) FROM system.metrics WHERE "
             "metric = 'MemoryTracking'), (SELECT arrayStringConcat(groupArray(lower(name)), "
-            "'\\n') FROM system.databases WHERE name != currentDatabase())",
+            "'\\n') FROM system.databases WHERE name != currentDatabase()), (SELECT "
+            "arrayStringConcat(groupArray(lower(name)), '\\n') FROM system.table_functions)",
             in_memory() ? "(SELECT count() FROM penstock_alive)" : "1",
             in_memory() ? "penstock_overrides" : "person_distinct_id_overrides",
             sql::lost_parts("database = currentDatabase()"),
@@ -427,15 +428,9 @@ class ClickHouseStore final : public EventStore, public TableAccess {
     std::string version;
     uint64_t alive = 0, disk = 0, overrides = 0, damaged = 0, unfinished = 0, memory = 0;
     in >> version >> alive >> disk >> overrides >> damaged >> unfinished >> memory;
-    others_.clear();
-    std::string names;
-    std::getline(in.ignore(1), names);
-    for (size_t at = 0; at < names.size();) {
-      const size_t end =
-          std::min(names.find("\\n", at), names.size());  // as TSV writes a line's end
-      others_.insert(names.substr(at, end - at));
-      at = end + 2;
-    }
+    std::string databases, table_functions;
+    std::getline(std::getline(in.ignore(1), databases, '\t'), table_functions);
+    server_ = {clickhouse::names_in(databases), clickhouse::names_in(table_functions)};
     version_ = clickhouse::version_number(version);
     const std::lock_guard lock(mutex_);
     health_.version = version;
@@ -472,7 +467,7 @@ class ClickHouseStore final : public EventStore, public TableAccess {
   std::map<std::string, Running> running_;  // queries, by the asker's id
   uint64_t next_query_ = 1;
   int version_ = 0;
-  std::set<std::string, std::less<>> others_;  // databases that are not ours
+  ServerNames server_;
   int64_t retry_ms_ = 0;
   bool ready_ = false, migrated_ = false, prepared_ = false, stopping_ = false, looking_ = false;
   runtime::TimerId next_look_ = 0;

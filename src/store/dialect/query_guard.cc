@@ -88,8 +88,14 @@ Status check_shape(std::vector<SqlToken>& tokens, bool operator_query) {
   return {};
 }
 
+/// One that may look past the row filters, or into files and other machines.
+bool is_denied_table_function(std::string_view name, const ServerNames& server) {
+  return among(denied_table_functions(), name) ||
+         (server.table_functions.contains(name) && !among(allowed_table_functions(), name));
+}
+
 Status check_names(const std::vector<SqlToken>& tokens, bool operator_query,
-                   const std::set<std::string, std::less<>>& other_databases) {
+                   const ServerNames& server) {
   for (size_t i = 0; i < tokens.size(); i++) {
     const SqlToken& t = tokens[i];
     if (!t.word) continue;
@@ -105,12 +111,12 @@ Status check_names(const std::vector<SqlToken>& tokens, bool operator_query,
       return fail(Code::kInvalid,
                   "events cannot be sampled: write FROM sharded_events SAMPLE instead");
     }
-    if (is_call(tokens, i) && among(denied_table_functions(), t.text)) {
+    if (is_call(tokens, i) && is_denied_table_function(t.text, server)) {
       return fail(Code::kDenied, fmt::format("the table function '{}' is not allowed", t.text));
     }
     if (operator_query) continue;
     const bool hidden =
-        t.text == "system" || t.text == "information_schema" || other_databases.contains(t.text);
+        t.text == "system" || t.text == "information_schema" || server.databases.contains(t.text);
     if ((hidden && names_database(tokens, i)) || t.text.starts_with("penstock_")) {
       return fail(Code::kDenied, fmt::format("'{}' is not part of a project", t.text));
     }
@@ -207,18 +213,21 @@ const std::vector<std::string_view>& denied_table_functions() {
                                                  "cluster",
                                                  "paimoncluster",
                                                  "remotesecure",
-                                                 "remote"};
+                                                 "remote",
+                                                 "bigquery",
+                                                 "mergetreecodecblockcounts",
+                                                 "python",
+                                                 "timeseriesmetricfamilies"};
   return all;
 }
 
-Status check_query(std::string_view sql, bool operator_query,
-                   const std::set<std::string, std::less<>>& other_databases) {
+Status check_query(std::string_view sql, bool operator_query, const ServerNames& server) {
   if (sql.size() > kQueryBytesMax) {
     return fail(Code::kInvalid, fmt::format("the query is longer than {} bytes", kQueryBytesMax));
   }
   PENSTOCK_TRY(std::vector<SqlToken> tokens, scan_sql(sql));
   PENSTOCK_CHECK(check_shape(tokens, operator_query));
-  return check_names(tokens, operator_query, other_databases);
+  return check_names(tokens, operator_query, server);
 }
 
 std::vector<QuerySetting> query_settings(const Query& q,

@@ -19,10 +19,16 @@ namespace penstock::store {
 
 inline constexpr size_t kQueryBytesMax = 256U << 10;
 
-/// kInvalid or kDenied with a sentence for the asker. `other_databases`: in lower case, those of a
-/// server that hold what is no project's.
-Status check_query(std::string_view sql, bool operator_query,
-                   const std::set<std::string, std::less<>>& other_databases = {});
+using NameSet = std::set<std::string, std::less<>>;
+
+/// What a server of any version has, in lower case.
+struct ServerNames {
+  NameSet databases;        // those that hold what is no project's
+  NameSet table_functions;  // all of them
+};
+
+/// kInvalid or kDenied with a sentence for the asker.
+Status check_query(std::string_view sql, bool operator_query, const ServerNames& server = {});
 /// What a query runs under: its limits, its row filters, and that it only reads.
 struct QuerySetting {
   std::string name, value;
@@ -36,8 +42,9 @@ std::string_view format_name(QueryFormat format);
 /// SET statement that puts limits and row filters on the connection; they cannot be changed after.
 std::string query_setup(const Query& query);
 
-/// Table functions a query may use; the engine's others are refused. For the test that compares
-/// both with the engine's own list.
+/// Table functions a query may use; a server's others are refused, and those that are denied here
+/// also by an engine that was not asked. For the test that compares both with the engine's own
+/// list.
 const std::vector<std::string_view>& allowed_table_functions();
 const std::vector<std::string_view>& denied_table_functions();
 
