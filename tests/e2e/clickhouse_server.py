@@ -94,7 +94,7 @@ CONFIG = """<yandex>
 <default_profile>default</default_profile>
 <default_database>default</default_database>
 <kafka><auto_offset_reset>earliest</auto_offset_reset>
-<heartbeat_interval_ms>300</heartbeat_interval_ms><session_timeout_ms>10000</session_timeout_ms></kafka>
+<heartbeat_interval_ms>300</heartbeat_interval_ms><session_timeout_ms>6000</session_timeout_ms></kafka>
 <timezone>UTC</timezone><mark_cache_size>67108864</mark_cache_size>
 <uncompressed_cache_size>8388608</uncompressed_cache_size>
 <max_concurrent_queries>100</max_concurrent_queries>
@@ -102,14 +102,15 @@ CONFIG = """<yandex>
 """
 USERS = """<yandex>
 <profiles><default><max_memory_usage>500000000</max_memory_usage><background_pool_size>4</background_pool_size>
-<max_threads>2</max_threads>
+<max_threads>2</max_threads><max_block_size>256</max_block_size>
 <stream_flush_interval_ms>500</stream_flush_interval_ms>
 <allow_experimental_low_cardinality_type>1</allow_experimental_low_cardinality_type>
 </default></profiles>
 <users><default><password>{password}</password><networks><ip>127.0.0.1</ip></networks>
 <profile>default</profile><quota>default</quota></default></users><quotas><default></default></quotas></yandex>
 """
-KEEPER = """<zookeeper><node><host>127.0.0.1</host><port>{keeper}</port></node></zookeeper>
+KEEPER = """<zookeeper><node><host>127.0.0.1</host><port>{keeper}</port></node>
+<session_timeout_ms>6000</session_timeout_ms></zookeeper>
 <distributed_ddl><path>/clickhouse/task_queue/ddl</path></distributed_ddl>
 <macros><shard>{shard}</shard><replica>{replica}</replica></macros>
 <remote_servers><{name}>{shards}</{name}></remote_servers>
@@ -244,7 +245,7 @@ TRANSLATIONS = (
 
 # The same of what only a server without a cluster has; before the others.
 ALONE = (
-    (r"non_replicated_deduplication_window = 10000, (?=fsync)", "", "repeated blocks of a table that is not replicated"),
+    (r"non_replicated_deduplication_window = 10000, (?=fsync)", "", "repeated blocks of one server"),
     (r"  distinct_id_hash UInt64 MATERIALIZED sipHash64\(distinct_id\),\n", "", "a column worked out, behind a view"),
 )
 
