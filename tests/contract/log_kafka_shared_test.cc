@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -145,6 +146,45 @@ TEST_F(KafkaLogShared, a_partition_goes_to_another_while_both_write_and_nothing_
     ASSERT_TRUE(next.open());
     EXPECT_EQ(next.read(kFramed), there);
   }
+}
+
+/// Whoever takes over notes where it begins before it has read what the one before left behind that
+/// place. Who starts at that moment reads from there, and has to find all of it.
+TEST_F(KafkaLogShared, what_was_left_is_there_for_who_starts_while_another_takes_over) {
+  const KafkaLogOptions options = kafka_options(testing::shared_kafka());
+  KafkaLogOptions only_reads = options;
+  only_reads.follows = true;
+  Writer first(of_partitions(options, {0, 1, 2})), second(of_partitions(options, {0, 1, 2})),
+      third(of_partitions(options, {0, 1, 2})), reader(only_reads);
+  ASSERT_TRUE(first.open());
+  std::set<std::string> all;
+  const auto write = [&](Writer& by, const std::string& name, int64_t sequence) {
+    for (int32_t p = 0; p < 3; p++) {
+      const std::string record = name + std::to_string(p);
+      ASSERT_TRUE(by.append(kFramed, p, record, sequence));
+      all.insert(record);
+    }
+  };
+  const auto has_all = [&](Writer& one) {
+    const auto there = one.read(kFramed);
+    return there.size() == all.size() &&
+           std::ranges::all_of(there, [&](const auto& r) { return all.contains(r.first); });
+  };
+  for (int64_t i = 1; i <= 5; i++) write(first, "first" + std::to_string(i) + ".", i);
+  ASSERT_TRUE(second.open());
+  ASSERT_TRUE(reader.open());
+  EXPECT_TRUE(has_all(reader));
+  EXPECT_TRUE(has_all(second));
+  write(second, "second.", 6);
+  // And once more, before the second one has noted anything of its own.
+  ASSERT_TRUE(third.open());
+  reader.close();
+  ASSERT_TRUE(reader.open());
+  EXPECT_TRUE(has_all(reader));
+  EXPECT_TRUE(has_all(third));
+  write(third, "third.", 7);
+  EXPECT_TRUE(eventually([&] { return has_all(reader); }));
+  EXPECT_EQ(third.log().last_sequence(kFramed, {0}, 9), 7);
 }
 
 TEST_F(KafkaLogShared, a_clock_that_is_behind_shuts_out_all_the_same) {

@@ -59,14 +59,22 @@ TEST(FrameOrder, reading_may_begin_anywhere) {
 }
 
 TEST(Checkpoint, comes_back_as_it_was_and_nothing_else_is_one) {
-  const Checkpoint c{12, 34, true, {{1, 56}, {7, -1}}};
+  const Checkpoint c{12, 34, true, 11, {{1, 56}, {7, -1}}};
   const auto back = decode_checkpoint(encode_checkpoint(c));
   ASSERT_TRUE(back);
   EXPECT_EQ(back->epoch, 12);
   EXPECT_EQ(back->end, 34);
   EXPECT_TRUE(back->clean);
+  EXPECT_EQ(back->seen, 11);
   EXPECT_EQ(back->sequences, c.sequences);
-  for (const char* wrong : {"", "2 1 1 1", "1 1", "1 1 1 0 5", "1 1 1 0 5=x", "1 1 1 0x"}) {
+  const auto older = decode_checkpoint("1 12 34 0 1=56"), quiet = decode_checkpoint("1 12 34 1");
+  ASSERT_TRUE(older && quiet);
+  EXPECT_EQ(older->epoch, 12);
+  EXPECT_EQ(older->seen, -1) << "what an older process left may lie behind it";
+  EXPECT_EQ(older->sequences, (std::map<uint64_t, int64_t>{{1, 56}}));
+  EXPECT_EQ(quiet->seen, 12);
+  for (const char* wrong :
+       {"", "2 1 1 1", "3 1 1 1 1", "1 1", "1 1 1 0 5", "1 1 1 0 5=x", "1 1 1 0x"}) {
     EXPECT_FALSE(decode_checkpoint(wrong)) << wrong;
   }
 }

@@ -64,7 +64,7 @@ Status KafkaLog::resume_framed(const std::vector<TopicState*>& topics,
       // A checkpoint beyond the end is another topic's, one that was deleted.
       if (known && it->second.offset >= p.start_place && it->second.offset <= end) {
         p.tail_place = it->second.offset;
-        p.order = {known->epoch, known->end};
+        p.order = {known->seen, known->end};
         p.tail_end = p.cache_from = p.end = known->end;
         p.sequences = known->sequences;
         epoch_ = std::max(epoch_, known->epoch + 1);
@@ -81,7 +81,7 @@ Status KafkaLog::resume_framed(const std::vector<TopicState*>& topics,
     for (const PartitionState& p : t->partitions) {
       if (!owns(*t, p)) continue;
       open.push_back({t->remote, p.id.value, p.tail_place,
-                      encode_checkpoint({epoch_, p.order.end, false, p.sequences})});
+                      encode_checkpoint({epoch_, p.order.end, false, p.order.epoch, p.sequences})});
     }
   }
   if (!open.empty()) {

@@ -32,7 +32,7 @@ void Ticket::answer(Result<std::vector<Appended>> result) {
 }
 
 std::string encode_checkpoint(const Checkpoint& c) {
-  std::string out = fmt::format("1 {} {} {}", c.epoch, c.end, c.clean ? 1 : 0);
+  std::string out = fmt::format("2 {} {} {} {}", c.epoch, c.end, c.clean ? 1 : 0, c.seen);
   for (const auto& [producer, sequence] : c.sequences) {
     out += fmt::format(" {}={}", producer, sequence);
   }
@@ -49,13 +49,23 @@ std::optional<Checkpoint> decode_checkpoint(std::string_view text) {
     at = end;
     return value;
   };
-  if (number() != 1) return std::nullopt;
+  const auto version = number();
+  if (version != 1 && version != 2) return std::nullopt;
   Checkpoint c;
   const auto epoch = number(), next = number(), clean = number();
   if (!epoch || !next || !clean) return std::nullopt;
   c.epoch = *epoch;
   c.end = *next;
   c.clean = *clean == 1;
+  if (version == 1) {
+    // Where something was under way it was written in front of what an older process left, and its
+    // epoch would pass that over.
+    c.seen = c.clean ? c.epoch : -1;
+  } else if (const auto seen = number()) {
+    c.seen = *seen;
+  } else {
+    return std::nullopt;
+  }
   while (*at == ' ') {
     const uint64_t producer = std::strtoull(at, &end, 10);
     if (end == at || *end != '=') return std::nullopt;

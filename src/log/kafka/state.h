@@ -126,8 +126,12 @@ inline int64_t cached_from(const PartitionState& p, const FetchRequest& request)
 
 /// Kept with the positions of the group "log": where a new process goes on reading for sequences.
 struct Checkpoint {
-  int64_t epoch = 0, end = 0;
+  int64_t epoch = 0;  // of who wrote it: whoever comes next takes a newer one
+  int64_t end = 0;
   bool clean = false;  // nothing was under way when it was written, and nothing was written since
+  /// The newest that was seen in front of its place: what lies behind it may be of any since then.
+  /// -1: not known (as older versions wrote it).
+  int64_t seen = -1;
   std::map<uint64_t, int64_t> sequences;
 };
 std::string encode_checkpoint(const Checkpoint& c);

@@ -238,8 +238,9 @@ void KafkaLog::note_checkpoints(bool clean) {
         if (!p.ours || (!clean && p.checkpoint_place == p.tail_place)) continue;
         p.checkpoint_place = p.tail_place;
         const bool quiet = clean && !p.broken && !shut_out_;
-        places.push_back({topic->remote, p.id.value, p.tail_place,
-                          encode_checkpoint({epoch_, p.order.end, quiet, p.sequences})});
+        places.push_back(
+            {topic->remote, p.id.value, p.tail_place,
+             encode_checkpoint({epoch_, p.order.end, quiet, p.order.epoch, p.sequences})});
       }
     }
     if (shut_out_) return;  // its successor's are newer
