@@ -15,7 +15,7 @@ namespace penstock::log {
 
 class ForwardingLog : public Log {
  public:
-  explicit ForwardingLog(std::unique_ptr<Log> inner) : inner_(std::move(inner)) {}
+  explicit ForwardingLog(std::shared_ptr<Log> inner) : inner_(std::move(inner)) {}
 
   Status start(std::vector<TopicSpec> topics) override { return inner_->start(std::move(topics)); }
   Status ensure_topic(TopicSpec topic) override { return inner_->ensure_topic(std::move(topic)); }
@@ -29,6 +29,9 @@ class ForwardingLog : public Log {
   }
   Result<std::vector<PartitionBounds>> bounds(const std::string& topic) const override {
     return inner_->bounds(topic);
+  }
+  void ends(runtime::Loop& home, std::string topic, EndsDone done) override {
+    inner_->ends(home, std::move(topic), std::move(done));
   }
   int64_t last_sequence(const std::string& topic, Partition partition,
                         uint64_t producer) const override {
@@ -45,7 +48,7 @@ class ForwardingLog : public Log {
   LogStats stats() const override { return inner_->stats(); }
 
  private:
-  std::unique_ptr<Log> inner_;
+  std::shared_ptr<Log> inner_;
 };
 
 }  // namespace penstock::log

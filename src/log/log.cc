@@ -32,4 +32,14 @@ size_t close_record(std::string& data, size_t opened) {
   return opened + prefix;
 }
 
+void Log::ends(runtime::Loop& home, std::string topic, EndsDone done) {
+  // Of a log that one process writes: it knows.
+  home.post([known = bounds(topic), done = std::move(done)]() mutable {
+    if (!known) return done(std::unexpected(std::move(known).error()));
+    std::vector<Position> out;
+    for (const PartitionBounds& b : *known) out.push_back({b.partition, b.end});
+    done(std::move(out));
+  });
+}
+
 }  // namespace penstock::log

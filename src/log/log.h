@@ -138,6 +138,11 @@ class Log {
   virtual void fetch(runtime::Loop& home, FetchRequest request, FetchDone done) = 0;
 
   virtual Result<std::vector<PartitionBounds>> bounds(const std::string& topic) const = 0;
+  /// Where each partition ends, behind all that was acknowledged to anybody before the call: where
+  /// other processes append, `bounds` hears of it a little later. kUnavailable: it could not be
+  /// found out in time; kBusy: too many ask.
+  using EndsDone = std::move_only_function<void(Result<std::vector<Position>>)>;
+  virtual void ends(runtime::Loop& home, std::string topic, EndsDone done);
   /// The highest sequence of a producer in a partition, or -1.
   virtual int64_t last_sequence(const std::string& topic, Partition partition,
                                 uint64_t producer) const = 0;

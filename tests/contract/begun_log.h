@@ -52,6 +52,16 @@ class BegunLog : public ForwardingLog {
     }
     return got;
   }
+  void ends(runtime::Loop& home, std::string topic, EndsDone done) override {
+    ForwardingLog::ends(
+        home, topic,
+        [this, topic, done = std::move(done)](Result<std::vector<Position>> got) mutable {
+          for (size_t i = 0; got && i < got->size(); i++) {
+            (*got)[i].next.value -= begin(topic, (*got)[i].partition);
+          }
+          done(std::move(got));
+        });
+  }
   Status commit(const std::string& group, const std::string& topic,
                 std::vector<Position> positions) override {
     for (Position& p : positions) p.next.value += begin(topic, p.partition);

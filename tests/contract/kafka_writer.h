@@ -132,6 +132,17 @@ class Writer {
     return std::move(*slot->value);
   }
 
+  Result<std::vector<Position>> ends(const std::string& topic) {
+    auto slot = std::make_shared<Slot<std::vector<Position>>>();
+    log_->ends(machine_.caller(), topic, [slot](auto result) {
+      slot->value.emplace(std::move(result));
+      slot->ready = true;
+      slot->ready.notify_all();
+    });
+    slot->ready.wait(false);
+    return std::move(*slot->value);
+  }
+
   /// How often every record of a topic is there.
   std::map<std::string, int> read(const std::string& topic) {
     std::map<std::string, int> out;

@@ -160,6 +160,11 @@ class LogContract : public ::testing::TestWithParam<const char*> {
       EXPECT_EQ(got->next.front().next, at.next);
     }
   }
+  Result<std::vector<Position>> ends(const std::string& topic) {
+    Pending<std::vector<Position>> out(*machine_);
+    log_->ends(machine_->caller(), topic, out.callback());
+    return out.get();
+  }
   int64_t end(int32_t partition) { return (*log_->bounds(kLane))[partition].end.value; }
   int64_t start(int32_t partition) { return (*log_->bounds(kLane))[partition].start.value; }
 
@@ -186,6 +191,19 @@ TEST_P(LogContract, records_come_back_in_order_at_dense_offsets) {
   EXPECT_EQ(read(2), std::vector<std::string>{"x"});
   EXPECT_EQ(end(0), 4);
   EXPECT_EQ(end(2), 1);
+}
+
+TEST_P(LogContract, ends_are_behind_all_that_is_acknowledged) {
+  for (const int64_t n : {1, 2, 3}) {
+    ASSERT_TRUE(append({batch_of(0, {"a"}), batch_of(2, {"x", "y"})}));
+    const auto got = ends(kLane);
+    ASSERT_TRUE(got) << got.error().message;
+    ASSERT_EQ(got->size(), static_cast<size_t>(kPartitions));
+    EXPECT_EQ(got->at(0).next.value, n);
+    EXPECT_EQ(got->at(1).next.value, 0);
+    EXPECT_EQ(got->at(2).next.value, 2 * n);
+  }
+  EXPECT_EQ(ends("nowhere").error().code, Code::kNotFound);
 }
 
 TEST_P(LogContract, a_text_that_its_maker_keeps_is_stored_like_any_other) {

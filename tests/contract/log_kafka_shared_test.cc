@@ -94,6 +94,32 @@ TEST_F(KafkaLogShared, what_a_process_does_not_look_at_is_not_there_for_it) {
   EXPECT_EQ(few.log().last_sequence(kFramed, {2}, 9), 21);
 }
 
+/// `bounds` of what another one appends come by the tail, after its acknowledgement; `ends` has
+/// all.
+TEST_F(KafkaLogShared, ends_are_behind_all_that_another_process_was_acknowledged) {
+  const KafkaLogOptions options = kafka_options(testing::shared_kafka());
+  Writer one(of_partitions(options, {0, 1})), two(of_partitions(options, {2}));
+  ASSERT_TRUE(one.open());
+  ASSERT_TRUE(two.open());
+  for (int i = 1; i <= 100; i++) {
+    const auto framed = one.append(kFramed, i % 2, "one" + std::to_string(i), i);
+    const auto open = one.append(kOpen, i % 3, "open" + std::to_string(i));
+    ASSERT_TRUE(framed && open);
+    const auto ends = two.ends(kFramed), open_ends = two.ends(kOpen);
+    ASSERT_TRUE(ends && open_ends) << i;
+    ASSERT_EQ(ends->size(), 3U);
+    EXPECT_GT(ends->at(static_cast<size_t>(i % 2)).next, framed->front().base) << i;
+    EXPECT_GT(open_ends->at(static_cast<size_t>(i % 3)).next, open->front().base) << i;
+  }
+  two.options_.looks_at = [](std::string_view, Partition p) { return p.value != 1; };
+  two.close();
+  ASSERT_TRUE(two.open());
+  const auto some = two.ends(kFramed);
+  ASSERT_TRUE(some && some->size() == 2);
+  EXPECT_EQ(some->front().next, Offset{50});
+  EXPECT_EQ(two.ends("nowhere").error().code, Code::kNotFound);
+}
+
 TEST_F(KafkaLogShared, a_partition_goes_to_another_while_both_write_and_nothing_is_in_doubt) {
   const KafkaLogOptions options = kafka_options(testing::shared_kafka());
   for (int round = 0; round < 3; round++) {

@@ -102,6 +102,7 @@ class KafkaLog : public Log {
               AppendDone done) override;
   void fetch(runtime::Loop& home, FetchRequest request, FetchDone done) override;
   Result<std::vector<PartitionBounds>> bounds(const std::string& topic) const override;
+  void ends(runtime::Loop& home, std::string topic, EndsDone done) override;
   int64_t last_sequence(const std::string& topic, Partition partition,
                         uint64_t producer) const override;
   Status commit(const std::string& group, const std::string& topic,
@@ -203,6 +204,19 @@ class KafkaLog : public Log {
   void run_behind(size_t reader);
   std::deque<BehindJob>::iterator job_for(size_t reader);
 
+  // --- where partitions end (ends.cc) ---
+  /// Who waits until what the brokers had when it asked has come here.
+  struct EndsAsked {
+    runtime::Loop* home;
+    std::string topic;
+    std::shared_ptr<EndsDone> done;
+    int64_t until_ns = 0;
+    std::map<PartitionState*, int64_t> places{};  // empty: the brokers were not asked yet
+  };
+  void ask_for_ends();
+  void tell_ends();
+  static void answer(EndsAsked& asked, Result<std::vector<Position>> result);
+
   // --- upkeep (upkeep.cc) ---
   void begin_threads();
   void end_threads();
@@ -224,6 +238,7 @@ class KafkaLog : public Log {
   Begins begins_;  // as they are written down; fixed once started
   std::map<std::string, std::unique_ptr<TopicState>> topics_;
   std::list<Waiter> waiters_;
+  std::list<EndsAsked> ends_asked_;
   uint64_t next_waiter_ = 1;
   std::deque<BehindJob> jobs_;
   std::vector<BehindPlace> places_;                 // of readers that wait for jobs

@@ -267,6 +267,7 @@ void KafkaLog::stop() {
   }
   std::list<Waiter> waiters;
   std::deque<BehindJob> jobs;
+  std::list<EndsAsked> asked;
   std::vector<std::pair<TicketPtr, size_t>> unresolved;
   {
     std::unique_lock lock(mutex_);
@@ -280,6 +281,7 @@ void KafkaLog::stop() {
     clean = clean && tail_moved_.wait_for(lock, std::chrono::seconds(2), quiet);
     waiters.swap(waiters_);
     jobs.swap(jobs_);
+    asked.swap(ends_asked_);
     unresolved.swap(unresolved_);
     for (auto& [name, topic] : topics_) {
       for (PartitionState& p : topic->partitions) give_up(p, "the log has stopped");
@@ -291,6 +293,7 @@ void KafkaLog::stop() {
   }
   for (Waiter& w : waiters) answer(*w.home, w.done, cancelled());
   for (BehindJob& j : jobs) answer(*j.home, j.done, cancelled());
+  for (EndsAsked& a : asked) answer(a, cancelled());
   end_threads();
   note_checkpoints(clean);
   flush_positions();

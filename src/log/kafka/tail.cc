@@ -217,6 +217,7 @@ void KafkaLog::take_tail(rd_kafka_message_t** messages, size_t count) {
   for (auto& [p, batch] : open) flush(*topics[p], *p, batch);
   const std::lock_guard lock(mutex_);
   wake();
+  tell_ends();
   tail_moved_.notify_all();
 }
 

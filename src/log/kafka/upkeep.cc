@@ -59,7 +59,10 @@ void KafkaLog::run_upkeep() {
     bool failed = false;
     {
       std::unique_lock lock(mutex_);
-      upkeep_wanted_.wait_for(lock, kTurn, [this] { return ending_; });
+      upkeep_wanted_.wait_for(lock, kTurn, [this] {
+        return ending_ ||
+               std::ranges::any_of(ends_asked_, [](const auto& a) { return a.places.empty(); });
+      });
       if (ending_) return;
       if (stopped_) continue;
       failed = producer_failed_ || recovering_;
@@ -71,6 +74,7 @@ void KafkaLog::run_upkeep() {
       note_checkpoints(false);
     }
     flush_positions();
+    ask_for_ends();
     if (now - followed_ns > kFollowNs) {
       followed_ns = now;
       follow_groups();
