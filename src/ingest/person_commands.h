@@ -38,8 +38,10 @@ struct ErasePlace {
 
 struct PersonCommandOptions {
   std::vector<ErasePlace> places;
-  bool wait_for_load =
-      false;  // rows on their way must be in the store before they are deleted there
+  /// Rows on their way must be in the store before they are deleted there.
+  bool wait_for_load = false;
+  /// Other processes store them, if anybody does: where nobody ever has, nobody is waited for.
+  bool load_is_elsewhere = false;
   int64_t load_poll_ms = 200;
   int64_t retry_ms_min = 50, retry_ms_max = 5000;
   int attempts_max = 20;  // of one place, before its failure is the report

@@ -223,7 +223,8 @@ class Rows : public std::enable_shared_from_this<Rows> {
 
 ingest::PersonCommandOptions person_commands(EraseParts parts) {
   ingest::PersonCommandOptions options;
-  options.wait_for_load = parts.loads;
+  options.wait_for_load = parts.loads || parts.loads_elsewhere;
+  options.load_is_elsewhere = !parts.loads;
   std::vector<ingest::ErasePlace>& out = options.places;
   out.push_back({"recordings", [parts](const ingest::ErasedPerson& person, Done done) {
                    std::make_shared<Recordings>(parts, person, std::move(done))->next();

@@ -25,6 +25,7 @@ struct EraseParts {
   ledger::Ledger& ledger;
   int64_t log_retention_ms = 0;  // 0: no limit
   bool loads = true;             // events on their way become rows here
+  bool loads_elsewhere = false;  // or other processes may make rows of them in the same store
 };
 
 ingest::PersonCommandOptions person_commands(EraseParts parts);

@@ -197,8 +197,9 @@ Status Process::Parts::start_store() {
     ingest_options.lanes_apart = settings.layout().apart;
     if (settings.runs("load")) ingest_options.store_group = event::kGroupLoad;
     ingest_options.persons_block = settings.persons_engine == "postgres";
-    ingest_options.commands = person_commands({*runtime, pipeline.loop(), *store, *objects, *ledger,
-                                               settings.log_retention_ms, settings.runs("load")});
+    ingest_options.commands =
+        person_commands({*runtime, pipeline.loop(), *store, *objects, *ledger,
+                         settings.log_retention_ms, settings.runs("load"), shares_load(settings)});
     ingest_options.cookieless = cookieless.get();
     ingest_options.apps = apps->chain();
     ingest = ingest::Ingest::make(pipeline.loop(), *runtime, *log, *catalog, *persons, *ledger,

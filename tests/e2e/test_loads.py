@@ -8,6 +8,7 @@ import time
 
 import brokers
 import clickhouse
+import test_person_merges
 from harness import KEY
 from test_kafka import Load
 from test_stages import Stages, all_stored
@@ -21,8 +22,9 @@ FROM (SELECT team_id, distinct_id, argMax(person_id, version) AS person
 class Merges(threading.Thread):
     """Merges that come into every partition, so that every load has overrides to keep up."""
 
-    def __init__(self, p):
+    def __init__(self, p, key=KEY, prefix=""):
         super().__init__(daemon=True)
+        self.key, self.prefix = key, prefix
         self.p, self.ending, self.paused, self.sent = p, False, False, 0
         self.start()
 
@@ -32,12 +34,12 @@ class Merges(threading.Thread):
                 time.sleep(0.05)
             if self.ending:
                 return
-            a, b, c = (f"{kind}-{n}" for kind in ("anon", "known", "other"))
+            a, b, c = (f"{self.prefix}{kind}-{n}" for kind in ("anon", "known", "other"))
             batch = [{"event": "first", "distinct_id": who} for who in (a, b, c)]
             batch += [{"event": "$identify", "distinct_id": b, "properties": {"$anon_distinct_id": a}},
                       {"event": "$create_alias", "distinct_id": c, "properties": {"alias": b}}]
             try:
-                if self.p.post("/batch/", {"api_key": KEY, "batch": batch})[0] == 200:
+                if self.p.post("/batch/", {"api_key": self.key, "batch": batch})[0] == 200:
                     self.sent += len(batch)
             except OSError:
                 pass
@@ -159,8 +161,8 @@ def test_a_load_that_was_shut_out_takes_up_work_again():
             copy.start(90)
             load.eventually(lambda: "a lease is lost for good" in load.output(), 60)
             copy.kill()
+            load.eventually(lambda: "asks for partitions to load again" in load.output(), 60)
             stores(load, 200)
-            assert "asks for partitions to load again" in load.output()
             clients[0].ending = True
             clients[0].end()
             sent = set(clients[0].acknowledged)
@@ -174,6 +176,50 @@ def test_a_load_that_was_shut_out_takes_up_work_again():
             for p in (capture, ingest, load, copy):
                 if p.process and p.process.poll() is None:
                     p.close()
+
+
+def is_decided(p, uuid):
+    entries = p.api(f"/api/projects/1/trace/{uuid}")[1].get("entries") or [{}]
+    return "decided" in {h["name"] for h in entries[0].get("hops", [])}
+
+
+def test_a_deletion_waits_for_rows_that_another_process_loads():
+    """What was decided before it and is no row yet would be one after it otherwise, for good."""
+    if not brokers.installed():
+        return brokers.MISSING
+    with brokers.Kafka() as kafka, clickhouse.ClickHouse() as ch:
+        capture = Stages(kafka, "capture")
+        ingest = Stages(kafka, "ingest,replay,admin", *ch.flags())
+        load = Stages(kafka, "load,definitions,admin", *ch.flags())
+        try:
+            for p in (capture, ingest, load):
+                p.start(90)
+            first = [test_person_merges.event("seen", who, 1) for who in ("gone", "stays")]
+            assert capture.post("/batch/", {"api_key": KEY, "batch": first})[0] == 200
+            ingest.eventually(lambda: events_of(ch)[0] == 2, 60)
+            ingest.eventually(lambda: ingest.ledger()["total"]["stored"] == 2, 60)
+            load.process.send_signal(signal.SIGSTOP)
+            late = [test_person_merges.event("seen", who, n) for n in range(2, 30) for who in ("gone", "stays")]
+            assert capture.post("/batch/", {"api_key": KEY, "batch": late})[0] == 200
+            ingest.eventually(lambda: all(is_decided(ingest, e["uuid"]) for e in late), 60)
+            person = test_person_merges.person_of(ingest, "gone")
+            asked = ingest.api(f"/api/projects/1/persons/{person}", method="DELETE")
+            ingest.eventually(lambda: waits_for_rows(ingest), 60)
+            assert events_of(ch)[0] == 2
+            load.process.send_signal(signal.SIGCONT)
+            command = test_person_merges.finished(ingest, asked)
+            assert command["state"] == "done", command
+            assert ch.sql("SELECT DISTINCT distinct_id, count() FROM sharded_events GROUP BY ALL") == "stays\t29\n"
+        finally:
+            for p in (capture, ingest, load):
+                if p.process and p.process.poll() is None:
+                    p.process.send_signal(signal.SIGCONT)
+                p.close()
+
+
+def waits_for_rows(p):
+    commands = p.api("/api/projects/1/person_commands")[1]["commands"]
+    return any(c.get("step") == "waiting until the events on their way are rows" for c in commands)
 
 
 def lag(p):

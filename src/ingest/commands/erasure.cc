@@ -119,7 +119,8 @@ void CommandExecutor::wait_for_load() {
     const int64_t at = it == loaded.end() ? 0 : it->next.value;
     behind += static_cast<uint64_t>(std::max<int64_t>(p.next.value - at, 0));
   }
-  if (!options_.wait_for_load || behind == 0) return erase_next();
+  const bool nobody_loads = options_.load_is_elsewhere && loaded.empty();
+  if (!options_.wait_for_load || nobody_loads || behind == 0) return erase_next();
   show("waiting until the events on their way are rows", 0, behind);
   const std::weak_ptr<CommandExecutor> weak = weak_from_this();
   loop_.after(std::chrono::milliseconds(options_.load_poll_ms), [weak] {
