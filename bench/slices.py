@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """CPU an event of one, two and four processes that decide slices of the projects beside each other:
-what it costs that each reads what the others decide. Not a part of bench/run: Kafka, PostgreSQL and
+what it costs that each reads what the others decide; and of as many that load and define. Not a part of bench/run: Kafka, PostgreSQL and
 the processes share the machine's cores.
 
   PENSTOCK_BIN=build/release/penstock tools/env python3 bench/slices.py [events] [how …]
 
 how: shared (lanes are everybody's), lanes (ingest.slice_lanes), alone (and process.slices: each process
-looks at its own slices and at nothing else); all of them without it.
+looks at its own slices and at nothing else), loads (as many with load and definitions, each of its
+own slices, rows in its directory, the engine that stores them not counted); all of them without it.
 """
 import json
 import os
@@ -31,9 +32,10 @@ def cpu_s(p):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def decided(processes):
+def counted(processes, what):
     def of(p):
-        return int(re.search(r"^penstock_ingest_events_total (\d+)", p.ask_health("/metrics")[1], re.M)[1])
+        found = re.search(rf"^penstock_{what}_total (\d+)", p.ask_health("/metrics")[1], re.M)
+        return int(found[1]) if found else 0
     return sum(map(of, processes))
 
 
@@ -60,10 +62,15 @@ def measure(kafka, pg, how, number, events):
     shared = ("--set", f"ingest.slices={SLICES}", "--set", "catalog.engine=postgres",
               "--set", f"catalog.postgres_url={pg.url}", "--set", f"log.kafka_topic_prefix={how}{number}-",
               "--set", f"log.kafka_group_prefix={how}{number}-")
+    loads = how == "loads"
     capture = Stages(kafka, "capture", *shared, *flags_of(how, number, None))
-    ingests = [Stages(kafka, "ingest,replay,admin", *shared, *flags_of(how, number, i)) for i in range(number)]
+    ingests = [Stages(kafka, "ingest,replay,admin", *shared, *flags_of(how, number, None if loads else i))
+               for i in range(1 if loads else number)]
+    loaders = [Stages(kafka, "load,definitions,admin", *shared, *flags_of(how, number, i))
+               for i in range(number if loads else 0)]
+    measured, what = (loaders, "load_rows") if loads else (ingests, "ingest_events")
     try:
-        for p in (*ingests, capture):
+        for p in (*ingests, capture, *loaders):
             p.start(90)
         shared_by(ingests)  # whose share changes begins anew, and answers nobody meanwhile
         keys = tokens(4)
@@ -73,19 +80,20 @@ def measure(kafka, pg, how, number, events):
                 assert ingests[0].api("/api/projects", {"name": key[-8:], "token": key})[0] in (200, 201)
         time.sleep(3)  # until capture knows them
         send(capture, keys, 0, WARM)
-        ingests[0].eventually(lambda: decided(ingests) >= WARM, 120)
+        ingests[0].eventually(lambda: counted(measured, what) >= WARM, 120)
         time.sleep(2)
-        idle, began = sum(map(cpu_s, ingests)), time.monotonic()
+        idle, began = sum(map(cpu_s, measured)), time.monotonic()
         time.sleep(5)
-        before, idle_rate = sum(map(cpu_s, ingests)), (sum(map(cpu_s, ingests)) - idle) / (time.monotonic() - began)
+        before = sum(map(cpu_s, measured))
+        idle_rate = (before - idle) / (time.monotonic() - began)
         began = time.monotonic()
         send(capture, keys, WARM, events)
-        ingests[0].eventually(lambda: decided(ingests) >= WARM + events, 300)
+        ingests[0].eventually(lambda: counted(measured, what) >= WARM + events, 300)
         time.sleep(1)
-        used = sum(map(cpu_s, ingests)) - before - idle_rate * (time.monotonic() - began)
+        used = sum(map(cpu_s, measured)) - before - idle_rate * (time.monotonic() - began)
         return used * 1e6 / events
     finally:
-        for p in (capture, *ingests):
+        for p in (capture, *ingests, *loaders):
             p.close()
 
 
@@ -93,7 +101,7 @@ def main():
     events = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000
     assert brokers.installed() and postgres.installed(), "tools/setup --test"
     with brokers.Kafka() as kafka, postgres.Postgres("fsync=off") as pg:
-        for how in sys.argv[2:] or ("shared", "lanes", "alone"):
+        for how in sys.argv[2:] or ("shared", "lanes", "alone", "loads"):
             one = None
             for number in (1, 2, 4):
                 us = measure(kafka, pg, how, number, events)

@@ -147,6 +147,7 @@ struct AdminSources {
 
 struct AdminOptions {
   event::Layout layout;                        // of the log's partitions
+  int32_t first_slice = 0, last_slice = -1;    // that are looked at here; last below first: all
   size_t tails_max = 64;                       // open live views; more: 503
   size_t tail_pending_bytes_max = 512U << 10;  // unread bytes of one view before it waits
   size_t queries_max = 16;                     // running at once; more: 503

@@ -54,7 +54,7 @@ class LogLoader : public Loader {
         intents_(make_intents(loop, runtime, log, options_)),
         sender_(loop, runtime, store, *intents_, {options_.retry_ms_min, options_.retry_ms_max},
                 [this](const std::string& error) { report(error); }),
-        mine_(static_cast<size_t>(options_.partitions), !is_shared()),
+        mine_(static_cast<size_t>(options_.partitions)),
         gather_(std::vector<Offset>(mine_.size())) {}
 
   ~LogLoader() override {
@@ -71,7 +71,7 @@ class LogLoader : public Loader {
   void share(const std::vector<Partition>& mine) override {
     std::vector<bool> now(mine_.size());
     for (const Partition& p : mine) {
-      if (p.value >= 0 && index(p) < now.size()) now[index(p)] = true;
+      if (p.value >= 0 && index(p) < now.size()) now[index(p)] = read_[index(p)];
     }
     if (now == mine_ || !is_shared()) return;
     probe<"load.partitions_change_hands">();
@@ -89,16 +89,22 @@ class LogLoader : public Loader {
     pump();
   }
 
-  void when_stored(std::vector<log::Position> positions, Stored done) override {
+  void when_all_stored(Stored done) override {
     if (finished_) return done(fail(Code::kCancelled, "the loader has stopped"));
-    waiting_.push_back({std::move(positions), std::move(done)});
-    tell_waiting();
+    waiting_.push_back({++waits_, std::nullopt, std::move(done)});
+    auto known = [this, alive = alive_, id = waits_](Result<std::vector<log::Position>> ends) {
+      if (*alive) all_ends_known(id, std::move(ends));
+    };
+    // What others load into the same store, and is not read here, they say.
+    if (is_shared() && options_.some) return intents_->ask(std::move(known));
+    log_.ends(loop_, topic_, std::move(known));
   }
 
   LoaderStats stats() const override {
     const auto bounds = log_.bounds(topic_);
     const std::lock_guard lock(mutex_);
     LoaderStats out = stats_;
+    if (out.last_error.empty()) out.last_error = waits_for_;
     if (!bounds) return out;
     for (const log::PartitionBounds& b : *bounds) {
       const auto p = static_cast<size_t>(b.partition.value);
@@ -115,11 +121,16 @@ class LogLoader : public Loader {
   Status find_position() {
     std::vector<Offset> at(static_cast<size_t>(options_.partitions));
     PENSTOCK_TRY(const std::vector<log::PartitionBounds> bounds, log_.bounds(topic_));
-    if (bounds.size() != at.size()) {
+    if (options_.some ? bounds.size() > at.size() : bounds.size() != at.size()) {
       return fail(Code::kInvalid, fmt::format("the processed topic has {} partitions, not {}",
                                               bounds.size(), at.size()));
     }
-    for (const log::PartitionBounds& b : bounds) at[index(b.partition)] = b.start;
+    read_.assign(at.size(), false);
+    for (const log::PartitionBounds& b : bounds) {
+      at[index(b.partition)] = b.start;
+      read_[index(b.partition)] = true;
+    }
+    if (!is_shared()) mine_ = read_;
     for (const log::Position& p : log_.committed(std::string(event::kGroupLoad), topic_)) {
       if (index(p.partition) < at.size())
         at[index(p.partition)] = std::max(at[index(p.partition)], p.next);
@@ -132,6 +143,7 @@ class LogLoader : public Loader {
   }
 
   bool is_shared() const { return !options_.intents_topic.empty(); }
+  bool leaves_some_out() const { return is_shared() || options_.some; }
 
   /// Where the next batch begins; what was gathered is read again.
   void begin_anew() {
@@ -140,7 +152,7 @@ class LogLoader : public Loader {
     if (linger_ != 0) loop_.cancel(std::exchange(linger_, 0));
     linger_over_ = bulk_lingers_ = false;
     gather_ = Gather(intents_->ends());
-    if (is_shared()) gather_.leave_out_all_but(mine_);
+    if (leaves_some_out()) gather_.leave_out_all_but(mine_);
   }
 
   /// What was begun by whoever had these partitions before, with the same rows under the same id.
@@ -164,7 +176,16 @@ class LogLoader : public Loader {
     set_stored(intents_->stored());
     tell_waiting();
     if (!resuming_ && gather_.empty() && is_behind(intents_->ends())) begin_anew();
+    while (const std::optional<Intent> question = intents_->asked()) say_ends(*question);
     pump();
+  }
+
+  void say_ends(const Intent& question) {
+    log_.ends(loop_, topic_,
+              [this, alive = alive_, question](const Result<std::vector<log::Position>>& ends) {
+                // It is asked again.
+                if (*alive && ends) intents_->answer(question, *ends);
+              });
   }
 
   bool is_behind(const std::vector<Offset>& ends) const {
@@ -260,7 +281,8 @@ class LogLoader : public Loader {
     if (stopped_ && !sender_.busy() && (gather_.empty() || resuming_)) return finish_stop();
     if (sender_.busy() || finished_ || !intents_->ready()) return;
     if (!resuming_ && !stopping_) {
-      if (std::optional<Intent> left = intents_->open(mine_)) resume(std::move(*left));
+      if (std::optional<Intent> left = intents_->open(mine_, read_)) resume(std::move(*left));
+      tell_what_waits(intents_->waits());
     }
     if (resuming_ ? gather_.complete() : due()) send();
     const bool bulk = gather_.bulk_records() >= kBulkRecords;
@@ -296,7 +318,7 @@ class LogLoader : public Loader {
     } else {
       if (linger_ != 0) loop_.cancel(std::exchange(linger_, 0));
       linger_over_ = bulk_lingers_ = false;
-      if (is_shared()) gather_.leave_out_all_but(mine_);
+      if (leaves_some_out()) gather_.leave_out_all_but(mine_);
     }
     auto rows = sent->seal(intent.batch_id());
     const size_t events = rows->events.size();
@@ -338,7 +360,7 @@ class LogLoader : public Loader {
   void commit(const std::vector<Offset>& at) {
     std::vector<log::Position> positions;
     for (size_t p = 0; p < at.size(); p++) {
-      positions.push_back({{static_cast<int32_t>(p)}, at[p]});
+      if (read_[p]) positions.push_back({{static_cast<int32_t>(p)}, at[p]});
     }
     if (const Status s = log_.commit(std::string(event::kGroupLoad), topic_, positions); !s) {
       diag::warn("progress not committed", {{"error", s.error().message}});
@@ -351,10 +373,23 @@ class LogLoader : public Loader {
     });
   }
 
+  void all_ends_known(uint64_t id, Result<std::vector<log::Position>> ends) {
+    const auto it = std::ranges::find(waiting_, id, &Waiting::id);
+    if (it == waiting_.end()) return;
+    if (ends) {
+      it->positions = std::move(*ends);
+      set_stored(intents_->stored());
+      return tell_waiting();
+    }
+    Stored done = std::move(it->done);
+    waiting_.erase(it);
+    done(std::unexpected(std::move(ends).error()));
+  }
+
   void tell_waiting() {
     std::vector<Waiting> due;
     for (auto it = waiting_.begin(); it != waiting_.end();) {
-      if (!has_stored(it->positions)) {
+      if (!it->positions || !has_stored(*it->positions)) {
         ++it;
         continue;
       }
@@ -387,6 +422,14 @@ class LogLoader : public Loader {
     stored_ = std::move(at);
   }
 
+  /// Beside it all else goes on.
+  void tell_what_waits(std::string text) {
+    if (text == waits_for_) return;
+    if (!text.empty()) diag::warn("a batch waits", {{"why", text}});
+    const std::lock_guard lock(mutex_);
+    waits_for_ = std::move(text);
+  }
+
   void report(const std::string& error) {
     const std::lock_guard lock(mutex_);
     if (!error.empty()) {
@@ -403,7 +446,7 @@ class LogLoader : public Loader {
   const std::string topic_{event::kTopicProcessed};
   std::unique_ptr<Intents> intents_;
   Sender sender_;
-  std::vector<bool> mine_;  // by partition
+  std::vector<bool> mine_, read_;  // by partition: loaded here, and there at all
   Gather gather_;
   uint64_t gathers_ = 0;        // what a fetch brings for an earlier one is not wanted
   Intent resumed_;              // being repeated
@@ -415,12 +458,15 @@ class LogLoader : public Loader {
   bool linger_over_ = false, stopping_ = false, finished_ = false;
   runtime::Task stopped_;
   struct Waiting {
-    std::vector<log::Position> positions;
+    uint64_t id = 0;
+    std::optional<std::vector<log::Position>> positions;  // until then they are being asked for
     Stored done;
   };
+  uint64_t waits_ = 0;
   std::vector<Waiting> waiting_;  // as many as there are jobs, which are bounded themselves
   mutable std::mutex mutex_;
   LoaderStats stats_;
+  std::string waits_for_;  // Intents::waits
   std::vector<Offset> stored_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -10,7 +10,9 @@
 // one store and record in a topic (LoaderOptions::intents_topic): each gathers what it `shares`,
 // and repeats what a process left that had those partitions before. That two think they have the
 // same one doubles nothing: the topic's order says whose batch counts. Their ledgers count what is
-// stored from the log (LedgerOptions::stored_elsewhere).
+// stored from the log (LedgerOptions::stored_elsewhere). A loader may read some partitions only
+// (LoaderOptions::some): those that the log has bounds of. The others are other loaders' (of a
+// store of their own, or of the same one and with the same intents_topic).
 #pragma once
 
 #include <cstdint>
@@ -33,6 +35,7 @@ struct LoaderOptions {
   std::string state_path;     // the intent file
   std::string intents_topic;  // of several loaders; empty: this one is alone
   int32_t partitions = 8;     // of the processed topic
+  bool some = false;          // the log looks at some of them, and others load the rest
   size_t rows_per_batch_max = 50'000;
   size_t bytes_per_batch_max = 64U << 20;
   int64_t linger_ms = 250;  // how long a batch gathers at low load
@@ -62,11 +65,11 @@ class Loader {
   /// Which partitions are this loader's from here on; before, with others: none. On its loop.
   virtual void share(const std::vector<Partition>& mine) { (void)mine; }
   virtual LoaderStats stats() const = 0;
-  /// Runs `done` on the loader's loop as soon as everything below these positions of the processed
-  /// topic is stored, at once if it is already; kCancelled when the loader ends before. On its
-  /// loop.
+  /// Runs `done` on the loader's loop as soon as everything that lies in the processed topic by now
+  /// is stored, whoever appended it and whoever loads it into this store; kCancelled when the
+  /// loader ends before, or what the log answers when it cannot say. On its loop.
   using Stored = std::move_only_function<void(Status)>;
-  virtual void when_stored(std::vector<log::Position> positions, Stored done) = 0;
+  virtual void when_all_stored(Stored done) = 0;
 };
 
 }  // namespace penstock::load

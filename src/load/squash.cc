@@ -10,7 +10,6 @@
 
 #include "base/diag.h"
 #include "base/metrics.h"
-#include "event/lane.h"
 
 namespace penstock::load {
 namespace {
@@ -27,11 +26,10 @@ constexpr char kElsewhere[] = "another process with load squashes: ask there";
 
 class StoreSquash : public Squash {
  public:
-  StoreSquash(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log,
-              store::EventStore& store, Loader& loader, SquashOptions options)
+  StoreSquash(runtime::Loop& loop, runtime::Runtime& runtime, store::EventStore& store,
+              Loader& loader, SquashOptions options)
       : loop_(loop),
         runtime_(runtime),
-        log_(log),
         store_(store),
         loader_(loader),
         options_(std::move(options)) {
@@ -111,12 +109,8 @@ class StoreSquash : public Squash {
   }
 
   void wait_for_rows() {
-    const auto bounds = log_.bounds(std::string(event::kTopicProcessed));
-    if (!bounds) return ended(std::unexpected(bounds.error()));
-    std::vector<log::Position> ends;
-    for (const log::PartitionBounds& b : *bounds) ends.push_back({b.partition, b.end});
     set_phase("waiting for rows");
-    loader_.when_stored(std::move(ends), [this, alive = alive_](Status stored) {
+    loader_.when_all_stored([this, alive = alive_](Status stored) {
       if (!*alive) return;
       if (!stored) return ended(std::unexpected(std::move(stored).error()));
       set_phase("rewriting");
@@ -204,7 +198,6 @@ class StoreSquash : public Squash {
 
   runtime::Loop& loop_;
   runtime::Runtime& runtime_;
-  log::Log& log_;
   store::EventStore& store_;
   Loader& loader_;
   SquashOptions options_;
@@ -217,10 +210,10 @@ class StoreSquash : public Squash {
 
 }  // namespace
 
-std::unique_ptr<Squash> Squash::make(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log,
+std::unique_ptr<Squash> Squash::make(runtime::Loop& loop, runtime::Runtime& runtime,
                                      store::EventStore& store, Loader& loader,
                                      SquashOptions options) {
-  return std::make_unique<StoreSquash>(loop, runtime, log, store, loader, std::move(options));
+  return std::make_unique<StoreSquash>(loop, runtime, store, loader, std::move(options));
 }
 
 }  // namespace penstock::load

@@ -17,7 +17,6 @@
 #include <string>
 
 #include "load/loader.h"
-#include "log/log.h"
 #include "runtime/runtime.h"
 #include "store/event_store.h"
 
@@ -50,7 +49,7 @@ struct SquashStatus {
 
 class Squash {
  public:
-  static std::unique_ptr<Squash> make(runtime::Loop& loop, runtime::Runtime& runtime, log::Log& log,
+  static std::unique_ptr<Squash> make(runtime::Loop& loop, runtime::Runtime& runtime,
                                       store::EventStore& store, Loader& loader,
                                       SquashOptions options);
   virtual ~Squash() = default;

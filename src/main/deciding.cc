@@ -1,7 +1,5 @@
 #include "main/deciding.h"
 
-#include <fmt/format.h>
-
 #include "main/topics.h"
 
 namespace penstock::cli {
@@ -12,15 +10,8 @@ constexpr size_t kMemberBytesMax = 64;
 /// For a process that loses slices of the projects to end what is under way.
 constexpr int64_t kGiveBackMs = 20'000;
 
-/// Of those that share some slices among them; nothing where all do.
-std::string range_of(const Settings& settings) {
-  const auto range = settings.slice_range();
-  if (settings.slices_here.empty() || !range) return "";
-  return fmt::format("-{}-{}", range->from, range->to);
-}
-
 std::string member_path(const Settings& settings, const std::string& data_dir) {
-  return data_dir + std::string(kMemberPath) + range_of(settings);
+  return data_dir + std::string(kMemberPath) + settings.range_name();
 }
 
 /// The data directory's own name among those that may decide: after a restart it is the same one.
@@ -48,7 +39,7 @@ Result<std::unique_ptr<log::KafkaLease>> ask_to_decide(const Settings& settings,
   PENSTOCK_TRY(const std::string member, member_of(runtime, member_path(settings, data_dir)));
   PENSTOCK_TRY(const auto range, settings.slice_range());
   return log::KafkaLease::join(settings.kafka,
-                               {.group = "decides" + range_of(settings),
+                               {.group = "decides" + settings.range_name(),
                                 .topic = lease_topic(settings),
                                 .member = member,
                                 .give_back_ms = settings.slices > 1 ? kGiveBackMs : 0,

@@ -61,6 +61,11 @@ Status Process::Parts::start_admin() {
   Status outcome;
   admin::AdminOptions options = settings.admin;
   options.layout = settings.layout();
+  PENSTOCK_TRY(const auto range, settings.slice_range());
+  if (settings.looks_at_some_slices()) {
+    options.first_slice = range.from;
+    options.last_slice = range.to;
+  }
   on_loop(admin_thread, [&] {
     admin =
         admin::AdminService::make({admin_thread.loop(), *runtime, *log, *catalog, *ledger, *store,

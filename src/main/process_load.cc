@@ -1,9 +1,11 @@
 // The stage load of a process, alone or beside others that fill the same tables
-// (docs/decisions/0032-loads-share-partitions.md).
+// (docs/decisions/0032-loads-share-partitions.md), of all slices or of some
+// (docs/decisions/0042-everything-by-ranges.md).
 #include <chrono>
 
 #include "base/diag.h"
 #include "main/process_parts.h"
+#include "main/topics.h"
 
 namespace penstock::cli {
 namespace {
@@ -18,8 +20,7 @@ constexpr size_t kMemberBytesMax = 64;
 
 /// The data directory's own name among those that load: after a restart it is the same one.
 Result<std::string> load_member(runtime::FileSystem& files, runtime::Random& random,
-                                const std::string& data_dir) {
-  const std::string path = data_dir + std::string(kMemberPath);
+                                const std::string& path) {
   if (files.exists(path)) return runtime::read_file(files, path, kMemberBytesMax);
   Uuid fresh;
   random.fill(fresh.bytes);
@@ -35,6 +36,7 @@ Status Process::Parts::start_load() {
   load::LoaderOptions options = settings.load;
   options.state_path = data_dir + "/state/load.intent";
   options.partitions = settings.processed_partitions();
+  options.some = settings.looks_at_some_slices();
   if (shared) options.intents_topic = load::kIntentsTopic;
   loader = load::Loader::make(pipeline.loop(), *runtime, *log, *store, *ledger, options);
   Status outcome;
@@ -43,7 +45,7 @@ Status Process::Parts::start_load() {
   load::SquashOptions squash_options = settings.squash;
   squash_options.state_path = data_dir + "/state/squash";
   if (shared) squash_options.leads = [this] { return squashes(); };
-  squash = load::Squash::make(pipeline.loop(), *runtime, *log, *store, *loader, squash_options);
+  squash = load::Squash::make(pipeline.loop(), *runtime, *store, *loader, squash_options);
   on_loop(pipeline, [&] { squash->start(); });
   if (!shared) return {};
   on_loop(pipeline, [&] { outcome = join_loads(); });
@@ -51,12 +53,18 @@ Status Process::Parts::start_load() {
 }
 
 Status Process::Parts::join_loads() {
-  PENSTOCK_TRY(const std::string member,
-               load_member(runtime->files(), runtime->random(), data_dir));
+  // Of a range the slices are shared out, else all partitions of what is decided.
+  const bool by_slices = settings.looks_at_some_slices();
+  PENSTOCK_TRY(const auto range, settings.slice_range());
+  const std::string of = settings.range_name();
+  PENSTOCK_TRY(const std::string member, load_member(runtime->files(), runtime->random(),
+                                                     data_dir + std::string(kMemberPath) + of));
+  const std::string topic = by_slices ? lease_topic(settings) : std::string(event::kTopicProcessed);
   PENSTOCK_TRY(load_lease,
-               log::KafkaLease::join(settings.kafka, {.group = "loads",
-                                                      .topic = std::string(event::kTopicProcessed),
-                                                      .member = member}));
+               log::KafkaLease::join(settings.kafka, {.group = "loads" + of,
+                                                      .topic = topic,
+                                                      .member = member,
+                                                      .first = by_slices ? range.from : 0}));
   load_lease->on_change([this] { pipeline.loop().post([this] { share_load(); }); });
   share_load();
   return {};
@@ -78,12 +86,13 @@ void Process::Parts::share_load() {
   if (!load_lease || !loader || load_ends) return;
   const bool over = load_lease->over();
   std::vector<Partition> mine;
-  bool first = false;
-  for (const int32_t p : load_lease->held()) {
-    mine.push_back({p});
-    first = first || p == 0;
+  bool has_first = false;
+  const int32_t each = settings.looks_at_some_slices() ? settings.partitions : 1;
+  for (const int32_t held : load_lease->held()) {
+    for (int32_t p = held * each; p < (held + 1) * each; p++) mine.push_back({p});
+    has_first = has_first || held == 0;
   }
-  if (!first) {
+  if (!has_first) {
     squashes_since_ns = 0;
   } else if (squashes_since_ns == 0) {
     squashes_since_ns = runtime->clock().mono_ns();

@@ -28,7 +28,7 @@ void bind_process(config::OptionTable& t, Settings& s) {
         "publish.");
   t.add("process.slices", s.slices_here, "list",
         "Slices of the projects that this process looks at, as FROM-TO (0-15); processes with the "
-        "same ones share them. Empty: all. Needs ingest.slice_lanes.");
+        "same ones share them. Any stage but capture. Empty: all. Needs ingest.slice_lanes.");
   t.add("process.health_listen", s.health_listen, "address",
         "Where /_liveness, /_readiness and /metrics of this process's stages are; empty: nowhere.");
   t.add("process.shards", s.shards, 1, 64, "count", "Capture threads, each with its own listener.");

@@ -102,6 +102,9 @@ struct Settings {
   };
   /// All, where none are named; kInvalid: it is no range of them.
   Result<SliceRange> slice_range() const;
+  bool looks_at_some_slices() const { return !slices_here.empty(); }
+  /// The end of the names of groups and files of those that share a range; empty: all do.
+  std::string range_name() const;
   /// Which partitions there are; one slice has nothing that could be apart.
   event::Layout layout() const { return {partitions, slices, slice_lanes && slices > 1}; }
   int32_t processed_partitions() const { return layout().of_processed(); }

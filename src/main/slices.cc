@@ -28,6 +28,12 @@ Result<Settings::SliceRange> Settings::slice_range() const {
   return out;
 }
 
+std::string Settings::range_name() const {
+  const auto range = slice_range();
+  if (!looks_at_some_slices() || !range) return "";
+  return fmt::format("-{}-{}", range->from, range->to);
+}
+
 Status check_slices(const Settings& s) {
   if (s.slices > 1 && s.log_engine != "kafka") {
     return fail(Code::kInvalid, "ingest.slices above 1 needs log.engine = kafka");
@@ -40,17 +46,13 @@ Status check_slices(const Settings& s) {
                 fmt::format("log.partitions times ingest.slices is above {}", kPartitionsMax));
   }
   PENSTOCK_CHECK(s.slice_range());
-  if (s.slices_here.empty()) return {};
+  if (!s.looks_at_some_slices()) return {};
   if (!s.layout().apart) return fail(Code::kInvalid, "process.slices needs ingest.slice_lanes");
-  // They write to all lanes, or read all of what is decided. Publishing reads and notes each
-  // partition on its own, and nothing of a project lies in another slice's.
-  for (const std::string_view stage : {"capture", "load", "definitions"}) {
-    if (!s.runs(stage)) continue;
-    return fail(
-        Code::kInvalid,
-        fmt::format("process.slices: {} is about all slices; give it a process of its own", stage));
-  }
-  return {};
+  // Everything else is about projects, and nothing of a project lies in another slice's partitions.
+  if (!s.runs("capture")) return {};
+  return fail(Code::kInvalid,
+              "process.slices: capture writes to the lanes of all slices; give it a process of its "
+              "own");
 }
 
 }  // namespace penstock::cli

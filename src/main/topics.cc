@@ -21,7 +21,7 @@ constexpr uint64_t kProcessedReservePercent = 50;
 
 std::string lease_topic(const Settings& settings) {
   const auto range = settings.slice_range();
-  if (settings.slices_here.empty() || !range) return std::string(event::kTopicPersonCommands);
+  if (!settings.looks_at_some_slices() || !range) return std::string(event::kTopicPersonCommands);
   return fmt::format("{}{}_{}", kSlicesPrefix, range->from, range->to);
 }
 
@@ -50,7 +50,7 @@ std::vector<log::TopicSpec> topics_of(const Settings& settings) {
   add(event::kTopicRefused, 1, {});
   add(event::kTopicRefusalCounts, 1, {std::string(event::kGroupIngest)});
   add(event::kTopicPersonCommands, settings.slices, {std::string(event::kGroupIngest)});
-  if (const auto range = settings.slice_range(); range && !settings.slices_here.empty()) {
+  if (const auto range = settings.slice_range(); range && settings.looks_at_some_slices()) {
     add(lease_topic(settings), range->size(), {});
   }
   if (shares_load(settings)) {

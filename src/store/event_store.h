@@ -78,7 +78,7 @@ struct QueryResult {
 };
 
 /// A person of whom nothing shall be left. Rows that are stored later are not found: whoever asks
-/// waits until everything from before the deletion is stored (load::Loader::when_stored).
+/// waits until everything from before the deletion is stored (load::Loader::when_all_stored).
 struct EraseRequest {
   std::string id;  // of the deletion; repeated, it goes on where the last attempt stopped
   ProjectId project;

@@ -61,13 +61,60 @@ class ForgetfulLog : public log::ForwardingLog {
   bool forgets = false;
 };
 
+/// What a process sees of a log of which it looks at some partitions of `processed`.
+class PartOfLog : public log::ForwardingLog {
+ public:
+  PartOfLog(const std::shared_ptr<log::Log>& whole, std::set<int32_t> seen)
+      : ForwardingLog(whole), seen_(std::move(seen)) {}
+
+  Result<std::vector<log::PartitionBounds>> bounds(const std::string& topic) const override {
+    auto out = ForwardingLog::bounds(topic);
+    if (out) std::erase_if(*out, [&](const auto& b) { return unseen(topic, b.partition); });
+    return out;
+  }
+  void ends(runtime::Loop& home, std::string topic, EndsDone done) override {
+    ForwardingLog::ends(home, topic, [this, topic, done = std::move(done)](auto ends) mutable {
+      if (ends) std::erase_if(*ends, [&](const auto& p) { return unseen(topic, p.partition); });
+      done(std::move(ends));
+    });
+  }
+  void fetch(runtime::Loop& home, log::FetchRequest request, log::FetchDone done) override {
+    for (const log::Position& p : request.positions) {
+      if (!unseen(request.topic, p.partition)) continue;
+      return home.post([done = std::move(done)]() mutable {
+        done(fail(Code::kInvalid, "this process does not look at this partition"));
+      });
+    }
+    ForwardingLog::fetch(home, std::move(request), std::move(done));
+  }
+  Status commit(const std::string& group, const std::string& topic,
+                std::vector<log::Position> positions) override {
+    for (const log::Position& p : positions) {
+      EXPECT_FALSE(unseen(topic, p.partition)) << "that is for others to say";
+    }
+    return ForwardingLog::commit(group, topic, std::move(positions));
+  }
+  std::vector<log::Position> committed(const std::string& group,
+                                       const std::string& topic) const override {
+    auto out = ForwardingLog::committed(group, topic);
+    std::erase_if(out, [&](const auto& p) { return unseen(topic, p.partition); });
+    return out;
+  }
+
+ private:
+  bool unseen(const std::string& topic, Partition p) const {
+    return topic == event::kTopicProcessed && !seen_.contains(p.value);
+  }
+  std::set<int32_t> seen_;
+};
+
 class LoadersShareTest : public ::testing::TestWithParam<int> {
  protected:
   LoadersShareTest()
       : disk_(std::make_shared<runtime::SimDisk>(1)),
         runtime_(static_cast<uint64_t>(GetParam()), disk_) {
     EXPECT_TRUE(disk_->create_directories("/d").has_value());
-    log_ = std::make_unique<ForgetfulLog>(log::make_memory_log(runtime_));
+    log_ = std::make_shared<ForgetfulLog>(log::make_memory_log(runtime_));
     log::TopicSpec processed, intents;
     processed.name = event::kTopicProcessed;
     processed.partitions = kPartitions;
@@ -79,7 +126,21 @@ class LoadersShareTest : public ::testing::TestWithParam<int> {
   ~LoadersShareTest() override { loaders_.clear(); }
 
   std::unique_ptr<Loader> make(const std::string& file, const std::string& topic = kTopic) {
+    return make_on(*log_, file, topic, false);
+  }
+
+  /// One that looks at some partitions.
+  std::unique_ptr<Loader> make_some(int who, const std::set<int32_t>& seen,
+                                    const std::string& topic = kTopic) {
+    loaders_.erase(who);
+    parts_[who] = std::make_unique<PartOfLog>(log_, seen);
+    return make_on(*parts_[who], "/d/" + std::to_string(who), topic, true);
+  }
+
+  std::unique_ptr<Loader> make_on(log::Log& log, const std::string& file, const std::string& topic,
+                                  bool some) {
     LoaderOptions options;
+    options.some = some;
     options.state_path = file;
     options.intents_topic = topic;
     options.partitions = kPartitions;
@@ -87,7 +148,7 @@ class LoadersShareTest : public ::testing::TestWithParam<int> {
     options.rows_per_batch_max = 40;
     options.retry_ms_max = 200;
     options.adopt_ms = 100;
-    auto out = Loader::make(loop_, runtime_, *log_, store_, *ledger_, options);
+    auto out = Loader::make(loop_, runtime_, log, store_, *ledger_, options);
     EXPECT_TRUE(out->start().has_value());
     return out;
   }
@@ -126,9 +187,10 @@ class LoadersShareTest : public ::testing::TestWithParam<int> {
   std::shared_ptr<runtime::SimDisk> disk_;
   runtime::SimRuntime runtime_;
   runtime::Loop& loop_ = runtime_.make_loop();
-  std::unique_ptr<ForgetfulLog> log_;
+  std::shared_ptr<ForgetfulLog> log_;
   std::unique_ptr<ledger::Ledger> ledger_;
   SlowStore store_{loop_};
+  std::map<int, std::unique_ptr<PartOfLog>> parts_;
   std::map<int, std::unique_ptr<Loader>> loaders_;
   int64_t next_ = 0;
 };
@@ -232,6 +294,100 @@ TEST_P(LoadersShareTest, AStopInOrderLeavesNothingOpen) {
   EXPECT_EQ(store_.events().size(), rows);
   loaders_[0]->share(all());
   expect_each_once();
+}
+
+/// Two have partitions 0 and 1, one has 2 and squashes: it waits for what the others have to store.
+TEST_P(LoadersShareTest, WhoLooksAtSomePartitionsWaitsForAllWithoutReadingThem) {
+  std::mt19937 dice(static_cast<unsigned>(GetParam()));
+  const auto roll = [&](int n) { return static_cast<int>(dice() % static_cast<unsigned>(n)); };
+  const std::vector<std::set<int32_t>> seen{{0, 1}, {0, 1}, {2}};
+  const auto begin = [&](int who) {
+    loaders_[who] = make_some(who, seen[static_cast<size_t>(who)]);
+    std::vector<Partition> mine;
+    if (who == 2) mine = {{2}};
+    if (who == 0) mine = {{0}, {1}};
+    loaders_[who]->share(mine);
+  };
+  for (int who : {0, 1, 2}) begin(who);
+  int asked = 0, answered = 0, cancelled = 0;
+  for (int step = 0; step < 40; step++) {
+    append(roll(60));
+    store_.wait_ms = roll(4) == 0 ? 150 : 5;
+    if (roll(6) == 0) begin(roll(2));
+    if (roll(12) == 0) begin(2);
+    if (roll(3) == 0) {
+      asked++;
+      const int64_t by_now = next_;
+      loaders_[2]->when_all_stored([&, by_now](const Status& s) {
+        if (!s) return void(cancelled++);
+        answered++;
+        std::set<Uuid> rows;
+        for (const auto& row : store_.events()) rows.insert(row.uuid);
+        for (int64_t n = 0; n < by_now; n++) EXPECT_TRUE(rows.contains(uuid_of(n))) << n;
+      });
+    }
+    (void)runtime_.run_for(milliseconds(roll(120)));
+  }
+  expect_each_once();
+  (void)runtime_.run_until([&] { return answered + cancelled == asked; }, std::chrono::minutes(1));
+  EXPECT_EQ(answered + cancelled, asked) << "each is told";
+  EXPECT_GT(answered, 0);
+}
+
+/// Nobody answers for partition 2: whoever waits for all waits, and goes on when somebody is there.
+TEST_P(LoadersShareTest, WhoWaitsForAllWaitsForThoseThatAreAway) {
+  loaders_[0] = make_some(0, {0, 1});
+  loaders_[0]->share({{0}, {1}});
+  append(30);
+  bool told = false;
+  loaders_[0]->when_all_stored([&](const Status& s) { told = s.has_value(); });
+  (void)runtime_.run_for(std::chrono::seconds(20));
+  EXPECT_FALSE(told);
+  loaders_[2] = make_some(2, {2});
+  loaders_[2]->share({{2}});
+  (void)runtime_.run_until([&] { return told; }, std::chrono::minutes(1));
+  EXPECT_TRUE(told);
+  EXPECT_TRUE(all_stored());
+}
+
+/// A batch over partitions that now are different processes' is nobody's to repeat until somebody
+/// reads all of it, and that is said.
+TEST_P(LoadersShareTest, ABatchOverOthersPartitionsWaitsForWhoReadsAllOfIt) {
+  append(30);
+  loaders_[0] = make("/d/all");
+  loaders_[0]->share(all());
+  store_.wait_ms = 400;
+  (void)runtime_.run_for(milliseconds(100 + GetParam()));
+  loaders_.clear();  // in the middle of a batch
+  store_.fail_next({Code::kMaybe, "the answer was lost"}, GetParam() % 2 == 0);
+  store_.wait_ms = 5;
+  loaders_[0] = make_some(0, {0, 1});
+  loaders_[0]->share({{0}, {1}});
+  append(30);
+  (void)runtime_.run_for(std::chrono::seconds(10));
+  EXPECT_NE(loaders_[0]->stats().last_error.find("lies in partition 2"), std::string::npos)
+      << loaders_[0]->stats().last_error;
+  loaders_[1] = make("/d/again");
+  loaders_[1]->share({{2}});
+  expect_each_once();
+  EXPECT_EQ(loaders_[0]->stats().last_error, "");
+}
+
+/// Each fills a store of its own: nothing is shared, and each has its partitions alone.
+TEST_P(LoadersShareTest, OneThatIsAloneWithSomePartitionsLeavesTheOthers) {
+  loaders_[0] = make_some(0, {0, 1}, "");
+  append(90);
+  bool told = false;
+  loaders_[0]->when_all_stored([&](const Status& s) { told = s.has_value(); });
+  (void)runtime_.run_until([&] { return told; }, std::chrono::minutes(1));
+  EXPECT_TRUE(told);
+  EXPECT_EQ(store_.events().size(), 60U);
+  loaders_.clear();
+  append(90);
+  loaders_[0] = make_some(0, {0, 1}, "");
+  (void)runtime_.run_until([&] { return store_.events().size() >= 120; }, std::chrono::minutes(1));
+  (void)runtime_.run_for(std::chrono::seconds(5));
+  EXPECT_EQ(store_.events().size(), 120U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, LoadersShareTest, ::testing::Range(1, 25));

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
 
@@ -40,6 +42,14 @@ std::string cookie_value(std::string_view cookies, std::string_view name) {
 }
 
 bool is_write(std::string_view method) { return method != "GET" && method != "HEAD"; }
+
+/// What is answered from the log and the books, which of some slices are elsewhere.
+bool is_of_the_books(std::string_view what, std::string_view method) {
+  constexpr std::array<std::string_view, 7> kOfTheBooks{
+      "ledger", "tail", "messages", "trace", "quarantine", "person_commands", "definitions"};
+  return std::ranges::find(kOfTheBooks, what) != kOfTheBooks.end() ||
+         (what == "persons" && is_write(method));
+}
 
 }  // namespace
 
@@ -153,6 +163,14 @@ void Service::route_project(Call& call, wire::Responder& r) {
   }
   const std::string_view what = call.path.size() > 3 ? call.path[3] : "";
   const std::string_view method = call.request.method;
+  if (is_of_the_books(what, method) && !is_here(call.project)) {
+    return reply_error(
+        r, {Code::kConflict,
+            fmt::format("project {} is of slice {}, and this process looks at the slices {} to {} "
+                        "(process.slices): ask a process that looks at that one",
+                        call.project.value, slice_of(call.project), options_.first_slice,
+                        options_.last_slice)});
+  }
   if (what.empty() && method == "PATCH") return rename_project(call, r);
   if (what == "settings" && call.path.size() == 4 && method == "GET") return settings(call, r);
   if (what == "settings" && call.path.size() == 5 && method == "PUT") return put_setting(call, r);
@@ -177,6 +195,19 @@ void Service::route_project(Call& call, wire::Responder& r) {
     if (what == "definitions" && definitions(call, r)) return;
   }
   reply_error(r, {Code::kNotFound, fmt::format("there is no {} {}", method, call.request.path)});
+}
+
+int32_t Service::slice_of(ProjectId id) const {
+  const auto snapshot = parts_.catalog.snapshot();
+  const catalog::Project* project = snapshot->find(id);
+  return project == nullptr ? 0 : event::slice_of(project->token, options_.layout.slices);
+}
+
+/// Of tokens that are nobody's there are some in every slice.
+bool Service::is_here(ProjectId id) const {
+  if (options_.last_slice < options_.first_slice || id.value == 0) return true;
+  const int32_t slice = slice_of(id);
+  return slice >= options_.first_slice && slice <= options_.last_slice;
 }
 
 void Service::stop() {

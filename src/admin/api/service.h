@@ -48,6 +48,8 @@ class Service : public AdminService {
   using R = wire::Responder;
   void route(Call& call, R& r);
   void route_project(Call& call, R& r);
+  int32_t slice_of(ProjectId id) const;
+  bool is_here(ProjectId id) const;
   bool route_account(Call& call, R& r);
   Result<catalog::Principal> authenticate(const wire::Request& request, bool& by_cookie) const;
 

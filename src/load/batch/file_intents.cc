@@ -37,7 +37,7 @@ class FileIntents : public Intents {
   std::vector<Offset> ends() const override { return ends_; }
   std::vector<Offset> stored() const override { return stored_; }
 
-  std::optional<Intent> open(const std::vector<bool>&) override {
+  std::optional<Intent> open(const std::vector<bool>&, const std::vector<bool>&) override {
     return std::exchange(open_, std::nullopt);
   }
 

@@ -10,10 +10,19 @@
 namespace penstock::load {
 namespace {
 
-enum Kind : uint8_t { kIntent = 1, kSplit = 2, kStored = 3, kSnapshot = 4 };
+enum Kind : uint8_t {
+  kIntent = 1,
+  kSplit = 2,
+  kStored = 3,
+  kSnapshot = 4,
+  kQuestion = 5,
+  kAnswer = 6
+};
 
 // Each loader has one at a time, and what dead ones leave is repeated by others.
 constexpr size_t kOpenMax = 4096;
+// One asks at a time, but for moments in which another one takes over.
+constexpr size_t kQuestionsMax = 4;
 
 bool is_same(const Intent& a, const Intent& b) {
   return a.epoch == b.epoch && a.sequence == b.sequence;
@@ -35,6 +44,18 @@ std::string stored_record(const Intent& intent) {
   id.epoch = intent.epoch;
   id.sequence = intent.sequence;
   return with_kind(kStored, id.encode());
+}
+
+std::string question_record(const Intent& question) {
+  return with_kind(kQuestion, question.encode());
+}
+
+std::string answer_record(const Intent& question, const std::vector<Range>& partitions) {
+  Intent out;
+  out.epoch = question.epoch;
+  out.sequence = question.sequence;
+  out.ranges = partitions;
+  return with_kind(kAnswer, out.encode());
 }
 
 Status IntentBook::apply(Offset at, std::string_view record) {
@@ -59,6 +80,8 @@ Status IntentBook::apply(Offset at, std::string_view record) {
     case kStored:
       if (own != open_.end()) open_.erase(own);
       return {};
+    case kQuestion: return take_question(std::move(*intent)), Status{};
+    case kAnswer: return take_answer(*intent);
     default:
       return fail(Code::kInvalid, fmt::format("record {} of the batches is of a kind ({}) that is "
                                               "not known here",
@@ -79,6 +102,44 @@ Status IntentBook::take_intent(Intent intent) {
   if (open_.size() >= kOpenMax) return fail(Code::kCorrupt, "too many batches are open");
   for (const Range& r : intent.ranges) ends_[static_cast<size_t>(r.partition.value)] = r.to;
   open_.push_back(std::move(intent));
+  return {};
+}
+
+const IntentBook::Question* IntentBook::question(const Intent& id) const {
+  const auto it =
+      std::ranges::find_if(questions_, [&](const Question& q) { return is_same(q.id, id); });
+  return it == questions_.end() ? nullptr : &*it;
+}
+
+void IntentBook::take_question(Intent id) {
+  asked_++;
+  const auto it =
+      std::ranges::find_if(questions_, [&](const Question& q) { return is_same(q.id, id); });
+  if (it != questions_.end()) {
+    it->asked = asked_;
+    return;
+  }
+  if (questions_.size() >= kQuestionsMax) questions_.pop_front();
+  questions_.push_back({std::move(id), asked_, {}});
+  questions_.back().partitions.resize(ends_.size());
+}
+
+/// Several may answer for one partition: what is furthest is true.
+Status IntentBook::take_answer(const Intent& answer) {
+  const auto it =
+      std::ranges::find_if(questions_, [&](const Question& q) { return is_same(q.id, answer); });
+  if (it == questions_.end()) return {};
+  for (const Range& r : answer.ranges) {
+    const auto p = static_cast<size_t>(r.partition.value);
+    if (r.partition.value < 0 || p >= it->partitions.size()) {
+      return fail(Code::kInvalid, fmt::format("an answer names partition {}, of {} that there are",
+                                              r.partition.value, it->partitions.size()));
+    }
+    std::optional<Range>& known = it->partitions[p];
+    if (!known) known = r;
+    known->from = std::max(known->from, r.from);
+    known->to = std::max(known->to, r.to);
+  }
   return {};
 }
 

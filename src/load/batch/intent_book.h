@@ -5,10 +5,13 @@
 // same. A batch counts if each of its ranges begins at or behind the end of all that counted
 // before it; of two that overlap the first one counts. It is open until somebody says that it is
 // stored, and whoever has one of its partitions may repeat it: its rows and its id are the same
-// for all. Plain data. Failure: kCorrupt or kInvalid, a record that this version cannot read.
+// for all. Whoever has to know where all partitions end asks in the same place, and each loader
+// answers for those that it reads: a question has no rows and changes nothing. Plain data. Failure:
+// kCorrupt or kInvalid, a record that this version cannot read.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +27,10 @@ namespace penstock::load {
 std::string intent_record(const Intent& intent);
 std::string split_record(const Intent& intent);
 std::string stored_record(const Intent& intent);
+/// Of a question, which has an id and no ranges; the answer has a range for each partition: from
+/// where all is stored below, to where it ends.
+std::string question_record(const Intent& question);
+std::string answer_record(const Intent& question, const std::vector<Range>& partitions);
 
 class IntentBook {
  public:
@@ -39,6 +46,15 @@ class IntentBook {
   /// As it stands now, with its split.
   const Intent* find(const Intent& intent) const;
 
+  /// Of the newest questions: what has been answered so far.
+  struct Question {
+    Intent id;
+    uint64_t asked = 0;  // counted over all questions; it grows when it is asked again
+    std::vector<std::optional<Range>> partitions;
+  };
+  const std::deque<Question>& questions() const { return questions_; }
+  const Question* question(const Intent& id) const;
+
   Offset next() const { return next_; }    // of the log
   Offset begin() const { return begin_; }  // the newest snapshot: who starts begins there
   /// What says all of this at once; counts if nothing came between, at `next`.
@@ -46,10 +62,14 @@ class IntentBook {
 
  private:
   Status take_intent(Intent intent);
+  void take_question(Intent id);
+  Status take_answer(const Intent& answer);
   Status take_snapshot(Offset at, std::string_view body, bool first);
 
   std::vector<std::optional<Offset>> ends_;
   std::vector<Intent> open_;
+  std::deque<Question> questions_;
+  uint64_t asked_ = 0;
   Offset next_, begin_;
   bool begun_ = false;
 };

@@ -91,6 +91,32 @@ TEST_F(IntentBookTest, ASnapshotThatSomethingCameBeforeIsNone) {
   EXPECT_EQ(book_.begin().value, 0);
 }
 
+TEST_F(IntentBookTest, QuestionsAreAnsweredByPartitionsAndChangeNothing) {
+  const Intent question = batch(7, 1, {}), other = batch(8, 1, {});
+  apply(intent_record(batch(1, 1, {{{0}, {0}, {10}}})));
+  apply(answer_record(question, {{{0}, {0}, {5}}}));
+  EXPECT_EQ(book_.question(question), nullptr) << "nobody asked by then";
+  apply(question_record(question));
+  apply(question_record(other));
+  ASSERT_NE(book_.question(question), nullptr);
+  const uint64_t asked = book_.question(question)->asked;
+  apply(answer_record(question, {{{0}, {4}, {20}}}));
+  apply(answer_record(question, {{{0}, {6}, {15}}}));
+  EXPECT_FALSE(book_.question(question)->partitions[1]);
+  EXPECT_EQ(book_.question(question)->partitions[0]->from, Offset{6});
+  EXPECT_EQ(book_.question(question)->partitions[0]->to, Offset{20});
+  EXPECT_FALSE(book_.question(other)->partitions[0]);
+  // Asked again it keeps what was answered.
+  apply(question_record(question));
+  EXPECT_GT(book_.question(question)->asked, asked);
+  EXPECT_TRUE(book_.question(question)->partitions[0]);
+  EXPECT_EQ(end(0), 10);
+  EXPECT_EQ(book_.open().size(), 1U);
+  for (uint8_t i = 0; i < 4; i++) apply(question_record(batch(20, i, {})));
+  EXPECT_EQ(book_.questions().size(), 4U);
+  EXPECT_EQ(book_.question(question), nullptr) << "the oldest is forgotten";
+}
+
 TEST_F(IntentBookTest, WhatItCannotReadIsAnError) {
   for (const std::string& bad :
        {std::string(), std::string("\x09"), std::string("\x01 no intent"),
@@ -98,6 +124,10 @@ TEST_F(IntentBookTest, WhatItCannotReadIsAnError) {
     IntentBook book(2);
     EXPECT_FALSE(book.apply(Offset{0}, bad).has_value()) << bad.size();
   }
+  const Intent question = batch(7, 1, {});
+  apply(question_record(question));
+  const std::string beyond = answer_record(question, {{{2}, {0}, {1}}});
+  EXPECT_FALSE(book_.apply(Offset{at_}, beyond).has_value());
 }
 
 }  // namespace

@@ -35,8 +35,12 @@ class Intents {
   /// Where each partition's next batch begins, and below what everything is stored.
   virtual std::vector<Offset> ends() const = 0;
   virtual std::vector<Offset> stored() const = 0;
-  /// A batch that has to be repeated by whoever has these partitions.
-  virtual std::optional<Intent> open(const std::vector<bool>& mine) = 0;
+  /// A batch that has to be repeated by whoever has these partitions. Only of partitions that are
+  /// `read` here: of others nobody here has the records.
+  virtual std::optional<Intent> open(const std::vector<bool>& mine,
+                                     const std::vector<bool>& read) = 0;
+  /// Such a batch that waits for somebody who reads all of it; empty: there is none.
+  virtual std::string waits() const { return {}; }
   /// Records below `start` are gone from the log.
   virtual void lost(Partition partition, Offset start) = 0;
 
@@ -48,6 +52,17 @@ class Intents {
   /// Its split goes on.
   virtual void note(const Intent& intent, std::move_only_function<void(Status)> done) = 0;
   virtual void note_stored(const Intent& intent) = 0;
+
+  /// Asks all loaders where the partitions end that each reads, until all are answered: behind all
+  /// that was acknowledged to anybody before the call. kInvalid: nobody else is there to be asked.
+  using Ends = std::move_only_function<void(Result<std::vector<log::Position>>)>;
+  virtual void ask(Ends done) { done(fail(Code::kInvalid, "one process loads here")); }
+  /// A question of somebody's that was not taken from here yet.
+  virtual std::optional<Intent> asked() { return std::nullopt; }
+  virtual void answer(const Intent& question, const std::vector<log::Position>& ends) {
+    (void)question;
+    (void)ends;
+  }
 };
 
 std::unique_ptr<Intents> make_file_intents(runtime::Loop& loop, runtime::Runtime& runtime,
@@ -60,6 +75,7 @@ struct TopicIntentsOptions {
   int64_t adopt_ms = 1000;  // until a batch that another one left is repeated here
   int64_t retry_ms = 100;
   int64_t snapshot_records = 256;  // as many are read again at a start
+  int64_t ask_again_ms = 3000;     // until a question is asked once more
 };
 std::unique_ptr<Intents> make_topic_intents(runtime::Loop& loop, runtime::Runtime& runtime,
                                             log::Log& log, TopicIntentsOptions options);

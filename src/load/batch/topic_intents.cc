@@ -51,6 +51,7 @@ class TopicIntents : public Intents {
   void stop() override {
     stopping_ = true;
     waiting_.clear();
+    asks_ = {};
   }
 
   bool ready() const override { return ready_; }
@@ -77,10 +78,14 @@ class TopicIntents : public Intents {
     return out;
   }
 
-  std::optional<Intent> open(const std::vector<bool>& mine) override {
+  std::string waits() const override { return waits_; }
+
+  std::optional<Intent> open(const std::vector<bool>& mine,
+                             const std::vector<bool>& read) override {
     const int64_t now = runtime_.clock().mono_ns();
     std::map<std::string, int64_t> seen;
     std::optional<Intent> out;
+    waits_.clear();
     for (const Intent& i : book_.open()) {
       const bool is_mine = std::ranges::any_of(
           i.ranges, [&](const Range& r) { return mine[static_cast<size_t>(r.partition.value)]; });
@@ -88,6 +93,17 @@ class TopicIntents : public Intents {
       const auto known = seen_.find(i.batch_id());
       const int64_t since = known == seen_.end() ? now : known->second;
       seen[i.batch_id()] = since;
+      const auto unread = std::ranges::find_if_not(
+          i.ranges, [&](const Range& r) { return read[static_cast<size_t>(r.partition.value)]; });
+      if (unread != i.ranges.end()) {
+        probe<"load.batch_lies_in_other_slices_too">();
+        waits_ = fmt::format(
+            "a batch that was begun and not ended lies in partition {} of processed too, which is "
+            "not read here: run load without process.slices, or with slices that hold all of it, "
+            "until it is stored",
+            unread->partition.value);
+        continue;
+      }
       if (out) continue;
       // One that was written here and not sent to its end is nobody else's.
       if (i.epoch == epoch_ || now - since >= options_.adopt_ms * kMillion) {
@@ -146,7 +162,63 @@ class TopicIntents : public Intents {
     });
   }
 
+  // --- questions --------------------------------------------------------------------------------
+
+  void ask(Ends done) override {
+    Intent question;
+    question.epoch = epoch_;
+    question.sequence = ++sequence_;
+    asks_ = {question, std::move(done)};
+    ask_again(question.sequence);
+  }
+
+  std::optional<Intent> asked() override {
+    for (const IntentBook::Question& q : book_.questions()) {
+      if (q.asked <= answered_) continue;
+      answered_ = q.asked;
+      return q.id;
+    }
+    return std::nullopt;
+  }
+
+  /// One that gets lost is asked for again.
+  void answer(const Intent& question, const std::vector<log::Position>& ends) override {
+    if (stopping_) return;
+    const std::vector<Offset> below = stored();
+    std::vector<Range> partitions;
+    for (const log::Position& p : ends) {
+      const auto at = static_cast<size_t>(p.partition.value);
+      if (at >= below.size()) continue;
+      partitions.push_back({p.partition, std::min(below[at], p.next), p.next});
+    }
+    append({answer_record(question, partitions)}, [](const Result<Offset>&) {});
+  }
+
  private:
+  struct Asks {
+    Intent question;
+    Ends done;  // empty: nothing is asked
+  };
+
+  void ask_again(uint64_t sequence) {
+    if (!asks_.done || asks_.question.sequence != sequence) return;
+    append({question_record(asks_.question)}, [](const Result<Offset>&) {});
+    after(options_.ask_again_ms, [this, sequence] { ask_again(sequence); });
+  }
+
+  /// What others have stored long ago may be known to them alone.
+  void tell_ends() {
+    const IntentBook::Question* q = asks_.done ? book_.question(asks_.question) : nullptr;
+    if (q == nullptr) return;
+    std::vector<log::Position> out;
+    for (const std::optional<Range>& r : q->partitions) {
+      if (!r) return;
+      out.push_back({r->partition, r->to});
+    }
+    for (const std::optional<Range>& r : q->partitions) lost(r->partition, r->from);
+    std::exchange(asks_, {}).done(std::move(out));
+  }
+
   struct Waiting {
     Offset at;  // of its record
     Intent intent;
@@ -238,6 +310,7 @@ class TopicIntents : public Intents {
     if (at_ != before) moved();
     if (!ready_ && at_ >= target_) become_ready();
     tell();
+    tell_ends();
     if (at_ != before && ready_) changed_();
     fetch();
   }
@@ -337,7 +410,9 @@ class TopicIntents : public Intents {
   Offset at_, target_, begin_;
   int64_t tried_ = 0;
   bool ready_ = false, stopping_ = false, summing_up_ = false, looks_again_ = false;
-  std::string trouble_;
+  std::string trouble_, waits_;
+  Asks asks_;
+  uint64_t answered_ = 0;                // IntentBook::Question::asked
   std::set<std::string> noted_;          // that these are stored; the record is on its way
   std::vector<Waiting> waiting_;         // one: the loader sends one batch at a time
   std::map<std::string, int64_t> seen_;  // since when open batches are ours to repeat

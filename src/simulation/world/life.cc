@@ -263,7 +263,7 @@ Status Life::start_stages() {
   squash_options.look_ms = 200;
   squash_options.retry_ms = 2000;
   squash_options.leads = [this] { return loads_->squashes(); };
-  squash_ = load::Squash::make(pipeline_, runtime_, *log_, store_, loads_->first(), squash_options);
+  squash_ = load::Squash::make(pipeline_, runtime_, store_, loads_->first(), squash_options);
   squash_->start();
   ingest_ = ingest::Ingest::make(pipeline_, runtime_, *log_, *catalog_, *persons_, *ledger_,
                                  ingest_options());
