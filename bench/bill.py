@@ -23,6 +23,7 @@ INGEST_100K, INGEST_A_DECADE = 30.4, 6.6   # 30.4, 36.1, 43.6 for 10^5, 10^6, 10
 # Where one process is not enough, so many share their slices, and each keeps the books of what the
 # others decide (bench/slices.py).
 RANGE, FOLLOWED = 3, 8.0
+LOADERS = 2  # processes with load for a range, so that one is ready; each keeps the range's books
 LOG, LOAD, STORE, DEFINITIONS = 6.3, 4.0, 8.4, 1.9  # store: 3.3 for 0.9 KB, by size
 # Today: capture with a Kafka acknowledgement (c1, c), its broker, and ingestion of 2021.
 TODAY = {"capture": (212 + 97) / 2, "broker": (37 + 132) / 2, "ingestion": (2200 + 2900) / 2}
@@ -55,6 +56,11 @@ def ready_us(persons, events):
     return (RANGE - 1) * FOLLOWED if cores(ingest_us(persons), events) > 1 else 0.0
 
 
+def load_books_us(persons, events):
+    """Of those that load in processes of their own."""
+    return LOADERS * FOLLOWED if ready_us(persons, events) else 0.0
+
+
 def number(x):
     return f"{x:,.0f}" if x >= 10 else f"{x:.1f}"
 
@@ -71,7 +77,8 @@ def bill():
     for stage in stages(1e6):
         rows.append([f"cores for {stage}"] + [number(cores(stages(p)[stage], e)) for _, e, p in VOLUMES])
     rows.append(["cores for who stands ready"] + [number(cores(ready_us(p, e), e)) for _, e, p in VOLUMES])
-    total = [cores(sum(stages(p).values()) + ready_us(p, e), e) for _, e, p in VOLUMES]
+    rows.append(["cores for the books of who loads"] + [number(cores(load_books_us(p, e), e)) for _, e, p in VOLUMES])
+    total = [cores(sum(stages(p).values()) + ready_us(p, e) + load_books_us(p, e), e) for _, e, p in VOLUMES]
     rows.append(["**cores in all**"] + [f"**{number(x)}**" for x in total])
     rows.append([f"machines of {CORES} cores"] + [number(max(1, math.ceil(x / CORES))) for x in total])
     rows.append(["in from clients, peak"] + [f"{e / MONTH_S * PEAK * WIRE * 8 / 1e9:,.2f} Gbit/s" for _, e, _ in VOLUMES])

@@ -19,6 +19,7 @@ namespace {
 constexpr int64_t kFetchWaitMs = 1000;
 constexpr size_t kFetchBytes = 1U << 20;
 constexpr int64_t kMillion = 1'000'000;
+constexpr int kAskedInVain = 10;  // then it is said who does not answer
 
 class TopicIntents : public Intents {
  public:
@@ -168,7 +169,7 @@ class TopicIntents : public Intents {
     Intent question;
     question.epoch = epoch_;
     question.sequence = ++sequence_;
-    asks_ = {question, std::move(done)};
+    asks_ = {question, std::move(done), 0};
     ask_again(question.sequence);
   }
 
@@ -198,12 +199,29 @@ class TopicIntents : public Intents {
   struct Asks {
     Intent question;
     Ends done;  // empty: nothing is asked
+    int times = 0;
   };
 
   void ask_again(uint64_t sequence) {
     if (!asks_.done || asks_.question.sequence != sequence) return;
+    if (++asks_.times == kAskedInVain) tell_who_is_silent();
     append({question_record(asks_.question)}, [](const Result<Offset>&) {});
     after(options_.ask_again_ms, [this, sequence] { ask_again(sequence); });
+  }
+
+  /// Of partitions that are in no load's range nobody ever will say anything.
+  void tell_who_is_silent() const {
+    const IntentBook::Question* q = book_.question(asks_.question);
+    if (q == nullptr) return;
+    std::vector<size_t> silent;
+    for (size_t p = 0; p < q->partitions.size(); p++) {
+      if (!q->partitions[p]) silent.push_back(p);
+    }
+    if (silent.empty()) return;
+    diag::warn(
+        "a squash waits for loads of other slices that do not answer: every slice has to be "
+        "in the range of one that runs",
+        {{"first_partition", silent.front()}, {"partitions", silent.size()}});
   }
 
   /// What others have stored long ago may be known to them alone.
