@@ -218,7 +218,7 @@ def test_the_log_of_a_stopped_penstock_moves_and_what_is_no_copy_of_it_is_refuse
         configure(p, log={"partitions": 2, "kafka_brokers": kafka.address})
         code, out, err = move(p, *TO, "--check")
         assert code == 0, (out, err)
-        killed_in_the_middle(p, *TO, part="log", pace=50_000, piece=8192)
+        killed_in_the_middle(p, *TO, part="log", pace=20_000, piece=4096)
         code, out, err = move(p, *TO, "--write-config")
         assert code == 0 and "Going on" in out and "copied and compared" in out, (out, err)
         code, out, err = move(p, *TO)
