@@ -14,8 +14,9 @@ std::string member_path(const Settings& settings, const std::string& data_dir) {
   return data_dir + std::string(kMemberPath) + settings.range_name();
 }
 
-/// The data directory's own name among those that may decide: after a restart it is the same one.
-Result<std::string> member_of(runtime::Runtime& runtime, const std::string& path) {
+}  // namespace
+
+Result<std::string> member_name(runtime::Runtime& runtime, const std::string& path) {
   if (runtime.files().exists(path)) {
     return runtime::read_file(runtime.files(), path, kMemberBytesMax);
   }
@@ -26,8 +27,6 @@ Result<std::string> member_of(runtime::Runtime& runtime, const std::string& path
   return name;
 }
 
-}  // namespace
-
 bool has_asked_to_decide(const Settings& settings, const runtime::FileSystem& files,
                          const std::string& data_dir) {
   return files.exists(member_path(settings, data_dir));
@@ -36,7 +35,7 @@ bool has_asked_to_decide(const Settings& settings, const runtime::FileSystem& fi
 Result<std::unique_ptr<log::KafkaLease>> ask_to_decide(const Settings& settings,
                                                        runtime::Runtime& runtime,
                                                        const std::string& data_dir) {
-  PENSTOCK_TRY(const std::string member, member_of(runtime, member_path(settings, data_dir)));
+  PENSTOCK_TRY(const std::string member, member_name(runtime, member_path(settings, data_dir)));
   PENSTOCK_TRY(const auto range, settings.slice_range());
   return log::KafkaLease::join(settings.kafka,
                                {.group = "decides" + settings.range_name(),

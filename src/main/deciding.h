@@ -15,6 +15,8 @@ namespace penstock::cli {
 /// Whether this data directory has asked before: then Kafka has the topics.
 bool has_asked_to_decide(const Settings& settings, const runtime::FileSystem& files,
                          const std::string& data_dir);
+/// A data directory's own name in a group, kept in this file: after a restart it is the same one.
+Result<std::string> member_name(runtime::Runtime& runtime, const std::string& path);
 /// Asks for the lease; it is held once KafkaLease::wait says so.
 Result<std::unique_ptr<log::KafkaLease>> ask_to_decide(const Settings& settings,
                                                        runtime::Runtime& runtime,

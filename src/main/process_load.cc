@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "base/diag.h"
+#include "main/deciding.h"
 #include "main/process_parts.h"
 #include "main/topics.h"
 
@@ -16,18 +17,6 @@ constexpr int64_t kSquashesAfterNs = 15'000'000'000;
 /// would shut each other out all the time.
 constexpr std::chrono::milliseconds kJoinsAgainAfter{3000};
 constexpr std::string_view kMemberPath = "/state/load_member";
-constexpr size_t kMemberBytesMax = 64;
-
-/// The data directory's own name among those that load: after a restart it is the same one.
-Result<std::string> load_member(runtime::FileSystem& files, runtime::Random& random,
-                                const std::string& path) {
-  if (files.exists(path)) return runtime::read_file(files, path, kMemberBytesMax);
-  Uuid fresh;
-  random.fill(fresh.bytes);
-  const std::string name = "penstock-" + fresh.text();
-  PENSTOCK_CHECK(runtime::write_file_atomic(files, path, name));
-  return name;
-}
 
 }  // namespace
 
@@ -57,8 +46,8 @@ Status Process::Parts::join_loads() {
   const bool by_slices = settings.looks_at_some_slices();
   PENSTOCK_TRY(const auto range, settings.slice_range());
   const std::string of = settings.range_name();
-  PENSTOCK_TRY(const std::string member, load_member(runtime->files(), runtime->random(),
-                                                     data_dir + std::string(kMemberPath) + of));
+  PENSTOCK_TRY(const std::string member,
+               member_name(*runtime, data_dir + std::string(kMemberPath) + of));
   const std::string topic = by_slices ? lease_topic(settings) : std::string(event::kTopicProcessed);
   PENSTOCK_TRY(load_lease,
                log::KafkaLease::join(settings.kafka, {.group = "loads" + of,
