@@ -19,40 +19,36 @@ void KafkaLog::ends(runtime::Loop& home, std::string topic, EndsDone done) {
   EndsAsked asked{&home, std::move(topic), std::make_shared<EndsDone>(std::move(done)),
                   runtime_.clock().mono_ns() + kPatienceNs};
   const std::lock_guard lock(mutex_);
-  if (stopped_) return answer(asked, fail(Code::kCancelled, "the log has stopped"));
+  if (stopped_)
+    return answer(*asked.home, asked.done, fail(Code::kCancelled, "the log has stopped"));
   if (!topics_.contains(asked.topic)) {
-    return answer(asked, fail(Code::kNotFound, "there is no topic " + asked.topic));
+    return answer(*asked.home, asked.done,
+                  fail(Code::kNotFound, "there is no topic " + asked.topic));
   }
   if (ends_asked_.size() >= kAskedMax) {
-    return answer(asked, fail(Code::kBusy, "too many ask where partitions end"));
+    return answer(*asked.home, asked.done, fail(Code::kBusy, "too many ask where partitions end"));
   }
   ends_asked_.push_back(std::move(asked));
   upkeep_wanted_.notify_all();
 }
 
-void KafkaLog::answer(EndsAsked& asked, Result<std::vector<Position>> result) {
-  asked.home->post(
-      [done = asked.done, result = std::move(result)]() mutable { (*done)(std::move(result)); });
-}
-
 /// On the upkeep's thread, the only one that puts places in.
 void KafkaLog::ask_for_ends() {
   for (;;) {
-    std::vector<std::pair<PartitionState*, PartitionPlace>> of;
+    std::vector<PartitionPlace> of;
     EndsAsked* asked = nullptr;
+    TopicState* topic = nullptr;
     {
       const std::lock_guard lock(mutex_);
       const auto it =
           std::ranges::find_if(ends_asked_, [](const EndsAsked& a) { return a.places.empty(); });
       if (it == ends_asked_.end() || stopped_) return tell_ends();
       asked = &*it;  // only this thread takes one away that has no places
-      TopicState& topic = *topics_.at(asked->topic);
-      for (PartitionState& p : topic.partitions) {
-        if (!p.unseen) of.emplace_back(&p, PartitionPlace{topic.remote, p.id.value, 0, ""});
-      }
+      topic = topics_.at(asked->topic).get();
+      topic->append_places(of);
     }
     Status known;
-    for (auto& [p, place] : of) {
+    for (PartitionPlace& place : of) {
       const std::lock_guard admin(admin_mutex_);
       const auto ends = admin_->ends(place.topic, place.partition, kAdminMs);
       if (!ends) known = std::unexpected(ends.error());
@@ -65,11 +61,13 @@ void KafkaLog::ask_for_ends() {
         std::ranges::find_if(ends_asked_, [&](const EndsAsked& a) { return &a == asked; });
     if (it == ends_asked_.end()) continue;
     if (!known || of.empty()) {
-      answer(*it, known ? Result<std::vector<Position>>{} : std::unexpected(known.error()));
+      answer(*it->home, it->done,
+             known ? Result<std::vector<Position>>{} : std::unexpected(known.error()));
       ends_asked_.erase(it);
       continue;
     }
-    for (const auto& [p, place] : of) {
+    for (const PartitionPlace& place : of) {
+      PartitionState* const p = topic->find({place.partition});
       // Nobody here follows it: nothing comes of what lies there.
       if (!p->tailing) p->end = std::max(p->end, p->begin + place.offset);
       it->places[p] = p->tailing ? place.offset : 0;
@@ -95,7 +93,7 @@ void KafkaLog::tell_ends() {
     } else {
       for (const auto& [p, place] : it->places) out->push_back({p->id, {p->end}});
     }
-    answer(*it, std::move(out));
+    answer(*it->home, it->done, std::move(out));
     it = ends_asked_.erase(it);
   }
 }

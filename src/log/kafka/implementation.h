@@ -191,8 +191,14 @@ class KafkaLog : public Log {
   Status follow(const FetchRequest& request);
   Seen look(const FetchRequest& request);
   void fill_from_cache(const FetchRequest& request, FetchResult& result);
-  static void answer(runtime::Loop& home, std::shared_ptr<FetchDone> done,
-                     Result<FetchResult> result);
+  template <typename T>
+  using Done = std::shared_ptr<std::move_only_function<void(Result<T>)>>;
+  template <typename T>
+  static void answer(runtime::Loop& home, Done<T> done, std::type_identity_t<Result<T>> result) {
+    home.post([done = std::move(done), result = std::move(result)]() mutable {
+      (*done)(std::move(result));
+    });
+  }
   void run_tail();
   void take_tail(rd_kafka_message_t** messages, size_t count);
   void take_tail_frame(TopicState& topic, PartitionState& p, const rd_kafka_message_t& message);
@@ -215,7 +221,6 @@ class KafkaLog : public Log {
   };
   void ask_for_ends();
   void tell_ends();
-  static void answer(EndsAsked& asked, Result<std::vector<Position>> result);
 
   // --- upkeep (upkeep.cc) ---
   void begin_threads();

@@ -178,11 +178,7 @@ Status KafkaLog::add_topics(std::vector<TopicSpec> specs, bool as_they_are) {
 
 Status KafkaLog::open_topics(std::vector<std::unique_ptr<TopicState>>& fresh) {
   std::vector<PartitionPlace> starts;
-  for (const auto& t : fresh) {
-    for (const PartitionState& p : t->partitions) {
-      if (!p.unseen) starts.push_back({t->remote, p.id.value, 0, ""});
-    }
-  }
+  for (const auto& t : fresh) t->append_places(starts);
   PENSTOCK_CHECK(load_groups(starts));
   std::map<std::pair<std::string, int32_t>, int64_t> end_places;
   for (PartitionPlace& p : starts) {
@@ -293,7 +289,7 @@ void KafkaLog::stop() {
   }
   for (Waiter& w : waiters) answer(*w.home, w.done, cancelled());
   for (BehindJob& j : jobs) answer(*j.home, j.done, cancelled());
-  for (EndsAsked& a : asked) answer(a, cancelled());
+  for (EndsAsked& a : asked) answer(*a.home, a.done, cancelled());
   end_threads();
   note_checkpoints(clean);
   flush_positions();

@@ -113,6 +113,13 @@ struct TopicState {
   std::mutex writing;
   TopicHandle writer;  // of the producer; replaced with it, under the producer's lock
 
+  /// Of the partitions that are looked at here, by what Kafka calls them.
+  void append_places(std::vector<PartitionPlace>& out) const {
+    for (const PartitionState& p : partitions) {
+      if (!p.unseen) out.push_back({remote, p.id.value, 0, ""});
+    }
+  }
+
   PartitionState* find(Partition p) {
     const auto at = static_cast<size_t>(p.value);
     return p.value >= 0 && at < partitions.size() ? &partitions[at] : nullptr;

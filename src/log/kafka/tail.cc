@@ -90,13 +90,6 @@ void KafkaLog::fill_from_cache(const FetchRequest& request, FetchResult& result)
   }
 }
 
-void KafkaLog::answer(runtime::Loop& home, std::shared_ptr<FetchDone> done,
-                      Result<FetchResult> result) {
-  home.post([done = std::move(done), result = std::move(result)]() mutable {
-    (*done)(std::move(result));
-  });
-}
-
 void KafkaLog::fetch(runtime::Loop& home, FetchRequest request, FetchDone done) {
   auto shared = std::make_shared<FetchDone>(std::move(done));
   const std::lock_guard lock(mutex_);

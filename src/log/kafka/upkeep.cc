@@ -149,9 +149,7 @@ std::vector<Position> KafkaLog::committed(const std::string& group,
       const std::lock_guard lock(mutex_);
       const auto it = topics_.find(topic);
       if (it == topics_.end()) return {};
-      for (const PartitionState& p : it->second->partitions) {
-        if (!p.unseen) of.push_back({it->second->remote, p.id.value, 0, ""});
-      }
+      it->second->append_places(of);
     }
     const std::lock_guard admin(admin_mutex_);
     if (admin_) {
@@ -212,10 +210,7 @@ void KafkaLog::follow_groups() {
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [name, topic] : topics_) {
-      if (topic->open) continue;
-      for (const PartitionState& p : topic->partitions) {
-        if (!p.unseen) of.push_back({topic->remote, p.id.value, 0, ""});
-      }
+      if (!topic->open) topic->append_places(of);
     }
   }
   for (const std::string& group : options_.followed_groups) {
