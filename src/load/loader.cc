@@ -143,7 +143,6 @@ class LogLoader : public Loader {
   }
 
   bool is_shared() const { return !options_.intents_topic.empty(); }
-  bool leaves_some_out() const { return is_shared() || options_.some; }
 
   /// Where the next batch begins; what was gathered is read again.
   void begin_anew() {
@@ -151,8 +150,13 @@ class LogLoader : public Loader {
     fetching_ = resuming_ = false;
     if (linger_ != 0) loop_.cancel(std::exchange(linger_, 0));
     linger_over_ = bulk_lingers_ = false;
-    gather_ = Gather(intents_->ends());
-    if (leaves_some_out()) gather_.leave_out_all_but(mine_);
+    gather_ = gather_from(intents_->ends());
+  }
+
+  Gather gather_from(const std::vector<Offset>& positions) const {
+    Gather out(positions);
+    out.leave_out_all_but(mine_);
+    return out;
   }
 
   /// What was begun by whoever had these partitions before, with the same rows under the same id.
@@ -310,15 +314,14 @@ class LogLoader : public Loader {
   void send() {
     const bool again = std::exchange(resuming_, false);
     const Intent intent = again ? std::move(resumed_) : intents_->next(gather_.ranges());
-    std::vector<Offset> next = again ? intents_->ends() : gather_.next();
+    const std::vector<Offset> next = gather_.next();
     auto sent = std::make_shared<Gather>(std::move(gather_));
-    gather_ = Gather(next);
     if (again) {
       begin_anew();
     } else {
+      gather_ = gather_from(next);
       if (linger_ != 0) loop_.cancel(std::exchange(linger_, 0));
       linger_over_ = bulk_lingers_ = false;
-      if (leaves_some_out()) gather_.leave_out_all_but(mine_);
     }
     auto rows = sent->seal(intent.batch_id());
     const size_t events = rows->events.size();

@@ -28,6 +28,20 @@ bool is_same(const Intent& a, const Intent& b) {
   return a.epoch == b.epoch && a.sequence == b.sequence;
 }
 
+/// Its name without what is in it.
+Intent id_of(const Intent& intent) {
+  Intent out;
+  out.epoch = intent.epoch;
+  out.sequence = intent.sequence;
+  return out;
+}
+
+template <typename Questions>
+auto* question_in(Questions& all, const Intent& id) {
+  const auto it = std::ranges::find_if(all, [&](const auto& q) { return is_same(q.id, id); });
+  return it == all.end() ? nullptr : &*it;
+}
+
 std::string with_kind(Kind kind, std::string_view body) {
   std::string out(1, static_cast<char>(kind));
   return out.append(body);
@@ -40,10 +54,7 @@ std::string intent_record(const Intent& intent) { return with_kind(kIntent, inte
 std::string split_record(const Intent& intent) { return with_kind(kSplit, intent.encode()); }
 
 std::string stored_record(const Intent& intent) {
-  Intent id;
-  id.epoch = intent.epoch;
-  id.sequence = intent.sequence;
-  return with_kind(kStored, id.encode());
+  return with_kind(kStored, id_of(intent).encode());
 }
 
 std::string question_record(const Intent& question) {
@@ -51,9 +62,7 @@ std::string question_record(const Intent& question) {
 }
 
 std::string answer_record(const Intent& question, const std::vector<Range>& partitions) {
-  Intent out;
-  out.epoch = question.epoch;
-  out.sequence = question.sequence;
+  Intent out = id_of(question);
   out.ranges = partitions;
   return with_kind(kAnswer, out.encode());
 }
@@ -92,7 +101,7 @@ Status IntentBook::apply(Offset at, std::string_view record) {
 Status IntentBook::take_intent(Intent intent) {
   for (const Range& r : intent.ranges) {
     const auto p = static_cast<size_t>(r.partition.value);
-    if (r.partition.value < 0 || p >= ends_.size()) {
+    if (!has(r.partition)) {
       return fail(Code::kInvalid, fmt::format("a batch names partition {}, of {} that there are",
                                               r.partition.value, ends_.size()));
     }
@@ -106,17 +115,17 @@ Status IntentBook::take_intent(Intent intent) {
 }
 
 const IntentBook::Question* IntentBook::question(const Intent& id) const {
-  const auto it =
-      std::ranges::find_if(questions_, [&](const Question& q) { return is_same(q.id, id); });
-  return it == questions_.end() ? nullptr : &*it;
+  return question_in(questions_, id);
+}
+
+bool IntentBook::has(Partition partition) const {
+  return partition.value >= 0 && static_cast<size_t>(partition.value) < ends_.size();
 }
 
 void IntentBook::take_question(Intent id) {
   asked_++;
-  const auto it =
-      std::ranges::find_if(questions_, [&](const Question& q) { return is_same(q.id, id); });
-  if (it != questions_.end()) {
-    it->asked = asked_;
+  if (Question* const known = question_in(questions_, id)) {
+    known->asked = asked_;
     return;
   }
   if (questions_.size() >= kQuestionsMax) questions_.pop_front();
@@ -126,16 +135,14 @@ void IntentBook::take_question(Intent id) {
 
 /// Several may answer for one partition: what is furthest is true.
 Status IntentBook::take_answer(const Intent& answer) {
-  const auto it =
-      std::ranges::find_if(questions_, [&](const Question& q) { return is_same(q.id, answer); });
-  if (it == questions_.end()) return {};
+  Question* const of = question_in(questions_, answer);
+  if (of == nullptr) return {};
   for (const Range& r : answer.ranges) {
-    const auto p = static_cast<size_t>(r.partition.value);
-    if (r.partition.value < 0 || p >= it->partitions.size()) {
+    if (!has(r.partition)) {
       return fail(Code::kInvalid, fmt::format("an answer names partition {}, of {} that there are",
-                                              r.partition.value, it->partitions.size()));
+                                              r.partition.value, ends_.size()));
     }
-    std::optional<Range>& known = it->partitions[p];
+    std::optional<Range>& known = of->partitions[static_cast<size_t>(r.partition.value)];
     if (!known) known = r;
     known->from = std::max(known->from, r.from);
     known->to = std::max(known->to, r.to);
@@ -172,11 +179,10 @@ Status IntentBook::take_snapshot(Offset at, std::string_view body, bool first) {
   const auto ends = Intent::decode(r.bytes());
   if (!ends) return std::unexpected(ends.error());
   for (const Range& range : ends->ranges) {
-    const auto p = static_cast<size_t>(range.partition.value);
-    if (range.partition.value < 0 || p >= ends_.size()) {
+    if (!has(range.partition)) {
       return fail(Code::kInvalid, "the batches are of a topic with more partitions");
     }
-    fresh.ends_[p] = range.to;
+    fresh.ends_[static_cast<size_t>(range.partition.value)] = range.to;
   }
   const uint64_t open = r.varint();
   if (open > kOpenMax) return fail(Code::kCorrupt, "too many batches are open");

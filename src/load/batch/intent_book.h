@@ -62,6 +62,7 @@ class IntentBook {
 
  private:
   Status take_intent(Intent intent);
+  bool has(Partition partition) const;
   void take_question(Intent id);
   Status take_answer(const Intent& answer);
   Status take_snapshot(Offset at, std::string_view body, bool first);
