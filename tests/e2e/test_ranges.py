@@ -6,9 +6,9 @@ import signal
 import brokers
 import clickhouse
 import postgres
-from harness import KEY
 from test_loads import Merges, events_of, lag, stores
-from test_slices import SLICES, Clients, Stages, at_rest, check_project, shared_by, slice_of, tokens
+from test_slices import (SLICE_LANES, Clients, Stages, at_rest, check_project, projects_of, settings, shared_by,
+                         slice_of, tokens)
 
 # Rows whose person is not the one that their distinct id has by now.
 STRAYS = """SELECT count() FROM sharded_events AS e INNER JOIN (
@@ -18,23 +18,8 @@ ON e.team_id = now.team_id AND e.distinct_id = now.distinct_id WHERE e.person_id
 NEAR, FAR = "0-1", "2-3"
 
 
-def flags(pg, ch):
-    return ("--set", f"ingest.slices={SLICES}", "--set", "ingest.slice_lanes=true", "--set", "log.partitions=2",
-            "--set", "catalog.engine=postgres", "--set", f"catalog.postgres_url={pg.url}",
-            "--set", "catalog.look_ms=200", "--set", "load.rows_per_batch_max=300",
-            "--set", "persons.engine=postgres", "--set", f"persons.postgres_url={pg.url}", *ch.flags())
-
-
 def of(slices):
     return "--set", f"process.slices={slices}"
-
-
-def projects(p, keys):
-    for n, key in enumerate(keys):
-        if key != KEY:
-            status, made = p.api("/api/projects", {"name": f"P{n}", "token": key})
-            assert status in (200, 201), made
-    return {one["token"]: one["id"] for one in p.api("/api/projects")[1]["projects"]}
 
 
 def knows_nothing_of(p, project, slice_number):
@@ -57,7 +42,7 @@ def test_rows_definitions_and_ledgers_by_ranges_that_share_take_over_and_wait_fo
         return brokers.MISSING if not brokers.installed() else postgres.MISSING
     keys = tokens(1)
     with brokers.Kafka() as kafka, postgres.Postgres("fsync=off") as pg, clickhouse.ClickHouse() as ch:
-        shared = flags(pg, ch)
+        shared = settings(pg, *SLICE_LANES, "--set", "load.rows_per_batch_max=300", *ch.flags())
         capture = Stages(kafka, "capture", *shared)
         near, far = (Stages(kafka, "ingest,replay,admin", *shared, *of(s)) for s in (NEAR, FAR))
         loads = [Stages(kafka, "load,definitions,admin", *shared, *of(s)) for s in (NEAR, NEAR, FAR)]
@@ -66,7 +51,7 @@ def test_rows_definitions_and_ledgers_by_ranges_that_share_take_over_and_wait_fo
         everyone, clients, merges = (capture, near, far, *loads, wider), None, {}
         try:
             a.start(90)
-            ids = projects(a, keys)
+            ids = projects_of(a, keys)
             for p in (capture, near, far, b, c):
                 p.start(90)
             shared_by([near, far])

@@ -37,6 +37,25 @@ def tokens(each):
     return [token for s in sorted(found) for token in found[s]]
 
 
+def settings(pg, *more):
+    """Of every process of an installation whose projects are slices."""
+    return ("--set", f"ingest.slices={SLICES}", "--set", "catalog.engine=postgres",
+            "--set", f"catalog.postgres_url={pg.url}", "--set", "catalog.look_ms=200",
+            "--set", "persons.engine=postgres", "--set", f"persons.postgres_url={pg.url}", *more)
+
+
+SLICE_LANES = ("--set", "ingest.slice_lanes=true", "--set", "log.partitions=2")
+
+
+def projects_of(p, keys):
+    """Made there; their ids by token."""
+    for n, key in enumerate(keys):
+        if key != KEY:
+            status, made = p.api("/api/projects", {"name": f"P{n}", "token": key})
+            assert status in (200, 201), made
+    return {one["token"]: one["id"] for one in p.api("/api/projects")[1]["projects"]}
+
+
 class Clients:
     """One client for each project, through either capture: users whose anonymous past is merged into
     them, and who change properties all the time. What is not acknowledged is sent again."""
@@ -137,7 +156,7 @@ def test_ingests_share_the_projects_through_joins_kills_freezes_and_removals():
 
 
 def test_the_same_where_lanes_have_partitions_for_each_slice():
-    return share_the_projects("--set", "ingest.slice_lanes=true", "--set", "log.partitions=2")
+    return share_the_projects(*SLICE_LANES)
 
 
 def share_the_projects(*more):
@@ -145,20 +164,14 @@ def share_the_projects(*more):
         return brokers.MISSING if not brokers.installed() else postgres.MISSING
     keys = tokens(2)
     with brokers.Kafka() as kafka, postgres.Postgres("fsync=off") as pg:
-        shared = ("--set", f"ingest.slices={SLICES}", "--set", "catalog.engine=postgres",
-                  "--set", f"catalog.postgres_url={pg.url}", "--set", "catalog.look_ms=200",
-                  "--set", "persons.engine=postgres", "--set", f"persons.postgres_url={pg.url}", *more)
+        shared = settings(pg, *more)
         captures = [Stages(kafka, "capture", *shared) for _ in range(2)]
         a, b, c = ingests = [Stages(kafka, "ingest,replay,admin", *shared) for _ in range(3)]
         load = Stages(kafka, "load,definitions,admin", *shared)
         clients = None
         try:
             load.start(90)
-            for n, key in enumerate(keys):
-                if key != KEY:
-                    status, made = load.api("/api/projects", {"name": f"P{n}", "token": key})
-                    assert status in (200, 201), made
-            ids = {one["token"]: one["id"] for one in load.api("/api/projects")[1]["projects"]}
+            ids = projects_of(load, keys)
             for p in (*captures, a):
                 p.start(90)
             assert shared_by([a]) == [SLICES]
@@ -234,10 +247,7 @@ def test_processes_that_look_at_some_slices_share_those_and_know_nothing_of_the_
         return brokers.MISSING if not brokers.installed() else postgres.MISSING
     keys = tokens(1)
     with brokers.Kafka() as kafka, postgres.Postgres("fsync=off") as pg:
-        shared = ("--set", f"ingest.slices={SLICES}", "--set", "ingest.slice_lanes=true", "--set", "log.partitions=2",
-                  "--set", "catalog.engine=postgres", "--set", f"catalog.postgres_url={pg.url}",
-                  "--set", "catalog.look_ms=200",
-                  "--set", "persons.engine=postgres", "--set", f"persons.postgres_url={pg.url}")
+        shared = settings(pg, *SLICE_LANES)
         capture = Stages(kafka, "capture", *shared)
         a, b = (Stages(kafka, "ingest,replay,admin", *shared, "--set", "process.slices=0-1") for _ in range(2))
         c = Stages(kafka, "ingest,replay,admin", *shared, "--set", "process.slices=2-3")
@@ -246,11 +256,7 @@ def test_processes_that_look_at_some_slices_share_those_and_know_nothing_of_the_
         everyone, clients = (capture, a, b, c, load, *publishers), None
         try:
             load.start(90)
-            for n, key in enumerate(keys):
-                if key != KEY:
-                    status, made = load.api("/api/projects", {"name": f"P{n}", "token": key})
-                    assert status in (200, 201), made
-            ids = {one["token"]: one["id"] for one in load.api("/api/projects")[1]["projects"]}
+            ids = projects_of(load, keys)
             near = sorted(ids[key] for key in keys if slice_of(key) < 2)
             far = sorted(ids[key] for key in keys if slice_of(key) >= 2)
             for p in (capture, a, b, c, *publishers):
